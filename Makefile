@@ -1,0 +1,92 @@
+# One command each; every target sets up what it needs.
+#   make demo    shows the main job on the embedded engine
+#   make test    runs all tests
+#   make help    lists the rest
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+.PHONY: setup
+setup: $(READY) ## build .venv from the hash-locked requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mem0-exports needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "setting up .venv (once, about a minute)"
+	@$(PYTHON) -m venv --clear .venv
+	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## show the main job: a profile, a timeline, a filtered export
+	@mem0-exports demo
+
+.PHONY: test
+test: $(READY) ## run every test
+	@pytest
+
+.PHONY: unit
+unit: $(READY)
+	@pytest -q tests/unit
+
+.PHONY: check
+check: lint types check-generated unit ## the fast gates: format, lint, types, drift, unit tests
+
+.PHONY: lint
+lint: $(READY)
+	@ruff format --check .
+	@ruff check .
+
+.PHONY: format
+format: $(READY) ## reformat, and apply the linter's safe fixes
+	@ruff format .
+	@ruff check --fix .
+
+.PHONY: types
+types: $(READY)
+	@mypy
+	@pyright
+
+.PHONY: generate
+generate: $(READY) ## regenerate generated/mem0_api from openapi.yaml
+	@python tools/generate.py
+
+.PHONY: check-generated
+check-generated: $(READY) ## fail if generated/ is not what openapi.yaml gives
+	@python tools/generate.py --check
+
+.PHONY: contract
+contract: $(READY) ## the property-based tests alone
+	@pytest tests/contract
+
+.PHONY: bench
+bench: $(READY) ## speed, as ratios to named baselines
+	@python benchmarks/client.py
+
+.PHONY: interop
+interop: $(READY) ## the official mem0ai client against `mem0-exports serve`
+	@bash tests/interop/run.sh
+
+.PHONY: build
+build: $(READY) ## build the wheel into dist/
+	@rm -rf dist
+	@python -m hatchling build
+
+.PHONY: lock
+lock: $(READY) ## renew requirements.lock (hashes, and no registry address)
+	@uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --upgrade --quiet -o requirements.lock
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	@rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -1,0 +1,117 @@
+"""Typed, complete and safe exports of memories from Mem0.
+
+    from mem0_exports import Client, F
+
+    with Client() as client:
+        profile = client.exports.run(Profile, F.user_id == "alex", timeout=60)
+
+The names below load on first use: importing the package itself costs nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mem0_exports._version import __version__
+    from mem0_exports.client import AsyncClient, Client
+    from mem0_exports.errors import (
+        BadRequest,
+        ConfigurationError,
+        ConnectionFailed,
+        ContractViolation,
+        ExportFailed,
+        ExportInvalid,
+        ExportTimeout,
+        FilterError,
+        Forbidden,
+        InputError,
+        Mem0ExportsError,
+        NotFound,
+        RateLimited,
+        RequestTimeout,
+        SchemaError,
+        ServerError,
+        StatusError,
+        Unauthorized,
+    )
+    from mem0_exports.exports import AsyncExport, Export
+    from mem0_exports.filters import F, Filter, all_of, any_of
+    from mem0_exports.records import Account, AddedMemory, Entity, Memory
+    from mem0_exports.schemas import Schema
+
+_HOMES = {
+    "_version": ("__version__",),
+    "client": ("AsyncClient", "Client"),
+    "errors": (
+        "BadRequest",
+        "ConfigurationError",
+        "ConnectionFailed",
+        "ContractViolation",
+        "ExportFailed",
+        "ExportInvalid",
+        "ExportTimeout",
+        "FilterError",
+        "Forbidden",
+        "InputError",
+        "Mem0ExportsError",
+        "NotFound",
+        "RateLimited",
+        "RequestTimeout",
+        "SchemaError",
+        "ServerError",
+        "StatusError",
+        "Unauthorized",
+    ),
+    "exports": ("AsyncExport", "Export"),
+    "filters": ("F", "Filter", "all_of", "any_of"),
+    "records": ("Account", "AddedMemory", "Entity", "Memory"),
+    "schemas": ("Schema",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Account",
+    "AddedMemory",
+    "AsyncClient",
+    "AsyncExport",
+    "BadRequest",
+    "Client",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "ContractViolation",
+    "Entity",
+    "Export",
+    "ExportFailed",
+    "ExportInvalid",
+    "ExportTimeout",
+    "F",
+    "Filter",
+    "FilterError",
+    "Forbidden",
+    "InputError",
+    "Mem0ExportsError",
+    "Memory",
+    "NotFound",
+    "RateLimited",
+    "RequestTimeout",
+    "Schema",
+    "SchemaError",
+    "ServerError",
+    "StatusError",
+    "Unauthorized",
+    "__version__",
+    "all_of",
+    "any_of",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

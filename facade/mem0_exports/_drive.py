@@ -1,0 +1,199 @@
+"""Runs a flow: carries out its commands over httpx, in a thread or on an event loop.
+
+This is the one place where sync and async differ, and the only module beside local/transport that imports httpx.
+No decision is made here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import httpx
+
+from mem0_exports._flow import Response, Send
+from mem0_exports.errors import ConfigurationError, ConnectionFailed, Mem0ExportsError, RequestTimeout
+
+
+if TYPE_CHECKING:
+    import ssl
+
+    from collections.abc import Mapping
+
+    from mem0_exports._flow import Clock, Flow, Request
+
+T = TypeVar("T")
+
+Transport: TypeAlias = httpx.BaseTransport
+AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
+
+_ssl_lock = threading.Lock()
+_ssl_context: ssl.SSLContext | None = None
+
+
+def _shared_ssl_context() -> ssl.SSLContext:
+    """One context for all clients of the process: reading the CA bundle costs tens of milliseconds each time."""
+    global _ssl_context  # noqa: PLW0603 -- a cache, filled once
+    with _ssl_lock:
+        if _ssl_context is None:
+            _ssl_context = httpx.create_ssl_context()
+        return _ssl_context
+
+
+class _Connection:
+    """What both drivers know: where to, with which headers, over which transport."""
+
+    clock: Clock = staticmethod(time.monotonic)
+
+    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
+        self._base_url = base_url
+        self._headers = dict(headers)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one")
+
+    def _url(self, request: Request) -> str:
+        return self._base_url + request.path
+
+    def _headers_for(self, request: Request) -> Mapping[str, str] | None:
+        return None if request.body is None else {"content-type": "application/json"}
+
+
+class Driver(_Connection):
+    """Runs flows in the calling thread. Opens nothing before the first request; safe to share between threads."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], transport: Transport | None) -> None:
+        super().__init__(base_url, headers)
+        self._transport = transport
+        self._http: httpx.Client | None = None
+
+    def prepare(self) -> httpx.Client:
+        """Open the connection pool, once; no network."""
+        with self._lock:
+            self._check_open()
+            if self._http is None:
+                verify = _shared_ssl_context() if self._transport is None else True
+                self._http = httpx.Client(headers=self._headers, transport=self._transport, verify=verify)
+            return self._http
+
+    def run(self, flow: Flow[T]) -> T:
+        """The value of the flow. Errors of the connection are thrown into it."""
+        try:
+            command = next(flow)
+            while True:
+                try:
+                    if isinstance(command, Send):
+                        reply = self._send(command)
+                    else:
+                        reply = None
+                        time.sleep(command.seconds)
+                except Mem0ExportsError as error:
+                    command = flow.throw(error)
+                else:
+                    command = flow.send(reply)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        finally:
+            flow.close()
+
+    def _send(self, command: Send) -> Response:
+        request = command.request
+        try:
+            response = (self._http or self.prepare()).request(
+                request.method,
+                self._url(request),
+                params=request.params,
+                content=request.body,
+                headers=self._headers_for(request),
+                timeout=command.timeout,
+            )
+        except httpx.RequestError as error:
+            raise _translated(error, command) from None
+        return Response(response.status_code, response.headers, response.content)
+
+    def close(self) -> None:
+        """Close the connections and the transport."""
+        with self._lock:
+            self._closed, opened, self._http = True, self._http, None
+        closing = opened or self._transport
+        if closing is not None:
+            closing.close()
+
+
+class AsyncDriver(_Connection):
+    """Runs flows on the event loop (asyncio or trio)."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
+        super().__init__(base_url, headers)
+        self._transport = transport
+        self._http: httpx.AsyncClient | None = None
+
+    def prepare(self) -> httpx.AsyncClient:
+        """Open the connection pool, once; no network."""
+        with self._lock:
+            self._check_open()
+            if self._http is None:
+                verify = _shared_ssl_context() if self._transport is None else True
+                self._http = httpx.AsyncClient(headers=self._headers, transport=self._transport, verify=verify)
+            return self._http
+
+    async def run(self, flow: Flow[T]) -> T:
+        """The value of the flow. Errors of the connection are thrown into it; a cancellation closes it."""
+        import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
+        try:
+            command = next(flow)
+            while True:
+                try:
+                    if isinstance(command, Send):
+                        reply = await self._send(command)
+                    else:
+                        reply = None
+                        await anyio.sleep(command.seconds)
+                except Mem0ExportsError as error:
+                    command = flow.throw(error)
+                else:
+                    command = flow.send(reply)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        finally:
+            flow.close()
+
+    async def _send(self, command: Send) -> Response:
+        request = command.request
+        try:
+            response = await (self._http or self.prepare()).request(
+                request.method,
+                self._url(request),
+                params=request.params,
+                content=request.body,
+                headers=self._headers_for(request),
+                timeout=command.timeout,
+            )
+        except httpx.RequestError as error:
+            raise _translated(error, command) from None
+        return Response(response.status_code, response.headers, response.content)
+
+    async def close(self) -> None:
+        """Close the connections and the transport."""
+        with self._lock:
+            self._closed, opened, self._http = True, self._http, None
+        closing = opened or self._transport
+        if closing is not None:
+            await closing.aclose()
+
+
+def _translated(error: httpx.RequestError, command: Send) -> Mem0ExportsError:
+    """The error of this package for one of httpx; only text is taken over."""
+    operation = command.request.operation
+    if isinstance(error, httpx.TimeoutException):
+        phase = type(error).__name__.removesuffix("Timeout").lower()
+        return RequestTimeout(f"{operation}: no answer within {command.timeout:g} s ({phase})")
+    return ConnectionFailed(f"{operation}: {type(error).__name__}: {error}")

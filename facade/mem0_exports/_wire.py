@@ -1,0 +1,232 @@
+"""The operations: requests out of Python values, values out of responses. The only module that imports mem0_api.
+
+It uses the generated request builders and models, never the generated senders, which have no timeout, answer None for
+errors and fail on statuses that HTTP does not name. Success bodies go through the generated models, so that
+openapi.yaml decides what is valid; errors are read from every shape that the service uses.
+"""
+
+from __future__ import annotations
+
+import json
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+from mem0_exports._flow import Request, Response
+from mem0_exports._refusals import refusal
+from mem0_exports.errors import ContractViolation, ExportFailed, InputError
+from mem0_exports.records import Account, AddedMemory, Entity, Memory, Page
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+T = TypeVar("T")
+
+
+class Operation(NamedTuple):
+    """One operation of openapi.yaml: the generated module that builds it, and the status of success."""
+
+    module: str
+    success: int
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "exports_create": Operation("exports.exports_create", 201),
+    "exports_get": Operation("exports.exports_get", 200),
+    "ping": Operation("account.ping", 200),
+    "memories_add": Operation("memories.memories_add", 200),
+    "memories_list": Operation("memories.memories_list", 200),
+    "entities_list": Operation("entities.entities_list", 200),
+}
+
+
+class Call(NamedTuple, Generic[T]):
+    """A request, and how to read what comes back."""
+
+    request: Request
+    read: Callable[[Response], T]
+
+
+_SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What generated parsers raise for a body that is not what the spec says."""
+
+_builders: dict[str, Callable[..., dict[str, Any]]] = {}
+
+
+def prepare() -> None:
+    """Import the generated package: some 30 ms of the first request, which an event loop may want to have behind it."""
+    for operation_id in OPERATIONS:
+        _builder(operation_id)
+
+
+def _builder(operation_id: str) -> Callable[..., dict[str, Any]]:
+    builder = _builders.get(operation_id)
+    if builder is None:
+        module = import_module(f"mem0_api.api.{OPERATIONS[operation_id].module}")
+        builder = _builders[operation_id] = module._get_kwargs  # noqa: SLF001 -- the generator's only builder
+    return builder
+
+
+def _request(operation_id: str, **arguments: Any) -> Request:
+    built = _builder(operation_id)(**arguments)
+    body = built.get("json")
+    try:
+        content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{operation_id}: the request cannot be written as JSON: {error}", field="body") from None
+    return Request(operation_id, built["method"].upper(), built["url"], built.get("params"), content)
+
+
+def _body(operation_id: str, response: Response) -> Any:
+    """The JSON of a success; raises the error for any other status."""
+    if response.status != OPERATIONS[operation_id].success:
+        raise refusal(operation_id, response)
+    try:
+        return json.loads(response.body)
+    except (ValueError, RecursionError) as error:
+        raise _violation(operation_id, response, f"the body is not JSON: {error}") from None
+
+
+def _violation(operation_id: str, response: Response, problem: str) -> ContractViolation:
+    excerpt = response.body[:200].decode("utf-8", "replace")
+    return ContractViolation(f"{response.status}: {problem}", operation=operation_id, excerpt=excerpt)
+
+
+def _reader(operation_id: str, convert: Callable[[Any], T]) -> Callable[[Response], T]:
+    """`convert` on the JSON of a success; what it raises for a wrong shape becomes ContractViolation."""
+
+    def read(response: Response) -> T:
+        body = _body(operation_id, response)
+        try:
+            return convert(body)
+        except _SHAPE_ERRORS as error:
+            problem = f"the body is not what openapi.yaml promises: {type(error).__name__}: {error}"
+            raise _violation(operation_id, response, problem) from None
+
+    return read
+
+
+def _none(value: Any) -> Any:
+    """The generated models' "not sent" as None."""
+    from mem0_api.types import Unset  # noqa: PLC0415 -- loaded with the first operation
+
+    return None if isinstance(value, Unset) else value
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """The fields that have a value: the generated models tell "not sent" from null."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def exports_create(
+    schema: Mapping[str, Any],
+    filters: Mapping[str, Any],
+    *,
+    instructions: str | None = None,
+    org_id: str | None = None,
+    project_id: str | None = None,
+) -> Call[str]:
+    """Start an export job; reads its id."""
+    from mem0_api import models  # noqa: PLC0415 -- see prepare()
+
+    body = models.MemoryExportRequest(
+        schema=models.JsonSchema.from_dict(schema),
+        filters=models.Filters.from_dict(filters),
+        **_given(export_instructions=instructions, org_id=org_id, project_id=project_id),
+    )
+    read = _reader("exports_create", lambda accepted: str(models.MemoryExportAccepted.from_dict(accepted).id))
+    return Call(_request("exports_create", body=body), read)
+
+
+def exports_get(export_id: str) -> Call[bytes | None]:
+    """Fetch an export; reads the JSON text of its object, or None while there is none (404)."""
+    from mem0_api import models  # noqa: PLC0415 -- see prepare()
+
+    def read(response: Response) -> bytes | None:
+        if response.status == 404 and (pending := _pending(response)) is not None:
+            reason = _none(pending.reason)
+            if reason is not None:
+                raise ExportFailed(export_id, reason)
+            return None
+        if response.status != OPERATIONS["exports_get"].success:
+            raise refusal("exports_get", response)
+        return response.body
+
+    def _pending(response: Response) -> models.MemoryExportNotFound | None:
+        """The documented 404; any other, such as a proxy's page, is an error."""
+        try:
+            return models.MemoryExportNotFound.from_dict(json.loads(response.body))
+        except _SHAPE_ERRORS:
+            return None
+
+    return Call(_request("exports_get", body=models.GetMemoryExportRequest(memory_export_id=export_id)), read)
+
+
+def ping() -> Call[Account]:
+    """Check the key."""
+    from mem0_api import models  # noqa: PLC0415 -- see prepare()
+
+    def convert(body: Any) -> Account:
+        found = models.Ping.from_dict(body)
+        return Account(found.status, _none(found.org_id), _none(found.project_id), _none(found.user_email))
+
+    return Call(_request("ping"), _reader("ping", convert))
+
+
+def memories_add(messages: list[dict[str, str]], **fields: Any) -> Call[list[AddedMemory]]:
+    """Store memories as they are; reads those that were stored."""
+    from mem0_api import models  # noqa: PLC0415 -- see prepare()
+
+    body = models.AddMemoriesRequest.from_dict({"messages": messages, "infer": False, **_given(**fields)})
+
+    def convert(answer: Any) -> list[AddedMemory]:
+        return [AddedMemory(str(each.id), each.data.memory) for each in models.AddedMemories.from_dict(answer).results]
+
+    return Call(_request("memories_add", body=body), _reader("memories_add", convert))
+
+
+def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, page_size: int) -> Call[Page[Memory]]:
+    """One page of memories."""
+    from mem0_api import models  # noqa: PLC0415 -- see prepare()
+
+    body = models.ListMemoriesRequest(filters=models.Filters.from_dict(filters), show_expired=show_expired)
+
+    def convert(answer: Any) -> Page[Memory]:
+        found = models.MemoryPage.from_dict(answer)
+        return Page([_memory(each) for each in found.results], found.count, found.next_ is not None)
+
+    return Call(_request("memories_list", body=body, page=page, page_size=page_size), _reader("memories_list", convert))
+
+
+def _memory(found: Any) -> Memory:
+    metadata = _none(found.metadata)
+    return Memory(
+        id=str(found.id),
+        memory=found.memory,
+        user_id=_none(found.user_id),
+        agent_id=_none(found.agent_id),
+        app_id=_none(found.app_id),
+        run_id=_none(found.session_id),
+        metadata=None if metadata is None else metadata.to_dict(),
+        categories=_none(found.categories),
+        expiration_date=_none(found.expiration_date),
+        created_at=found.created_at,
+        updated_at=_none(found.updated_at),
+    )
+
+
+def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
+    """One page of entities."""
+    from mem0_api import models  # noqa: PLC0415 -- see prepare()
+
+    def convert(answer: Any) -> Page[Entity]:
+        found = models.EntityPage.from_dict(answer)
+        items = [
+            Entity(each.name, each.type_, each.id, _none(each.created_at), _none(each.updated_at))
+            for each in found.results
+        ]
+        return Page(items, found.count, found.next_ is not None)
+
+    return Call(_request("entities_list", page=page, page_size=page_size), _reader("entities_list", convert))

@@ -1,0 +1,128 @@
+"""The `mem0-exports` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mem0_exports._version import __version__
+from mem0_exports.errors import ConfigurationError, Mem0ExportsError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0 done, 1 not all could be done, 2 wrong use."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+    except Mem0ExportsError as error:
+        print(f"mem0-exports: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"mem0-exports: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mem0-exports", description="Typed exports of memories from Mem0, and an embedded engine to run them on."
+    )
+    parser.add_argument("--version", action="version", version=f"mem0-exports {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="show the main job on sample memories", description=_demo.__doc__)
+    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="where its files go (default: %(default)s)")
+    demo.set_defaults(run=_demo)
+
+    load = commands.add_parser("import", help="load memories from a JSON Lines file", description=_import.__doc__)
+    load.add_argument("file", type=Path, metavar="FILE.jsonl", help="one memory record a line")
+    load.add_argument("--store", type=Path, required=True, metavar="PATH", help="the SQLite file; made if missing")
+    load.set_defaults(run=_import)
+
+    serve = commands.add_parser("serve", help="serve the embedded engine over HTTP", description=_serve.__doc__)
+    serve.add_argument("--store", type=Path, required=True, metavar="PATH", help="the SQLite file; made if missing")
+    serve.add_argument("--port", type=int, default=8765, metavar="N", help="0 picks a free one (default: %(default)s)")
+    serve.add_argument(
+        "--api-key",
+        default=os.environ.get("MEM0_API_KEY"),
+        metavar="KEY",
+        help="what requests must carry as 'Authorization: Token KEY' (default: the environment's MEM0_API_KEY)",
+    )
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    """Show a profile, a timeline and a filtered export, made on the embedded engine from sample memories."""
+    _needs("sqlalchemy", "local")
+    from mem0_exports.demo import run  # noqa: PLC0415 -- an extra
+
+    run(chosen.out)
+    return 0
+
+
+def _import(chosen: argparse.Namespace) -> int:
+    """Load memory records, exactly as they are; records that are there already are not loaded again.
+
+    A record has "memory" (the text), at least one of user_id, agent_id, app_id and run_id, and optionally id,
+    metadata, categories, created_at, updated_at and expiration_date.
+    """
+    _needs("sqlalchemy", "local")
+    from mem0_exports.local.importer import import_lines  # noqa: PLC0415 -- an extra
+    from mem0_exports.local.store import Store  # noqa: PLC0415 -- an extra
+
+    with chosen.file.open("rb") as lines:
+        store = Store(chosen.store)
+        try:
+            done = import_lines(store, lines)
+        finally:
+            store.close()
+    for bad in done.bad:
+        print(f"{chosen.file}:{bad.number}: {bad.reason}", file=sys.stderr)
+    print(f"{done.added} added, {done.known} already there, {len(done.bad)} bad")
+    return 1 if done.bad else 0
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    """Serve the whole API on 127.0.0.1, from one SQLite file, until interrupted."""
+    _needs("uvicorn", "server")
+    import uvicorn  # noqa: PLC0415 -- an extra
+
+    from mem0_exports.local.app import build  # noqa: PLC0415 -- an extra
+    from mem0_exports.local.engine import Engine  # noqa: PLC0415 -- an extra
+
+    listening = socket.create_server(("127.0.0.1", chosen.port))
+    engine = Engine(chosen.store, api_key=chosen.api_key)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(f"listening on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+
+    if chosen.api_key is None:
+        print("no key is set: every program on this machine may use this service", file=sys.stderr)
+    Server(uvicorn.Config(build(engine), log_level="warning")).run([listening])
+    return 0
+
+
+def _needs(module: str, extra: str) -> None:
+    from importlib.util import find_spec  # noqa: PLC0415 -- only commands with extras ask
+
+    if find_spec(module) is None:
+        raise ConfigurationError(f'this command needs an extra: pip install "mem0-exports[{extra}]"')
+
+
+if __name__ == "__main__":
+    sys.exit(main())

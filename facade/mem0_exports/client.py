@@ -1,0 +1,236 @@
+"""The clients: configuration, and what a user calls. Neither constructor touches the network.
+
+with Client() as client:                        # MEM0_API_KEY
+    profile = client.exports.run(Profile, F.user_id == "alex", timeout=60)
+
+with Client.local("memories.db") as client:     # no key, no server, no network: the embedded engine
+    ...
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from typing import TYPE_CHECKING, Final, Self
+
+from mem0_exports import _wire
+from mem0_exports._drive import AsyncDriver, AsyncTransport, Driver, Transport
+from mem0_exports._flow import Schedule, send
+from mem0_exports._version import __version__
+from mem0_exports.errors import ConfigurationError
+from mem0_exports.exports import AsyncExports, Exports, Settings
+from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memories
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from mem0_exports.local.engine import Engine
+    from mem0_exports.local.transport import LocalTransport
+    from mem0_exports.records import Account
+
+
+PLATFORM: Final = "https://api.mem0.ai"
+"""The base URL of the hosted service."""
+
+REQUEST_TIMEOUT: Final = 30.0
+"""Seconds for one request where nothing else is said."""
+
+_LOCAL_ADDRESS: Final = "http://embedded.invalid"  # never resolved: the embedded engine is no server
+_LOCAL_SCHEDULE: Final = Schedule(first=0.005, factor=1.5, longest=0.5)
+
+
+class _Settled:
+    """Configuration that both clients share, decided once: argument, then environment, then default."""
+
+    def __init__(self, api_key: str | None, base_url: str | None, timeout: float) -> None:
+        key = api_key or os.environ.get("MEM0_API_KEY")
+        if not key:
+            raise ConfigurationError(
+                "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL for a service of your own). "
+                "Without a key, Client.local() runs the embedded engine"
+            )
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise ConfigurationError(
+                "the API key has a character that no key has (a space, a line break, or not ASCII); was it pasted whole?"
+            )
+        url = (base_url or os.environ.get("MEM0_BASE_URL") or PLATFORM).rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"base_url starts with http:// or https://, got {url!r}")
+        if not timeout > 0:
+            raise ConfigurationError(f"timeout is a number of seconds above 0, got {timeout!r}")
+        self.base_url = url
+        self.timeout = timeout
+        version = ".".join(map(str, sys.version_info[:2]))
+        self.headers = {
+            "authorization": f"Token {key}",
+            "accept": "application/json",
+            "user-agent": f"mem0-exports/{__version__} python/{version}",
+        }
+
+
+class Client:
+    """Gets memories out of Mem0, and waits for it. Safe to share between threads."""
+
+    exports: Exports
+    memories: Memories
+    entities: Entities
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = REQUEST_TIMEOUT,
+        transport: Transport | None = None,
+    ) -> None:
+        """Configure a client; nothing is sent.
+
+        Args:
+            api_key: the key; MEM0_API_KEY if missing.
+            base_url: where the service is; MEM0_BASE_URL, then the Mem0 Platform, if missing.
+            timeout: seconds that each phase of one request may take.
+            transport: an httpx transport of your own, for a proxy or a test.
+
+        Raises:
+            ConfigurationError: no key was found, or one of these cannot be used.
+
+        """
+        settled = _Settled(api_key, base_url, timeout)
+        self._open(settled, transport, Schedule())
+
+    def _open(self, settled: _Settled, transport: Transport | None, schedule: Schedule) -> None:
+        self._base_url = settled.base_url
+        self._local: LocalTransport | None = None
+        self._driver = Driver(settled.base_url, settled.headers, transport)
+        self._settings = Settings(settled.timeout, schedule)
+        self.exports = Exports(self._driver, self._settings)
+        self.memories = Memories(self._driver, self._settings)
+        self.entities = Entities(self._driver, self._settings)
+
+    @classmethod
+    def local(cls, path: str | Path = ":memory:", *, timeout: float = REQUEST_TIMEOUT) -> Self:
+        """A client of the embedded engine, which keeps its memories and jobs in the SQLite file `path`.
+
+        No key, no server, no network. The default keeps everything in memory, until the client is closed. Needs the
+        extra `mem0-exports[local]`.
+        """
+        client = cls.__new__(cls)
+        transport = _local_transport(path)
+        client._open(_Settled("local", _LOCAL_ADDRESS, timeout), transport, _LOCAL_SCHEDULE)
+        client._local = transport
+        return client
+
+    @property
+    def engine(self) -> Engine:
+        """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
+        return _engine(self._local)
+
+    def ping(self) -> Account:
+        """Check the key; returns whose it is."""
+        call = _wire.ping()
+        return self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
+
+    def close(self) -> None:
+        """Close the connections, and the embedded engine where there is one."""
+        self._driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_described(self._base_url, self._local)})"
+
+
+class AsyncClient:
+    """Gets memories out of Mem0, and awaits it: the names of `Client`, on asyncio or trio."""
+
+    exports: AsyncExports
+    memories: AsyncMemories
+    entities: AsyncEntities
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = REQUEST_TIMEOUT,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        """Configure a client; nothing is sent. Arguments and errors as `Client`."""
+        settled = _Settled(api_key, base_url, timeout)
+        self._open(settled, transport, Schedule())
+
+    def _open(self, settled: _Settled, transport: AsyncTransport | None, schedule: Schedule) -> None:
+        self._base_url = settled.base_url
+        self._local: LocalTransport | None = None
+        self._driver = AsyncDriver(settled.base_url, settled.headers, transport)
+        self._settings = Settings(settled.timeout, schedule)
+        self.exports = AsyncExports(self._driver, self._settings)
+        self.memories = AsyncMemories(self._driver, self._settings)
+        self.entities = AsyncEntities(self._driver, self._settings)
+
+    @classmethod
+    def local(cls, path: str | Path = ":memory:", *, timeout: float = REQUEST_TIMEOUT) -> Self:
+        """A client of the embedded engine. As `Client.local`; the engine works in threads, never on the event loop."""
+        client = cls.__new__(cls)
+        transport = _local_transport(path)
+        client._open(_Settled("local", _LOCAL_ADDRESS, timeout), transport, _LOCAL_SCHEDULE)
+        client._local = transport
+        return client
+
+    @property
+    def engine(self) -> Engine:
+        """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
+        return _engine(self._local)
+
+    async def ping(self) -> Account:
+        """Check the key; returns whose it is."""
+        call = _wire.ping()
+        return await self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
+
+    async def close(self) -> None:
+        """Close the connections, and the embedded engine where there is one."""
+        await self._driver.close()
+
+    async def __aenter__(self) -> Self:
+        """Load what the first request would load, in a thread: the event loop does not pay for it."""
+        import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
+        await anyio.to_thread.run_sync(self._prepare)
+        return self
+
+    def _prepare(self) -> None:
+        _wire.prepare()
+        self._driver.prepare()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_described(self._base_url, self._local)})"
+
+
+def _local_transport(path: str | Path) -> LocalTransport:
+    from mem0_exports.local.transport import LocalTransport  # noqa: PLC0415 -- an extra
+
+    return LocalTransport(path)
+
+
+def _engine(transport: LocalTransport | None) -> Engine:
+    if transport is None:
+        raise ConfigurationError("only a client made with local() has an embedded engine")
+    return transport.engine
+
+
+def _described(base_url: str, local: LocalTransport | None) -> str:
+    return f"base_url={base_url!r}" if local is None else f"local, store={local.path!r}"

@@ -1,0 +1,156 @@
+"""The engine: a request in, an answer out. It knows nothing of HTTP servers and clients; its two shells do.
+
+Every request is checked against openapi.yaml before anything is done, and every answer before it is given.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import uuid
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qsl
+
+from mem0_exports.local import clock, jobs, operations
+from mem0_exports.local.contract import Operation, contract, problem, read_parameters
+from mem0_exports.local.extract import Report
+from mem0_exports.local.importer import Imported, import_lines
+from mem0_exports.local.store import Store
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+DEEPEST: Final = 100
+"""How deep a body may be nested."""
+
+
+class Answer(NamedTuple):
+    """What goes back: a status, a JSON text, and headers beside the content type."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+class Engine:
+    """The Mem0 export API on one SQLite store. Safe to share between threads."""
+
+    def __init__(
+        self,
+        path: str | Path = ":memory:",
+        *,
+        api_key: str | None = None,
+        now: Callable[[], datetime] = clock.now,
+        new_id: Callable[[], uuid.UUID] = uuid.uuid4,
+    ) -> None:
+        """Open the store and start the worker.
+
+        Args:
+            path: a SQLite file, made where there is none, or ":memory:".
+            api_key: what requests have to carry; None lets every request in.
+            now: the clock, an aware datetime in UTC.
+            new_id: the source of ids.
+
+        """
+        self._contract = contract()
+        self._api_key = None if api_key is None else f"Token {api_key}".encode()
+        self.store = Store(path)
+        self.now = now
+        self.new_id = new_id
+        self.worker = jobs.Worker(self.store, now)
+
+    def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer a request. `headers` has lower-case names; `query` is what stands behind the question mark."""
+        methods = self._contract.paths.get(path)
+        if methods is None:
+            return _answer(404, {"detail": f"No such path: {path[:200]}"})
+        operation = methods.get(method)
+        if operation is None:
+            return _answer(405, {"detail": f"Method {method!r} not allowed."}, {"allow": ", ".join(methods)})
+        if not self._let_in(headers):
+            return self._checked(operation, operations.UNAUTHORIZED)
+        try:
+            answer = self._perform(operation, query, body)
+        except operations.Refused as refused:
+            answer = refused.answer
+        return self._checked(operation, answer)
+
+    def _let_in(self, headers: Mapping[str, str]) -> bool:
+        if self._api_key is None:
+            return True
+        return hmac.compare_digest(headers.get("authorization", "").encode(), self._api_key)
+
+    def _perform(self, operation: Operation, query: str, body: bytes) -> operations.Outcome:
+        parameters: dict[str, int] = {}
+        if 400 in operation.responses:
+            read = read_parameters(operation, parse_qsl(query, keep_blank_values=True))
+            if isinstance(read, str):
+                raise operations.bad_request(operation.id, read)
+            parameters = read
+        document = None
+        if operation.request is not None:
+            document = _document(operation, body)
+            wrong = problem(operation.request, document)
+            if wrong is not None:
+                raise operations.misshapen(operation.id, document, wrong)
+        return operations.HANDLERS[operation.id](self, document, parameters)
+
+    def _checked(self, operation: Operation, outcome: operations.Outcome) -> Answer:
+        """The answer, if it is what the spec promises. Anything else is a fault of this engine, and said to be one."""
+        validator = operation.responses.get(outcome.status)
+        wrong = problem(validator, outcome.document) if validator is not None else "an undocumented status"
+        if wrong is not None:
+            return _answer(500, {"detail": f"The engine broke its contract: {operation.id} {outcome.status}: {wrong}"})
+        return _answer(outcome.status, outcome.document)
+
+    def import_lines(self, lines: Iterable[bytes]) -> Imported:
+        """Import memory records from JSON Lines, exactly and once; see `importer`."""
+        return import_lines(self.store, lines, now=self.now, new_id=self.new_id)
+
+    def report(self, export_id: str) -> Report | None:
+        """What a finished export filled, what stayed empty, and why; None while there is nothing to say."""
+        row = jobs.find(self.store, self.now(), export_id=export_id, filters=None)
+        return None if row is None or row["report"] is None else Report.from_json(row["report"])
+
+    def close(self) -> None:
+        """Finish the running job and close the store."""
+        self.worker.stop()
+        self.store.close()
+
+
+def _document(operation: Operation, body: bytes) -> Any:
+    """The JSON of a request; refuses what is none, and what is nested too deep to be handled safely."""
+    try:
+        text = body.decode()
+        if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+            raise operations.bad_request(operation.id, f"the body is nested more than {DEEPEST} deep")
+        document = json.loads(text, parse_constant=_no_constant)
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair cannot be stored
+    except ValueError as error:
+        raise operations.bad_request(operation.id, f"the body is not JSON: {error}") from None
+    return document
+
+
+def _depth(text: str) -> int:
+    """How deep brackets are nested, at most; those inside strings count too, which only errs on the safe side."""
+    deepest = depth = 0
+    for letter in text:
+        if letter in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif letter in "]}":
+            depth -= 1
+    return deepest
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _answer(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, json.dumps(document, ensure_ascii=False).encode(), headers or {})

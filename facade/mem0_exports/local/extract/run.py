@@ -1,0 +1,296 @@
+"""Fills a schema from memories.
+
+Where a value comes from, in this order:
+
+1. the memory's own field of that name: id, memory, user_id, agent_id, app_id, run_id, metadata, categories, created_at,
+   updated_at, expiration_date;
+2. the metadata key of that name;
+3. another common name of an own field: text and content (memory), session_id (run_id), timestamp (created_at),
+   tags (categories), memory_id (id).
+
+Names are equal when they differ only in case, underscores, hyphens and spaces. What a property becomes:
+
+- an array of objects: one record for each memory, filled from that memory alone;
+- any other array: the distinct values over all memories, oldest first;
+- anything else: the value of the newest memory that has one that fits.
+
+Values are only fitted without loss (see `fit`). Nothing is read out of the text of a memory.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from mem0_exports.local.extract.fit import Mismatch, Shape, folded
+from mem0_exports.local.extract.report import Gap, Report
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Record = dict[str, Any]
+
+_OWN: Final = {
+    folded(name): name
+    for name in (
+        "id",
+        "memory",
+        "user_id",
+        "agent_id",
+        "app_id",
+        "run_id",
+        "metadata",
+        "categories",
+        "created_at",
+        "updated_at",
+        "expiration_date",
+    )
+}
+_ALSO: Final = {
+    folded(alias): name
+    for alias, name in {
+        "text": "memory",
+        "content": "memory",
+        "session_id": "run_id",
+        "timestamp": "created_at",
+        "tags": "categories",
+        "memory_id": "id",
+    }.items()
+}
+_TRACED: Final = 100
+"""Memory ids kept per field in the report."""
+
+
+class Unfillable(Exception):
+    """No export of this schema can be made of these memories; the text says why."""
+
+    def __init__(self, reason: str, report: Report) -> None:
+        super().__init__(reason)
+        self.report = report
+
+
+class _Missing:
+    """No memory says it."""
+
+
+_MISSING: Final = _Missing()
+
+
+class _Source:
+    """Where the value of a property is looked up."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._folded = folded(name)
+        self._own = _OWN.get(self._folded)
+        self._also = _ALSO.get(self._folded)
+
+    def value(self, record: Record) -> Any:
+        """The value that the memory has, or _MISSING. A null is none."""
+        found = record.get(self._own) if self._own else None
+        if found is None:
+            metadata = record["metadata"] or {}
+            found = metadata.get(self.name)
+            if found is None:
+                alike = [key for key in metadata if folded(key) == self._folded]
+                found = metadata[alike[0]] if len(alike) == 1 else None
+        if found is None and self._also:
+            found = record.get(self._also)
+        return _MISSING if found is None else found
+
+
+class _Field:
+    """A property of the root, filled as the memories go by."""
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        self.name = name
+        self.shape = shape
+        self.source = _Source(name)
+        self.memory_ids: list[str] = []
+        self.gaps: Counter[tuple[str, str]] = Counter()
+
+    def see(self, record: Record) -> None:
+        """Take what the memory has for this property."""
+        value = self.source.value(record)
+        if value is not _MISSING:
+            self.take(value, record["id"])
+
+    def take(self, value: Any, memory_id: str) -> None:
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        """The value, or _MISSING."""
+        raise NotImplementedError
+
+    def misfit(self, value: Any, error: Mismatch) -> None:
+        """Note a value that was left out."""
+        self.gaps[self.name, _misfit(value, error)] += 1
+
+    def trace(self, memory_id: str) -> None:
+        """Note a memory that the value comes from."""
+        if len(self.memory_ids) < _TRACED:
+            self.memory_ids.append(memory_id)
+
+
+class _Newest(_Field):
+    """The value of the newest memory that has one."""
+
+    _value: Any = _MISSING
+
+    def take(self, value: Any, memory_id: str) -> None:
+        try:
+            self._value = self.shape.fit(value)
+        except Mismatch as error:
+            self.misfit(value, error)
+        else:
+            self.memory_ids = [memory_id]
+
+    def result(self) -> Any:
+        return self._value
+
+
+class _Distinct(_Field):
+    """The distinct values over all memories."""
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        super().__init__(name, shape)
+        self._item = shape.items
+        self._values: dict[str, Any] = {}
+
+    def take(self, value: Any, memory_id: str) -> None:
+        for each in value if isinstance(value, list) else [value]:
+            try:
+                fitted = self._item.fit(each)
+            except Mismatch as error:
+                self.misfit(each, error)
+                continue
+            key = json.dumps(fitted, sort_keys=True)
+            if key not in self._values:
+                self._values[key] = fitted
+                self.trace(memory_id)
+
+    def result(self) -> Any:
+        return list(self._values.values()) or _MISSING
+
+
+class _Records(_Field):
+    """One record for each memory."""
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        super().__init__(name, shape)
+        self._item = shape.items
+        self._required = self._item.required
+        self._columns = [(_Source(key), each) for key, each in self._item.properties.items()]
+        self._records: list[Record] = []
+
+    def see(self, record: Record) -> None:
+        filled: Record = {}
+        for source, shape in self._columns:
+            path = f"{self.name}[].{source.name}"
+            value = source.value(record)
+            if value is not _MISSING:
+                try:
+                    filled[source.name] = shape.fit(value)
+                    continue
+                except Mismatch as error:
+                    self.gaps[path, _misfit(value, error)] += 1
+            else:
+                self.gaps[path, _NO_SOURCE] += 1
+            if source.name not in self._required:
+                continue
+            if shape.nullable:
+                filled[source.name] = None
+            elif shape.kinds == {"array"} and shape.problem([]) is None:
+                filled[source.name] = []
+            else:
+                self.gaps[f"{self.name}[]", f"the memory has no {source.name}, which is required"] += 1
+                return
+        if not filled:
+            self.gaps[f"{self.name}[]", "the memory has nothing for the record"] += 1
+        elif (problem := self._item.problem(filled)) is not None:
+            self.gaps[f"{self.name}[]", f"the record does not fit: {problem}"] += 1
+        else:
+            self._records.append(filled)
+            self.trace(record["id"])
+
+    def result(self) -> Any:
+        return self._records or _MISSING
+
+
+_NO_SOURCE: Final = "no field and no metadata key of this name"
+
+
+def _field(name: str, shape: Shape) -> _Field:
+    if shape.kinds == {"array"}:
+        return _Records(name, shape) if shape.items.node.get("properties") else _Distinct(name, shape)
+    return _Newest(name, shape)
+
+
+def extract(schema: Record, records: Iterable[Record], *, instructions: str | None = None) -> tuple[Record, Report]:
+    """The export of `schema` from memories, oldest first, and what there is to say of it.
+
+    Raises Unfillable where a required property has no value that fits, or the whole does not fit the schema.
+    """
+    root = Shape(schema, schema.get("$defs", {}))
+    fields = [_field(name, shape) for name, shape in root.properties.items()]
+    count = 0
+    keys: set[str] = set()
+    for record in records:
+        count += 1
+        keys.update(record["metadata"] or ())
+        for field in fields:
+            field.see(record)
+
+    required = root.required
+    data: Record = {}
+    lacking: list[str] = []
+    gaps: list[Gap] = []
+    for field in fields:
+        value = field.result()
+        gaps += [Gap(path, reason, times, _nearest(path, reason, keys)) for (path, reason), times in field.gaps.items()]
+        if value is not _MISSING:
+            data[field.name] = value
+            continue
+        if not field.gaps:
+            gaps.append(Gap(field.name, _NO_SOURCE, 1, _nearest(field.name, _NO_SOURCE, keys)))
+        if field.name in required:
+            if field.shape.nullable:
+                data[field.name] = None
+            elif field.shape.kinds == {"array"} and field.shape.problem([]) is None:
+                data[field.name] = []
+            else:
+                lacking.append(field.name)
+    notes = []
+    if instructions is not None:
+        notes.append("export_instructions were not followed: that takes a language model, which this extractor is not")
+    filled = {field.name: field.memory_ids for field in fields if field.memory_ids}
+    report = Report(count, filled, gaps, notes)
+    if lacking:
+        raise Unfillable(
+            f"no memory fills the required {', '.join(lacking)}: give these fields a default (such as None), or add "
+            "memories with metadata keys of these names",
+            report,
+        )
+    problem = Shape(schema, {}).problem(data)
+    if problem is not None:
+        raise Unfillable(f"what the memories say does not fit the schema: {problem}", report)
+    return data, report
+
+
+def _nearest(path: str, reason: str, keys: set[str]) -> str | None:
+    if reason != _NO_SOURCE:
+        return None
+    name = path.rpartition(".")[2]
+    others = sorted(key for key in keys if folded(key) != folded(name))
+    close = difflib.get_close_matches(name, others, 1, 0.7)
+    return close[0] if close else None
+
+
+def _misfit(value: Any, error: Mismatch) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    problem = str(error).removeprefix(text).strip()
+    return f"{text if len(text) <= 60 else text[:59] + '…'} was left out, it {problem}"

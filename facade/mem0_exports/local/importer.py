@@ -1,0 +1,134 @@
+"""Imports memory records from JSON Lines, exactly as they are, and only once.
+
+A record is an object with `memory` (the text), at least one of `user_id`, `agent_id`, `app_id` and `run_id`, and
+optionally `id`, `metadata`, `categories`, `created_at`, `updated_at` and `expiration_date`. `session_id`, which the
+service's list says for the run, is read as `run_id`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from mem0_exports import _times
+from mem0_exports.errors import FilterError
+from mem0_exports.filters import ENTITY_FIELDS
+from mem0_exports.local import clock, memories
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from mem0_exports.local.store import Store
+
+_BATCH: Final = 1000
+_TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
+_KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
+
+
+@attrs.frozen(slots=True)
+class BadLine:
+    """A line that was not imported: its number, counted from 1, and why."""
+
+    number: int
+    reason: str
+
+
+@attrs.define(slots=True)
+class Imported:
+    """What became of the lines."""
+
+    added: int = 0
+    known: int = 0
+    """Records that were there already."""
+    bad: list[BadLine] = attrs.field(factory=list)
+
+
+def import_lines(
+    store: Store,
+    lines: Iterable[bytes],
+    *,
+    now: Callable[[], datetime] = clock.now,
+    new_id: Callable[[], uuid.UUID] = uuid.uuid4,
+) -> Imported:
+    """Import every good line; bad ones are named in the result. Blank lines are passed over."""
+    done = Imported()
+    rows: list[dict[str, Any]] = []
+
+    def flush() -> None:
+        added = memories.import_rows(store, rows)
+        done.added += added
+        done.known += len(rows) - added
+        rows.clear()
+
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(memories.row_for(_record(line), str(new_id()), now()))
+        except _BadRecord as error:
+            done.bad.append(BadLine(number, str(error)))
+        if len(rows) >= _BATCH:
+            flush()
+    flush()
+    return done
+
+
+class _BadRecord(ValueError):
+    """A line that is no memory record; its text says why."""
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line, parse_constant=_no_constant)
+        json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair cannot be stored
+    except RecursionError:
+        raise _BadRecord("nested too deep") from None
+    except ValueError as error:
+        raise _BadRecord(f"not JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise _BadRecord(f"expected an object, got {type(record).__name__}")
+    if "session_id" in record and "run_id" not in record:
+        record["run_id"] = record.pop("session_id")
+    unknown = sorted(record.keys() - _KNOWN)
+    if unknown:
+        raise _BadRecord(f"unknown field {unknown[0]!r}; put it under metadata to keep it")
+    if not isinstance(record.get("memory"), str) or not record["memory"]:
+        raise _BadRecord("memory: expected a text that is not empty")
+    for name in _TEXTS:
+        if record.get(name) is not None and not (isinstance(record[name], str) and record[name]):
+            raise _BadRecord(f"{name}: expected a string that is not empty")
+    if not any(record.get(name) for name in ENTITY_FIELDS):
+        raise _BadRecord(f"names nobody: one of {', '.join(ENTITY_FIELDS)} is needed")
+    if not isinstance(record.get("metadata", {}) or {}, dict):
+        raise _BadRecord("metadata: expected an object")
+    categories = record.get("categories") or []
+    if not isinstance(categories, list) or not all(isinstance(each, str) for each in categories):
+        raise _BadRecord("categories: expected a list of strings")
+    _check_times(record)
+    return record
+
+
+def _check_times(record: dict[str, Any]) -> None:
+    for name in ("created_at", "updated_at"):
+        if record.get(name) is not None:
+            try:
+                _times.moment(record[name], name)
+            except FilterError as error:
+                raise _BadRecord(str(error)) from None
+    if record.get("id") is not None:
+        try:
+            uuid.UUID(record["id"])
+        except ValueError:
+            raise _BadRecord(f"id: {record['id']!r} is no UUID") from None
+    if record.get("expiration_date") is not None and clock.day(record["expiration_date"]) is None:
+        raise _BadRecord(f"expiration_date: {record['expiration_date']!r} is no day, YYYY-MM-DD")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

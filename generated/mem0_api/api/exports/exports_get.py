@@ -1,0 +1,202 @@
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.detail_error import DetailError
+from ...models.get_memory_export_request import GetMemoryExportRequest
+from ...models.memory_export_not_found import MemoryExportNotFound
+from ...models.memory_export_result import MemoryExportResult
+from ...models.message_error import MessageError
+from ...types import Response
+
+
+def _get_kwargs(
+    *,
+    body: GetMemoryExportRequest,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/v1/exports/get/",
+    }
+
+    _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
+    if response.status_code == 200:
+        response_200 = MemoryExportResult.from_dict(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = MessageError.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = DetailError.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 404:
+        response_404 = MemoryExportNotFound.from_dict(response.json())
+
+        return response_404
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: GetMemoryExportRequest,
+) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
+    """Fetch the result of an export
+
+     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
+    newest
+    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    unknown id, an expired export (7 days) and a failed one.
+
+    Args:
+        body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
+            was created with.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    *,
+    client: AuthenticatedClient,
+    body: GetMemoryExportRequest,
+) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
+    """Fetch the result of an export
+
+     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
+    newest
+    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    unknown id, an expired export (7 days) and a failed one.
+
+    Args:
+        body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
+            was created with.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        DetailError | MemoryExportNotFound | MemoryExportResult | MessageError
+    """
+
+    return sync_detailed(
+        client=client,
+        body=body,
+    ).parsed
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: GetMemoryExportRequest,
+) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
+    """Fetch the result of an export
+
+     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
+    newest
+    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    unknown id, an expired export (7 days) and a failed one.
+
+    Args:
+        body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
+            was created with.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    *,
+    client: AuthenticatedClient,
+    body: GetMemoryExportRequest,
+) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
+    """Fetch the result of an export
+
+     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
+    newest
+    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    unknown id, an expired export (7 days) and a failed one.
+
+    Args:
+        body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
+            was created with.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        DetailError | MemoryExportNotFound | MemoryExportResult | MessageError
+    """
+
+    return (
+        await asyncio_detailed(
+            client=client,
+            body=body,
+        )
+    ).parsed

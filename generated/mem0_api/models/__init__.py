@@ -1,0 +1,67 @@
+"""Contains all the data models used in inputs/outputs"""
+
+from .add_memories_request import AddMemoriesRequest
+from .added_memories import AddedMemories
+from .added_memory import AddedMemory
+from .added_memory_data import AddedMemoryData
+from .categories_condition import CategoriesCondition
+from .detail_error import DetailError
+from .detailed_error import DetailedError
+from .entity import Entity
+from .entity_operators import EntityOperators
+from .entity_page import EntityPage
+from .error_details import ErrorDetails
+from .filters import Filters
+from .get_memory_export_request import GetMemoryExportRequest
+from .json_schema import JsonSchema
+from .keywords_condition import KeywordsCondition
+from .list_memories_request import ListMemoriesRequest
+from .memory import Memory
+from .memory_export_accepted import MemoryExportAccepted
+from .memory_export_not_found import MemoryExportNotFound
+from .memory_export_request import MemoryExportRequest
+from .memory_export_result import MemoryExportResult
+from .memory_ids_operators import MemoryIdsOperators
+from .memory_page import MemoryPage
+from .message import Message
+from .message_error import MessageError
+from .metadata import Metadata
+from .metadata_condition import MetadataCondition
+from .ping import Ping
+from .reason_error import ReasonError
+from .role import Role
+from .time_operators import TimeOperators
+
+__all__ = (
+    "AddedMemories",
+    "AddedMemory",
+    "AddedMemoryData",
+    "AddMemoriesRequest",
+    "CategoriesCondition",
+    "DetailedError",
+    "DetailError",
+    "Entity",
+    "EntityOperators",
+    "EntityPage",
+    "ErrorDetails",
+    "Filters",
+    "GetMemoryExportRequest",
+    "JsonSchema",
+    "KeywordsCondition",
+    "ListMemoriesRequest",
+    "Memory",
+    "MemoryExportAccepted",
+    "MemoryExportNotFound",
+    "MemoryExportRequest",
+    "MemoryExportResult",
+    "MemoryIdsOperators",
+    "MemoryPage",
+    "Message",
+    "MessageError",
+    "Metadata",
+    "MetadataCondition",
+    "Ping",
+    "ReasonError",
+    "Role",
+    "TimeOperators",
+)

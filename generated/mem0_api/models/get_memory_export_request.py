@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import define as _attrs_define
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.filters import Filters
+
+
+T = TypeVar("T", bound="GetMemoryExportRequest")
+
+
+@_attrs_define
+class GetMemoryExportRequest:
+    """Which export to fetch, by its id or by the filters that it was created with."""
+
+    memory_export_id: str | Unset = UNSET
+    """ The `id` of the receipt. Wins over the filters where both are given. """
+    filters: Filters | Unset = UNSET
+    """ Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
+    drops the OR without a word, so put the OR inside the AND.
+     """
+    org_id: str | Unset = UNSET
+    """ Finds only exports filed under this organization. """
+    project_id: str | Unset = UNSET
+    """ Finds only exports filed under this project. """
+
+    def to_dict(self) -> dict[str, Any]:
+        memory_export_id = self.memory_export_id
+
+        filters: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.filters, Unset):
+            filters = self.filters.to_dict()
+
+        org_id = self.org_id
+
+        project_id = self.project_id
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update({})
+        if memory_export_id is not UNSET:
+            field_dict["memory_export_id"] = memory_export_id
+        if filters is not UNSET:
+            field_dict["filters"] = filters
+        if org_id is not UNSET:
+            field_dict["org_id"] = org_id
+        if project_id is not UNSET:
+            field_dict["project_id"] = project_id
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.filters import Filters  # noqa: PLC0415
+
+        d = dict(src_dict)
+        memory_export_id = d.pop("memory_export_id", UNSET)
+
+        _filters = d.pop("filters", UNSET)
+        filters: Filters | Unset
+        if isinstance(_filters, Unset):
+            filters = UNSET
+        else:
+            filters = Filters.from_dict(_filters)
+
+        org_id = d.pop("org_id", UNSET)
+
+        project_id = d.pop("project_id", UNSET)
+
+        get_memory_export_request = cls(
+            memory_export_id=memory_export_id,
+            filters=filters,
+            org_id=org_id,
+            project_id=project_id,
+        )
+
+        return get_memory_export_request

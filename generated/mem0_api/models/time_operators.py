@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from attrs import define as _attrs_define
+
+from ..types import UNSET, Unset
+
+T = TypeVar("T", bound="TimeOperators")
+
+
+@_attrs_define
+class TimeOperators:
+    """Operators on a time; several have to hold together. There is no eq, a bare value is equality."""
+
+    gt: str | Unset = UNSET
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    gte: str | Unset = UNSET
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    lt: str | Unset = UNSET
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    lte: str | Unset = UNSET
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    ne: str | Unset = UNSET
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    in_: list[str] | Unset = UNSET
+    """ At one of these times. """
+
+    def to_dict(self) -> dict[str, Any]:
+        gt = self.gt
+
+        gte = self.gte
+
+        lt = self.lt
+
+        lte = self.lte
+
+        ne = self.ne
+
+        in_: list[str] | Unset = UNSET
+        if not isinstance(self.in_, Unset):
+            in_ = self.in_
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update({})
+        if gt is not UNSET:
+            field_dict["gt"] = gt
+        if gte is not UNSET:
+            field_dict["gte"] = gte
+        if lt is not UNSET:
+            field_dict["lt"] = lt
+        if lte is not UNSET:
+            field_dict["lte"] = lte
+        if ne is not UNSET:
+            field_dict["ne"] = ne
+        if in_ is not UNSET:
+            field_dict["in"] = in_
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        gt = d.pop("gt", UNSET)
+
+        gte = d.pop("gte", UNSET)
+
+        lt = d.pop("lt", UNSET)
+
+        lte = d.pop("lte", UNSET)
+
+        ne = d.pop("ne", UNSET)
+
+        in_ = cast(list[str], d.pop("in", UNSET))
+
+        time_operators = cls(
+            gt=gt,
+            gte=gte,
+            lt=lt,
+            lte=lte,
+            ne=ne,
+            in_=in_,
+        )
+
+        return time_operators
