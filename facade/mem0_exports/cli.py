@@ -113,7 +113,10 @@ def _serve(chosen: argparse.Namespace) -> int:
 
     if chosen.api_key is None:
         print("no key is set: every program on this machine may use this service", file=sys.stderr)
-    Server(uvicorn.Config(build(engine), log_level="warning")).run([listening])
+    try:
+        Server(uvicorn.Config(build(engine), log_level="warning", lifespan="off")).run([listening])
+    finally:
+        engine.close()
     return 0
 
 

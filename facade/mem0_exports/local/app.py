@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -14,15 +12,13 @@ from starlette.routing import Mount
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.types import Receive, Scope, Send
 
     from mem0_exports.local.engine import Engine
 
 
-def build(engine: Engine, *, close_engine: bool = True) -> Starlette:
-    """The application around an engine, which it closes at the end of its lifespan."""
+def build(engine: Engine) -> Starlette:
+    """The application around an engine, which stays open: closing it is for whoever opened it."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -34,11 +30,5 @@ def build(engine: Engine, *, close_engine: bool = True) -> Starlette:
         response = Response(answer.body, answer.status, {**answer.headers}, media_type="application/json")
         await response(scope, receive, send)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        if close_engine:
-            await run_in_threadpool(engine.close)
-
     # One route for everything: the engine itself knows which paths and methods there are.
-    return Starlette(routes=[Mount("/", app=answer)], lifespan=lifespan)
+    return Starlette(routes=[Mount("/", app=answer)])

@@ -44,7 +44,7 @@ class Problem(NamedTuple):
     message: str
 
 
-_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,400}")
 _JSON: Final = "content/application~1json/schema"
 
 

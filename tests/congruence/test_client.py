@@ -1,0 +1,206 @@
+"""What a client does, whatever is behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pytest
+
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
+from mem0_exports import Account, BadRequest, ExportFailed, ExportInvalid, ExportTimeout, F, FilterError, InputError
+
+
+class Profile(BaseModel):
+    full_name: str | None = None
+    city: str | None = None
+    birth_year: int | None = None
+    hobby: list[str] = []
+
+
+@dataclass
+class Visit:
+    memory: str
+    created_at: datetime
+    city: str | None = None
+
+
+class Facts(TypedDict, total=False):
+    city: str
+
+
+def test_ping_says_whose_key_it_is(client):
+    assert client.ping() == Account(status="ok", org_id="local", project_id="local", user_email=None)
+
+
+def test_added_memories_come_back_as_they_were(client, user):
+    moment = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    added = client.memories.add(
+        "Lives in Lisbon",
+        user_id=user,
+        agent_id="planner",
+        app_id="app",
+        run_id="run-1",
+        metadata={"city": "Lisbon", "n": 1, "nested": {"a": [1, None, "ä"]}},
+        timestamp=moment,
+        expiration_date=date(2999, 1, 1),
+    )
+
+    (memory,) = client.memories.list(F.user_id == user)
+
+    assert [each.memory for each in added] == ["Lives in Lisbon"]
+    assert (memory.id, memory.memory, memory.user_id, memory.agent_id, memory.app_id, memory.run_id) == (
+        added[0].id,
+        "Lives in Lisbon",
+        user,
+        "planner",
+        "app",
+        "run-1",
+    )
+    assert memory.metadata == {"city": "Lisbon", "n": 1, "nested": {"a": [1, None, "ä"]}}
+    assert (memory.created_at, memory.updated_at, memory.expiration_date) == (moment, moment, "2999-01-01")
+
+
+def test_a_text_is_stored_once_for_each_owner_and_system_messages_never(client, user):
+    messages = [{"role": "system", "content": "Be nice"}, {"role": "user", "content": "Likes tea"}]
+
+    first = client.memories.add(messages, user_id=user)
+    again = client.memories.add(messages, user_id=user)
+    other = client.memories.add(messages, user_id=user, run_id="another")
+
+    assert [each.memory for each in first] == ["Likes tea"]
+    assert again == []
+    assert [each.memory for each in other] == ["Likes tea"]
+
+
+def test_a_list_goes_through_all_pages_oldest_first(client, user):
+    for number in (3, 1, 2, 5, 4):
+        client.memories.add(f"n{number}", user_id=user, timestamp=datetime(2024, 1, number, tzinfo=UTC))
+
+    found = [memory.memory for memory in client.memories.list(F.user_id == user, page_size=2)]
+
+    assert found == ["n1", "n2", "n3", "n4", "n5"]
+
+
+def test_expired_memories_show_only_when_asked_for(client, user):
+    client.memories.add("old", user_id=user, expiration_date=date(2020, 1, 1))
+    client.memories.add("new", user_id=user)
+
+    assert [memory.memory for memory in client.memories.list(F.user_id == user)] == ["new"]
+    assert {memory.memory for memory in client.memories.list(F.user_id == user, show_expired=True)} == {"old", "new"}
+
+
+def test_entities_are_listed(client, user):
+    client.memories.add("x", user_id=user, agent_id=f"agent of {user}")
+
+    found = {(entity.type, entity.name) for entity in client.entities.list(page_size=1)}
+
+    assert {("user", user), ("agent", f"agent of {user}")} <= found
+
+
+def test_run_gives_an_instance_of_the_model(client, user):
+    client.memories.add("a", user_id=user, metadata={"full_name": "Zoë", "city": "Porto", "hobby": "chess"})
+    client.memories.add(
+        "b", user_id=user, metadata={"city": "Lisbon", "birth_year": "1990", "hobby": ["sailing", "chess"]}
+    )
+
+    profile = client.exports.run(Profile, F.user_id == user, timeout=30)
+
+    assert profile == Profile(full_name="Zoë", city="Lisbon", birth_year=1990, hobby=["chess", "sailing"])
+
+
+def test_a_job_is_polled_and_taken_up_again_by_its_id(client, user):
+    client.memories.add("a", user_id=user, metadata={"city": "Lisbon"})
+    job = client.exports.create(Profile, F.user_id == user, instructions="newest wins")
+
+    again = client.exports.get(job.id, Profile)
+
+    assert again.result(timeout=30) == job.result(timeout=30) == Profile(city="Lisbon")
+    assert job.poll() == Profile(city="Lisbon")
+    assert again.id == job.id
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (Facts, {"city": "Lisbon"}),
+        ({"type": "object", "properties": {"city": {"type": "string"}}}, {"city": "Lisbon"}),
+        (list[Visit], [Visit("a", datetime(2024, 1, 1, tzinfo=UTC), "Lisbon")]),
+    ],
+    ids=["TypedDict", "dict", "list"],
+)
+def test_every_kind_of_schema_gives_its_own_type(client, user, schema, expected):
+    client.memories.add("a", user_id=user, metadata={"city": "Lisbon"}, timestamp=datetime(2024, 1, 1, tzinfo=UTC))
+
+    assert client.exports.run(schema, F.user_id == user, timeout=30) == expected
+
+
+def test_filters_select_what_is_exported(client, user):
+    for month, city in ((1, "Porto"), (2, "Lisbon"), (3, "Braga")):
+        client.memories.add(city, user_id=user, run_id=f"r{month}", timestamp=datetime(2024, month, 1, tzinfo=UTC))
+
+    def texts(where):
+        return [visit.memory for visit in client.exports.run(list[Visit], (F.user_id == user) & where, timeout=30)]
+
+    assert texts(F.created_at.between("2024-02-01", "2024-03-01")) == ["Lisbon"]
+    assert texts((F.run_id == "r1") | (F.run_id == "r3")) == ["Porto", "Braga"]
+    assert texts(~(F.run_id == "r1")) == ["Lisbon", "Braga"]
+    assert texts(F.keywords.icontains("BRA")) == ["Braga"]
+    assert client.exports.run(list[Visit], {"user_id": user, "run_id": {"in": ["r2"]}})[0].memory == "Lisbon"
+
+
+def test_a_failed_job_says_why(client, user):
+    class Needs(BaseModel):
+        shoe_size: int
+
+    with pytest.raises(ExportFailed, match="required shoe_size") as failed:
+        client.exports.run(Needs, F.user_id == user, timeout=30)
+
+    assert failed.value.export_id in str(failed.value)
+
+
+def test_an_unknown_id_is_waited_for_and_given_up(client):
+    polls = []
+    job = client.exports.get("no such export", Profile)
+
+    assert job.poll() is None
+    with pytest.raises(ExportTimeout, match="no such export") as timeout:
+        job.result(timeout=0.6, on_poll=lambda number, seconds: polls.append((number, seconds)))
+
+    assert timeout.value.polls == len(polls) >= 2
+    assert [number for number, _ in polls] == [*range(1, len(polls) + 1)]
+
+
+def test_an_answer_that_does_not_fit_the_type_is_not_lost(client, user):
+    client.memories.add("a", user_id=user, metadata={"city": "Lisbon"})
+
+    class Strange(BaseModel):
+        city: int
+
+    job = client.exports.create({"type": "object", "properties": {"city": {"type": "string"}}}, F.user_id == user)
+    job.result(timeout=30)
+
+    with pytest.raises(ExportInvalid, match="/city") as invalid:
+        client.exports.get(job.id, Strange).result(timeout=30)
+
+    assert invalid.value.data == {"city": "Lisbon"}
+    assert invalid.value.errors[0]["path"] == "/city"
+
+
+def test_what_cannot_be_sent_is_refused_here(client, user):
+    with pytest.raises(FilterError, match="at least one user_id"):
+        client.exports.create(Profile, F.user_id.exists())
+    with pytest.raises(InputError, match="at least one of user_id"):
+        client.memories.add("x")
+    with pytest.raises(InputError, match="JSON"):
+        client.memories.add("x", user_id=user, metadata={"when": datetime(2024, 1, 1, tzinfo=UTC)})
+
+
+def test_what_the_service_refuses_is_an_error_with_its_words(client, user):
+    with pytest.raises(BadRequest, match="/type") as refused:
+        client.exports.create({"type": "object", "properties": {"a": {"type": "strin"}}}, F.user_id == user)
+
+    assert refused.value.status == 400
+    assert refused.value.operation == "exports_create"

@@ -1,0 +1,25 @@
+"""A real `mem0-exports serve` process on a free loopback port."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def served(store: Path, api_key: str) -> Iterator[str]:
+    """The base URL of a server over `store`, for as long as the context lasts."""
+    command = [sys.executable, "-m", "mem0_exports.cli", "serve", "--store", str(store), "--port", "0"]
+    with subprocess.Popen([*command, "--api-key", api_key], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("listening on http://127.0.0.1:"), f"the server said {line!r}"
+            yield line.removeprefix("listening on ").strip()
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
