@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mem0_exports import _times
-from mem0_exports.errors import FilterError
-from mem0_exports.filters import (
+from mem0_exports._filter_tree import (
     ENTITY_FIELDS,
     TIME_FIELDS,
     Condition,
@@ -16,6 +15,7 @@ from mem0_exports.filters import (
     all_of,
     any_of,
 )
+from mem0_exports.errors import FilterError
 
 
 DEEPEST: Final = 64

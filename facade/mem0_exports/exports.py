@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 from mem0_exports import _wire
+from mem0_exports._filter_tree import Filter, checked
 from mem0_exports._flow import Clock, Flow, Schedule, TimedOut, send, wait
 from mem0_exports.errors import ExportTimeout, InputError
-from mem0_exports.filters import Filter, checked
 from mem0_exports.schemas import Schema
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mem0_exports import _wire
+from mem0_exports._filter_tree import checked
 from mem0_exports._flow import send
 from mem0_exports.errors import InputError
-from mem0_exports.filters import checked
 
 
 if TYPE_CHECKING:

@@ -16,15 +16,17 @@ import sys
 import time
 import uuid
 
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mem0 import AsyncMemoryClient, MemoryClient
 from mem0.exceptions import MemoryNotFoundError
 from pydantic import BaseModel
 
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 READY_WITHIN = 10.0
 """Seconds that an export may take."""
@@ -110,6 +112,8 @@ class Session:
 
     async def call(self, name: str, *positional: Any, **named: Any) -> Any:
         """The answer to a call of the client, whichever kind of client it is."""
+        if self.client is None:
+            raise Wrong("there is no client")
         answer = getattr(self.client, name)(*positional, **named)
         return await answer if inspect.isawaitable(answer) else answer
 

@@ -34,6 +34,7 @@ clean_up() {
 trap clean_up EXIT
 
 key=$(.venv/bin/python3 -c 'import secrets; print("m0-" + secrets.token_hex(16))')
+: >"$temporary/stdout" # here already, for the job may be slower than the first look into it
 .venv/bin/mem0-exports serve --store "$temporary/store.db" --port 0 --api-key "$key" \
   >"$temporary/stdout" 2>"$temporary/stderr" &
 server=$!

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from mem0_exports import _times
+from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.errors import FilterError
-from mem0_exports.filters import ENTITY_FIELDS
 from mem0_exports.local import clock, memories
 
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from mem0_exports.filters import Filter
+from mem0_exports._filter_tree import Filter
 from mem0_exports.local import clock, memories
 from mem0_exports.local.extract import Unfillable, extract
 from mem0_exports.local.store import exports

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from mem0_exports import _times
-from mem0_exports.filters import AllOf, AnyOf, Condition, Filter, Not
+from mem0_exports._filter_tree import AllOf, AnyOf, Condition, Filter, Not
 from mem0_exports.local.clock import microseconds
 from mem0_exports.local.store import memories
 

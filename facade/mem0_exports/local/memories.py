@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from mem0_exports import _times
-from mem0_exports.filters import ENTITY_FIELDS
+from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.local import clock
 from mem0_exports.local.match import clause
 from mem0_exports.local.store import memories
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from mem0_exports.filters import Filter
+    from mem0_exports._filter_tree import Filter
     from mem0_exports.local.store import Store
 
 _BATCH: Final = 500

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports import _times
+from mem0_exports._filter_tree import ENTITY_FIELDS, Filter, checked
 from mem0_exports.errors import FilterError
-from mem0_exports.filters import ENTITY_FIELDS, Filter, checked
 from mem0_exports.local import jobs, memories
 from mem0_exports.local.extract import Unusable, check_schema
 

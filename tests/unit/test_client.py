@@ -1,0 +1,194 @@
+"""Configuration, secrets, and the one core that sync and async share."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import pickle
+import socket
+import threading
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mem0_exports import (
+    AsyncClient,
+    AsyncExport,
+    Client,
+    ConfigurationError,
+    Export,
+    F,
+    InputError,
+    exports,
+    memories,
+)
+
+
+KEY = "m0-secret-key"
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch):
+    monkeypatch.delenv("MEM0_API_KEY", raising=False)
+    monkeypatch.delenv("MEM0_BASE_URL", raising=False)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_without_a_key_the_error_names_every_way_out(kind):
+    with pytest.raises(ConfigurationError, match=r"api_key.*MEM0_API_KEY.*MEM0_BASE_URL.*Client\.local\(\)"):
+        kind()
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_the_argument_goes_before_the_environment_and_that_before_the_default(kind, monkeypatch):
+    assert "https://api.mem0.ai" in repr(kind(KEY))
+    monkeypatch.setenv("MEM0_API_KEY", KEY)
+    monkeypatch.setenv("MEM0_BASE_URL", "http://127.0.0.1:1/base/")
+    assert "'http://127.0.0.1:1/base'" in repr(kind())
+    assert "http://127.0.0.1:2" in repr(kind(base_url="http://127.0.0.1:2"))
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "tab\t", "\x00"])
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key):
+    with pytest.raises(ConfigurationError) as refused:
+        Client(key)
+
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"base_url": "api.mem0.ai"}, {"base_url": "ftp://x"}, {"timeout": 0}, {"timeout": -1}], ids=str
+)
+def test_other_wrong_settings_are_refused(wrong):
+    with pytest.raises(ConfigurationError):
+        Client(KEY, **wrong)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_constructor_does_no_io(kind, monkeypatch, tmp_path):
+    def refuse(*_arguments, **_named):
+        raise AssertionError("a constructor must not do this")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+    kind(KEY)
+    kind.local(tmp_path / "store.db")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_key_shows_nowhere(caplog):
+    caplog.set_level(logging.DEBUG)
+    client = Client(KEY, base_url="http://127.0.0.1:9", timeout=0.5)
+
+    with pytest.raises(ConnectionError) as failed:
+        client.ping()
+
+    shown = [repr(client), str(client), str(failed.value), repr(failed.value), repr(client.exports.get("id", dict))]
+    shown += [pickle.dumps(failed.value).decode("latin-1"), caplog.text]
+    assert not [text for text in shown if KEY in text]
+
+
+def test_a_closed_client_says_so():
+    for client in (Client(KEY), Client.local()):
+        client.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            client.ping()
+
+
+def test_only_a_local_client_has_an_engine():
+    with pytest.raises(ConfigurationError, match="local"):
+        Client(KEY).engine
+
+
+def test_one_client_serves_many_threads():
+    with Client.local() as client:
+        client.memories.add("x", user_id="alex", metadata={"city": "Lisbon"})
+        found: list[object] = []
+
+        def work() -> None:
+            found.append(client.exports.run({"type": "object", "properties": {"city": {}}}, F.user_id == "alex"))
+
+        threads = [threading.Thread(target=work) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert found == [{"city": "Lisbon"}] * 32
+
+
+PAIRS = [
+    (Client, AsyncClient),
+    (Export, AsyncExport),
+    (exports.Exports, exports.AsyncExports),
+    (memories.Memories, memories.AsyncMemories),
+    (memories.Entities, memories.AsyncEntities),
+]
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), PAIRS, ids=lambda kind: kind.__name__)
+def test_sync_and_async_have_the_same_names_and_signatures(sync, asynchronous):
+    ours, theirs = public(sync), public(asynchronous)
+
+    assert ours.keys() == theirs.keys()
+    for name, method in ours.items():
+        if callable(method):
+            assert parameters(method) == parameters(theirs[name]), name
+
+
+def public(kind):
+    names = [name for name in dir(kind) if not name.startswith("_")]
+    return {name: getattr(kind, name) for name in names}
+
+
+def parameters(method):
+    """Names, kinds, defaults and annotations, with the async names read as the sync ones."""
+    return [
+        (each.name, each.kind, each.default, str(each.annotation).replace("Async", ""))
+        for each in inspect.signature(method).parameters.values()
+    ]
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), PAIRS, ids=lambda kind: kind.__name__)
+def test_what_does_io_is_awaited_and_nothing_else(sync, asynchronous):
+    no_io = {"get", "local", "list"}  # list gives an async iterator
+    for name, method in public(asynchronous).items():
+        if inspect.isfunction(method):
+            assert inspect.iscoroutinefunction(method) is (name not in no_io), name
+    assert not [name for name, method in public(sync).items() if inspect.iscoroutinefunction(method)]
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda client: client.memories.add([], user_id="a"), "messages"),
+        (lambda client: client.memories.add([{"role": "wizard", "content": "x"}], user_id="a"), "messages"),
+        (lambda client: client.memories.add([{"role": "user", "content": ""}], user_id="a"), "messages"),
+        (lambda client: client.memories.add("x"), "user_id"),
+        (lambda client: client.memories.add("x", user_id="a", timestamp=datetime(2025, 1, 1)), "timestamp"),  # noqa: DTZ001
+        (
+            lambda client: client.memories.add("x", user_id="a", timestamp=datetime(2025, 1, 1, 0, 0, 0, 5, UTC)),
+            "timestamp",
+        ),
+        (lambda client: client.memories.list(F.user_id == "a", page_size=0), "page_size"),
+        (lambda client: client.memories.list(F.user_id == "a", page_size=201), "page_size"),
+        (lambda client: client.memories.list({"userId": "a"}), "filters"),
+        (lambda client: client.exports.get(" ", dict), "export_id"),
+        (lambda client: client.exports.run({"type": "array"}, F.user_id == "a"), "schema"),
+        (lambda client: client.exports.get("id", {"type": "object"}).result(timeout=0), "timeout"),
+        (lambda client: client.exports.run({"type": "object"}, F.user_id == "a", timeout=-1), "timeout"),
+        (lambda client: client.memories.add("\ud800", user_id="a"), "body"),
+        (lambda client: client.memories.add("x", user_id="a", metadata={"n": float("nan")}), "body"),
+    ],
+)
+def test_bad_input_names_its_field_and_nothing_is_sent(call, field):
+    client = Client(KEY, base_url="http://127.0.0.1:9")  # nobody answers there: sending would be another error
+
+    with pytest.raises(InputError) as refused:
+        call(client)
+
+    assert refused.value.field == field

@@ -1,0 +1,81 @@
+"""Exceptions are plain data, and the tree is what the module says it is."""
+
+from __future__ import annotations
+
+import pickle
+import re
+
+import pytest
+
+from mem0_exports import errors
+
+
+EXAMPLES = [
+    errors.Mem0ExportsError("text"),
+    errors.ConfigurationError("no key"),
+    errors.InputError("bad", field="page_size"),
+    errors.FilterError("bad", pointer="/AND/0"),
+    errors.SchemaError("bad"),
+    errors.ConnectionFailed("refused"),
+    errors.RequestTimeout("slow"),
+    errors.StatusError("odd", status=418, operation="ping", request_id="r", retry_after=2.0),
+    errors.BadRequest("bad", status=400, operation="ping"),
+    errors.Unauthorized("who", status=401, operation="ping"),
+    errors.Forbidden("no", status=403, operation="ping"),
+    errors.NotFound("where", status=404, operation="ping"),
+    errors.RateLimited("slow down", status=429, operation="ping", retry_after=1.5),
+    errors.ServerError("oh", status=500, operation="ping"),
+    errors.ContractViolation("short", operation="ping", excerpt="{"),
+    errors.ExportTimeout("id-1", timeout=60, polls=9),
+    errors.ExportFailed("id-1", "why"),
+    errors.ExportInvalid("id-1", data={"a": 1}, errors=[{"path": "/a", "message": "no", "input": 1}]),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_a_pickled_error_comes_back_whole(error):
+    back = pickle.loads(pickle.dumps(error))
+
+    assert type(back) is type(error)
+    assert str(back) == str(error) != ""
+    assert vars(back) == vars(error)
+
+
+def test_every_class_is_among_the_examples_and_drawn_in_the_tree():
+    classes = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    drawn = set(re.findall(r"^[│├└─ ]*([A-Z]\w+)", errors.__doc__, flags=re.MULTILINE)) & classes
+
+    assert {type(error).__name__ for error in EXAMPLES} == classes
+    assert drawn == classes
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (errors.ConfigurationError, ValueError),
+        (errors.FilterError, ValueError),
+        (errors.ConnectionFailed, ConnectionError),
+        (errors.RequestTimeout, TimeoutError),
+        (errors.ExportTimeout, TimeoutError),
+        (errors.ExportInvalid, ValueError),
+    ],
+)
+def test_builtins_are_mixed_in(kind, builtin):
+    assert issubclass(kind, builtin)
+
+
+def test_an_export_timeout_says_what_404_may_mean_and_how_to_go_on():
+    text = str(errors.ExportTimeout("id-1", timeout=60, polls=9))
+
+    for word in ("60 s", "9 polls", "running", "failed", "expired", "unknown", "client.exports.get('id-1', Model)"):
+        assert word in text
+
+
+def test_an_invalid_export_names_the_first_errors_and_counts_the_rest():
+    problems = [{"path": f"/{index}", "message": "no", "input": "x" * 500} for index in range(7)]
+
+    text = str(errors.ExportInvalid("id-1", data={}, errors=problems))
+
+    assert "/4: no" in text
+    assert "and 2 more" in text
+    assert len(text) < 1000

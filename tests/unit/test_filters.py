@@ -1,0 +1,226 @@
+"""Filters as people write them, and as dicts."""
+
+from __future__ import annotations
+
+import pickle
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import jsonschema_rs
+import pytest
+
+from mem0_exports import F, Filter, FilterError, all_of, any_of
+from mem0_exports.local.contract import contract
+
+
+REQUEST = contract().paths["/v1/exports/"]["POST"].request
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (F.user_id == "alex", [{"user_id": "alex"}]),
+        (F.user_id != "alex", [{"user_id": {"ne": "alex"}}]),
+        (F.agent_id.in_("a", "b"), [{"agent_id": {"in": ["a", "b"]}}]),
+        (F.run_id.exists(), [{"run_id": "*"}]),
+        (F.created_at >= date(2025, 1, 2), [{"created_at": {"gte": "2025-01-02T00:00:00Z"}}]),
+        (F.created_at < datetime(2025, 1, 2, 3, tzinfo=UTC), [{"created_at": {"lt": "2025-01-02T03:00:00Z"}}]),
+        (F.updated_at == "2025-01-02T03:04:05.678Z", [{"updated_at": "2025-01-02T03:04:05.678000Z"}]),
+        (F.timestamp != "2025-01-02", [{"timestamp": {"ne": "2025-01-02T00:00:00Z"}}]),
+        (F.created_at.in_("2025-01-02"), [{"created_at": {"in": ["2025-01-02T00:00:00Z"]}}]),
+        (
+            F.created_at.between("2025-01-01", "2025-02-01"),
+            [{"created_at": {"gte": "2025-01-01T00:00:00Z"}}, {"created_at": {"lt": "2025-02-01T00:00:00Z"}}],
+        ),
+        (F.categories.in_("work"), [{"categories": {"in": ["work"]}}]),
+        (F.categories.contains("work"), [{"categories": {"contains": "work"}}]),
+        (F.keywords.icontains("x"), [{"keywords": {"icontains": "x"}}]),
+        (F.memory_ids.in_("i"), [{"memory_ids": {"in": ["i"]}}]),
+        (F.metadata["k"] == "v", [{"metadata": {"k": "v"}}]),
+        (F.metadata["k"] != 3, [{"metadata": {"k": {"ne": 3}}}]),
+        (F.metadata["k"].contains("v"), [{"metadata": {"k": {"contains": "v"}}}]),
+        (
+            (F.user_id == "a") & (F.run_id == "b") & (F.app_id == "c"),
+            [{"user_id": "a"}, {"run_id": "b"}, {"app_id": "c"}],
+        ),
+        ((F.user_id == "a") | (F.run_id == "b"), [{"OR": [{"user_id": "a"}, {"run_id": "b"}]}]),
+        (~(F.user_id == "a"), [{"NOT": {"user_id": "a"}}]),
+        (~~(F.user_id == "a"), [{"user_id": "a"}]),
+        (
+            (F.user_id == "a") & ((F.run_id == "b") | (F.run_id == "c")),
+            [{"user_id": "a"}, {"OR": [{"run_id": "b"}, {"run_id": "c"}]}],
+        ),
+        (
+            ((F.user_id == "a") & (F.run_id == "b")) | (F.run_id == "c"),
+            [{"OR": [{"AND": [{"user_id": "a"}, {"run_id": "b"}]}, {"run_id": "c"}]}],
+        ),
+        (any_of(F.user_id == "a"), [{"user_id": "a"}]),
+        (all_of(F.user_id == "a", F.run_id == "b"), [{"user_id": "a"}, {"run_id": "b"}]),
+    ],
+    ids=repr,
+)
+def test_a_filter_becomes_the_rooted_form_that_the_spec_takes_and_comes_back_equal(written, expected):
+    document = written.to_dict()
+
+    assert document == {"AND": expected}
+    assert REQUEST.is_valid({"schema": {}, "filters": document})
+    assert Filter.from_dict(document) == written
+    assert eval(repr(written), {"F": F}) == written
+    assert pickle.loads(pickle.dumps(written)) == written
+    assert hash(Filter.from_dict(document)) == hash(written)
+
+
+def test_the_dict_is_new_each_time():
+    where = F.user_id.in_("a")
+    where.to_dict()["AND"][0]["user_id"]["in"].append("b")
+
+    assert where.to_dict() == {"AND": [{"user_id": {"in": ["a"]}}]}
+
+
+def test_times_are_the_same_moment_whatever_their_zone():
+    lisbon = datetime(2025, 7, 1, 12, 30, tzinfo=timezone(timedelta(hours=1)))
+
+    assert (F.created_at == lisbon) == (F.created_at == "2025-07-01T11:30:00Z")
+
+
+def test_one_and_true_and_text_are_different_values():
+    assert len({F.metadata["k"] == value for value in (1, 1.0, True, "1")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (lambda: (F.user_id == "a") and (F.run_id == "b"), "a & b"),
+        (lambda: not (F.user_id == "a"), "~a"),
+        (lambda: date(2025, 1, 1) < F.created_at < date(2025, 2, 1), "between"),
+        (lambda: bool(F.user_id), "compare it"),
+        (lambda: F.user_id == None, r"~F.user_id.exists\(\)"),  # noqa: E711
+        (lambda: F.user_id == "", "not empty"),
+        (lambda: F.user_id == 5, "string"),
+        (lambda: F.user_id == "*", r"exists\(\)"),
+        (lambda: F.user_id.in_(), "at least one"),
+        (lambda: F.user_id.in_(["a"]), "string"),
+        (lambda: F.created_at.in_(), "at least one"),
+        (lambda: F.created_at >= datetime(2025, 1, 1), "astimezone"),  # noqa: DTZ001
+        (lambda: F.created_at >= "yesterday", "ISO 8601"),
+        (lambda: F.created_at >= 5, "ISO 8601"),
+        (lambda: F.metadata["k"] == None, "no test for a missing key"),  # noqa: E711
+        (lambda: F.metadata["k"] == ["v"], "string, number or boolean"),
+        (lambda: F.metadata[""], "not empty"),
+        (lambda: all_of(), "at least one"),
+        (lambda: any_of("user_id"), "F.user_id =="),
+    ],
+)
+def test_what_would_be_misread_is_refused_and_says_what_to_write(wrong, hint):
+    with pytest.raises(FilterError, match=hint):
+        wrong()
+
+
+def test_an_unknown_field_names_the_known_ones():
+    with pytest.raises(AttributeError, match=r"user_id.*F.metadata\['city'\]"):
+        F.city
+
+
+@pytest.mark.parametrize("wrong", [lambda: F.user_id < "a", lambda: F.categories >= "a", lambda: F.metadata["k"] > 3])
+def test_an_operator_that_the_service_does_not_have_is_a_type_error(wrong):
+    with pytest.raises(TypeError):
+        wrong()
+
+
+def test_a_filter_does_not_change():
+    where = F.user_id == "a"
+
+    with pytest.raises(AttributeError):
+        where.value = "b"
+
+
+@pytest.mark.parametrize(
+    ("document", "same_as"),
+    [
+        ({"user_id": "a"}, F.user_id == "a"),
+        ({"user_id": "a", "run_id": "b"}, (F.user_id == "a") & (F.run_id == "b")),
+        ({"user_id": {"eq": "a"}}, F.user_id == "a"),
+        ({"user_id": {"eq": "*"}}, F.user_id.exists()),
+        ({"OR": [{"user_id": "a"}, {"user_id": "b"}]}, (F.user_id == "a") | (F.user_id == "b")),
+        ({"AND": [{"user_id": "a"}, {"AND": [{"run_id": "b"}]}]}, (F.user_id == "a") & (F.run_id == "b")),
+        ({"NOT": {"user_id": "a"}}, ~(F.user_id == "a")),
+        ({"NOT": [{"user_id": "a"}, {"user_id": "b"}]}, ~((F.user_id == "a") | (F.user_id == "b"))),
+        (
+            {"created_at": {"gte": "2025-01-01", "lt": "2025-02-01"}},
+            F.created_at.between("2025-01-01", "2025-02-01"),
+        ),
+        ({"created_at": "2025-01-01T00:00:00"}, F.created_at == "2025-01-01T00:00:00Z"),
+        ({"memory_ids": ["i"]}, F.memory_ids.in_("i")),
+        ({"metadata": {"k": "v", "l": {"ne": 1}}}, (F.metadata["k"] == "v") & (F.metadata["l"] != 1)),
+        ({"NOT": {"OR": [{"user_id": "a"}]}}, ~(F.user_id == "a")),
+    ],
+    ids=str,
+)
+def test_every_documented_form_is_read(document, same_as):
+    assert Filter.from_dict(document) == same_as
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "hint"),
+    [
+        ({}, "/", "empty"),
+        ([], None, "object"),
+        ({"AND": [], "user_id": "a"}, "/AND", "at least one"),
+        ({"AND": [{"user_id": "a"}], "OR": [{"user_id": "b"}]}, "/", "drops the OR"),
+        ({"AND": [{"user_id": "a"}, {"OR": [{}]}]}, "/AND/1/OR/0", "empty"),
+        ({"userId": "a"}, "/userId", "'user_id'"),
+        ({"and": [{"user_id": "a"}]}, "/and", "'AND'"),
+        ({"metadata.city": "x"}, "/metadata.city", "'metadata'"),
+        ({"user_id": {"nin": ["a"]}}, "/user_id", "eq, ne, in"),
+        ({"user_id": 5}, "/user_id", "string"),
+        ({"user_id": {"ne": "*"}}, "/user_id/ne", "any user_id"),
+        ({"user_id": {"in": []}}, "/user_id/in", "at least one"),
+        ({"created_at": {"eq": "2025-01-01"}}, "/created_at", "For equality"),
+        ({"created_at": {"gte": "soon"}}, "/created_at/gte", "ISO 8601"),
+        ({"categories": "work"}, "/categories", "in or contains"),
+        ({"metadata": {"k": {"gt": 3}}}, "/metadata/k", "eq, ne or contains"),
+        ({"metadata": {}}, "/metadata", "object"),
+        ({"NOT": []}, "/NOT", "takes a filter"),
+        ({"a/b~c": 1}, "/a~1b~0c", "unknown key"),
+    ],
+    ids=str,
+)
+def test_a_dict_that_cannot_be_read_names_the_place_and_the_mend(document, pointer, hint):
+    with pytest.raises(FilterError, match=hint) as refused:
+        Filter.from_dict(document)
+
+    assert refused.value.pointer == pointer or (pointer is None and not refused.value.pointer)
+
+
+def test_a_filter_that_is_nested_too_deep_is_refused():
+    document = {"user_id": "a"}
+    for _ in range(500):
+        document = {"AND": [document]}
+
+    with pytest.raises(FilterError, match="deep"):
+        Filter.from_dict(document)
+
+
+@pytest.mark.parametrize(
+    ("where", "scoped"),
+    [
+        (F.user_id == "a", True),
+        (F.app_id.in_("a"), True),
+        ((F.user_id == "a") & ~(F.run_id == "b"), True),
+        ((F.user_id == "a") | F.agent_id.exists(), True),
+        (F.user_id.exists(), False),
+        (F.user_id != "a", False),
+        (~(F.user_id == "a"), False),
+        (F.created_at >= "2025-01-01", False),
+    ],
+    ids=repr,
+)
+def test_a_filter_knows_whether_it_names_somebody(where, scoped):
+    assert where.is_scoped() is scoped
+
+
+def test_the_spec_refuses_what_the_platform_misreads():
+    both = {"AND": [{"user_id": "a"}], "OR": [{"user_id": "b"}]}
+
+    assert isinstance(REQUEST, jsonschema_rs.Draft202012Validator)
+    assert not REQUEST.is_valid({"schema": {}, "filters": both})
