@@ -10,6 +10,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SEED ?=
+ifneq ($(SEED),)
+export SEED
+endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
@@ -66,8 +70,8 @@ check-generated: $(READY) ## fail if generated/ is not what openapi.yaml gives
 	@python tools/generate.py --check
 
 .PHONY: contract
-contract: $(READY) ## the property-based tests alone
-	@pytest tests/contract
+contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
+	@pytest tests/contract $(if $(SEED),--hypothesis-seed=$(SEED))
 
 .PHONY: bench
 bench: $(READY) ## speed, as ratios to named baselines

@@ -14,7 +14,8 @@ the ratios of the rounds, and its quartiles stand behind it. Other values are me
   no socket is involved, so the ratio is the worst case of what a user sees.
 - The embedded engine runs its jobs in a thread of its own meanwhile; the clock of the calling thread leaves that out.
 
-A budget is a wish, not a test: the last column says "ok" or "over", and the exit code is the same.
+A budget is a wish, not a test: the last column says "ok" or "over", and the exit code is the same. The last two rows
+have no budget, so that nothing stands there.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ ROUNDS: Final = 120
 
 CALLS: Final = 40
 """Calls in a block where a row does not say otherwise."""
+
+WIDTHS: Final = (35, 12, 24, 12, 6, 11, 14, 4)
+"""Of the columns of the table."""
 
 MILLI: Final = 1e3
 MICRO: Final = 1e6
@@ -130,8 +134,8 @@ class Row(NamedTuple):
 
 
 def by_ratio(what: str, baseline: str, pairs: Pairs, most: float, scale: float = MICRO, unit: str = "us") -> Row:
-    """A row whose budget is a ratio."""
-    return Row(what, baseline, pairs, scale, unit, f"{most:g}x", pairs.quartiles()[1] <= most)
+    """A row whose budget is a ratio, judged as it is shown: to two places."""
+    return Row(what, baseline, pairs, scale, unit, f"{most:g}x", round(pairs.quartiles()[1], 2) <= most)
 
 
 def turns(round_: int, *sides: int) -> Iterator[int]:
@@ -198,9 +202,9 @@ def imports() -> list[Row]:
     net = statistics.median(beyond(package, bare)) * MILLI
     over_bare = Pairs(package, bare)
     over_httpx = Pairs(beyond(client, bare), beyond(httpx_attrs, bare))
-    budget = f"5 ms net ({net:.1f} net)"
+    what = f"import mem0_exports ({net:.1f} ms net)"
     return [
-        Row("import mem0_exports", "a bare interpreter", over_bare, MILLI, "ms", budget, net <= 5),
+        Row(what, "a bare interpreter", over_bare, MILLI, "ms", "5 ms net", net <= 5),
         by_ratio("from mem0_exports import Client", "import httpx, attrs", over_httpx, 1.1, MILLI, "ms net"),
     ]
 
@@ -214,7 +218,7 @@ def loaded() -> str:
     """Which expensive modules `import mem0_exports` brings in."""
     code = (
         "import sys, mem0_exports; "
-        "print(*({'httpx', 'pydantic', 'asyncio', 'sqlite3'} & sys.modules.keys()) or ['none'], sep=', ')"
+        "print(*sorted({'httpx', 'pydantic', 'asyncio', 'sqlite3'} & sys.modules.keys()) or ['none'], sep=', ')"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True)
     return done.stdout.strip()
@@ -316,7 +320,7 @@ def embedded() -> list[Row]:
             partial(timed, lambda: client.exports.create(Profile, F.user_id == "alex"), 10),
             partial(timed, lambda: bare.post(f"{ADDRESS}/v1/exports/", json=CREATE_BODY).json(), 10),
         )
-    return [Row("local: exports.create", "httpx post, json, mock", pairs, MILLI, "ms", "about 0.5 ms", None)]
+    return [Row("local: exports.create", "httpx post, json, mock", pairs, MILLI, "ms", "at most 0.5 ms", None)]
 
 
 def filters() -> list[Row]:
@@ -329,28 +333,26 @@ def filters() -> list[Row]:
         return {"AND": [{"user_id": "alex"}, {"created_at": {"gte": "2025-01-01T00:00:00Z"}}]}
 
     pairs = paired(partial(timed, ours, 500), partial(timed, literal, 500))
-    return [Row("filter of two conditions, to_dict", "a dict literal", pairs, MICRO, "us", "none", None)]
+    return [Row("filter of two conditions, to_dict", "a dict literal", pairs, MICRO, "us", "-", None)]
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as aligned text."""
-    lines = [("what", "ours", "baseline", "takes", "ratio", "quartiles", "budget", ""), *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+def line(cells: tuple[str, ...]) -> str:
+    """One line of the table, in columns."""
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
 
 
 def main() -> None:
-    """Measure everything and print the table."""
+    """Measure everything, and print each line as soon as it is known."""
     packages = f"mem0-exports {__version__}, httpx {httpx.__version__}, pydantic {pydantic.VERSION}"
-    print(f"Python {platform.python_version()}, {packages}; CPU time, medians\n", flush=True)
+    print(f"Python {platform.python_version()}, {packages}; CPU time, medians\n")
+    print(line(("what", "ours", "baseline", "takes", "ratio", "quartiles", "budget", "")), flush=True)
     gc.freeze()
-    measured = (imports, constructor, sync_calls, async_calls, embedded, filters)
-    print(table([row for measure in measured for row in measure()]))
+    for measure in (imports, constructor, sync_calls, async_calls, embedded, filters):
+        for row in measure():
+            print(line(row.cells()), flush=True)
     print(f"\nOf httpx, pydantic, asyncio and sqlite3, `import mem0_exports` loads: {loaded()}")
 
 

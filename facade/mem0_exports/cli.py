@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import sys
 
@@ -53,15 +54,24 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve the embedded engine over HTTP", description=_serve.__doc__)
     serve.add_argument("--store", type=Path, required=True, metavar="PATH", help="the SQLite file; made if missing")
-    serve.add_argument("--port", type=int, default=8765, metavar="N", help="0 picks a free one (default: %(default)s)")
+    serve.add_argument(
+        "--port", type=_port, default=8765, metavar="N", help="0 picks a free one (default: %(default)s)"
+    )
     serve.add_argument(
         "--api-key",
-        default=os.environ.get("MEM0_API_KEY"),
+        default=os.environ.get("MEM0_API_KEY") or None,
         metavar="KEY",
         help="what requests must carry as 'Authorization: Token KEY' (default: the environment's MEM0_API_KEY)",
     )
     serve.set_defaults(run=_serve)
     return parser
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
 
 
 def _demo(chosen: argparse.Namespace) -> int:
@@ -113,8 +123,11 @@ def _serve(chosen: argparse.Namespace) -> int:
 
     if chosen.api_key is None:
         print("no key is set: every program on this machine may use this service", file=sys.stderr)
+    # Once it has stopped, uvicorn raises the signal that stopped it again; the engine is to be closed first.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: None)
     try:
-        Server(uvicorn.Config(build(engine), log_level="warning", lifespan="off")).run([listening])
+        Server(uvicorn.Config(build(engine), log_level="warning", lifespan="off", ws="none")).run([listening])
     finally:
         engine.close()
     return 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 from mem0_exports import _wire
 from mem0_exports._drive import AsyncDriver, AsyncTransport, Driver, Transport
 from mem0_exports._flow import Schedule, send
+from mem0_exports._keys import usable_key
 from mem0_exports._version import __version__
 from mem0_exports.errors import ConfigurationError
 from mem0_exports.exports import AsyncExports, Exports, Settings
@@ -52,10 +53,6 @@ class _Settled:
                 "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL for a service of your own). "
                 "Without a key, Client.local() runs the embedded engine"
             )
-        if not (key.isascii() and key.isprintable() and " " not in key):
-            raise ConfigurationError(
-                "the API key has a character that no key has (a space, a line break, or not ASCII); was it pasted whole?"
-            )
         url = (base_url or os.environ.get("MEM0_BASE_URL") or PLATFORM).rstrip("/")
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"base_url starts with http:// or https://, got {url!r}")
@@ -65,7 +62,7 @@ class _Settled:
         self.timeout = timeout
         version = ".".join(map(str, sys.version_info[:2]))
         self.headers = {
-            "authorization": f"Token {key}",
+            "authorization": f"Token {usable_key(key)}",
             "accept": "application/json",
             "user-agent": f"mem0-exports/{__version__} python/{version}",
         }

@@ -80,7 +80,7 @@ def test_filters_that_name_nobody_are_refused_and_make_no_job(filters):
     answer = call(create, {"schema": {"type": "object"}, "filters": filters})
 
     assert answer.status_code == 400
-    assert "at least one user_id" in answer.json()["error"]
+    assert "at least one positively-scoped" in answer.json()["error"]
     assert (None, jobs()) == before
 
 

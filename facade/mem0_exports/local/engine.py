@@ -9,10 +9,11 @@ import hmac
 import json
 import uuid
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from mem0_exports.local import clock, jobs, operations
+from mem0_exports._keys import usable_key
+from mem0_exports.local import clock, jobs, json_text, operations
 from mem0_exports.local.contract import Operation, contract, problem, read_parameters
 from mem0_exports.local.extract import Report
 from mem0_exports.local.importer import Imported, import_lines
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
-
-DEEPEST: Final = 100
-"""How deep a body may be nested."""
 
 
 class Answer(NamedTuple):
@@ -57,7 +55,7 @@ class Engine:
 
         """
         self._contract = contract()
-        self._api_key = None if api_key is None else f"Token {api_key}".encode()
+        self._api_key = None if api_key is None else f"Token {usable_key(api_key)}".encode()
         self.store = Store(path)
         self.now = now
         self.new_id = new_id
@@ -93,7 +91,10 @@ class Engine:
             parameters = read
         document = None
         if operation.request is not None:
-            document = _document(operation, body)
+            try:
+                document = json_text.read(body)
+            except ValueError as error:
+                raise operations.bad_request(operation.id, f"the body is {error}") from None
             wrong = problem(operation.request, document)
             if wrong is not None:
                 raise operations.misshapen(operation.id, document, wrong)
@@ -120,36 +121,6 @@ class Engine:
         """Finish the running job and close the store."""
         self.worker.stop()
         self.store.close()
-
-
-def _document(operation: Operation, body: bytes) -> Any:
-    """The JSON of a request; refuses what is none, and what is nested too deep to be handled safely."""
-    try:
-        text = body.decode()
-        if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
-            raise operations.bad_request(operation.id, f"the body is nested more than {DEEPEST} deep")
-        document = json.loads(text, parse_constant=_no_constant)
-        if "\\u" in text:
-            json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair cannot be stored
-    except ValueError as error:
-        raise operations.bad_request(operation.id, f"the body is not JSON: {error}") from None
-    return document
-
-
-def _depth(text: str) -> int:
-    """How deep brackets are nested, at most; those inside strings count too, which only errs on the safe side."""
-    deepest = depth = 0
-    for letter in text:
-        if letter in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif letter in "]}":
-            depth -= 1
-    return deepest
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _answer(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -7,7 +7,6 @@ service's list says for the run, is read as `run_id`.
 
 from __future__ import annotations
 
-import json
 import uuid
 
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ import attrs
 from mem0_exports import _times
 from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.errors import FilterError
-from mem0_exports.local import clock, memories
+from mem0_exports.local import clock, json_text, memories
 
 
 if TYPE_CHECKING:
@@ -85,12 +84,9 @@ class _BadRecord(ValueError):
 
 def _record(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line, parse_constant=_no_constant)
-        json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair cannot be stored
-    except RecursionError:
-        raise _BadRecord("nested too deep") from None
+        record = json_text.read(line)
     except ValueError as error:
-        raise _BadRecord(f"not JSON: {error}") from None
+        raise _BadRecord(str(error)) from None
     if not isinstance(record, dict):
         raise _BadRecord(f"expected an object, got {type(record).__name__}")
     if "session_id" in record and "run_id" not in record:
@@ -105,10 +101,11 @@ def _record(line: bytes) -> dict[str, Any]:
             raise _BadRecord(f"{name}: expected a string that is not empty")
     if not any(record.get(name) for name in ENTITY_FIELDS):
         raise _BadRecord(f"names nobody: one of {', '.join(ENTITY_FIELDS)} is needed")
-    if not isinstance(record.get("metadata", {}) or {}, dict):
+    metadata, categories = record.get("metadata"), record.get("categories")
+    if metadata is not None and not isinstance(metadata, dict):
         raise _BadRecord("metadata: expected an object")
-    categories = record.get("categories") or []
-    if not isinstance(categories, list) or not all(isinstance(each, str) for each in categories):
+    listed = categories if categories is not None else []
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise _BadRecord("categories: expected a list of strings")
     _check_times(record)
     return record
@@ -128,7 +125,3 @@ def _check_times(record: dict[str, Any]) -> None:
             raise _BadRecord(f"id: {record['id']!r} is no UUID") from None
     if record.get("expiration_date") is not None and clock.day(record["expiration_date"]) is None:
         raise _BadRecord(f"expiration_date: {record['expiration_date']!r} is no day, YYYY-MM-DD")
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")

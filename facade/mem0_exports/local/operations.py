@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports import _times
-from mem0_exports._filter_tree import ENTITY_FIELDS, Filter, checked
+from mem0_exports._filter_tree import ENTITY_FIELDS, Filter
 from mem0_exports.errors import FilterError
 from mem0_exports.local import jobs, memories
 from mem0_exports.local.extract import Unusable, check_schema
@@ -29,6 +29,11 @@ _NO_FILTERS_FOR: Final = {
     "memories_list": "Filters are required and cannot be empty",
     "memories_add": f"At least one of {', '.join(ENTITY_FIELDS)} is required",
 }
+
+_NOT_SCOPED: Final = (
+    "filters must include at least one positively-scoped entity ID (user_id, agent_id, app_id, or run_id). Wildcards "
+    "and NOT-only entity references do not count as scoped."
+)
 
 
 class Outcome(NamedTuple):
@@ -67,6 +72,12 @@ def misshapen(operation_id: str, document: Any, wrong: Problem) -> Refused:
     missing = operation_id in _NO_FILTERS_FOR and not keys & {"filters", "memory_export_id", *ENTITY_FIELDS}
     if missing and not (keys - {"schema", "messages", "infer", "export_instructions"}):
         return bad_request(operation_id, _NO_FILTERS_FOR[operation_id], about_filters=True)
+    misplaced = sorted(keys & {*ENTITY_FIELDS}) if operation_id != "memories_add" else []
+    if misplaced:
+        name = misplaced[0]
+        return bad_request(
+            operation_id, f'{name} belongs inside filters: {{"filters": {{"{name}": ...}}}}', about_filters=True
+        )
     if wrong.pointer == "/infer" or (operation_id == "memories_add" and "infer" not in keys):
         return bad_request(operation_id, "infer must be false: this service stores texts as they are")
     if wrong.pointer.startswith("/filters") and isinstance(document["filters"], dict):
@@ -77,9 +88,12 @@ def misshapen(operation_id: str, document: Any, wrong: Problem) -> Refused:
 
 def _filters(operation_id: str, document: Any, *, scoped: bool = False) -> Filter:
     try:
-        return checked(document) if scoped else Filter.from_dict(document)
+        filters = Filter.from_dict(document)
     except FilterError as error:
         raise bad_request(operation_id, str(error), about_filters=True) from None
+    if scoped and not filters.is_scoped():
+        raise bad_request(operation_id, _NOT_SCOPED, about_filters=True)
+    return filters
 
 
 def _exports_create(engine: Engine, body: Any, _parameters: dict[str, int]) -> Outcome:

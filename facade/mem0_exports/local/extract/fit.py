@@ -104,11 +104,13 @@ class Shape:
     def fit(self, value: Any) -> Any:
         """`value`, or the value of this shape that says the same; Mismatch where there is none."""
         problem = self.problem(value)
-        if problem is None:
+        if problem is None and not (isinstance(value, dict) and self._renames(value)):
             return value
         for candidate in self._candidates(value):
             if self.problem(candidate) is None:
                 return candidate
+        if problem is None:
+            return value
         if self.nullable:  # "not of type integer" says more than "not valid under any of two schemas"
             problem = _first(_validator(self._with_definitions(self.node)), value) or problem
         raise Mismatch(problem)
@@ -121,21 +123,32 @@ class Shape:
             except Mismatch:
                 continue
         if isinstance(value, dict):
-            return [self._object(value)] if "properties" in self.node else []
+            return self._objects(value)
         if isinstance(value, list):
             return [self._list(value)] if "items" in self.node else []
         if "array" in self.kinds:
             return [self._list([value])]
         return [*_written_as(value, self.kinds), *self._choices(value)]
 
-    def _object(self, value: dict[str, Any]) -> dict[str, Any]:
-        fitted: dict[str, Any] = {}
-        names = {folded(name): name for name in reversed(value)}
-        for name, shape in self.properties.items():
-            key = name if name in value else names.get(folded(name))
-            if key is not None:
-                fitted[name] = shape.fit(value[key])
-        return fitted
+    def _renames(self, value: dict[str, Any]) -> dict[str, str]:
+        """Declared names that `value` lacks, each with the one key of `value` that is the same name otherwise spelled."""
+        found: dict[str, str] = {}
+        for name in self.properties.keys() - value.keys():
+            alike = [key for key in value if folded(key) == folded(name) and key not in self.properties]
+            if len(alike) == 1:
+                found[name] = alike[0]
+        return found
+
+    def _objects(self, value: dict[str, Any]) -> list[dict[str, Any]]:
+        """`value` with declared names and fitted values: with its other keys, and without them."""
+        renames = self._renames(value)
+        declared = {
+            name: shape.fit(value[renames.get(name, name)])
+            for name, shape in self.properties.items()
+            if renames.get(name, name) in value
+        }
+        others = {key: each for key, each in value.items() if key not in declared and key not in renames.values()}
+        return [{**declared, **others}, declared] if self.properties else []
 
     def _list(self, value: list[Any]) -> list[Any]:
         items = self.items

@@ -1,0 +1,56 @@
+"""Reads JSON that strangers send: what cannot be stored or handled safely is refused as if it were no JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from typing import Any, Final
+
+
+DEEPEST: Final = 100
+"""How deep a document may be nested."""
+
+
+def read(text: bytes) -> Any:
+    """The value of a JSON text; ValueError, with a sentence for people, where there is none.
+
+    Refused too: NaN, infinities and numbers too large for a float, halves of surrogate pairs, deep nesting.
+    """
+    if not text.strip():
+        raise ValueError("empty, expected JSON")
+    try:
+        decoded = text.decode()
+        if decoded.count("[") + decoded.count("{") > DEEPEST and _depth(decoded) > DEEPEST:
+            raise ValueError(f"nested more than {DEEPEST} deep")
+        value = json.loads(decoded, parse_constant=_no_constant, parse_float=_finite)
+        if "\\u" in decoded:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("not JSON: half of a surrogate pair") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    return value
+
+
+def _depth(text: str) -> int:
+    """How deep brackets are nested, at most; those inside strings count too, which only errs on the safe side."""
+    deepest = depth = 0
+    for letter in text:
+        if letter in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif letter in "]}":
+            depth -= 1
+    return deepest
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number

@@ -1,0 +1,146 @@
+"""The engine's answers to requests that no client of ours sends."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from mem0_exports.local.engine import Engine
+from tests.serving import served
+
+
+@pytest.fixture(scope="module")
+def engine():
+    made = Engine(":memory:", api_key="k")
+    yield made
+    made.close()
+
+
+def ask(engine, path, body, query="", key="Token k", method="POST"):
+    headers = {} if key is None else {"authorization": key}
+    answer = engine.respond(
+        method, path, query, headers, body if isinstance(body, bytes) else json.dumps(body).encode()
+    )
+    return answer.status, json.loads(answer.body)
+
+
+SCHEMA = {"type": "object"}
+
+
+@pytest.mark.parametrize("key", [None, "", "k", "Bearer k", "Token", "Token ", "Token K", "Token k ", "Token é"])
+def test_only_the_key_lets_in(engine, key):
+    assert ask(engine, "/v1/ping/", b"", key=key, method="GET")[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer"),
+    [
+        ("/v1/exports/", {}, {"message": "Schema is required and must be a valid object"}),
+        ("/v1/exports/", {"schema": "{}"}, {"message": "Schema is required and must be a valid object"}),
+        ("/v1/exports/", [], {"message": "Schema is required and must be a valid object"}),
+        (
+            "/v1/exports/",
+            {"schema": SCHEMA},
+            {"error": "One of the filters: app_id, user_id, agent_id, run_id, memory_export_id is required!"},
+        ),
+        ("/v1/exports/get/", {}, {"message": "One of the filters: app_id, user_id, agent_id, run_id is required!"}),
+        ("/v3/memories/", {}, {"error": "Filters are required and cannot be empty"}),
+    ],
+    ids=str,
+)
+def test_the_services_own_words_are_used(engine, path, body, answer):
+    assert ask(engine, path, body) == (400, answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/v1/exports/", b"", "empty"),
+        ("/v1/exports/", b"{", "not JSON"),
+        ("/v1/exports/", b"\xff", "not JSON"),
+        ("/v1/exports/", b"[" * 100_000, "deep"),
+        ("/v1/exports/", b'{"schema": {"default": 1e400}}', "too large"),
+        ("/v1/exports/", {"schema": {"type": "objekt"}, "filters": {"user_id": "a"}}, "/type"),
+        ("/v1/exports/", {"schema": SCHEMA, "user_id": "a"}, "user_id belongs inside filters"),
+        ("/v1/exports/", {"schema": SCHEMA, "filters": {"userId": "a"}}, "Write 'user_id'"),
+        ("/v1/exports/", {"schema": SCHEMA, "filters": {"user_id": "*"}}, "positively-scoped"),
+        (
+            "/v1/exports/",
+            {"schema": SCHEMA, "filters": {"AND": [{"user_id": "a"}], "OR": [{"run_id": "b"}]}},
+            "drops the OR",
+        ),
+        ("/v1/exports/", {"schema": SCHEMA, "filters": {"user_id": "a"}, "more": 1}, "more"),
+        ("/v3/memories/add/", {"messages": [{"role": "user", "content": "x"}], "user_id": "a"}, "infer must be false"),
+        ("/v3/memories/add/", {"messages": [{"role": "user", "content": "x"}], "infer": False}, "user_id"),
+        ("/v3/memories/add/", {"messages": [], "infer": False, "user_id": "a"}, "/messages"),
+    ],
+    ids=str,
+)
+def test_a_bad_request_says_what_is_bad(engine, path, body, words):
+    status, answer = ask(engine, path, body)
+
+    assert status == 400
+    assert words in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("page=1&page_size=200", 200),
+        ("page=2", 404),
+        ("page=99999999999999999999999999", 404),
+        ("page=0", 400),
+        ("page_size=201", 400),
+        ("page=one", 400),
+        ("page=1&page=1", 400),
+        ("pagesize=1", 400),
+        ("page=", 400),
+    ],
+)
+def test_paging_is_checked(engine, query, status):
+    assert ask(engine, "/v3/memories/", {"filters": {"user_id": "nobody"}}, query)[0] == status
+
+
+def test_other_paths_and_methods_are_not_there(engine):
+    assert ask(engine, "/v1/exports", {}) == (404, {"detail": "No such path: /v1/exports"})
+    assert engine.respond("GET", "/v1/exports/", "", {}, b"").status == 405
+    assert engine.respond("GET", "/v1/exports/", "", {}, b"").headers == {"allow": "POST"}
+
+
+def test_an_answer_that_breaks_the_contract_is_not_given(engine, monkeypatch):
+    from mem0_exports.local import operations
+
+    monkeypatch.setitem(operations.HANDLERS, "ping", lambda *_: operations.Outcome(200, {"state": "ok"}))
+
+    status, answer = ask(engine, "/v1/ping/", b"", method="GET")
+
+    assert status == 500
+    assert "broke its contract: ping 200" in answer["detail"]
+
+
+def test_the_run_is_the_same_whatever_the_clock_and_ids_when_they_are_given():
+    from datetime import UTC, datetime
+    from itertools import count
+    from uuid import UUID
+
+    def once():
+        numbers = count(1)
+        engine = Engine(now=lambda: datetime(2025, 1, 1, tzinfo=UTC), new_id=lambda: UUID(int=next(numbers)))
+        body = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "a"}
+        answers = [ask(engine, "/v3/memories/add/", body), ask(engine, "/v3/memories/", {"filters": {"user_id": "a"}})]
+        engine.close()
+        return answers
+
+    assert once() == once()
+
+
+def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(tmp_path, capfd):
+    request = b"POST /v1/exports/ HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+    with served(tmp_path / "store.db", "k") as url:
+        connection = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+        connection.sendall(request)
+        connection.close()
+
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,117 @@
+"""Importing memory records: exactly, once, and past bad lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mem0_exports import Client, F
+from mem0_exports.local import clock
+from mem0_exports.local.importer import BadLine, import_lines
+from mem0_exports.local.memories import record_of, through
+from mem0_exports.local.store import Store
+
+
+@pytest.fixture
+def store():
+    made = Store(":memory:")
+    yield made
+    made.close()
+
+
+def lines(*records):
+    return [json.dumps(record, ensure_ascii=False).encode() for record in records]
+
+
+def stored(store, where=F.user_id == "alex"):
+    return [record_of(row) for batch in through(store, where, clock.now()) for row in batch]
+
+
+RECORD = {
+    "memory": "Łódź: 'quoted' \"text\" \n",
+    "user_id": "alex",
+    "agent_id": "a",
+    "app_id": "b",
+    "run_id": "r",
+    "metadata": {"n": 12345678901234567890123, "f": 0.1, "deep": [{"ä": None}], "": ""},
+    "categories": ["work"],
+    "created_at": "2022-01-21T19:31:00+02:00",
+    "updated_at": "2022-01-22T19:31:00.123456Z",
+    "expiration_date": "2999-12-31",
+}
+
+
+def test_a_record_is_kept_exactly(store):
+    done = import_lines(store, lines(RECORD))
+
+    assert (done.added, done.known, done.bad) == (1, 0, [])
+    (found,) = stored(store)
+    assert {name: found[name] for name in RECORD} == RECORD
+
+
+def test_twice_adds_nothing(store):
+    assert import_lines(store, lines(RECORD, RECORD)).added == 1
+    again = import_lines(store, lines(RECORD, {**RECORD, "created_at": "2022-01-23T00:00:00Z"}))
+
+    assert (again.added, again.known) == (1, 1), "the same text at another time is another record"
+
+
+def test_a_record_without_a_time_is_imported_once_too(store):
+    record = {"memory": "x", "user_id": "alex"}
+
+    assert import_lines(store, lines(record)).added == 1
+    assert import_lines(store, lines(record)).known == 1
+
+
+def test_what_the_list_gives_can_be_imported(store):
+    with Client.local() as client:
+        client.engine.import_lines(lines(RECORD))
+        answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
+    (listed,) = json.loads(answer.body)["results"]
+
+    assert import_lines(store, lines(listed)).added == 1
+    assert stored(store)[0] == {"run_id" if name == "session_id" else name: listed[name] for name in listed}
+
+
+BAD = [
+    (b"{", "not JSON"),
+    (b'{"memory": "x", "user_id": "a", "metadata": {"n": 1e400}}', "too large"),
+    (b"\xff", "not JSON"),
+    (b'{"memory": "x", "user_id": "a", "metadata": {"n": NaN}}', "NaN"),
+    (b'{"memory": "\\ud800", "user_id": "a"}', "surrogate"),
+    (b"[" * 100_000, "deep"),
+    (b"[]", "expected an object"),
+    (b'{"user_id": "a"}', "memory:"),
+    (b'{"memory": "", "user_id": "a"}', "memory:"),
+    (b'{"memory": "x"}', "names nobody"),
+    (b'{"memory": "x", "user_id": ""}', "user_id:"),
+    (b'{"memory": "x", "user_id": 5}', "user_id:"),
+    (b'{"memory": "x", "user_id": "a", "mood": "good"}', "unknown field 'mood'"),
+    (b'{"memory": "x", "user_id": "a", "metadata": []}', "metadata:"),
+    (b'{"memory": "x", "user_id": "a", "categories": 0}', "categories:"),
+    (b'{"memory": "x", "user_id": "a", "categories": "work"}', "categories:"),
+    (b'{"memory": "x", "user_id": "a", "created_at": "yesterday"}', "created_at"),
+    (b'{"memory": "x", "user_id": "a", "expiration_date": "2025-02-30"}', "expiration_date:"),
+    (b'{"memory": "x", "user_id": "a", "id": "five"}', "id:"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD, ids=[reason for _, reason in BAD])
+def test_a_bad_line_names_its_number_and_reason_and_the_good_ones_are_kept(store, line, reason):
+    good = lines(RECORD, {**RECORD, "memory": "another"})
+
+    done = import_lines(store, [good[0], b"", line, good[1]])
+
+    (bad,) = done.bad
+    assert isinstance(bad, BadLine)
+    assert bad.number == 3
+    assert reason in bad.reason
+    assert (done.added, len(stored(store))) == (2, 2)
+
+
+def test_more_lines_than_one_batch(store):
+    many = lines(*({**RECORD, "memory": str(number)} for number in range(2500)))
+
+    assert import_lines(store, iter(many)).added == 2500
+    assert [found["memory"] for found in stored(store)] == [str(number) for number in range(2500)]
