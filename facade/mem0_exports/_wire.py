@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import json
 
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from mem0_exports._flow import Request, Response
 from mem0_exports._refusals import refusal
 from mem0_exports.errors import ContractViolation, ExportFailed, InputError
-from mem0_exports.records import Account, AddedMemory, Entity, Memory, Page
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+
+if TYPE_CHECKING:
+    from mem0_exports.records import Account, AddedMemory, Entity, Memory, Page
 
 T = TypeVar("T")
 
@@ -56,7 +59,11 @@ _builders: dict[str, Callable[..., dict[str, Any]]] = {}
 
 
 def prepare() -> None:
-    """Import the generated package: some 30 ms of the first request, which an event loop may want to have behind it."""
+    """Import what the first request would import.
+
+    The generated package and the records cost some 30 ms, which `import mem0_exports` need not pay and an event loop
+    may want to have behind it.
+    """
     for operation_id in OPERATIONS:
         _builder(operation_id)
 
@@ -108,11 +115,31 @@ def _reader(operation_id: str, convert: Callable[[Any], T]) -> Callable[[Respons
     return read
 
 
+@cache
+def _unset() -> type:
+    from mem0_api.types import Unset  # noqa: PLC0415 -- see prepare()
+
+    return Unset
+
+
 def _none(value: Any) -> Any:
     """The generated models' "not sent" as None."""
-    from mem0_api.types import Unset  # noqa: PLC0415 -- loaded with the first operation
+    return None if isinstance(value, _unset()) else value
 
-    return None if isinstance(value, Unset) else value
+
+class _Verbatim:
+    """A document that was checked already, in the place of a generated model that would only copy it.
+
+    The copy costs more than the rest of a call; tests/unit/test_filters.py holds that it would be equal.
+    """
+
+    __slots__ = ("_document",)
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    def to_dict(self) -> Mapping[str, Any]:
+        return self._document
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -133,7 +160,7 @@ def exports_create(
 
     body = models.MemoryExportRequest(
         schema=models.JsonSchema.from_dict(schema),
-        filters=models.Filters.from_dict(filters),
+        filters=cast("models.Filters", _Verbatim(filters)),
         **_given(export_instructions=instructions, org_id=org_id, project_id=project_id),
     )
     read = _reader("exports_create", lambda accepted: str(models.MemoryExportAccepted.from_dict(accepted).id))
@@ -169,6 +196,8 @@ def ping() -> Call[Account]:
     from mem0_api import models  # noqa: PLC0415 -- see prepare()
 
     def convert(body: Any) -> Account:
+        from mem0_exports.records import Account  # noqa: PLC0415 -- see prepare()
+
         found = models.Ping.from_dict(body)
         return Account(found.status, _none(found.org_id), _none(found.project_id), _none(found.user_email))
 
@@ -182,6 +211,8 @@ def memories_add(messages: list[dict[str, str]], **fields: Any) -> Call[list[Add
     body = models.AddMemoriesRequest.from_dict({"messages": messages, "infer": False, **_given(**fields)})
 
     def convert(answer: Any) -> list[AddedMemory]:
+        from mem0_exports.records import AddedMemory  # noqa: PLC0415 -- see prepare()
+
         return [AddedMemory(str(each.id), each.data.memory) for each in models.AddedMemories.from_dict(answer).results]
 
     return Call(_request("memories_add", body=body), _reader("memories_add", convert))
@@ -191,9 +222,11 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
     """One page of memories."""
     from mem0_api import models  # noqa: PLC0415 -- see prepare()
 
-    body = models.ListMemoriesRequest(filters=models.Filters.from_dict(filters), show_expired=show_expired)
+    body = models.ListMemoriesRequest(filters=cast("models.Filters", _Verbatim(filters)), show_expired=show_expired)
 
     def convert(answer: Any) -> Page[Memory]:
+        from mem0_exports.records import Page  # noqa: PLC0415 -- see prepare()
+
         found = models.MemoryPage.from_dict(answer)
         return Page([_memory(each) for each in found.results], found.count, found.next_ is not None)
 
@@ -201,6 +234,8 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
 
 
 def _memory(found: Any) -> Memory:
+    from mem0_exports.records import Memory  # noqa: PLC0415 -- see prepare()
+
     metadata = _none(found.metadata)
     return Memory(
         id=str(found.id),
@@ -222,6 +257,8 @@ def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
     from mem0_api import models  # noqa: PLC0415 -- see prepare()
 
     def convert(answer: Any) -> Page[Entity]:
+        from mem0_exports.records import Entity, Page  # noqa: PLC0415 -- see prepare()
+
         found = models.EntityPage.from_dict(answer)
         items = [
             Entity(each.name, each.type_, each.id, _none(each.created_at), _none(each.updated_at))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 from mem0_exports import _wire
-from mem0_exports._filter_tree import Filter, checked
 from mem0_exports._flow import Clock, Flow, Schedule, TimedOut, send, wait
 from mem0_exports.errors import ExportTimeout, InputError
 from mem0_exports.schemas import Schema
@@ -19,10 +18,11 @@ from mem0_exports.schemas import Schema
 
 if TYPE_CHECKING:
     from mem0_exports._drive import AsyncDriver, Driver
+    from mem0_exports._filter_tree import Filter
 
 T = TypeVar("T")
 
-Where: TypeAlias = Filter | Mapping[str, Any]
+Where: TypeAlias = "Filter | Mapping[str, Any]"
 """Which memories: a filter made with `F`, or a dict in any form that the service documents."""
 
 OnPoll: TypeAlias = Callable[[int, float], None]
@@ -47,6 +47,8 @@ class Settings(NamedTuple):
 def _create(
     schema: Schema[T], where: Where, instructions: str | None, org_id: str | None, project_id: str | None
 ) -> _wire.Call[str]:
+    from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
+
     filters = checked(where).to_dict()
     return _wire.exports_create(schema.json, filters, instructions=instructions, org_id=org_id, project_id=project_id)
 

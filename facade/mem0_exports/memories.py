@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mem0_exports import _wire
-from mem0_exports._filter_tree import checked
 from mem0_exports._flow import send
 from mem0_exports.errors import InputError
 
@@ -67,6 +66,8 @@ def _seconds(timestamp: datetime) -> int:
 
 
 def _list_call(where: Where, page_size: int, *, show_expired: bool) -> Callable[[int], _wire.Call[Page[Memory]]]:
+    from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
+
     filters = checked(where).to_dict()
     _check_page_size(page_size)
     return lambda page: _wire.memories_list(filters, show_expired=show_expired, page=page, page_size=page_size)

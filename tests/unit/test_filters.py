@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import jsonschema_rs
 import pytest
 
+from mem0_api.models import Filters
 from mem0_exports import F, Filter, FilterError, all_of, any_of
 from mem0_exports.local.contract import contract
 
@@ -64,6 +65,7 @@ def test_a_filter_becomes_the_rooted_form_that_the_spec_takes_and_comes_back_equ
 
     assert document == {"AND": expected}
     assert REQUEST.is_valid({"schema": {}, "filters": document})
+    assert Filters.from_dict(document).to_dict() == document, "the generated model would send the same"
     assert Filter.from_dict(document) == written
     assert eval(repr(written), {"F": F}) == written
     assert pickle.loads(pickle.dumps(written)) == written

@@ -40,6 +40,8 @@ MOST_ATTEMPTS: Final = 5
 _LOOK: Final = 1.0
 """Seconds after which an idle worker looks for jobs of other processes."""
 
+_INSERT: Final = sa.insert(exports)
+
 _log = logging.getLogger("mem0_exports.local")
 
 
@@ -60,20 +62,19 @@ class Fenced(Exception):
 def create(store: Store, export_id: str, now: datetime, *, schema: Any, filters: Filter, **fields: Any) -> None:
     """Write down a job; once this returns it survives."""
     created = clock.microseconds(now)
+    row = {
+        "id": export_id,
+        "schema": json.dumps(schema, ensure_ascii=False),
+        "filters": filters_key(filters),
+        "created_us": created,
+        "expires_us": created + KEPT,
+        "state": "PENDING",
+        "attempt": 0,
+        "available_us": created,
+        **fields,
+    }
     with store.write() as connection:
-        connection.execute(
-            sa.insert(exports).values(
-                id=export_id,
-                schema=json.dumps(schema, ensure_ascii=False),
-                filters=filters_key(filters),
-                created_us=created,
-                expires_us=created + KEPT,
-                state="PENDING",
-                attempt=0,
-                available_us=created,
-                **fields,
-            )
-        )
+        connection.execute(_INSERT, row)
 
 
 def filters_key(filters: Filter) -> str:
