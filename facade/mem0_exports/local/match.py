@@ -6,6 +6,8 @@ from everything, and is neither before nor after anything.
 
 from __future__ import annotations
 
+import json
+
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -77,12 +79,8 @@ def _moment(text: str) -> int:
 
 
 def _categories(condition: Condition) -> Clause:
-    each = sa.func.json_each(memories.c.categories).table_valued("value", name="category")
-    if condition.operator == "in":
-        wanted: Clause = each.c.value.in_(condition.value)
-    else:
-        wanted = sa.func.mem0_fold(each.c.value) == condition.value.casefold()
-    return sa.exists(sa.select(sa.literal(1)).select_from(each).where(wanted))
+    wanted = json.dumps(condition.value)
+    return sa.func.mem0_categories(memories.c.categories, condition.operator, wanted) == 1
 
 
 def _keywords(condition: Condition) -> Clause:
@@ -96,32 +94,10 @@ def _memory_ids(condition: Condition) -> Clause:
 
 
 def _metadata(condition: Condition) -> Clause:
-    each = sa.func.json_each(memories.c.metadata).table_valued("key", "value", "type", "atom", name="entry")
-    holds = _holds if condition.operator == "contains" else _equals
-    found = sa.exists(
-        sa.select(sa.literal(1)).select_from(each).where(each.c.key == condition.key, holds(each.c, condition.value))
-    )
-    return sa.not_(found) if condition.operator == "ne" else found
-
-
-def _equals(entry: Any, value: str | float | bool) -> Clause:
-    """JSON equality: 1 equals 1.0, but neither true nor "1"."""
-    if isinstance(value, bool):
-        return sa.and_(entry.type == ("true" if value else "false"))
-    if isinstance(value, str):
-        return sa.and_(entry.type == "text", entry.atom == value)
-    # Beyond 64 bits SQLite reads a JSON number as a float, so it is compared as one.
-    number = value if abs(value) < 2**63 else float(value)
-    return sa.and_(entry.type.in_(("integer", "real")), entry.atom == sa.literal(number))
-
-
-def _holds(entry: Any, value: str) -> Clause:
-    """A text that contains `value`, or a list that has it."""
-    # A text is no JSON, and json_each must not see it whatever order SQLite evaluates in.
-    array = sa.case((entry.type == "array", entry.value), else_="[]")
-    item = sa.func.json_each(array).table_valued("type", "atom", name="item")
-    listed = sa.exists(sa.select(sa.literal(1)).select_from(item).where(item.c.type == "text", item.c.atom == value))
-    return sa.or_(sa.and_(entry.type == "text", sa.func.instr(entry.atom, value) > 0), listed)
+    operator = "contains" if condition.operator == "contains" else "eq"
+    wanted = json.dumps(condition.value)
+    holds = sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, wanted) == 1
+    return sa.not_(holds) if condition.operator == "ne" else holds
 
 
 _CONDITIONS: dict[str, Callable[[Condition], Clause]] = {

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from mem0_exports.errors import ConfigurationError
+from mem0_exports.local import json_sql
 
 
 if TYPE_CHECKING:
@@ -141,14 +142,9 @@ def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by _on_begin, not by the driver
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.create_function("mem0_fold", 1, _fold, deterministic=True)
+    json_sql.register(connection)
 
 
 def _on_begin(connection: sa.Connection) -> None:
     write = connection.get_execution_options().get("mem0_exports_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _fold(text: str | None) -> str | None:
-    """Upper and lower case as one, for every alphabet: SQLite's lower() knows ASCII alone."""
-    return None if text is None else text.casefold()

@@ -1,0 +1,360 @@
+"""Filters as SQL against a naive evaluator, which is written from the documented grammar alone.
+
+The naive evaluator reads the dict that is sent, so that rendering and SQL are both under test; the grammar is that of
+the Platform's filter documentation: a missing value equals nothing, differs from everything, and is neither before nor
+after anything; NOT is the plain complement.
+"""
+
+from __future__ import annotations
+
+import json
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mem0_exports import F, Filter, all_of, any_of
+from mem0_exports.local import memories
+from mem0_exports.local.match import clause
+from mem0_exports.local.store import Store
+from mem0_exports.local.store import memories as table
+
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+
+# Few values make records and filters meet; among them are those that SQL, LIKE, JSON and JSON paths might trip over.
+PARTS = [
+    "a",
+    "A",
+    "b",
+    "é",
+    "É",
+    "ß",
+    "İ",
+    "名",
+    "%",
+    "_",
+    "'",
+    '"',
+    "\\",
+    "$",
+    ".",
+    "[0]",
+    "*",
+    "\n",
+    "\x00",
+    "\x7f",
+    "😀",
+    "--",
+    ";",
+]
+words = st.one_of(
+    st.sampled_from(
+        ["", "a", "A", "a\x00b", "a\x00", "\x00", "1", "true", "null", "%", "_", "' OR 1=1 --", "straße", "STRASSE"]
+    ),
+    st.lists(st.sampled_from(PARTS), max_size=4).map("".join),
+)
+filled = words.filter(bool)
+ids = st.one_of(st.sampled_from(["u", "U", "u\x00", "'", "%"]), filled.filter(lambda text: text != "*"))
+numbers = st.one_of(
+    st.integers(-1, 2),
+    st.sampled_from([2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**63 + 1, -(2**63), -(2**63) - 1, 10**30, 10**30 + 1]),
+    st.sampled_from([0.0, -0.0, 0.5, 1.0, 1e300, 5e-324, 2.0**53, 2.0**63, 1e30]),
+)
+parts = st.one_of(st.sampled_from(["a", "1", "t", "\x00"]), filled)
+common = st.sampled_from(["a", "1", "", 0, 1, 1.0, True, False, 2**63, 2**63 + 1])
+scalars = st.one_of(common, words, numbers, st.booleans())
+keys = st.sampled_from(["k", "K", "k.l", "k\\", 'k"', "$", "k\x00"])
+values = st.one_of(
+    common,
+    words,
+    scalars,
+    st.none(),
+    st.lists(scalars, max_size=3),
+    st.lists(st.lists(scalars, max_size=2), max_size=2),
+    st.dictionaries(keys, scalars, max_size=2),
+)
+moments = st.integers(-5, 5).map(lambda hours: NOW + timedelta(hours=hours))
+midnights = st.sampled_from([NOW, NOW - timedelta(days=1), NOW + timedelta(days=1)])
+odd_moments = st.one_of(moments, midnights, st.datetimes(timezones=st.just(UTC)))
+days = st.sampled_from(["2025-05-31", "2025-06-01", "2025-06-02", None])
+
+
+@st.composite
+def records(draw):
+    record = {name: draw(st.one_of(st.none(), ids)) for name in ("user_id", "agent_id", "app_id", "run_id")}
+    return {
+        "memory": draw(filled),
+        **record,
+        "metadata": draw(st.one_of(st.none(), st.dictionaries(keys, values, max_size=6))),
+        "categories": draw(st.one_of(st.none(), st.lists(words, max_size=3))),
+        "created_at": draw(odd_moments).isoformat(),
+        "updated_at": draw(odd_moments).isoformat(),
+        "expiration_date": draw(days),
+    }
+
+
+entities = st.sampled_from([F.user_id, F.agent_id, F.app_id, F.run_id])
+times = st.sampled_from([F.created_at, F.updated_at, F.timestamp, F.expiration_date])
+
+
+@st.composite
+def conditions(draw):
+    kind = draw(st.sampled_from(["entity", "time", "categories", "keywords", "ids", *["metadata"] * 4]))
+    if kind == "entity":
+        field, value = draw(entities), draw(ids)
+        several = draw(st.lists(ids, min_size=1, max_size=3))
+        return draw(st.sampled_from([field == value, field != value, field.in_(*several), field.exists()]))
+    if kind == "time":
+        field, value, other = draw(times), draw(odd_moments), draw(moments)
+        offered = [field < value, field <= value, field > value, field >= value, field == value, field != value]
+        return draw(
+            st.sampled_from([*offered, field.in_(value, other), field.between(min(value, other), max(value, other))])
+        )
+    if kind == "categories":
+        return draw(
+            st.one_of(
+                filled.map(F.categories.contains),
+                st.lists(filled, min_size=1, max_size=3).map(lambda many: F.categories.in_(*many)),
+            )
+        )
+    if kind == "keywords":
+        return draw(st.one_of(filled.map(F.keywords.contains), filled.map(F.keywords.icontains)))
+    if kind == "ids":
+        return F.memory_ids.in_(
+            *draw(st.lists(st.sampled_from([f"id-{number}" for number in range(8)]), min_size=1, max_size=3))
+        )
+    key, value = F.metadata[draw(keys)], draw(st.one_of(common, scalars))
+    return draw(st.sampled_from([key == value, key != value, key.contains(draw(parts))]))
+
+
+def operators(where):
+    """The field and operator of every condition in a tree."""
+    parts = getattr(where, "parts", None) or ([where.part] if hasattr(where, "part") else [])
+    return {pair for part in parts for pair in operators(part)} if parts else {(where.field, where.operator)}
+
+
+trees = st.recursive(
+    conditions(),
+    lambda children: st.one_of(
+        st.lists(children, min_size=1, max_size=3).map(lambda parts: all_of(*parts)),
+        st.lists(children, min_size=1, max_size=3).map(lambda parts: any_of(*parts)),
+        children.map(lambda part: ~part),
+    ),
+    max_leaves=7,
+)
+
+
+# ---- the naive evaluator ---------------------------------------------------------------------------------------------
+
+
+def holds(filters, record):
+    return all(member(key, value, record) for key, value in filters.items())
+
+
+def member(key, value, record):
+    if key == "AND":
+        return all(holds(each, record) for each in value)
+    if key == "OR":
+        return any(holds(each, record) for each in value)
+    if key == "NOT":
+        return not holds(value, record)
+    if key == "metadata":
+        return all(metadata(name, wanted, record["metadata"] or {}) for name, wanted in value.items())
+    found = {
+        "keywords": record["memory"],
+        "memory_ids": record["id"],
+        "timestamp": record["created_at"],
+        "expiration_date": record["expiration_date"] and record["expiration_date"] + "T00:00:00+00:00",
+    }.get(key, record.get(key))
+    if value == "*":
+        return found is not None
+    operators = value if isinstance(value, dict) else {"eq": value}
+    if key in ("created_at", "updated_at", "timestamp", "expiration_date"):
+        return all(compared(name, found and moment(found), wanted) for name, wanted in operators.items())
+    if key == "categories":
+        return all(categories(name, found or [], wanted) for name, wanted in operators.items())
+    return all(text(name, found, wanted) for name, wanted in operators.items())
+
+
+def moment(written):
+    return datetime.fromisoformat(written)
+
+
+def compared(operator, found, wanted):
+    if operator == "ne":
+        return found is None or found != moment(wanted)
+    if found is None:
+        return False
+    if operator == "in":
+        return found in [moment(each) for each in wanted]
+    wanted = moment(wanted)
+    return {
+        "eq": found == wanted,
+        "lt": found < wanted,
+        "lte": found <= wanted,
+        "gt": found > wanted,
+        "gte": found >= wanted,
+    }[operator]
+
+
+def categories(operator, found, wanted):
+    if operator == "in":
+        return bool(set(found) & set(wanted))
+    return wanted.casefold() in [each.casefold() for each in found]
+
+
+def text(operator, found, wanted):
+    if operator == "ne":
+        return found != wanted
+    if found is None:
+        return False
+    return {
+        "eq": lambda: found == wanted,
+        "in": lambda: found in wanted,
+        "contains": lambda: wanted in found,
+        "icontains": lambda: wanted.casefold() in found.casefold(),
+    }[operator]()
+
+
+def metadata(name, wanted, found):
+    ((operator, wanted),) = (wanted if isinstance(wanted, dict) else {"eq": wanted}).items()
+    if operator == "contains":
+        value = found.get(name)
+        return (isinstance(value, str) and wanted in value) or (
+            isinstance(value, list) and any(isinstance(each, str) and each == wanted for each in value)
+        )
+    equal = name in found and same(found[name], wanted)
+    return equal if operator == "eq" else not equal
+
+
+def same(found, wanted):
+    """JSON equality: numbers by value, and true is no number."""
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted
+    return type(found) in (str, int, float) and found == wanted and isinstance(found, str) == isinstance(wanted, str)
+
+
+# ---- the tests -------------------------------------------------------------------------------------------------------
+
+LIMITED = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module")
+def store():
+    made = Store(":memory:")
+    yield made
+    made.close()
+
+
+def filled_with(store, given_records):
+    """The records by id, after they took the place of whatever was in the store."""
+    rows = [memories.row_for(record, f"id-{number}", NOW) for number, record in enumerate(given_records)]
+    with store.write() as connection:
+        connection.execute(sa.delete(table))
+        connection.execute(sa.insert(table), [{**row, "record_key": row["id"]} for row in rows])
+    return {row["id"]: {**record, "id": row["id"]} for row, record in zip(rows, given_records, strict=True)}
+
+
+def selected(store, where):
+    with store.read() as connection:
+        return set(connection.scalars(sa.select(table.c.id).where(clause(where))))
+
+
+@settings(LIMITED, max_examples=2500)
+@given(given_records=st.lists(records(), min_size=1, max_size=8), where=trees)
+def test_sql_selects_what_a_naive_evaluator_selects(store, given_records, where):
+    by_id = filled_with(store, given_records)
+    document = where.to_dict()
+
+    assert selected(store, where) == {name for name, record in by_id.items() if holds(document, record)}
+
+
+@settings(LIMITED, max_examples=1000)
+@given(where=trees)
+def test_a_tree_survives_the_wire(where):
+    document = json.loads(json.dumps(where.to_dict()))
+
+    assert Filter.from_dict(document) == where
+    assert Filter.from_dict(document).to_dict() == document
+
+
+def test_the_property_is_not_vacuous(store):
+    """Every operator of every field is drawn alone, selects something and leaves something out."""
+    outcomes: dict[tuple[str, str], set[str]] = {}
+
+    @settings(LIMITED, max_examples=600)
+    @given(
+        given_records=st.lists(records(), min_size=6, max_size=8), drawn=st.lists(conditions(), min_size=8, max_size=8)
+    )
+    def draw(given_records, drawn):
+        by_id = filled_with(store, given_records)
+        for where in drawn:
+            found = selected(store, where)
+            assert found == {name for name, record in by_id.items() if holds(where.to_dict(), record)}
+            for pair in operators(where):
+                outcomes.setdefault(pair, set()).update(
+                    {"some"} if found else set(), {"not all"} if found != by_id.keys() else set()
+                )
+
+    draw()
+
+    entity_fields = ("user_id", "agent_id", "app_id", "run_id")
+    time_fields = ("created_at", "updated_at", "timestamp", "expiration_date")
+    assert outcomes.keys() == {
+        *((field, operator) for field in entity_fields for operator in ("eq", "ne", "in", "exists")),
+        *((field, operator) for field in time_fields for operator in ("lt", "lte", "gt", "gte", "eq", "ne", "in")),
+        *(("categories", operator) for operator in ("in", "contains")),
+        *(("keywords", operator) for operator in ("contains", "icontains")),
+        *(("metadata", operator) for operator in ("eq", "ne", "contains")),
+        ("memory_ids", "in"),
+    }
+    assert {pair for pair, seen in outcomes.items() if seen != {"some", "not all"}} == set()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "x'; DROP TABLE memories; --",
+        "x' OR '1'='1",
+        '") OR 1=1 --',
+        "%",
+        "_",
+        "\\",
+        "$.*",
+        "x\x00",
+        "' UNION SELECT 1 --",
+    ],
+)
+def test_values_and_keys_never_become_sql(store, hostile):
+    base = dict.fromkeys(("agent_id", "app_id", "run_id", "metadata", "categories", "expiration_date"))
+    stamp = {"created_at": "2025-01-01T00:00:00+00:00", "updated_at": "2025-01-01T00:00:00+00:00"}
+    own = {
+        "memory": hostile,
+        "user_id": hostile,
+        **base,
+        **stamp,
+        "metadata": {hostile: hostile},
+        "categories": [hostile],
+    }
+    other = {"memory": "other", "user_id": "other", **base, **stamp}
+    filled_with(store, [own, other])
+
+    for where in (
+        F.user_id == hostile,
+        F.user_id.in_(hostile, "nobody"),
+        F.metadata[hostile] == hostile,
+        F.metadata[hostile].contains(hostile),
+        F.categories.in_(hostile),
+        F.categories.contains(hostile),
+        F.keywords.contains(hostile),
+        F.keywords.icontains(hostile),
+    ):
+        assert selected(store, where) == {"id-0"}, where
+    assert selected(store, F.memory_ids.in_(hostile)) == set()
+    with store.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 2
