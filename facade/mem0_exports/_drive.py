@@ -42,6 +42,22 @@ def _shared_ssl_context() -> ssl.SSLContext:
         return _ssl_context
 
 
+_CLOSED = "this client is closed; make a new one"
+
+
+def checked_base_url(text: str) -> str:
+    """`text` without its last slash, if it is the address of a service; ConfigurationError, which does not show it."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+        raise ConfigurationError(f"base_url is no URL: {error}") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigurationError("base_url starts with http:// or https:// and a host")
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigurationError("base_url takes no user name, password, query or fragment; the key goes into api_key")
+    return str(url).rstrip("/")
+
+
 class _Connection:
     """What both drivers know: where to, with which headers, over which transport."""
 
@@ -56,7 +72,7 @@ class _Connection:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
+            raise ConfigurationError(_CLOSED)
 
     def _url(self, request: Request) -> httpx.URL:
         """The address, parsed once for each of the few paths: parsing is a sixth of what a call costs."""
@@ -64,6 +80,16 @@ class _Connection:
         if url is None:
             url = self._urls[request.path] = httpx.URL(self._base_url + request.path)
         return url
+
+    def _translated(self, error: Exception, command: Send) -> Mem0ExportsError:
+        """The error of this package for one of httpx; only text is taken over."""
+        operation = command.request.operation
+        if isinstance(error, httpx.TimeoutException):
+            phase = type(error).__name__.removesuffix("Timeout").lower()
+            return RequestTimeout(f"{operation}: no answer within {command.timeout:g} s ({phase})")
+        if self._closed:
+            return ConfigurationError(_CLOSED)
+        return ConnectionFailed(f"{operation}: {type(error).__name__}: {error}")
 
     def _headers_for(self, request: Request) -> Mapping[str, str] | None:
         return None if request.body is None else {"content-type": "application/json"}
@@ -83,7 +109,10 @@ class Driver(_Connection):
             self._check_open()
             if self._http is None:
                 verify = _shared_ssl_context() if self._transport is None else True
-                self._http = httpx.Client(headers=self._headers, transport=self._transport, verify=verify)
+                try:
+                    self._http = httpx.Client(headers=self._headers, transport=self._transport, verify=verify)
+                except (ImportError, ValueError) as error:  # a proxy in the environment that httpx cannot use
+                    raise ConfigurationError(f"the HTTP client cannot be set up: {error}") from None
             return self._http
 
     def run(self, flow: Flow[T]) -> T:
@@ -109,8 +138,9 @@ class Driver(_Connection):
 
     def _send(self, command: Send) -> Response:
         request = command.request
+        http = self._http or self.prepare()
         try:
-            response = (self._http or self.prepare()).request(
+            response = http.request(
                 request.method,
                 self._url(request),
                 params=request.params,
@@ -118,9 +148,11 @@ class Driver(_Connection):
                 headers=self._headers_for(request),
                 timeout=command.timeout,
             )
-        except httpx.RequestError as error:
-            raise _translated(error, command) from None
-        return Response(response.status_code, response.headers, response.content)
+            return Response(response.status_code, response.headers, response.content)
+        except (httpx.RequestError, RuntimeError) as error:
+            failure = self._translated(error, command)
+        # Outside the handler: the error of httpx, whose request holds the key, must not hang on ours as its context.
+        raise failure
 
     def close(self) -> None:
         """Close the connections and the transport."""
@@ -145,7 +177,10 @@ class AsyncDriver(_Connection):
             self._check_open()
             if self._http is None:
                 verify = _shared_ssl_context() if self._transport is None else True
-                self._http = httpx.AsyncClient(headers=self._headers, transport=self._transport, verify=verify)
+                try:
+                    self._http = httpx.AsyncClient(headers=self._headers, transport=self._transport, verify=verify)
+                except (ImportError, ValueError) as error:  # a proxy in the environment that httpx cannot use
+                    raise ConfigurationError(f"the HTTP client cannot be set up: {error}") from None
             return self._http
 
     async def run(self, flow: Flow[T]) -> T:
@@ -173,8 +208,9 @@ class AsyncDriver(_Connection):
 
     async def _send(self, command: Send) -> Response:
         request = command.request
+        http = self._http or self.prepare()
         try:
-            response = await (self._http or self.prepare()).request(
+            response = await http.request(
                 request.method,
                 self._url(request),
                 params=request.params,
@@ -182,9 +218,10 @@ class AsyncDriver(_Connection):
                 headers=self._headers_for(request),
                 timeout=command.timeout,
             )
-        except httpx.RequestError as error:
-            raise _translated(error, command) from None
-        return Response(response.status_code, response.headers, response.content)
+            return Response(response.status_code, response.headers, response.content)
+        except (httpx.RequestError, RuntimeError) as error:
+            failure = self._translated(error, command)
+        raise failure  # outside the handler, as in Driver
 
     async def close(self) -> None:
         """Close the connections and the transport."""
@@ -192,13 +229,7 @@ class AsyncDriver(_Connection):
             self._closed, opened, self._http = True, self._http, None
         closing = opened or self._transport
         if closing is not None:
-            await closing.aclose()
+            import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
-
-def _translated(error: httpx.RequestError, command: Send) -> Mem0ExportsError:
-    """The error of this package for one of httpx; only text is taken over."""
-    operation = command.request.operation
-    if isinstance(error, httpx.TimeoutException):
-        phase = type(error).__name__.removesuffix("Timeout").lower()
-        return RequestTimeout(f"{operation}: no answer within {command.timeout:g} s ({phase})")
-    return ConnectionFailed(f"{operation}: {type(error).__name__}: {error}")
+            with anyio.CancelScope(shield=True):  # a cancelled user must not leave a worker and open files behind
+                await closing.aclose()

@@ -164,7 +164,11 @@ def any_of(*filters: Filter) -> Filter:
 def checked(where: Filter | Mapping[str, Any]) -> Filter:
     """`where` as a filter that the service accepts: a dict is read, and an entity has to be named positively."""
     found = where if isinstance(where, Filter) else Filter.from_dict(where)
-    if not found.is_scoped():
+    try:
+        scoped = found.is_scoped()
+    except RecursionError:
+        raise FilterError("filters are nested too deep") from None
+    if not scoped:
         raise FilterError(
             "filters must name at least one user_id, agent_id, app_id or run_id with == or in_; exists(), != and "
             "what stands below ~ do not count. To cover everybody, go through client.entities.list()"

@@ -86,17 +86,18 @@ def wait(
     request: Request,
     read: Callable[[Response], T | None],
     *,
+    start: float,
     timeout: float,
     request_timeout: float,
     schedule: Schedule,
     clock: Clock,
     on_poll: Callable[[int, float], None] | None = None,
 ) -> Flow[T]:
-    """Send the same request until `read` gives a value; TimedOut `timeout` seconds after the start.
+    """Send the same request until `read` gives a value; TimedOut `timeout` seconds after `start`.
 
-    No request and no sleep goes beyond the deadline. `on_poll(polls, elapsed)` is called after each unready answer.
+    No sleep goes beyond the deadline, and no request starts after it or is given more time than is left.
+    `on_poll(polls, elapsed)` is called after each unready answer.
     """
-    start = clock()
     deadline = start + timeout
     delays = schedule.delays()
     polls = 0

@@ -12,6 +12,9 @@ from mem0_exports import errors
 if TYPE_CHECKING:
     from mem0_exports._flow import Response
 
+NOTICE: Final = "mem0_notice"
+"""A key that the service may add to any answer for accounts without an owner; never part of what was asked for."""
+
 LONGEST: Final = 500
 """Characters of a message that are kept."""
 

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from mem0_exports._flow import Request, Response
-from mem0_exports._refusals import refusal
+from mem0_exports._refusals import NOTICE, refusal
 from mem0_exports.errors import ContractViolation, ExportFailed, InputError
 
 
@@ -29,7 +29,10 @@ T = TypeVar("T")
 
 
 class Operation(NamedTuple):
-    """One operation of openapi.yaml: the generated module that builds it, and the status of success."""
+    """One operation of openapi.yaml: the generated module that builds it, and the status of success.
+
+    Clients of the service take any 2xx for a success, and so does this one: an id must not be lost over a 200.
+    """
 
     module: str
     success: int
@@ -87,8 +90,8 @@ def _request(operation_id: str, **arguments: Any) -> Request:
 
 
 def _body(operation_id: str, response: Response) -> Any:
-    """The JSON of a success; raises the error for any other status."""
-    if response.status != OPERATIONS[operation_id].success:
+    """The JSON of a success, which is any 2xx; raises the error for any other status."""
+    if not 200 <= response.status < 300:
         raise refusal(operation_id, response)
     try:
         return json.loads(response.body)
@@ -163,11 +166,15 @@ def exports_create(
         filters=cast("models.Filters", _Verbatim(filters)),
         **_given(export_instructions=instructions, org_id=org_id, project_id=project_id),
     )
-    read = _reader("exports_create", lambda accepted: str(models.MemoryExportAccepted.from_dict(accepted).id))
-    return Call(_request("exports_create", body=body), read)
+
+    def convert(accepted: Any) -> str:
+        models.MemoryExportAccepted.from_dict(accepted)
+        return str(accepted["id"])  # as it came: the service compares it as text
+
+    return Call(_request("exports_create", body=body), _reader("exports_create", convert))
 
 
-def exports_get(export_id: str) -> Call[bytes | None]:
+def exports_get(export_id: str, *, org_id: str | None = None, project_id: str | None = None) -> Call[bytes | None]:
     """Fetch an export; reads the JSON text of its object, or None while there is none (404)."""
     from mem0_api import models  # noqa: PLC0415 -- see prepare()
 
@@ -177,18 +184,22 @@ def exports_get(export_id: str) -> Call[bytes | None]:
             if reason is not None:
                 raise ExportFailed(export_id, reason)
             return None
-        if response.status != OPERATIONS["exports_get"].success:
+        if not 200 <= response.status < 300:
             raise refusal("exports_get", response)
         return response.body
 
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
         """The documented 404; any other, such as a proxy's page, is an error."""
         try:
-            return models.MemoryExportNotFound.from_dict(json.loads(response.body))
+            body = json.loads(response.body)
+            found = models.MemoryExportNotFound.from_dict(body)
         except _SHAPE_ERRORS:
             return None
+        texts = all(isinstance(body[key], str) for key in ("error", "reason") if key in body)
+        return found if texts and body.keys() <= {"error", "reason", NOTICE} else None
 
-    return Call(_request("exports_get", body=models.GetMemoryExportRequest(memory_export_id=export_id)), read)
+    body = models.GetMemoryExportRequest(memory_export_id=export_id, **_given(org_id=org_id, project_id=project_id))
+    return Call(_request("exports_get", body=body), read)
 
 
 def ping() -> Call[Account]:

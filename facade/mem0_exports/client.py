@@ -15,12 +15,13 @@ import sys
 from typing import TYPE_CHECKING, Final, Self
 
 from mem0_exports import _wire
-from mem0_exports._drive import AsyncDriver, AsyncTransport, Driver, Transport
+from mem0_exports._drive import AsyncDriver, AsyncTransport, Driver, Transport, checked_base_url
+from mem0_exports._export_flows import LONGEST_TIMEOUT, Settings
 from mem0_exports._flow import Schedule, send
 from mem0_exports._keys import usable_key
 from mem0_exports._version import __version__
 from mem0_exports.errors import ConfigurationError
-from mem0_exports.exports import AsyncExports, Exports, Settings
+from mem0_exports.exports import AsyncExports, Exports
 from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memories
 
 
@@ -47,18 +48,16 @@ class _Settled:
     """Configuration that both clients share, decided once: argument, then environment, then default."""
 
     def __init__(self, api_key: str | None, base_url: str | None, timeout: float) -> None:
-        key = api_key or os.environ.get("MEM0_API_KEY")
-        if not key:
+        key = os.environ.get("MEM0_API_KEY") if api_key is None else api_key
+        if key is None:
             raise ConfigurationError(
                 "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL for a service of your own). "
                 "Without a key, Client.local() runs the embedded engine"
             )
-        url = (base_url or os.environ.get("MEM0_BASE_URL") or PLATFORM).rstrip("/")
-        if not url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"base_url starts with http:// or https://, got {url!r}")
-        if not timeout > 0:
-            raise ConfigurationError(f"timeout is a number of seconds above 0, got {timeout!r}")
-        self.base_url = url
+        if not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
+            raise ConfigurationError(f"timeout is a number of seconds above 0 and at most 7 days, got {timeout!r}")
+        url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
+        self.base_url = checked_base_url(PLATFORM if url is None else url)
         self.timeout = timeout
         version = ".".join(map(str, sys.version_info[:2]))
         self.headers = {
@@ -88,7 +87,7 @@ class Client:
         Args:
             api_key: the key; MEM0_API_KEY if missing.
             base_url: where the service is; MEM0_BASE_URL, then the Mem0 Platform, if missing.
-            timeout: seconds that each phase of one request may take.
+            timeout: seconds that each phase of one request (connecting, sending, each wait for data) may take.
             transport: an httpx transport of your own, for a proxy or a test.
 
         Raises:
@@ -102,7 +101,7 @@ class Client:
         self._base_url = settled.base_url
         self._local: LocalTransport | None = None
         self._driver = Driver(settled.base_url, settled.headers, transport)
-        self._settings = Settings(settled.timeout, schedule)
+        self._settings = Settings(settled.timeout, schedule, self._driver.clock)
         self.exports = Exports(self._driver, self._settings)
         self.memories = Memories(self._driver, self._settings)
         self.entities = Entities(self._driver, self._settings)
@@ -169,7 +168,7 @@ class AsyncClient:
         self._base_url = settled.base_url
         self._local: LocalTransport | None = None
         self._driver = AsyncDriver(settled.base_url, settled.headers, transport)
-        self._settings = Settings(settled.timeout, schedule)
+        self._settings = Settings(settled.timeout, schedule, self._driver.clock)
         self.exports = AsyncExports(self._driver, self._settings)
         self.memories = AsyncMemories(self._driver, self._settings)
         self.entities = AsyncEntities(self._driver, self._settings)
@@ -205,6 +204,8 @@ class AsyncClient:
         return self
 
     def _prepare(self) -> None:
+        import pydantic  # noqa: F401, PLC0415 -- what filters and schemas load when they are used
+
         _wire.prepare()
         self._driver.prepare()
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 class Mem0ExportsError(Exception):
     """The base of all exceptions of this package. `str()` is a sentence for people."""
 
+    export_id: str | None = None
+    """The job that the error is about, where there is one. With it you can go on: `client.exports.get(id, Model)`."""
+
     def __reduce__(self) -> tuple[Callable[..., Mem0ExportsError], tuple[object, ...]]:
         """Rebuild from plain data, whatever arguments the class's own constructor takes."""
         return _rebuild, (type(self), self.args, self.__dict__)

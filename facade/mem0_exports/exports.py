@@ -8,15 +8,16 @@ keeps the export (7 days).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, overload
 
-from mem0_exports import _wire
-from mem0_exports._flow import Clock, Flow, Schedule, TimedOut, send, wait
-from mem0_exports.errors import ExportTimeout, InputError
+from mem0_exports import _export_flows as flows
+from mem0_exports._export_flows import Job, Settings
 from mem0_exports.schemas import Schema
 
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from mem0_exports._drive import AsyncDriver, Driver
     from mem0_exports._filter_tree import Filter
 
@@ -34,95 +35,20 @@ TIMEOUT: Final = 120.0
 """Seconds that `run` and `result` wait where nothing else is said."""
 
 
-class Settings(NamedTuple):
-    """What all calls of a client share: seconds for one request, and how often to poll."""
-
-    timeout: float
-    schedule: Schedule
-
-
-# ---- the flows, which sync and async share ---------------------------------------------------------------------------
-
-
-def _create(
-    schema: Schema[T], where: Where, instructions: str | None, org_id: str | None, project_id: str | None
-) -> _wire.Call[str]:
-    from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
-
-    filters = checked(where).to_dict()
-    return _wire.exports_create(schema.json, filters, instructions=instructions, org_id=org_id, project_id=project_id)
-
-
-def _poll(export_id: str, schema: Schema[T], settings: Settings) -> Flow[T | None]:
-    call = _wire.exports_get(export_id)
-    raw = yield from send(call.request, call.read, timeout=settings.timeout)
-    return None if raw is None else schema.load(raw, export_id=export_id)
-
-
-def _result(
-    export_id: str, schema: Schema[T], settings: Settings, timeout: float, clock: Clock, on_poll: OnPoll | None
-) -> Flow[T]:
-    _check_timeout(timeout)
-    call = _wire.exports_get(export_id)
-    try:
-        raw = yield from wait(
-            call.request,
-            call.read,
-            timeout=timeout,
-            request_timeout=settings.timeout,
-            schedule=settings.schedule,
-            clock=clock,
-            on_poll=on_poll,
-        )
-    except TimedOut as timed_out:
-        raise ExportTimeout(export_id, timeout=timeout, polls=timed_out.polls) from None
-    return schema.load(raw, export_id=export_id)
-
-
-def _run(
-    create: _wire.Call[str],
-    schema: Schema[T],
-    settings: Settings,
-    timeout: float,
-    clock: Clock,
-    on_poll: OnPoll | None,
-) -> Flow[T]:
-    _check_timeout(timeout)
-    start = clock()
-    export_id = yield from send(create.request, create.read, timeout=min(settings.timeout, timeout))
-    left = timeout - (clock() - start)
-    if left <= 0:
-        raise ExportTimeout(export_id, timeout=timeout, polls=0)
-    return (yield from _result(export_id, schema, settings, left, clock, on_poll))
-
-
-def _check_timeout(timeout: float) -> None:
-    if not timeout > 0:
-        raise InputError(
-            f"timeout is a number of seconds above 0, got {timeout!r}; to look once, poll()", field="timeout"
-        )
-
-
-def _check_id(export_id: object) -> str:
-    text = str(export_id)
-    if not text.strip():
-        raise InputError("the id of an export is not empty", field="export_id")
-    return text
-
-
 # ---- handles ---------------------------------------------------------------------------------------------------------
 
 
 class _Handle(Generic[T]):
-    """The state of a handle: an id and a schema."""
+    """The state of a handle: a job, which is an id and a schema, and how to ask for it."""
 
-    id: str
-    """What the service calls the export. Keep it to come back to the export later."""
-
-    def __init__(self, export_id: str, schema: Schema[T], settings: Settings) -> None:
-        self.id = export_id
-        self._schema = schema
+    def __init__(self, job: Job[T], settings: Settings) -> None:
+        self._job = job
         self._settings = settings
+
+    @property
+    def id(self) -> str:
+        """What the service calls the export. Keep it to come back to the export later."""
+        return self._job.id
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
@@ -131,13 +57,13 @@ class _Handle(Generic[T]):
 class Export(_Handle[T]):
     """One export job."""
 
-    def __init__(self, export_id: str, schema: Schema[T], settings: Settings, driver: Driver) -> None:
-        super().__init__(export_id, schema, settings)
+    def __init__(self, job: Job[T], settings: Settings, driver: Driver) -> None:
+        super().__init__(job, settings)
         self._driver = driver
 
     def poll(self) -> T | None:
         """The result if it is ready, None if not (or never: the service does not tell these apart)."""
-        flow = _poll(self.id, self._schema, self._settings)
+        flow = flows.poll(self._job, self._settings)
         return self._driver.run(flow)
 
     def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None) -> T:
@@ -149,26 +75,24 @@ class Export(_Handle[T]):
             ExportInvalid: it came, but does not fit the type; its data is in the error.
 
         """
-        flow = _result(self.id, self._schema, self._settings, timeout, self._driver.clock, on_poll)
-        return self._driver.run(flow)
+        return self._driver.run(flows.result(self._job, self._settings, timeout, on_poll))
 
 
 class AsyncExport(_Handle[T]):
     """One export job, awaited."""
 
-    def __init__(self, export_id: str, schema: Schema[T], settings: Settings, driver: AsyncDriver) -> None:
-        super().__init__(export_id, schema, settings)
+    def __init__(self, job: Job[T], settings: Settings, driver: AsyncDriver) -> None:
+        super().__init__(job, settings)
         self._driver = driver
 
     async def poll(self) -> T | None:
         """The result if it is ready, None if not (or never: the service does not tell these apart)."""
-        flow = _poll(self.id, self._schema, self._settings)
+        flow = flows.poll(self._job, self._settings)
         return await self._driver.run(flow)
 
     async def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds. Raises as `Export.result`."""
-        flow = _result(self.id, self._schema, self._settings, timeout, self._driver.clock, on_poll)
-        return await self._driver.run(flow)
+        return await self._driver.run(flows.result(self._job, self._settings, timeout, on_poll))
 
 
 # ---- what a client offers as client.exports --------------------------------------------------------------------------
@@ -184,7 +108,7 @@ class Exports:
     @overload
     def create(
         self,
-        schema: type[T],
+        schema: type[T] | Schema[T],
         where: Where,
         *,
         instructions: str | None = None,
@@ -225,19 +149,26 @@ class Exports:
             ConnectionFailed, RequestTimeout: no answer. A job may have been made all the same.
 
         """
-        shape = Schema.of(schema)
-        call = _create(shape, where, instructions, org_id, project_id)
-        export_id = self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
-        return Export(export_id, shape, self._settings, self._driver)
+        flow = flows.create(
+            Schema.of(schema),
+            where,
+            self._settings,
+            instructions=instructions,
+            org_id=org_id,
+            project_id=project_id,
+        )
+        return Export(self._driver.run(flow), self._settings, self._driver)
 
     @overload
     def run(
         self,
-        schema: type[T],
+        schema: type[T] | Schema[T],
         where: Where,
         *,
         timeout: float = TIMEOUT,
         instructions: str | None = None,
+        org_id: str | None = None,
+        project_id: str | None = None,
         on_poll: OnPoll | None = None,
     ) -> T: ...
     @overload
@@ -248,6 +179,8 @@ class Exports:
         *,
         timeout: float = TIMEOUT,
         instructions: str | None = None,
+        org_id: str | None = None,
+        project_id: str | None = None,
         on_poll: OnPoll | None = None,
     ) -> JsonObject: ...
     def run(
@@ -257,20 +190,50 @@ class Exports:
         *,
         timeout: float = TIMEOUT,
         instructions: str | None = None,
+        org_id: str | None = None,
+        project_id: str | None = None,
         on_poll: OnPoll | None = None,
     ) -> Any:
         """Start a job and wait for its result: `create` and `result` in one, within `timeout` seconds in all."""
-        shape = Schema.of(schema)
-        call = _create(shape, where, instructions, None, None)
-        return self._driver.run(_run(call, shape, self._settings, timeout, self._driver.clock, on_poll))
+        flow = flows.run(
+            Schema.of(schema),
+            where,
+            self._settings,
+            timeout,
+            on_poll,
+            instructions=instructions,
+            org_id=org_id,
+            project_id=project_id,
+        )
+        return self._driver.run(flow)
 
     @overload
-    def get(self, export_id: str, schema: type[T]) -> Export[T]: ...
+    def get(
+        self,
+        export_id: str | UUID,
+        schema: type[T] | Schema[T],
+        *,
+        org_id: str | None = None,
+        project_id: str | None = None,
+    ) -> Export[T]: ...
     @overload
-    def get(self, export_id: str, schema: Mapping[str, Any]) -> Export[JsonObject]: ...
-    def get(self, export_id: str, schema: Any) -> Export[Any]:
-        """The handle of an export by its id. Asks nothing: whether it exists shows when it is polled."""
-        return Export(_check_id(export_id), Schema.of(schema), self._settings, self._driver)
+    def get(
+        self,
+        export_id: str | UUID,
+        schema: Mapping[str, Any],
+        *,
+        org_id: str | None = None,
+        project_id: str | None = None,
+    ) -> Export[JsonObject]: ...
+    def get(
+        self, export_id: str | UUID, schema: Any, *, org_id: str | None = None, project_id: str | None = None
+    ) -> Export[Any]:
+        """The handle of an export by its id. Asks nothing: whether it exists shows when it is polled.
+
+        Give the org_id and project_id that it was created with, if any.
+        """
+        job = Job(flows.checked_id(export_id), Schema.of(schema), org_id, project_id)
+        return Export(job, self._settings, self._driver)
 
 
 class AsyncExports:
@@ -283,7 +246,7 @@ class AsyncExports:
     @overload
     async def create(
         self,
-        schema: type[T],
+        schema: type[T] | Schema[T],
         where: Where,
         *,
         instructions: str | None = None,
@@ -310,19 +273,26 @@ class AsyncExports:
         project_id: str | None = None,
     ) -> AsyncExport[Any]:
         """Start a job and return its handle. Arguments and errors as `Exports.create`."""
-        shape = Schema.of(schema)
-        call = _create(shape, where, instructions, org_id, project_id)
-        export_id = await self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
-        return AsyncExport(export_id, shape, self._settings, self._driver)
+        flow = flows.create(
+            Schema.of(schema),
+            where,
+            self._settings,
+            instructions=instructions,
+            org_id=org_id,
+            project_id=project_id,
+        )
+        return AsyncExport(await self._driver.run(flow), self._settings, self._driver)
 
     @overload
     async def run(
         self,
-        schema: type[T],
+        schema: type[T] | Schema[T],
         where: Where,
         *,
         timeout: float = TIMEOUT,
         instructions: str | None = None,
+        org_id: str | None = None,
+        project_id: str | None = None,
         on_poll: OnPoll | None = None,
     ) -> T: ...
     @overload
@@ -333,6 +303,8 @@ class AsyncExports:
         *,
         timeout: float = TIMEOUT,
         instructions: str | None = None,
+        org_id: str | None = None,
+        project_id: str | None = None,
         on_poll: OnPoll | None = None,
     ) -> JsonObject: ...
     async def run(
@@ -342,17 +314,47 @@ class AsyncExports:
         *,
         timeout: float = TIMEOUT,
         instructions: str | None = None,
+        org_id: str | None = None,
+        project_id: str | None = None,
         on_poll: OnPoll | None = None,
     ) -> Any:
         """Start a job and wait for its result: `create` and `result` in one, within `timeout` seconds in all."""
-        shape = Schema.of(schema)
-        call = _create(shape, where, instructions, None, None)
-        return await self._driver.run(_run(call, shape, self._settings, timeout, self._driver.clock, on_poll))
+        flow = flows.run(
+            Schema.of(schema),
+            where,
+            self._settings,
+            timeout,
+            on_poll,
+            instructions=instructions,
+            org_id=org_id,
+            project_id=project_id,
+        )
+        return await self._driver.run(flow)
 
     @overload
-    def get(self, export_id: str, schema: type[T]) -> AsyncExport[T]: ...
+    def get(
+        self,
+        export_id: str | UUID,
+        schema: type[T] | Schema[T],
+        *,
+        org_id: str | None = None,
+        project_id: str | None = None,
+    ) -> AsyncExport[T]: ...
     @overload
-    def get(self, export_id: str, schema: Mapping[str, Any]) -> AsyncExport[JsonObject]: ...
-    def get(self, export_id: str, schema: Any) -> AsyncExport[Any]:
-        """The handle of an export by its id. Asks nothing: whether it exists shows when it is polled."""
-        return AsyncExport(_check_id(export_id), Schema.of(schema), self._settings, self._driver)
+    def get(
+        self,
+        export_id: str | UUID,
+        schema: Mapping[str, Any],
+        *,
+        org_id: str | None = None,
+        project_id: str | None = None,
+    ) -> AsyncExport[JsonObject]: ...
+    def get(
+        self, export_id: str | UUID, schema: Any, *, org_id: str | None = None, project_id: str | None = None
+    ) -> AsyncExport[Any]:
+        """The handle of an export by its id. Asks nothing: whether it exists shows when it is polled.
+
+        Give the org_id and project_id that it was created with, if any.
+        """
+        job = Job(flows.checked_id(export_id), Schema.of(schema), org_id, project_id)
+        return AsyncExport(job, self._settings, self._driver)

@@ -46,7 +46,7 @@ class _Field:
             )
         if not isinstance(value, str) or not value:
             raise FilterError(f"F.{self._name} takes a string that is not empty, got {value!r}")
-        return value
+        return str.__str__(value)  # of an enum of strings, the string
 
     def _texts(self, values: tuple[str, ...]) -> tuple[str, ...]:
         if not values:
@@ -60,9 +60,10 @@ class EntityField(_Field):
     __slots__ = ()
 
     def _id(self, value: object) -> str:
-        if value == "*":
+        text = self._text(value)
+        if text == "*":
             raise FilterError(f"'*' means any {self._name}: write F.{self._name}.exists()")
-        return self._text(value)
+        return text
 
     def __eq__(self, value: str) -> Filter:  # type: ignore[override]
         return Condition(self._name, "eq", self._id(value))
@@ -191,6 +192,8 @@ class MetadataField:
     """The metadata: `F.metadata["city"] == "Lisbon"`."""
 
     __slots__ = ()
+    __iter__ = None  # without these two, `in` would go through keys 0, 1, 2 ...
+    __contains__ = None
 
     def __getitem__(self, key: str) -> MetadataValue:
         if not isinstance(key, str) or not key:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from mem0_exports import _wire
 from mem0_exports._flow import send
-from mem0_exports.errors import InputError
+from mem0_exports.errors import ContractViolation, InputError, NotFound
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from mem0_exports._drive import AsyncDriver, Driver
-    from mem0_exports.exports import Settings, Where
+    from mem0_exports._export_flows import Settings
+    from mem0_exports.exports import Where
     from mem0_exports.records import AddedMemory, Entity, Memory, Page
 
 T = TypeVar("T")
@@ -23,41 +25,90 @@ LARGEST_PAGE: Final = 200
 """The most items that the service puts on a page."""
 
 
-def _pages(call_for: Callable[[int], _wire.Call[Page[T]]]) -> Generator[_wire.Call[Page[T]], Page[T], None]:
-    """The calls for one page after the other; takes each page to know whether there is another.
+class _Pages(Generic[T]):
+    """Goes through the pages of a list, without doing any I/O: which call is next, and what is new on a page.
 
-    Pages are counted: the address of the next page, which the service gives, may lead to another origin.
+    Pages are counted: the address of the next page, which the service gives, may lead to another origin. While memories
+    come and go, an item may move to the next page and come twice, or a page may be gone: neither is an error.
     """
-    number = 1
-    page = yield call_for(number)
-    while page.more and page.items:
-        number += 1
-        page = yield call_for(number)
+
+    def __init__(self, call_for: Callable[[int], _wire.Call[Page[T]]], key: Callable[[T], object]) -> None:
+        self._call_for = call_for
+        self._key = key
+        self._number = 0
+        self._seen: set[object] = set()
+
+    def following(self) -> _wire.Call[Page[T]]:
+        """The call for the page after the last one."""
+        self._number += 1
+        return self._call_for(self._number)
+
+    def take(self, page: Page[T]) -> tuple[list[T], bool]:
+        """What is new on the page, and whether there is another one."""
+        fresh = {self._key(item): item for item in page.items if self._key(item) not in self._seen}
+        self._seen.update(fresh)
+        if page.more and not fresh and len(self._seen) >= page.count:
+            return [], False
+        if page.more and page.items and not fresh:
+            raise ContractViolation(
+                f"page {self._number} repeats earlier pages and says that there are more", operation="list", excerpt=""
+            )
+        return list(fresh.values()), page.more
+
+    @property
+    def begun(self) -> bool:
+        """Whether a page has come."""
+        return self._number > 1
 
 
 def _add(
-    messages: str | Sequence[Mapping[str, str]], timestamp: datetime | None, expiration_date: date | None, **fields: Any
+    messages: str | Mapping[str, str] | Sequence[Mapping[str, str]],
+    timestamp: datetime | None,
+    expiration_date: date | None,
+    **fields: Any,
 ) -> _wire.Call[list[AddedMemory]]:
-    listed = [{"role": "user", "content": messages}] if isinstance(messages, str) else [dict(each) for each in messages]
+    if isinstance(messages, str):
+        listed = [{"role": "user", "content": messages}]
+    elif isinstance(messages, Mapping):
+        listed = [dict(messages)]
+    else:
+        listed = [dict(each) if isinstance(each, Mapping) else {} for each in messages]
     for index, each in enumerate(listed):
-        if each.get("role") not in {"user", "assistant", "system"} or not each.get("content"):
+        if (
+            each.keys() != {"role", "content"}
+            or each["role"] not in {"user", "assistant", "system"}
+            or not isinstance(each["content"], str)
+            or not each["content"]
+        ):
             raise InputError(
-                f"messages[{index}] needs a role (user, assistant or system) and a content that is not empty",
+                f"messages[{index}] has to be a dict of role (user, assistant or system) and content (a text that is "
+                "not empty), and nothing else",
                 field="messages",
             )
     if not listed:
         raise InputError("messages is empty", field="messages")
+    if fields["metadata"] is not None and not isinstance(fields["metadata"], Mapping):
+        raise InputError("metadata is a dict of JSON values", field="metadata")
     if not any(fields.get(name) for name in ("user_id", "agent_id", "app_id", "run_id")):
         raise InputError("name at least one of user_id, agent_id, app_id and run_id", field="user_id")
     return _wire.memories_add(
         listed,
         timestamp=None if timestamp is None else _seconds(timestamp),
-        expiration_date=None if expiration_date is None else expiration_date.isoformat(),
+        expiration_date=None if expiration_date is None else _day(expiration_date),
         **fields,
     )
 
 
+def _day(expiration_date: date) -> str:
+    # A datetime is a date to Python, but the service takes what is no plain day to mean "never".
+    if not isinstance(expiration_date, date) or isinstance(expiration_date, datetime):
+        raise InputError("expiration_date is a datetime.date, such as date(2026, 1, 31)", field="expiration_date")
+    return expiration_date.isoformat()
+
+
 def _seconds(timestamp: datetime) -> int:
+    if not isinstance(timestamp, datetime):
+        raise InputError("timestamp is a datetime with a time zone", field="timestamp")
     if timestamp.tzinfo is None:
         raise InputError("timestamp has no time zone: timestamp.astimezone() for this machine's", field="timestamp")
     if timestamp.microsecond:
@@ -65,17 +116,22 @@ def _seconds(timestamp: datetime) -> int:
     return int(timestamp.timestamp())
 
 
-def _list_call(where: Where, page_size: int, *, show_expired: bool) -> Callable[[int], _wire.Call[Page[Memory]]]:
+def _memories(where: Where, page_size: int, *, show_expired: bool) -> _Pages[Memory]:
     from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
 
     filters = checked(where).to_dict()
     _check_page_size(page_size)
-    return lambda page: _wire.memories_list(filters, show_expired=show_expired, page=page, page_size=page_size)
+    return _Pages(
+        lambda page: _wire.memories_list(filters, show_expired=show_expired, page=page, page_size=page_size),
+        lambda memory: memory.id,
+    )
 
 
-def _entities_call(page_size: int) -> Callable[[int], _wire.Call[Page[Entity]]]:
+def _entities(page_size: int) -> _Pages[Entity]:
     _check_page_size(page_size)
-    return lambda page: _wire.entities_list(page=page, page_size=page_size)
+    return _Pages(
+        lambda page: _wire.entities_list(page=page, page_size=page_size), lambda entity: (entity.type, entity.name)
+    )
 
 
 def _check_page_size(page_size: int) -> None:
@@ -91,16 +147,17 @@ class _Resource:
     def _call(self, call: _wire.Call[T]) -> T:
         return self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
 
-    def _iterate(self, call_for: Callable[[int], _wire.Call[Page[T]]]) -> Iterator[T]:
-        pages = _pages(call_for)
-        call = next(pages, None)
-        while call is not None:
-            page = self._call(call)
-            yield from page.items
+    def _iterate(self, pages: _Pages[T]) -> Iterator[T]:
+        more = True
+        while more:
             try:
-                call = pages.send(page)
-            except StopIteration:
-                return
+                page = self._call(pages.following())
+            except NotFound:
+                if pages.begun:
+                    return
+                raise
+            fresh, more = pages.take(page)
+            yield from fresh
 
 
 class _AsyncResource:
@@ -111,17 +168,18 @@ class _AsyncResource:
     async def _call(self, call: _wire.Call[T]) -> T:
         return await self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
 
-    async def _iterate(self, call_for: Callable[[int], _wire.Call[Page[T]]]) -> AsyncIterator[T]:
-        pages = _pages(call_for)
-        call = next(pages, None)
-        while call is not None:
-            page = await self._call(call)
-            for item in page.items:
-                yield item
+    async def _iterate(self, pages: _Pages[T]) -> AsyncIterator[T]:
+        more = True
+        while more:
             try:
-                call = pages.send(page)
-            except StopIteration:
-                return
+                page = await self._call(pages.following())
+            except NotFound:
+                if pages.begun:
+                    return
+                raise
+            fresh, more = pages.take(page)
+            for item in fresh:
+                yield item
 
 
 class Memories(_Resource):
@@ -129,7 +187,7 @@ class Memories(_Resource):
 
     def add(
         self,
-        messages: str | Sequence[Mapping[str, str]],
+        messages: str | Mapping[str, str] | Sequence[Mapping[str, str]],
         *,
         user_id: str | None = None,
         agent_id: str | None = None,
@@ -145,7 +203,7 @@ class Memories(_Resource):
         stored, so the list may be shorter than the messages.
 
         Args:
-            messages: a text, or messages with `role` (user, assistant, system) and `content`.
+            messages: a text, or one or several messages with `role` (user, assistant, system) and `content`.
             user_id: whom they are about. At least one of this and the next three is needed.
             agent_id: which agent they belong to.
             app_id: which application they belong to.
@@ -170,7 +228,7 @@ class Memories(_Resource):
 
     def list(self, where: Where, *, show_expired: bool = False, page_size: int = LARGEST_PAGE) -> Iterator[Memory]:
         """All memories that `where` selects, page after page as you iterate."""
-        return self._iterate(_list_call(where, page_size, show_expired=show_expired))
+        return self._iterate(_memories(where, page_size, show_expired=show_expired))
 
 
 class AsyncMemories(_AsyncResource):
@@ -178,7 +236,7 @@ class AsyncMemories(_AsyncResource):
 
     async def add(
         self,
-        messages: str | Sequence[Mapping[str, str]],
+        messages: str | Mapping[str, str] | Sequence[Mapping[str, str]],
         *,
         user_id: str | None = None,
         agent_id: str | None = None,
@@ -204,7 +262,7 @@ class AsyncMemories(_AsyncResource):
 
     def list(self, where: Where, *, show_expired: bool = False, page_size: int = LARGEST_PAGE) -> AsyncIterator[Memory]:
         """All memories that `where` selects, page after page as you iterate."""
-        return self._iterate(_list_call(where, page_size, show_expired=show_expired))
+        return self._iterate(_memories(where, page_size, show_expired=show_expired))
 
 
 class Entities(_Resource):
@@ -212,7 +270,7 @@ class Entities(_Resource):
 
     def list(self, *, page_size: int = LARGEST_PAGE) -> Iterator[Entity]:
         """All of them, page after page as you iterate."""
-        return self._iterate(_entities_call(page_size))
+        return self._iterate(_entities(page_size))
 
 
 class AsyncEntities(_AsyncResource):
@@ -220,4 +278,4 @@ class AsyncEntities(_AsyncResource):
 
     def list(self, *, page_size: int = LARGEST_PAGE) -> AsyncIterator[Entity]:
         """All of them, page after page as you iterate."""
-        return self._iterate(_entities_call(page_size))
+        return self._iterate(_entities(page_size))

@@ -6,13 +6,10 @@ of a memory has the one name that filters use.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 import attrs
-
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 T = TypeVar("T")

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
+from mem0_exports._refusals import NOTICE
 from mem0_exports.errors import ContractViolation, ExportInvalid, SchemaError
 
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-NOTICE: Final = "mem0_notice"
-"""A key that the service may add to any answer for accounts without an owner; never part of an export."""
 
 WRAPPED: Final = "items"
 """The key that holds a root which is not an object."""
@@ -43,7 +42,7 @@ class Schema(Generic[T]):
 
     @overload
     @staticmethod
-    def of(source: type[U]) -> Schema[U]: ...
+    def of(source: type[U] | Schema[U] | TypeAdapter[U]) -> Schema[U]: ...
     @overload
     @staticmethod
     def of(source: Mapping[str, Any]) -> Schema[dict[str, Any]]: ...
@@ -56,22 +55,22 @@ class Schema(Generic[T]):
             _check_root(source)
             return Schema(source, None, wrapped=False)
         try:
-            cached = _cache.get(source)
-        except TypeError:  # not hashable, so certainly no type
+            hash(source)
+        except TypeError:  # so certainly no type
             raise SchemaError(_WANTED.format(got=type(source).__name__)) from None
-        if cached is None:
-            cached = _cache[source] = _of_type(source)
-        return cached
+        return _of_type(source, repr(source))
 
     def load(self, raw: bytes, *, export_id: str | None = None) -> T:
         """The value for the JSON text of an export; ExportInvalid, with the data, where it does not fit.
 
         A dict schema gives the object as it came.
         """
-        if self._adapter is not None and NOTICE.encode() not in raw:
+        declared = NOTICE in self.json.get("properties", ())
+        if self._adapter is not None and (declared or NOTICE.encode() not in raw):
             return self._validated(raw, raw, export_id)
         data = _decoded(raw)
-        data.pop(NOTICE, None)
+        if not declared:
+            data.pop(NOTICE, None)
         if self._adapter is None:
             return cast("T", data)
         return self._validated(json.dumps(data).encode(), raw, export_id)
@@ -93,14 +92,15 @@ class Schema(Generic[T]):
                 for each in error.errors(include_url=False, include_context=False)
             ]
             raise ExportInvalid(export_id, data=data, errors=errors) from None
-        return cast("T", value[WRAPPED] if self._wrapped else value)
+        return cast("T", getattr(value, WRAPPED) if self._wrapped else value)
 
 
 _WANTED = "expected a Pydantic model, a dataclass, a TypedDict, a type such as list[Row], or a JSON Schema as a dict; got {got}"
-_cache: dict[Any, Schema[Any]] = {}
 
 
-def _of_type(source: Any) -> Schema[Any]:
+@lru_cache(maxsize=512)
+def _of_type(source: Any, _text: str) -> Schema[Any]:
+    """The schema of a type. The text of it is part of the key: A | B equals B | A, but is another type to Pydantic."""
     import pydantic  # noqa: PLC0415 -- kept out of the import of the package
 
     if isinstance(source, str | bytes | int | float | list | tuple | set | None.__class__):
@@ -109,7 +109,7 @@ def _of_type(source: Any) -> Schema[Any]:
         adapter: TypeAdapter[Any] = pydantic.TypeAdapter(source)
         schema = adapter.json_schema()
     except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
-        # The first line says what is wrong and, for TypedDict before Python 3.12, what to use instead.
+        # Its first line says what is wrong and, for TypedDict before Python 3.12, what to use instead.
         raise SchemaError(f"{source!r} cannot be described by a JSON Schema: {str(error).splitlines()[0]}") from None
     if _is_object(schema):
         return Schema(schema, adapter, wrapped=False)
@@ -117,7 +117,7 @@ def _of_type(source: Any) -> Schema[Any]:
     wrapped = {"type": "object", "properties": {WRAPPED: schema}, "required": [WRAPPED]}
     if definitions:
         wrapped["$defs"] = definitions
-    holder: Any = dict.__class_getitem__((str, source))  # dict[str, source], for a type that is a value here
+    holder = pydantic.create_model("Holder", items=(source, ...))  # the field is WRAPPED
     return Schema(wrapped, pydantic.TypeAdapter(holder), wrapped=True)
 
 

@@ -86,7 +86,7 @@ def test_a_list_goes_through_all_pages_oldest_first(client, user):
 
 def test_expired_memories_show_only_when_asked_for(client, user):
     client.memories.add("old", user_id=user, expiration_date=date(2020, 1, 1))
-    client.memories.add("new", user_id=user)
+    client.memories.add("new", user_id=user, expiration_date=datetime.now(UTC).date())
 
     assert [memory.memory for memory in client.memories.list(F.user_id == user)] == ["new"]
     assert {memory.memory for memory in client.memories.list(F.user_id == user, show_expired=True)} == {"old", "new"}

@@ -44,6 +44,12 @@ def test_without_a_key_the_error_names_every_way_out(kind):
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_the_argument_goes_before_the_environment_and_that_before_the_default(kind, monkeypatch):
     assert "https://api.mem0.ai" in repr(kind(KEY))
+    monkeypatch.setenv("MEM0_API_KEY", "two words")
+    kind(KEY)
+    with pytest.raises(ConfigurationError, match="empty or has"):
+        kind()
+    with pytest.raises(ConfigurationError, match="empty or has"):
+        kind("")
     monkeypatch.setenv("MEM0_API_KEY", KEY)
     monkeypatch.setenv("MEM0_BASE_URL", "http://127.0.0.1:1/base/")
     assert "'http://127.0.0.1:1/base'" in repr(kind())
@@ -59,11 +65,28 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"base_url": "api.mem0.ai"}, {"base_url": "ftp://x"}, {"timeout": 0}, {"timeout": -1}], ids=str
+    "wrong",
+    [
+        {"base_url": "api.mem0.ai"},
+        {"base_url": "ftp://x"},
+        {"base_url": ""},
+        {"base_url": "http://127.0.0.1:port"},
+        {"base_url": "http://[::1"},
+        {"base_url": "http://user:secret@127.0.0.1"},
+        {"base_url": "http://127.0.0.1/?x=1"},
+        {"base_url": "http://127.0.0.1/#x"},
+        {"timeout": 0},
+        {"timeout": -1},
+        {"timeout": None},
+        {"timeout": float("nan")},
+        {"timeout": float("inf")},
+    ],
+    ids=str,
 )
 def test_other_wrong_settings_are_refused(wrong):
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError) as refused:
         Client(KEY, **wrong)
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
@@ -90,6 +113,22 @@ def test_the_key_shows_nowhere(caplog):
     shown = [repr(client), str(client), str(failed.value), repr(failed.value), repr(client.exports.get("id", dict))]
     shown += [pickle.dumps(failed.value).decode("latin-1"), caplog.text]
     assert not [text for text in shown if KEY in text]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_user_leaves_no_engine_behind(backend, tmp_path):
+    import anyio
+
+    async def work():
+        with anyio.move_on_after(0.3):
+            async with AsyncClient.local(tmp_path / "store.db") as client:
+                await client.memories.add("x", user_id="a")
+                await anyio.sleep(30)
+
+    anyio.run(work, backend=backend)
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "mem0-exports-worker"]
+    assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
 
 
 def test_a_closed_client_says_so():
@@ -168,6 +207,14 @@ def test_what_does_io_is_awaited_and_nothing_else(sync, asynchronous):
         (lambda client: client.memories.add([], user_id="a"), "messages"),
         (lambda client: client.memories.add([{"role": "wizard", "content": "x"}], user_id="a"), "messages"),
         (lambda client: client.memories.add([{"role": "user", "content": ""}], user_id="a"), "messages"),
+        (lambda client: client.memories.add(["x"], user_id="a"), "messages"),
+        (lambda client: client.memories.add([{"role": "user", "content": "x", "name": "y"}], user_id="a"), "messages"),
+        (lambda client: client.memories.add("x", user_id="a", metadata="ab"), "metadata"),
+        (
+            lambda client: client.memories.add("x", user_id="a", expiration_date=datetime(2025, 1, 1, tzinfo=UTC)),
+            "expiration_date",
+        ),
+        (lambda client: client.memories.add("x", user_id="a", expiration_date="2025-01-01"), "expiration_date"),
         (lambda client: client.memories.add("x"), "user_id"),
         (lambda client: client.memories.add("x", user_id="a", timestamp=datetime(2025, 1, 1)), "timestamp"),  # noqa: DTZ001
         (
@@ -178,6 +225,9 @@ def test_what_does_io_is_awaited_and_nothing_else(sync, asynchronous):
         (lambda client: client.memories.list(F.user_id == "a", page_size=201), "page_size"),
         (lambda client: client.memories.list({"userId": "a"}), "filters"),
         (lambda client: client.exports.get(" ", dict), "export_id"),
+        (lambda client: client.exports.get(None, dict), "export_id"),
+        (lambda client: client.exports.get("id", dict).result(timeout=float("nan")), "timeout"),
+        (lambda client: client.exports.get("id", dict).result(timeout="5"), "timeout"),
         (lambda client: client.exports.run({"type": "array"}, F.user_id == "a"), "schema"),
         (lambda client: client.exports.get("id", {"type": "object"}).result(timeout=0), "timeout"),
         (lambda client: client.exports.run({"type": "object"}, F.user_id == "a", timeout=-1), "timeout"),

@@ -215,9 +215,16 @@ def test_a_whole_that_does_not_fit_fails():
     ],
     ids=str,
 )
-def test_an_unusable_schema_is_refused_and_nothing_is_fetched(schema):
+def test_an_unusable_schema_is_refused(schema):
     with pytest.raises(Unusable):
         check_schema(schema)
+
+
+def test_a_reference_to_a_file_is_not_opened(tmp_path):
+    (tmp_path / "schema.json").write_text('{"type": "string"}')
+
+    with pytest.raises(Unusable, match="disabled"):
+        check_schema({"properties": {"a": {"$ref": f"file://{tmp_path}/schema.json"}}})
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": ["object", "null"]}, Timeline.model_json_schema()])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import time
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from enum import StrEnum
 
 import jsonschema_rs
 import pytest
@@ -109,6 +111,7 @@ def test_one_and_true_and_text_are_different_values():
         (lambda: F.metadata["k"] == None, "no test for a missing key"),  # noqa: E711
         (lambda: F.metadata["k"] == ["v"], "string, number or boolean"),
         (lambda: F.metadata[""], "not empty"),
+        (lambda: F.user_id == F.agent_id, "takes a string"),
         (lambda: all_of(), "at least one"),
         (lambda: any_of("user_id"), "F.user_id =="),
     ],
@@ -127,6 +130,30 @@ def test_an_unknown_field_names_the_known_ones():
 def test_an_operator_that_the_service_does_not_have_is_a_type_error(wrong):
     with pytest.raises(TypeError):
         wrong()
+
+
+def test_a_member_of_an_enum_of_strings_is_its_string():
+    class User(StrEnum):
+        ALEX = "alex"
+
+    assert (F.user_id == User.ALEX) == (F.user_id == "alex")
+    assert repr(F.user_id == User.ALEX) == "F.user_id == 'alex'"
+
+
+def test_in_is_no_question_to_metadata():
+    with pytest.raises(TypeError):
+        "city" in F.metadata
+
+
+def test_a_text_without_an_offset_is_utc_wherever_this_runs(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert (F.created_at >= "2025-07-01T10:00:00") == (F.created_at >= "2025-07-01T10:00:00Z")
+        assert (F.created_at >= date(2025, 7, 1)) == (F.created_at >= "2025-07-01T00:00:00Z")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_filter_does_not_change():

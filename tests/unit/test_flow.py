@@ -58,6 +58,7 @@ def waiting(world, timeout, request_timeout=30.0, schedule=Schedule(), on_poll=N
     return wait(
         REQUEST,
         ready,
+        start=world.clock(),
         timeout=timeout,
         request_timeout=request_timeout,
         schedule=schedule,

@@ -93,6 +93,30 @@ def test_every_kind_of_type_comes_back(source, data, expected):
     assert load(source, data) == expected
 
 
+def test_a_wrapped_root_needs_its_items_and_nothing_else():
+    assert load(list[int], {"items": [1], "count": 1}) == [1]
+    with pytest.raises(ExportInvalid, match="/items"):
+        load(list[int], {})
+
+
+def test_types_that_python_calls_equal_are_kept_apart():
+    class A(BaseModel):
+        x: int
+
+    class B(BaseModel):
+        x: int
+
+    assert load(list[A | B], {"items": [{"x": 1}]}) == [A(x=1)]
+    assert load(list[B | A], {"items": [{"x": 1}]}) == [B(x=1)]
+
+
+def test_a_schema_that_declares_the_notice_gets_it():
+    class Noticed(BaseModel):
+        mem0_notice: str
+
+    assert load(Noticed, {"mem0_notice": "mine"}).mem0_notice == "mine"
+
+
 def test_a_root_that_is_no_object_is_wrapped_with_its_definitions():
     schema = Schema.of(list[Profile]).json
 

@@ -128,9 +128,9 @@ def _instance(say: Callable[[str], None], value: BaseModel) -> None:
     say("     )")
 
 
-def _gaps(say: Callable[[str], None], report: Report | None) -> None:
+def _gaps(say: Callable[[str], None], report: Report) -> None:
     """What stayed empty, and why."""
-    if report is None or not report.gaps:
+    if not report.gaps:
         return
     say(f"  From {report.memories} memories. What stayed empty, and why (nothing is guessed from a memory's text):")
     for gap in report.gaps:

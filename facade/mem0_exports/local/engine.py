@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from mem0_exports._keys import usable_key
+from mem0_exports.errors import InputError
 from mem0_exports.local import clock, jobs, json_text, operations
 from mem0_exports.local.contract import Operation, contract, problem, read_parameters
 from mem0_exports.local.extract import Report
@@ -112,10 +113,12 @@ class Engine:
         """Import memory records from JSON Lines, exactly and once; see `importer`."""
         return import_lines(self.store, lines, now=self.now, new_id=self.new_id)
 
-    def report(self, export_id: str) -> Report | None:
-        """What a finished export filled, what stayed empty, and why; None while there is nothing to say."""
+    def report(self, export_id: str) -> Report:
+        """What a finished export filled, what stayed empty, and why; InputError where there is none (yet)."""
         row = jobs.find(self.store, self.now(), export_id=export_id, filters=None)
-        return None if row is None or row["report"] is None else Report.from_json(row["report"])
+        if row is None or row["report"] is None:
+            raise InputError(f"there is no finished export {export_id!r}", field="export_id")
+        return Report.from_json(row["report"])
 
     def close(self) -> None:
         """Finish the running job and close the store."""
