@@ -10,6 +10,7 @@ The names below load on first use: importing the package itself costs nothing.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mem0_exports._filter_rules import FilterRules
     from mem0_exports._version import __version__
     from mem0_exports.client import AsyncClient, Client
     from mem0_exports.errors import (
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         ExportInvalid,
         ExportTimeout,
         FilterError,
+        FilterWarning,
         Forbidden,
         InputError,
         Mem0ExportsError,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from mem0_exports.schemas import Schema
 
 _HOMES = {
+    "_filter_rules": ("FilterRules",),
     "_version": ("__version__",),
     "client": ("AsyncClient", "Client"),
     "errors": (
@@ -49,6 +52,7 @@ _HOMES = {
         "ExportInvalid",
         "ExportTimeout",
         "FilterError",
+        "FilterWarning",
         "Forbidden",
         "InputError",
         "Mem0ExportsError",
@@ -85,6 +89,8 @@ __all__ = [
     "F",
     "Filter",
     "FilterError",
+    "FilterRules",
+    "FilterWarning",
     "Forbidden",
     "InputError",
     "Mem0ExportsError",

@@ -15,6 +15,7 @@ from mem0_exports.errors import ExportTimeout, InputError, Mem0ExportsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mem0_exports._filter_rules import FilterRules
     from mem0_exports._filter_tree import Filter
     from mem0_exports._flow import Clock, Flow
     from mem0_exports.schemas import Schema
@@ -26,11 +27,12 @@ LONGEST_TIMEOUT: Final = 7 * 24 * 3600.0
 
 
 class Settings(NamedTuple):
-    """What all calls of a client share: seconds for one request, how often to poll, and the clock."""
+    """What all calls of a client share: seconds for one request, how often to poll, the clock, and open questions."""
 
     timeout: float
     schedule: Schedule
     clock: Clock
+    filter_rules: FilterRules | None = None
 
 
 class Job(NamedTuple, Generic[T]):
@@ -58,8 +60,9 @@ def create(
     """Start a job. Schema and filters are checked before anything is sent."""
     from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
 
+    filters = checked(where, settings.filter_rules)
     call = _wire.exports_create(
-        schema.json, checked(where).to_dict(), instructions=instructions, org_id=org_id, project_id=project_id
+        schema.json, filters.to_dict(), instructions=instructions, org_id=org_id, project_id=project_id
     )
     export_id = yield from send(call.request, call.read, timeout=settings.timeout)
     return Job(export_id, schema, org_id, project_id)

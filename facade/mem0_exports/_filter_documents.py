@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Mapping
-from typing import Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports import _times
 from mem0_exports._filter_tree import (
@@ -18,14 +21,19 @@ from mem0_exports._filter_tree import (
 from mem0_exports.errors import FilterError
 
 
+if TYPE_CHECKING:
+    from mem0_exports._filter_rules import FilterRules
+
+
 DEEPEST: Final = 64
 """How many levels of AND, OR and NOT are read."""
 
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _METADATA_OPERATORS: Final = frozenset({"eq", "ne", "contains"})
 _FIELDS: Final = (*ENTITY_FIELDS, *TIME_FIELDS, "categories", "metadata", "keywords", "memory_ids")
 
 
-def parse(document: object, pointer: str = "", depth: int = 0) -> Filter:
+def parse(document: object, rules: FilterRules, pointer: str = "", depth: int = 0) -> Filter:
     """The tree for `document`; FilterError with the pointer of what cannot be read."""
     if depth > DEEPEST:
         raise FilterError(f"filters are nested more than {DEEPEST} deep", pointer=pointer)
@@ -39,26 +47,28 @@ def parse(document: object, pointer: str = "", depth: int = 0) -> Filter:
             '{"AND": [..., {"OR": [...]}]}',
             pointer=pointer or "/",
         )
-    return all_of(*(_member(key, value, f"{pointer}/{_escaped(key)}", depth) for key, value in document.items()))
+    return all_of(*(_member(key, value, rules, f"{pointer}/{_escaped(key)}", depth) for key, value in document.items()))
 
 
-def _member(key: object, value: object, pointer: str, depth: int) -> Filter:
+def _member(key: object, value: object, rules: FilterRules, pointer: str, depth: int) -> Filter:
     if key in {"AND", "OR"}:
         if not isinstance(value, list | tuple) or not value:
             raise FilterError(f"{key} takes a list of at least one filter", pointer=pointer)
-        parts = [parse(each, f"{pointer}/{index}", depth + 1) for index, each in enumerate(value)]
+        parts = [parse(each, rules, f"{pointer}/{index}", depth + 1) for index, each in enumerate(value)]
         return all_of(*parts) if key == "AND" else any_of(*parts)
     if key == "NOT":
-        # An object is documented; for a list, "none of these" is what the open-source dialect means by it.
-        listed = value if isinstance(value, list | tuple) else [value]
-        if not listed:
-            raise FilterError("NOT takes a filter", pointer=pointer)
-        places = [f"{pointer}/{index}" for index in range(len(listed))] if listed is value else [pointer]
-        return Not(any_of(*(parse(each, at, depth + 1) for each, at in zip(listed, places, strict=True))))
+        if not isinstance(value, list | tuple):
+            return Not(parse(value, rules, pointer, depth + 1))
+        if not value or rules.not_list == "refused":
+            raise FilterError("NOT takes one filter object", pointer=pointer)
+        parts = [parse(each, rules, f"{pointer}/{index}", depth + 1) for index, each in enumerate(value)]
+        return Not(any_of(*parts) if rules.not_list == "none_of" else all_of(*parts))
     if key in ENTITY_FIELDS:
         return _operators(str(key), value, pointer, {"eq": _entity, "ne": _entity, "in": _entities}, _entity)
     if key in TIME_FIELDS:
         compared = dict.fromkeys(("gt", "gte", "lt", "lte", "ne"), _time)
+        if rules.date_bound == "whole_day":
+            value = _whole_days(value)
         return _operators(str(key), value, pointer, {**compared, "in": _times_list}, _time)
     if key == "categories":
         return _operators("categories", value, pointer, {"in": _texts, "contains": _text}, None)
@@ -68,7 +78,7 @@ def _member(key: object, value: object, pointer: str, depth: int) -> Filter:
         listed_ids = {"in": value} if isinstance(value, list | tuple) else value
         return _operators("memory_ids", listed_ids, pointer, {"in": _texts}, None)
     if key == "metadata":
-        return _metadata(value, pointer)
+        return _metadata(value, rules, pointer)
     raise FilterError(
         f"unknown key {key!r}. Filters know AND, OR, NOT, {', '.join(_FIELDS)}{_hint(key)}", pointer=pointer
     )
@@ -83,6 +93,10 @@ def _hint(key: object) -> str:
         return f". Write {text.upper()!r}"
     if text.startswith("metadata."):
         return f". Write {{'metadata': {{{text.removeprefix('metadata.')!r}: ...}}}}"
+    if text in {"text", "keywords_search"}:
+        return ". The service takes this name, but nobody documents what it does. Write 'keywords'"
+    if text == "session_id":
+        return ". Write 'run_id'"
     return ""
 
 
@@ -110,7 +124,21 @@ def _operators(field: str, value: object, pointer: str, operators: Mapping[str, 
     return all_of(*parts)
 
 
-def _metadata(value: object, pointer: str) -> Filter:
+def _whole_days(value: object) -> object:
+    """`lte` and `gt` with a date and no time, as the `lt` and `gte` of the next day."""
+    if not isinstance(value, Mapping):
+        return value
+    moved: dict[Any, object] = {}
+    for name, operand in value.items():
+        other = {"lte": "lt", "gt": "gte"}.get(name)
+        if other is None or not isinstance(operand, str) or not _DATE.fullmatch(operand) or other in value:
+            moved[name] = operand
+        else:
+            moved[other] = (_times.moment(operand, "date") + timedelta(days=1)).isoformat()
+    return moved
+
+
+def _metadata(value: object, rules: FilterRules, pointer: str) -> Filter:
     if not isinstance(value, Mapping) or not value:
         raise FilterError("metadata takes an object of keys and values, such as {'city': 'Lisbon'}", pointer=pointer)
     parts: list[Filter] = []
@@ -119,6 +147,8 @@ def _metadata(value: object, pointer: str) -> Filter:
         if not isinstance(key, str) or not key:
             raise FilterError(f"a metadata key is a string that is not empty, got {key!r}", pointer=at)
         operands = dict(wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
+        if isinstance(wanted, Mapping) and rules.metadata_operators == "refused":
+            raise FilterError("metadata compares with a value here", pointer=at)
         if not operands or not operands.keys() <= _METADATA_OPERATORS:
             raise FilterError(f"metadata compares with a value, or with eq, ne or contains; got {wanted!r}", pointer=at)
         for name, operand in operands.items():

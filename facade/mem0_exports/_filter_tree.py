@@ -6,11 +6,14 @@ instead.
 
 from __future__ import annotations
 
+import warnings
+
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import attrs
 
-from mem0_exports.errors import FilterError
+from mem0_exports._filter_rules import CAREFUL, FilterRules
+from mem0_exports.errors import FilterError, FilterWarning
 
 
 if TYPE_CHECKING:
@@ -49,14 +52,15 @@ class Filter:
         raise NotImplementedError
 
     @staticmethod
-    def from_dict(document: Mapping[str, Any]) -> Filter:
+    def from_dict(document: Mapping[str, Any], rules: FilterRules = CAREFUL) -> Filter:
         """The tree for a dict in any documented form: flat fields, AND, OR, NOT, several operators in one object.
 
-        Raises FilterError, with the JSON pointer of the bad part, for what the service refuses or misreads.
+        Raises FilterError, with the JSON pointer of the bad part, for what the service refuses or misreads. `rules`
+        decides where nobody documents what it does.
         """
         from mem0_exports._filter_documents import parse  # noqa: PLC0415 -- not every user passes dicts
 
-        return parse(document)
+        return parse(document, rules)
 
     def is_scoped(self) -> bool:
         """Whether an entity id is named positively, as the service demands: not only `exists`, `!=` or below `~`."""
@@ -161,19 +165,36 @@ def any_of(*filters: Filter) -> Filter:
     return _join(AnyOf, filters)
 
 
-def checked(where: Filter | Mapping[str, Any]) -> Filter:
+def checked(where: Filter | Mapping[str, Any], rules: FilterRules | None = None) -> Filter:
     """`where` as a filter that the service accepts: a dict is read, and an entity has to be named positively."""
-    found = where if isinstance(where, Filter) else Filter.from_dict(where)
+    rules = rules or CAREFUL
+    found = where if isinstance(where, Filter) else Filter.from_dict(where, rules)
     try:
         scoped = found.is_scoped()
     except RecursionError:
         raise FilterError("filters are nested too deep") from None
-    if not scoped:
+    if rules.two_entities != "allow" and isinstance(found, AllOf):
+        _check_two_entities(found, rules)
+    if not scoped and rules.scope == "required":
         raise FilterError(
             "filters must name at least one user_id, agent_id, app_id or run_id with == or in_; exists(), != and "
             "what stands below ~ do not count. To cover everybody, go through client.entities.list()"
         )
     return found
+
+
+def _check_two_entities(found: AllOf, rules: FilterRules) -> None:
+    named = {part.field for part in found.parts if isinstance(part, Condition) and part.is_scoped()}
+    if not {"user_id", "agent_id"} <= named:
+        return
+    message = (
+        "user_id AND agent_id: the Platform gives each memory that it extracts to one of the two, so that both together "
+        "select nothing. Write (F.user_id == ...) | (F.agent_id == ...), or set FilterRules(two_entities='allow') for "
+        "memories that were stored with both"
+    )
+    if rules.two_entities == "refuse":
+        raise FilterError(message)
+    warnings.warn(message, FilterWarning, stacklevel=2)
 
 
 def _join(kind: type[AllOf | AnyOf], filters: tuple[Filter, ...]) -> Filter:

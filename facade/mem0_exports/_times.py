@@ -30,7 +30,8 @@ def moment(value: object, name: str) -> datetime:
     elif isinstance(value, str):
         found = _parsed(value, name)
     else:
-        raise FilterError(f"{name} takes a datetime, a date or an ISO 8601 string, got {value!r}")
+        hint = ": the service has no test for a missing time" if value is None else ""
+        raise FilterError(f"{name} takes a datetime, a date or an ISO 8601 string, got {value!r}{hint}")
     try:
         return found.astimezone(UTC)
     except OverflowError:

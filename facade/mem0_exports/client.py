@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from mem0_exports._filter_rules import FilterRules
     from mem0_exports.local.engine import Engine
     from mem0_exports.local.transport import LocalTransport
     from mem0_exports.records import Account
@@ -47,7 +48,9 @@ _LOCAL_SCHEDULE: Final = Schedule(first=0.005, factor=1.5, longest=0.5)
 class _Settled:
     """Configuration that both clients share, decided once: argument, then environment, then default."""
 
-    def __init__(self, api_key: str | None, base_url: str | None, timeout: float) -> None:
+    def __init__(
+        self, api_key: str | None, base_url: str | None, timeout: float, filter_rules: FilterRules | None
+    ) -> None:
         key = os.environ.get("MEM0_API_KEY") if api_key is None else api_key
         if key is None:
             raise ConfigurationError(
@@ -59,6 +62,7 @@ class _Settled:
         url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
         self.base_url = checked_base_url(PLATFORM if url is None else url)
         self.timeout = timeout
+        self.filter_rules = filter_rules
         version = ".".join(map(str, sys.version_info[:2]))
         self.headers = {
             "authorization": f"Token {usable_key(key)}",
@@ -80,6 +84,7 @@ class Client:
         *,
         base_url: str | None = None,
         timeout: float = REQUEST_TIMEOUT,
+        filter_rules: FilterRules | None = None,
         transport: Transport | None = None,
     ) -> None:
         """Configure a client; nothing is sent.
@@ -88,34 +93,41 @@ class Client:
             api_key: the key; MEM0_API_KEY if missing.
             base_url: where the service is; MEM0_BASE_URL, then the Mem0 Platform, if missing.
             timeout: seconds that each phase of one request (connecting, sending, each wait for data) may take.
+            filter_rules: how filters are read where the service's documentation is silent.
             transport: an httpx transport of your own, for a proxy or a test.
 
         Raises:
             ConfigurationError: no key was found, or one of these cannot be used.
 
         """
-        settled = _Settled(api_key, base_url, timeout)
+        settled = _Settled(api_key, base_url, timeout, filter_rules)
         self._open(settled, transport, Schedule())
 
     def _open(self, settled: _Settled, transport: Transport | None, schedule: Schedule) -> None:
         self._base_url = settled.base_url
         self._local: LocalTransport | None = None
         self._driver = Driver(settled.base_url, settled.headers, transport)
-        self._settings = Settings(settled.timeout, schedule, self._driver.clock)
+        self._settings = Settings(settled.timeout, schedule, self._driver.clock, settled.filter_rules)
         self.exports = Exports(self._driver, self._settings)
         self.memories = Memories(self._driver, self._settings)
         self.entities = Entities(self._driver, self._settings)
 
     @classmethod
-    def local(cls, path: str | Path = ":memory:", *, timeout: float = REQUEST_TIMEOUT) -> Self:
+    def local(
+        cls,
+        path: str | Path = ":memory:",
+        *,
+        timeout: float = REQUEST_TIMEOUT,
+        filter_rules: FilterRules | None = None,
+    ) -> Self:
         """A client of the embedded engine, which keeps its memories and jobs in the SQLite file `path`.
 
         No key, no server, no network. The default keeps everything in memory, until the client is closed. Needs the
         extra `mem0-exports[local]`.
         """
         client = cls.__new__(cls)
-        transport = _local_transport(path)
-        client._open(_Settled("local", _LOCAL_ADDRESS, timeout), transport, _LOCAL_SCHEDULE)
+        transport = _local_transport(path, filter_rules)
+        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, filter_rules), transport, _LOCAL_SCHEDULE)
         client._local = transport
         return client
 
@@ -158,27 +170,34 @@ class AsyncClient:
         *,
         base_url: str | None = None,
         timeout: float = REQUEST_TIMEOUT,
+        filter_rules: FilterRules | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         """Configure a client; nothing is sent. Arguments and errors as `Client`."""
-        settled = _Settled(api_key, base_url, timeout)
+        settled = _Settled(api_key, base_url, timeout, filter_rules)
         self._open(settled, transport, Schedule())
 
     def _open(self, settled: _Settled, transport: AsyncTransport | None, schedule: Schedule) -> None:
         self._base_url = settled.base_url
         self._local: LocalTransport | None = None
         self._driver = AsyncDriver(settled.base_url, settled.headers, transport)
-        self._settings = Settings(settled.timeout, schedule, self._driver.clock)
+        self._settings = Settings(settled.timeout, schedule, self._driver.clock, settled.filter_rules)
         self.exports = AsyncExports(self._driver, self._settings)
         self.memories = AsyncMemories(self._driver, self._settings)
         self.entities = AsyncEntities(self._driver, self._settings)
 
     @classmethod
-    def local(cls, path: str | Path = ":memory:", *, timeout: float = REQUEST_TIMEOUT) -> Self:
+    def local(
+        cls,
+        path: str | Path = ":memory:",
+        *,
+        timeout: float = REQUEST_TIMEOUT,
+        filter_rules: FilterRules | None = None,
+    ) -> Self:
         """A client of the embedded engine. As `Client.local`; the engine works in threads, never on the event loop."""
         client = cls.__new__(cls)
-        transport = _local_transport(path)
-        client._open(_Settled("local", _LOCAL_ADDRESS, timeout), transport, _LOCAL_SCHEDULE)
+        transport = _local_transport(path, filter_rules)
+        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, filter_rules), transport, _LOCAL_SCHEDULE)
         client._local = transport
         return client
 
@@ -218,10 +237,10 @@ class AsyncClient:
         return f"{type(self).__name__}({_described(self._base_url, self._local)})"
 
 
-def _local_transport(path: str | Path) -> LocalTransport:
+def _local_transport(path: str | Path, filter_rules: FilterRules | None) -> LocalTransport:
     from mem0_exports.local.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
-    return LocalTransport(path)
+    return LocalTransport(path, filter_rules)
 
 
 def _engine(transport: LocalTransport | None) -> Engine:

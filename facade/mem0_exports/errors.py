@@ -67,6 +67,10 @@ class FilterError(InputError):
         self.pointer = pointer
 
 
+class FilterWarning(UserWarning):
+    """A filter that is accepted, but hardly selects what its author means."""
+
+
 class SchemaError(InputError):
     """A schema that cannot describe an export."""
 

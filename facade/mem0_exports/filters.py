@@ -9,8 +9,8 @@ openapi.yaml.
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, TypeAlias
 
 from mem0_exports import _times
 from mem0_exports._filter_tree import AllOf, AnyOf, Condition, Filter, Not, all_of, any_of
@@ -38,6 +38,20 @@ class _Field:
     def __repr__(self) -> str:
         return f"F.{self._name}"
 
+    if not TYPE_CHECKING:  # type checkers are to find that a field has no such operator
+
+        def _refuse(self, _value: object) -> NoReturn:
+            raise FilterError(f"{self!r} is not compared so; {self._offers}")
+
+        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+        __hash__ = None
+
+    @property
+    def _offers(self) -> str:
+        return f"write one of {', '.join(self._operators)}"
+
+    _operators: ClassVar[tuple[str, ...]] = ()
+
     def _text(self, value: object) -> str:
         if value is None:
             raise FilterError(
@@ -58,6 +72,7 @@ class EntityField(_Field):
     """A user, agent, app or run: `==`, `!=`, `in_`, `exists`."""
 
     __slots__ = ()
+    _operators = ("== id", "!= id", "in_(id, ...)", "exists()")
 
     def _id(self, value: object) -> str:
         text = self._text(value)
@@ -82,7 +97,7 @@ class EntityField(_Field):
 
 
 class TimeField(_Field):
-    """A point in time: `<`, `<=`, `>`, `>=`, `==`, `!=`, `in_`, `between`."""
+    """A point in time: `<`, `<=`, `>`, `>=`, `==`, `!=`, `in_`, `between`, `last`."""
 
     __slots__ = ()
 
@@ -118,11 +133,19 @@ class TimeField(_Field):
         """From `start` (included) to `end` (excluded)."""
         return (self >= start) & (self < end)
 
+    def last(self, *, weeks: float = 0, days: float = 0, hours: float = 0, minutes: float = 0) -> Filter:
+        """Since so long before now, the moment in which this is called: `F.created_at.last(days=30)`."""
+        length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes)
+        if length <= timedelta():
+            raise FilterError(f"F.{self._name}.last() needs a length above 0, such as last(days=30)")
+        return self >= datetime.now(UTC) - length
+
 
 class CategoriesField(_Field):
     """The categories: `in_`, `contains`."""
 
     __slots__ = ()
+    _operators = ("in_(name, ...)", "contains(name)")
 
     def in_(self, *values: str) -> Filter:
         """Has one of these categories, spelled exactly so."""
@@ -137,6 +160,7 @@ class KeywordsField(_Field):
     """The text of the memory: `contains`, `icontains`."""
 
     __slots__ = ()
+    _operators = ("contains(text)", "icontains(text)")
 
     def contains(self, value: str) -> Filter:
         """The text contains this, upper and lower case being different."""
@@ -151,6 +175,7 @@ class MemoryIdsField(_Field):
     """The ids of memories: `in_`."""
 
     __slots__ = ()
+    _operators = ("in_(id, ...)",)
 
     def in_(self, *values: str) -> Filter:
         """One of these memories."""
@@ -161,6 +186,7 @@ class MetadataValue(_Field):
     """A metadata key of the top level: `==`, `!=`, `contains`."""
 
     __slots__ = ("_key",)
+    _operators = ("== value", "!= value", "contains(text)")
 
     def __init__(self, key: str) -> None:
         super().__init__("metadata")
@@ -194,6 +220,14 @@ class MetadataField:
     __slots__ = ()
     __iter__ = None  # without these two, `in` would go through keys 0, 1, 2 ...
     __contains__ = None
+
+    if not TYPE_CHECKING:
+
+        def _refuse(self, _value: object) -> NoReturn:
+            raise FilterError("F.metadata alone is not compared; name a key: F.metadata['city'] == 'Lisbon'")
+
+        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+        __hash__ = None
 
     def __getitem__(self, key: str) -> MetadataValue:
         if not isinstance(key, str) or not key:

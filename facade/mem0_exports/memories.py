@@ -116,10 +116,10 @@ def _seconds(timestamp: datetime) -> int:
     return int(timestamp.timestamp())
 
 
-def _memories(where: Where, page_size: int, *, show_expired: bool) -> _Pages[Memory]:
+def _memories(where: Where, page_size: int, settings: Settings, *, show_expired: bool) -> _Pages[Memory]:
     from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
 
-    filters = checked(where).to_dict()
+    filters = checked(where, settings.filter_rules).to_dict()
     _check_page_size(page_size)
     return _Pages(
         lambda page: _wire.memories_list(filters, show_expired=show_expired, page=page, page_size=page_size),
@@ -228,7 +228,7 @@ class Memories(_Resource):
 
     def list(self, where: Where, *, show_expired: bool = False, page_size: int = LARGEST_PAGE) -> Iterator[Memory]:
         """All memories that `where` selects, page after page as you iterate."""
-        return self._iterate(_memories(where, page_size, show_expired=show_expired))
+        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired))
 
 
 class AsyncMemories(_AsyncResource):
@@ -262,7 +262,7 @@ class AsyncMemories(_AsyncResource):
 
     def list(self, where: Where, *, show_expired: bool = False, page_size: int = LARGEST_PAGE) -> AsyncIterator[Memory]:
         """All memories that `where` selects, page after page as you iterate."""
-        return self._iterate(_memories(where, page_size, show_expired=show_expired))
+        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired))
 
 
 class Entities(_Resource):

@@ -1,8 +1,10 @@
 """The static types of the public API: checked by mypy --strict and pyright, never run.
 
-A wrong line that must stay wrong carries an ignore comment; mypy reports the comment as unused if the line becomes
-acceptable.
+A line that has to stay wrong carries an ignore comment for each checker, and each reports a comment that has become
+needless.
 """
+
+# pyright: reportUnnecessaryTypeIgnoreComment=true, reportUnusedExpression=false
 
 from __future__ import annotations
 
@@ -64,10 +66,27 @@ async def async_api(client: AsyncClient) -> None:
 
 
 def wrong(client: Client) -> None:
-    F.user_id < "alex"  # type: ignore[operator]  # pyright: ignore  # ids have no order
-    F.categories == "work"  # type: ignore[comparison-overlap]  # pyright: ignore  # the service refuses equality
-    F.created_at.contains("2025")  # type: ignore[attr-defined]  # pyright: ignore
-    F.metadata["n"] > 3  # type: ignore[operator]  # pyright: ignore  # the service has no order on metadata
-    F.session_id == "s"  # type: ignore[attr-defined]  # pyright: ignore
-    client.exports.run(Profile)  # type: ignore[call-overload]  # pyright: ignore  # filters are not optional
-    client.exports.run(Profile, "alex")  # type: ignore[call-overload]  # pyright: ignore
+    named = F.user_id == "alex"
+    F.user_id < "alex"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    F.metadata["n"] > 3  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    F.categories >= "work"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    F.memory_ids < "id"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    F.keywords > "x"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    # Every object has ==; what it gives here is no filter, and cannot be used as one.
+    named & (F.categories == "work")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    named | (F.keywords != "x")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    named & (F.metadata == {"city": "Lisbon"})  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    named & (F.memory_ids == "id")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    F.created_at.contains("2025")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.created_at.exists()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.categories.exists()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.metadata["n"].in_(1, 2)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.memory_ids.contains("id")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.keywords.in_("x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.user_id.contains("x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.session_id == "s"  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    F.user_id.in_(["a"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    F.created_at >= 5  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+    client.exports.run(Profile)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    client.exports.run(Profile, "alex")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    from mem0_exports import Clinet  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # noqa: F401

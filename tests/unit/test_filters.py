@@ -12,7 +12,8 @@ import jsonschema_rs
 import pytest
 
 from mem0_api.models import Filters
-from mem0_exports import F, Filter, FilterError, all_of, any_of
+from mem0_exports import Client, F, Filter, FilterError, FilterRules, FilterWarning, all_of, any_of
+from mem0_exports._filter_tree import checked
 from mem0_exports.local.contract import contract
 
 
@@ -126,10 +127,89 @@ def test_an_unknown_field_names_the_known_ones():
         F.city
 
 
-@pytest.mark.parametrize("wrong", [lambda: F.user_id < "a", lambda: F.categories >= "a", lambda: F.metadata["k"] > 3])
-def test_an_operator_that_the_service_does_not_have_is_a_type_error(wrong):
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (lambda: F.user_id < "a", "== id"),
+        (lambda: F.categories == "work", r"in_\(name, ...\)"),
+        (lambda: F.categories != "work", r"in_\(name, ...\)"),
+        (lambda: F.keywords == "x", "icontains"),
+        (lambda: F.memory_ids == "id", r"in_\(id, ...\)"),
+        (lambda: F.metadata["k"] > 3, "== value"),
+        (lambda: F.metadata == {"city": "x"}, r"F.metadata\['city'\]"),
+        (lambda: F.created_at == None, "no test for a missing time"),  # noqa: E711
+        (lambda: F.created_at.last(), r"last\(days=30\)"),
+        (lambda: F.created_at.last(days=-1), r"last\(days=30\)"),
+    ],
+)
+def test_an_operator_that_a_field_does_not_have_says_what_to_write(wrong, hint):
+    with pytest.raises(FilterError, match=hint):
         wrong()
+
+
+def test_the_last_days_count_from_now():
+    before = datetime.now(UTC)
+    where = F.created_at.last(days=30, hours=1)
+
+    since = datetime.fromisoformat(where.value)
+    assert timedelta(0) <= since - (before - timedelta(days=30, hours=1)) < timedelta(seconds=10)
+    assert where.operator == "gte"
+
+
+BOTH = {"user_id": "a", "agent_id": "b"}
+
+
+def test_user_and_agent_together_are_warned_of_unless_the_rules_say_otherwise():
+    with pytest.warns(FilterWarning, match=r"\(F.user_id == ...\) \| \(F.agent_id"):
+        checked(BOTH)
+    with pytest.raises(FilterError, match="two_entities"):
+        checked((F.user_id == "a") & (F.agent_id == "b"), FilterRules(two_entities="refuse"))
+    checked(BOTH, FilterRules(two_entities="allow"))
+    checked((F.user_id == "a") | (F.agent_id == "b"))
+    checked((F.user_id == "a") & F.agent_id.exists())
+
+
+@pytest.mark.parametrize(
+    ("document", "rules", "same_as"),
+    [
+        ({"NOT": [{"user_id": "a"}, {"run_id": "b"}]}, FilterRules(), ~((F.user_id == "a") | (F.run_id == "b"))),
+        (
+            {"NOT": [{"user_id": "a"}, {"run_id": "b"}]},
+            FilterRules(not_list="not_all_of"),
+            ~((F.user_id == "a") & (F.run_id == "b")),
+        ),
+        ({"NOT": [{"user_id": "a"}]}, FilterRules(not_list="refused"), None),
+        ({"created_at": {"lte": "2025-07-31"}}, FilterRules(), F.created_at <= "2025-07-31"),
+        ({"created_at": {"lte": "2025-07-31"}}, FilterRules(date_bound="whole_day"), F.created_at < "2025-08-01"),
+        ({"created_at": {"gt": "2025-07-31"}}, FilterRules(date_bound="whole_day"), F.created_at >= "2025-08-01"),
+        (
+            {"created_at": {"lte": "2025-07-31T00:00:00Z", "gte": "2025-07-01"}},
+            FilterRules(date_bound="whole_day"),
+            (F.created_at <= "2025-07-31") & (F.created_at >= "2025-07-01"),
+        ),
+        ({"metadata": {"k": {"ne": 1}}}, FilterRules(), F.metadata["k"] != 1),
+        ({"metadata": {"k": {"ne": 1}}}, FilterRules(metadata_operators="refused"), None),
+    ],
+    ids=str,
+)
+def test_what_nobody_documents_is_a_setting(document, rules, same_as):
+    if same_as is None:
+        with pytest.raises(FilterError):
+            Filter.from_dict(document, rules)
+    else:
+        assert Filter.from_dict(document, rules) == same_as
+
+
+def test_the_rules_reach_the_client_and_its_engine():
+    everybody = F.created_at >= "2020-01-01"
+    rules = FilterRules(scope="optional", date_bound="whole_day")
+    with Client.local(filter_rules=rules) as client:
+        client.memories.add("x", user_id="a", timestamp=datetime(2025, 7, 31, 12, tzinfo=UTC))
+        assert len(list(client.memories.list(everybody))) == 1
+        assert len(list(client.memories.list({"created_at": {"lte": "2025-07-31"}}))) == 1
+        assert client.exports.run(list[str], everybody) == []
+    with Client.local() as client, pytest.raises(FilterError, match="at least one user_id"):
+        client.memories.list(everybody)
 
 
 def test_a_member_of_an_enum_of_strings_is_its_string():
@@ -154,6 +234,15 @@ def test_a_text_without_an_offset_is_utc_wherever_this_runs(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_tree_that_is_nested_too_deep_is_refused_when_it_is_used():
+    where = F.user_id.exists()
+    for _ in range(2000):
+        where = (where & (F.run_id != "b")) | (F.run_id != "c")
+
+    with pytest.raises(FilterError, match="deep"):
+        checked(where)
 
 
 def test_a_filter_does_not_change():
@@ -209,8 +298,10 @@ def test_every_documented_form_is_read(document, same_as):
         ({"categories": "work"}, "/categories", "in or contains"),
         ({"metadata": {"k": {"gt": 3}}}, "/metadata/k", "eq, ne or contains"),
         ({"metadata": {}}, "/metadata", "object"),
-        ({"NOT": []}, "/NOT", "takes a filter"),
+        ({"NOT": []}, "/NOT", "takes one filter"),
         ({"a/b~c": 1}, "/a~1b~0c", "unknown key"),
+        ({"session_id": "s"}, "/session_id", "'run_id'"),
+        ({"text": "x"}, "/text", "'keywords'"),
     ],
     ids=str,
 )

@@ -48,6 +48,8 @@ def test_the_public_names_are_these():
         "F",
         "Filter",
         "FilterError",
+        "FilterRules",
+        "FilterWarning",
         "Forbidden",
         "InputError",
         "Mem0ExportsError",

@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from mem0_exports._filter_rules import CAREFUL, FilterRules
 from mem0_exports._keys import usable_key
 from mem0_exports.errors import InputError
 from mem0_exports.local import clock, jobs, json_text, operations
@@ -43,6 +44,7 @@ class Engine:
         path: str | Path = ":memory:",
         *,
         api_key: str | None = None,
+        filter_rules: FilterRules | None = None,
         now: Callable[[], datetime] = clock.now,
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
     ) -> None:
@@ -51,6 +53,7 @@ class Engine:
         Args:
             path: a SQLite file, made where there is none, or ":memory:".
             api_key: what requests have to carry; None lets every request in.
+            filter_rules: how filters are read where the Platform's documentation is silent.
             now: the clock, an aware datetime in UTC.
             new_id: the source of ids.
 
@@ -58,6 +61,7 @@ class Engine:
         self._contract = contract()
         self._api_key = None if api_key is None else f"Token {usable_key(api_key)}".encode()
         self.store = Store(path)
+        self.filter_rules = filter_rules or CAREFUL
         self.now = now
         self.new_id = new_id
         self.worker = jobs.Worker(self.store, now)
@@ -98,7 +102,7 @@ class Engine:
                 raise operations.bad_request(operation.id, f"the body is {error}") from None
             wrong = problem(operation.request, document)
             if wrong is not None:
-                raise operations.misshapen(operation.id, document, wrong)
+                raise operations.misshapen(self, operation.id, document, wrong)
         return operations.HANDLERS[operation.id](self, document, parameters)
 
     def _checked(self, operation: Operation, outcome: operations.Outcome) -> Answer:

@@ -64,7 +64,7 @@ def bad_request(operation_id: str, message: str, *, about_filters: bool = False)
     return Refused(Outcome(400, {"message" if by_message else "error": message}))
 
 
-def misshapen(operation_id: str, document: Any, wrong: Problem) -> Refused:
+def misshapen(engine: Engine, operation_id: str, document: Any, wrong: Problem) -> Refused:
     """The 400 for a body that does not fit the spec: the service's own words where it has any."""
     keys = document.keys() if isinstance(document, dict) else set()
     if operation_id == "exports_create" and not isinstance(keys and document.get("schema"), dict):
@@ -81,17 +81,17 @@ def misshapen(operation_id: str, document: Any, wrong: Problem) -> Refused:
     if wrong.pointer == "/infer" or (operation_id == "memories_add" and "infer" not in keys):
         return bad_request(operation_id, "infer must be false: this service stores texts as they are")
     if wrong.pointer.startswith("/filters") and isinstance(document["filters"], dict):
-        _filters(operation_id, document["filters"])  # names the bad part better than a schema can
+        _filters(engine, operation_id, document["filters"])  # names the bad part better than a schema can
     message = f"{wrong.pointer or 'the body'}: {wrong.message}"
     return bad_request(operation_id, message, about_filters=wrong.pointer.startswith("/filters"))
 
 
-def _filters(operation_id: str, document: Any, *, scoped: bool = False) -> Filter:
+def _filters(engine: Engine, operation_id: str, document: Any, *, scoped: bool = False) -> Filter:
     try:
-        filters = Filter.from_dict(document)
+        filters = Filter.from_dict(document, engine.filter_rules)
     except FilterError as error:
         raise bad_request(operation_id, str(error), about_filters=True) from None
-    if scoped and not filters.is_scoped():
+    if scoped and engine.filter_rules.scope == "required" and not filters.is_scoped():
         raise bad_request(operation_id, _NOT_SCOPED, about_filters=True)
     return filters
 
@@ -103,7 +103,7 @@ def _exports_create(engine: Engine, body: Any, _parameters: dict[str, int]) -> O
         raise bad_request("exports_create", f"{_NO_SCHEMA}: {error}") from None
     if "filters" not in body:
         raise bad_request("exports_create", _NO_FILTERS_FOR["exports_create"], about_filters=True)
-    filters = _filters("exports_create", body["filters"], scoped=True)
+    filters = _filters(engine, "exports_create", body["filters"], scoped=True)
     export_id = str(engine.new_id())
     jobs.create(
         engine.store,
@@ -126,7 +126,7 @@ def _exports_get(engine: Engine, body: Any, _parameters: dict[str, int]) -> Outc
         engine.store,
         engine.now(),
         export_id=export_id,
-        filters=None if export_id is not None else _filters("exports_get", body["filters"]),
+        filters=None if export_id is not None else _filters(engine, "exports_get", body["filters"]),
         org_id=body.get("org_id"),
         project_id=body.get("project_id"),
     )
@@ -167,7 +167,7 @@ def _memories_add(engine: Engine, body: Any, _parameters: dict[str, int]) -> Out
 
 def _memories_list(engine: Engine, body: Any, parameters: dict[str, int]) -> Outcome:
     number, size = parameters["page"], parameters["page_size"]
-    filters = _filters("memories_list", body["filters"], scoped=True)
+    filters = _filters(engine, "memories_list", body["filters"], scoped=True)
     count, rows = memories.page(
         engine.store,
         filters,

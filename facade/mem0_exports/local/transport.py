@@ -18,16 +18,18 @@ from mem0_exports.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mem0_exports._filter_rules import FilterRules
     from mem0_exports.local.engine import Engine
 
 
 class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Answers requests from an engine of its own."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, filter_rules: FilterRules | None = None) -> None:
         if find_spec("sqlalchemy") is None or find_spec("jsonschema_rs") is None:
             raise ConfigurationError('the embedded engine needs an extra: pip install "mem0-exports[local]"')
         self.path = str(path)
+        self._filter_rules = filter_rules
         self._engine: Engine | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -41,7 +43,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if self._engine is None:
                 from mem0_exports.local.engine import Engine  # noqa: PLC0415 -- loads SQLAlchemy
 
-                self._engine = Engine(self.path)
+                self._engine = Engine(self.path, filter_rules=self._filter_rules)
             return self._engine
 
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
