@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mem0_exports.filters import F, Filter, all_of, any_of
     from mem0_exports.records import Account, AddedMemory, Entity, Memory
     from mem0_exports.schemas import Schema
+    from mem0_exports.sources import From
 
 _HOMES = {
     "_filter_rules": ("FilterRules",),
@@ -68,6 +69,7 @@ _HOMES = {
     "filters": ("F", "Filter", "all_of", "any_of"),
     "records": ("Account", "AddedMemory", "Entity", "Memory"),
     "schemas": ("Schema",),
+    "sources": ("From",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -92,6 +94,7 @@ __all__ = [
     "FilterRules",
     "FilterWarning",
     "Forbidden",
+    "From",
     "InputError",
     "Mem0ExportsError",
     "Memory",

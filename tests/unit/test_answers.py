@@ -82,7 +82,10 @@ def test_what_is_sent(service, client):
     assert sent["content-type"] == "application/json"
     assert sent["user-agent"].startswith("mem0-exports/")
     assert json.loads(body) == {
-        "schema": Model.model_json_schema(),
+        "schema": {
+            "type": "object",
+            "properties": {"name": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}},
+        },
         "filters": {"AND": [{"user_id": "alex"}]},
         "export_instructions": "newest wins",
         "project_id": "p",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from pydantic import BaseModel, Field
 
+from mem0_exports import From, Schema
 from mem0_exports.local.extract import Gap, Unfillable, Unusable, check_schema, extract
 
 
@@ -176,6 +177,48 @@ def test_nothing_is_read_out_of_a_text():
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
 
     assert of(schema, memory("city: Lisbon. Lives in Lisbon."))[0] == {}
+
+
+def test_an_annotation_says_where_and_then_nothing_else_does():
+    class Sourced(BaseModel):
+        city: Annotated[str | None, From.metadata("home town")] = None
+        said: list[Annotated[str, From.category("WORK")]] = []
+        since: Annotated[str | None, From.memory("created_at")] = None
+        many: Annotated[int, From.count()] = 0
+
+    class Rows(BaseModel):
+        rows: list[Row] = []
+
+    class Row(BaseModel):
+        what: Annotated[str, From.memory("memory")]
+        where: Annotated[str | None, From.metadata("place")] = None
+
+    Rows.model_rebuild()
+    memories = [
+        memory("a", 1, categories=["work", "x"], metadata={"home town": "Graz", "city": "Wien", "Home Town": "Linz"}),
+        memory("b", 2, categories=["play"], metadata={"where": "here", "place": "there"}),
+    ]
+
+    assert of(Sourced, *memories)[0] == {"city": "Graz", "said": ["a"], "since": "2025-01-02T00:00:00Z", "many": 2}
+    assert of(Rows, *memories)[0] == {"rows": [{"what": "a"}, {"what": "b", "where": "there"}]}
+    empty, report = of(Sourced, memory(metadata={"city": "Wien"}))
+    assert "city" not in empty
+    assert Gap("city", "no memory has metadata 'home town'") in report.gaps
+
+
+def test_of_a_union_the_first_that_can_be_filled_is_made():
+    class Cat(BaseModel):
+        cat: str
+
+    class Dog(BaseModel):
+        dog: str
+
+    schema = dict(Schema.of(Cat | Dog).json)
+
+    assert of(schema, memory(metadata={"dog": "Rex"}))[0] == {"dog": "Rex"}
+    assert of(schema, memory(metadata={"dog": "Rex", "cat": "Tom"}))[0] == {"cat": "Tom"}
+    with pytest.raises(Unfillable, match="required dog"):
+        of(schema, memory())
 
 
 def test_references_enums_and_nested_models_are_followed():

@@ -51,6 +51,7 @@ def test_the_public_names_are_these():
         "FilterRules",
         "FilterWarning",
         "Forbidden",
+        "From",
         "InputError",
         "Mem0ExportsError",
         "Memory",

@@ -7,14 +7,15 @@ import json
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import pytest
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from mem0_exports import ContractViolation, ExportInvalid, Schema, SchemaError
+from mem0_exports import ContractViolation, ExportInvalid, From, Schema, SchemaError
 
 
 class Address(BaseModel):
@@ -40,6 +41,26 @@ class Facts(TypedDict, total=False):
     city: str
 
 
+class Point(NamedTuple):
+    x: int
+    y: str = "b"
+
+
+class Hidden(BaseModel):
+    city: str = Field(validation_alias=AliasPath("address", "city"))
+
+
+class Several(BaseModel):
+    city: str = Field(validation_alias=AliasChoices(AliasPath("address", "city"), "town"))
+
+
+Item = TypeVar("Item")
+
+
+class Box(BaseModel, Generic[Item]):
+    item: Item
+
+
 class Unknown:
     """A class that Pydantic knows nothing of."""
 
@@ -52,8 +73,82 @@ def load(source: Any, data: Any) -> Any:
     return Schema.of(source).load(json.dumps(data).encode(), export_id="id-1")
 
 
-def test_a_model_is_sent_as_pydantic_describes_it():
-    assert Schema.of(Profile).json == Profile.model_json_schema()
+def test_a_model_is_sent_as_pydantic_describes_it_less_what_only_repeats_names():
+    assert Schema.of(Profile).json == {
+        "type": "object",
+        "properties": {
+            "name": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+            "address": {"anyOf": [{"$ref": "#/$defs/Address"}, {"type": "null"}], "default": None},
+        },
+        "$defs": {"Address": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
+    }
+
+
+def test_what_an_author_wrote_stays():
+    class Written(BaseModel):
+        """Said by the author."""
+
+        model_config = ConfigDict(title="A title")
+        city: str = Field(title="Where", description="The city", examples=["Porto"], min_length=1)
+
+    assert Schema.of(Written).json == {
+        "type": "object",
+        "title": "A title",
+        "description": "Said by the author.",
+        "properties": {
+            "city": {
+                "type": "string",
+                "title": "Where",
+                "description": "The city",
+                "examples": ["Porto"],
+                "minLength": 1,
+            }
+        },
+        "required": ["city"],
+    }
+
+
+def test_sources_travel_in_the_schema():
+    class Sourced(BaseModel):
+        city: Annotated[str | None, From.metadata("home town")] = None
+        texts: list[Annotated[str, From.category("work")]] = []
+        since: Annotated[datetime, From.memory("created_at")]
+        many: Annotated[int, From.count()] = 0
+
+    written = Schema.of(Sourced).json["properties"]
+
+    assert written["city"]["x-mem0-source"] == {"metadata": "home town"}
+    assert written["texts"]["items"]["x-mem0-source"] == {"category": "work"}
+    assert written["since"]["x-mem0-source"] == {"memory": "created_at"}
+    assert written["many"]["x-mem0-source"] == {"count": True}
+    Schema.of(dict(Schema.of(Sourced).json))
+
+
+def test_validate_chooses_how_an_answer_becomes_a_value():
+    class Age(BaseModel):
+        age: int
+
+    raw = b'{"age": "79", "mem0_notice": "x"}'
+
+    assert Schema.of(Age).load(raw) == Age(age=79)
+    assert Schema.of(Age, validate="off").load(raw) == {"age": "79"}
+    assert Schema.of(list[Age], validate="off").load(b'{"items": [1]}') == [1]
+    with pytest.raises(ExportInvalid, match="/age"):
+        Schema.of(Age, validate="strict").load(raw)
+    assert Schema.of(Strict, validate="strict").load(b'{"at": "2025-01-01T00:00:00Z"}').at.year == 2025
+    with pytest.raises(SchemaError, match="validate"):
+        Schema.of(Age, validate="loose")
+    strict = Schema.of(Age, validate="strict")
+    assert Schema.of(strict) is strict
+
+
+def test_an_answer_is_held_to_a_dict_schema_too():
+    schema = {"type": "object", "properties": {"a/b": {"type": "integer"}}}
+
+    with pytest.raises(ExportInvalid, match="/a~1b") as invalid:
+        load(schema, {"a/b": "79"})
+    assert invalid.value.data == {"a/b": "79"}
+    assert Schema.of(schema, validate="off").load(b'{"a/b": "79"}') == {"a/b": "79"}
 
 
 def test_a_schema_is_made_once_for_a_type():
@@ -86,8 +181,37 @@ def test_a_dict_is_sent_verbatim_and_not_changed():
         (list[str], {"items": ["a"]}, ["a"]),
         (int, {"items": 5}, 5),
         (dict[str, int], {"a": 1}, {"a": 1}),
+        (Point, {"x": 1}, Point(1)),
+        (list[Point], {"items": [{"x": 1, "y": "c"}]}, [Point(1, "c")]),
+        (Several, {"town": "Porto"}, Several.model_validate({"town": "Porto"})),
+        (Box[int], {"item": 1}, Box[int](item=1)),
+        (TypeAdapter(list[Row]), {"items": [{"memory": "x"}]}, [Row("x")]),
+        (Row | Address, {"city": "Porto"}, Address(city="Porto")),
+        (Row | None, {"items": None}, None),
+        (Decimal, {"items": "1.10"}, Decimal("1.10")),
+        (tuple[int, str], {"items": [1, "a"]}, (1, "a")),
     ],
-    ids=["model", "empty", "dataclass", "TypedDict", "strict", "recursive", "records", "list", "scalar", "map"],
+    ids=[
+        "model",
+        "empty",
+        "dataclass",
+        "TypedDict",
+        "strict",
+        "recursive",
+        "records",
+        "list",
+        "scalar",
+        "map",
+        "NamedTuple",
+        "points",
+        "alias",
+        "generic",
+        "adapter",
+        "union",
+        "optional",
+        "decimal",
+        "tuple",
+    ],
 )
 def test_every_kind_of_type_comes_back(source, data, expected):
     assert load(source, data) == expected
@@ -161,7 +285,16 @@ def test_an_answer_that_is_no_object_breaks_the_contract(source, raw):
         ("Profile", "expected a Pydantic model"),
         ([Profile], "expected a Pydantic model"),
         (None, "expected a Pydantic model"),
-        ({"type": "array"}, "the root of an export is an object"),
+        ({"type": "array"}, "an export is an object"),
+        ({"type": "objekt"}, "/type"),
+        ({"properties": {"a": {"minimum": "5"}}}, "/properties/a/minimum"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": 5}, "/definitions"),
+        ({"properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}}, "127.0.0.1:9"),
+        ({"properties": {"a": {"$ref": "file:///etc/hostname"}}}, "hostname"),
+        ({"properties": {"a": {"$ref": "#/$defs/none"}}}, "none"),
+        ({"properties": {"a": {"x-mem0-source": {"metdata": "b"}}}}, "/properties/a: x-mem0-source"),
+        ({"properties": {"a": {"items": {"x-mem0-source": {"memory": "mood"}}}}}, "/properties/a/items"),
+        (Hidden, "AliasPath"),
         ({"type": "object", "default": float("nan")}, "not JSON"),
         ({"type": "object", "default": {1, 2}}, "not JSON"),
         (Unknown, "cannot be described"),

@@ -26,7 +26,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Answers requests from an engine of its own."""
 
     def __init__(self, path: str | Path, filter_rules: FilterRules | None = None) -> None:
-        if find_spec("sqlalchemy") is None or find_spec("jsonschema_rs") is None:
+        if find_spec("sqlalchemy") is None:
             raise ConfigurationError('the embedded engine needs an extra: pip install "mem0-exports[local]"')
         self.path = str(path)
         self._filter_rules = filter_rules

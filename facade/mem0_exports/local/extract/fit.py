@@ -11,13 +11,13 @@ import math
 import re
 
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import jsonschema_rs
+from mem0_exports._json_schema import check, validator
 
 
-class Unusable(ValueError):
-    """A schema that no export can be made with; the text says why."""
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 
 class Mismatch(ValueError):
@@ -29,24 +29,8 @@ _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?
 
 
 def check_schema(schema: dict[str, Any]) -> None:
-    """Unusable where `schema` is no valid JSON Schema, refers outside itself, or excludes objects."""
-    try:
-        _validator(schema)
-    except jsonschema_rs.ValidationError as error:
-        pointer = "".join(f"/{part}" for part in error.instance_path)
-        raise Unusable(f"{pointer or 'the root'}: {error.message[:200]}") from None
-    except (ValueError, jsonschema_rs.ReferencingError) as error:
-        raise Unusable(str(error)[:300]) from None
-    kinds = schema.get("type", "object")
-    if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
-        raise Unusable(f"the root is of type {kinds!r}, but an export is an object")
-
-
-def _validator(schema: Any) -> jsonschema_rs.Validator:
-    # Offline: a $ref must not make this process open files or addresses. Linear regular expressions only.
-    return jsonschema_rs.validator_for(
-        schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
-    )
+    """Unusable where no export can be made with `schema`."""
+    check(schema, linear=True)
 
 
 class Shape:
@@ -92,7 +76,7 @@ class Shape:
 
     @cached_property
     def _validator(self) -> jsonschema_rs.Validator:
-        return _validator(self._with_definitions(self.written))
+        return validator(self._with_definitions(self.written), linear=True)
 
     def _with_definitions(self, schema: Any) -> Any:
         return {**schema, "$defs": self._definitions} if isinstance(schema, dict) and self._definitions else schema
@@ -112,7 +96,7 @@ class Shape:
         if problem is None:
             return value
         if self.nullable:  # "not of type integer" says more than "not valid under any of two schemas"
-            problem = _first(_validator(self._with_definitions(self.node)), value) or problem
+            problem = _first(validator(self._with_definitions(self.node), linear=True), value) or problem
         raise Mismatch(problem)
 
     def _candidates(self, value: Any) -> list[Any]:
@@ -162,9 +146,9 @@ class Shape:
         return alike if len(alike) == 1 else []
 
 
-def _first(validator: jsonschema_rs.Validator, value: Any) -> str | None:
+def _first(checker: jsonschema_rs.Validator, value: Any) -> str | None:
     """The first thing that is wrong with `value`, and where in it."""
-    for error in validator.iter_errors(value):
+    for error in checker.iter_errors(value):
         at = "/".join(map(str, error.instance_path))
         return f"{at}: {error.message[:200]}" if at else error.message[:200]
     return None

@@ -2,6 +2,7 @@
 
 Where a value comes from, in this order:
 
+0. what an annotation of the schema says (`mem0_exports.sources`), and then nothing else;
 1. the memory's own field of that name: id, memory, user_id, agent_id, app_id, run_id, metadata, categories, created_at,
    updated_at, expiration_date;
 2. the metadata key of that name;
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.local.extract.fit import Mismatch, Shape, folded
 from mem0_exports.local.extract.report import Gap, Report
+from mem0_exports.sources import MEMORY_FIELDS, source_of
 
 
 if TYPE_CHECKING:
@@ -34,22 +36,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-_OWN: Final = {
-    folded(name): name
-    for name in (
-        "id",
-        "memory",
-        "user_id",
-        "agent_id",
-        "app_id",
-        "run_id",
-        "metadata",
-        "categories",
-        "created_at",
-        "updated_at",
-        "expiration_date",
-    )
-}
+_OWN: Final = {folded(name): name for name in MEMORY_FIELDS}
 _ALSO: Final = {
     folded(alias): name
     for alias, name in {
@@ -83,14 +70,34 @@ _MISSING: Final = _Missing()
 class _Source:
     """Where the value of a property is looked up."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
+        self.said = source_of(shape.node) or source_of(shape.items.node)
         self._folded = folded(name)
         self._own = _OWN.get(self._folded)
         self._also = _ALSO.get(self._folded)
 
+    @property
+    def absent(self) -> str:
+        """Why there is no value, where no memory has one."""
+        return _NO_SOURCE if self.said is None else f"no memory has {self.said}"
+
     def value(self, record: Record) -> Any:
         """The value that the memory has, or _MISSING. A null is none."""
+        found = self._by_name(record) if self.said is None else self._as_said(record, *self.said)
+        return _MISSING if found is None else found
+
+    def _as_said(self, record: Record, kind: str, name: str) -> Any:
+        if kind == "metadata":
+            return (record["metadata"] or {}).get(name)
+        if kind == "memory":
+            return record.get(name)
+        if kind == "category":
+            fits = any(each.casefold() == name.casefold() for each in record["categories"] or ())
+            return record["memory"] if fits else None
+        return None  # a count is of no single memory
+
+    def _by_name(self, record: Record) -> Any:
         found = record.get(self._own) if self._own else None
         if found is None:
             metadata = record["metadata"] or {}
@@ -100,7 +107,7 @@ class _Source:
                 found = metadata[alike[0]] if len(alike) == 1 else None
         if found is None and self._also:
             found = record.get(self._also)
-        return _MISSING if found is None else found
+        return found
 
 
 class _Field:
@@ -109,7 +116,7 @@ class _Field:
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
         self.shape = shape
-        self.source = _Source(name)
+        self.source = _Source(name, shape)
         self.memory_ids: list[str] = []
         self.gaps: Counter[tuple[str, str]] = Counter()
 
@@ -153,6 +160,22 @@ class _Newest(_Field):
         return self._value
 
 
+class _Count(_Field):
+    """How many memories there are."""
+
+    _count = 0
+
+    def see(self, record: Record) -> None:
+        self._count += 1
+
+    def result(self) -> Any:
+        try:
+            return self.shape.fit(self._count)
+        except Mismatch as error:
+            self.misfit(self._count, error)
+            return _MISSING
+
+
 class _Distinct(_Field):
     """The distinct values over all memories."""
 
@@ -184,7 +207,7 @@ class _Records(_Field):
         super().__init__(name, shape)
         self._item = shape.items
         self._required = self._item.required
-        self._columns = [(_Source(key), each) for key, each in self._item.properties.items()]
+        self._columns = [(_Source(key, each), each) for key, each in self._item.properties.items()]
         self._records: list[Record] = []
 
     def see(self, record: Record) -> None:
@@ -199,7 +222,7 @@ class _Records(_Field):
                 except Mismatch as error:
                     self.gaps[path, _misfit(value, error)] += 1
             else:
-                self.gaps[path, _NO_SOURCE] += 1
+                self.gaps[path, source.absent] += 1
             if source.name not in self._required:
                 continue
             if shape.nullable:
@@ -225,65 +248,89 @@ _NO_SOURCE: Final = "no field and no metadata key of this name"
 
 
 def _field(name: str, shape: Shape) -> _Field:
+    said = source_of(shape.node)
+    if said is not None and said.kind == "count":
+        return _Count(name, shape)
     if shape.kinds == {"array"}:
         return _Records(name, shape) if shape.items.node.get("properties") else _Distinct(name, shape)
     return _Newest(name, shape)
 
 
+class _Filling:
+    """A schema that is being filled: one branch of the root, or the whole where it is no union."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._fields = [_field(name, each) for name, each in shape.properties.items()]
+
+    def see(self, record: Record) -> None:
+        """Take what a memory has."""
+        for field in self._fields:
+            field.see(record)
+
+    def finish(self, count: int, keys: set[str], notes: list[str]) -> tuple[Record, Report]:
+        """The object, and what there is to say of it; Unfillable where something required has no value."""
+        data: Record = {}
+        lacking: list[str] = []
+        gaps: list[Gap] = []
+        for field in self._fields:
+            value = field.result()
+            if value is _MISSING and not field.gaps:
+                field.gaps[field.name, field.source.absent] += 1
+            gaps += [Gap(path, why, times, _nearest(path, why, keys)) for (path, why), times in field.gaps.items()]
+            if value is not _MISSING:
+                data[field.name] = value
+            elif field.name in self._shape.required:
+                if field.shape.nullable:
+                    data[field.name] = None
+                elif field.shape.kinds == {"array"} and field.shape.problem([]) is None:
+                    data[field.name] = []
+                else:
+                    lacking.append(field.name)
+        report = Report(
+            count, {field.name: field.memory_ids for field in self._fields if field.memory_ids}, gaps, notes
+        )
+        if lacking:
+            raise Unfillable(
+                f"no memory fills the required {', '.join(lacking)}: give these fields a default (such as None), or "
+                "add memories with metadata keys of these names",
+                report,
+            )
+        problem = self._shape.problem(data)
+        if problem is not None:
+            raise Unfillable(f"what the memories say does not fit the schema: {problem}", report)
+        return data, report
+
+
 def extract(schema: Record, records: Iterable[Record], *, instructions: str | None = None) -> tuple[Record, Report]:
     """The export of `schema` from memories, oldest first, and what there is to say of it.
 
-    Raises Unfillable where a required property has no value that fits, or the whole does not fit the schema.
+    Of a union of objects, the first that can be filled. Raises Unfillable where a required property has no value that
+    fits, or the whole does not fit the schema.
     """
     root = Shape(schema, schema.get("$defs", {}))
-    fields = [_field(name, shape) for name, shape in root.properties.items()]
+    fillings = [_Filling(each) for each in ([] if root.properties else root.branches)] or [_Filling(root)]
     count = 0
     keys: set[str] = set()
     for record in records:
         count += 1
         keys.update(record["metadata"] or ())
-        for field in fields:
-            field.see(record)
-
-    required = root.required
-    data: Record = {}
-    lacking: list[str] = []
-    gaps: list[Gap] = []
-    for field in fields:
-        value = field.result()
-        gaps += [Gap(path, reason, times, _nearest(path, reason, keys)) for (path, reason), times in field.gaps.items()]
-        if value is not _MISSING:
-            data[field.name] = value
-            continue
-        if not field.gaps:
-            gaps.append(Gap(field.name, _NO_SOURCE, 1, _nearest(field.name, _NO_SOURCE, keys)))
-        if field.name in required:
-            if field.shape.nullable:
-                data[field.name] = None
-            elif field.shape.kinds == {"array"} and field.shape.problem([]) is None:
-                data[field.name] = []
-            else:
-                lacking.append(field.name)
+        for filling in fillings:
+            filling.see(record)
     notes = []
     if instructions is not None:
         notes.append("export_instructions were not followed: that takes a language model, which this extractor is not")
-    filled = {field.name: field.memory_ids for field in fields if field.memory_ids}
-    report = Report(count, filled, gaps, notes)
-    if lacking:
-        raise Unfillable(
-            f"no memory fills the required {', '.join(lacking)}: give these fields a default (such as None), or add "
-            "memories with metadata keys of these names",
-            report,
-        )
-    problem = Shape(schema, {}).problem(data)
-    if problem is not None:
-        raise Unfillable(f"what the memories say does not fit the schema: {problem}", report)
-    return data, report
+    for filling in fillings[:-1]:
+        try:
+            return filling.finish(count, keys, notes)
+        except Unfillable:
+            continue
+    return fillings[-1].finish(count, keys, notes)
 
 
 def _nearest(path: str, reason: str, keys: set[str]) -> str | None:
     if reason != _NO_SOURCE:
-        return None
+        return None  # the author said where to look
     name = path.rpartition(".")[2]
     others = sorted(key for key in keys if folded(key) != folded(name))
     close = difflib.get_close_matches(name, others, 1, 0.7)

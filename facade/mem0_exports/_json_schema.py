@@ -1,0 +1,34 @@
+"""Checks JSON Schemas, and values against them, without ever opening a file or an address that a schema names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema_rs
+
+from mem0_exports.sources import check_sources
+
+
+class Unusable(ValueError):
+    """A schema that no export can be made with; the text says where and why."""
+
+
+def validator(schema: Any, *, linear: bool = False) -> jsonschema_rs.Validator:
+    """The validator of a schema. `linear` refuses patterns that could take exponential time, as a server has to."""
+    options = jsonschema_rs.RegexOptions() if linear else None
+    return jsonschema_rs.validator_for(schema, offline=True, validate_formats=True, pattern_options=options)
+
+
+def check(schema: Any, *, linear: bool = False) -> None:
+    """Unusable where `schema` is no valid JSON Schema of its draft, refers outside itself, or excludes objects."""
+    try:
+        validator(schema, linear=linear)
+        check_sources(schema)
+    except jsonschema_rs.ValidationError as error:
+        pointer = "".join(f"/{part}" for part in error.instance_path)
+        raise Unusable(f"{pointer or 'the root'}: {error.message[:200]}") from None
+    except (ValueError, RecursionError, jsonschema_rs.ReferencingError) as error:
+        raise Unusable(str(error)[:300]) from None
+    kinds = schema.get("type", "object") if isinstance(schema, dict) else None
+    if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
+        raise Unusable(f"the root is of type {kinds!r}, but an export is an object")
