@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import TypeAdapter
+
+
+_DECIMAL: Final = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)$"
 
 
 def describe(adapter: TypeAdapter[Any], name: str | None) -> dict[str, Any]:
@@ -37,6 +40,14 @@ class _Compact(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never: it would be the name of the field again."""
         return False
+
+    def decimal_schema(self, schema: Any) -> JsonSchemaValue:
+        """With a pattern for the text form: Pydantic's lets through any text, or looks ahead, which servers refuse."""
+        described = super().decimal_schema(schema)
+        for branch in described.get("anyOf", ()):
+            if branch.get("type") == "string":
+                branch["pattern"] = _DECIMAL
+        return described
 
     def named_tuple_schema(self, schema: Any) -> JsonSchemaValue:
         """An object, which Pydantic reads as well as an array."""
