@@ -115,6 +115,10 @@ def test_the_key_shows_nowhere(caplog):
     assert not [text for text in shown if KEY in text]
 
 
+def workers():
+    return {thread for thread in threading.enumerate() if thread.name == "mem0-exports-worker"}
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_cancelled_user_leaves_no_engine_behind(backend, tmp_path):
     import anyio
@@ -125,9 +129,10 @@ def test_a_cancelled_user_leaves_no_engine_behind(backend, tmp_path):
                 await client.memories.add("x", user_id="a")
                 await anyio.sleep(30)
 
+    workers_before = workers()
     anyio.run(work, backend=backend)
 
-    assert not [thread for thread in threading.enumerate() if thread.name == "mem0-exports-worker"]
+    assert workers() == workers_before
     assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
 
 
