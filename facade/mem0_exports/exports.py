@@ -18,6 +18,8 @@ from mem0_exports.schemas import Schema
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from pydantic import TypeAdapter
+
     from mem0_exports._drive import AsyncDriver, Driver
     from mem0_exports._filter_tree import Filter
 
@@ -28,6 +30,9 @@ Where: TypeAlias = "Filter | Mapping[str, Any]"
 
 OnPoll: TypeAlias = Callable[[int, float], None]
 """Called after each poll that found nothing yet, with the number of polls and the seconds since the start."""
+
+Typed: TypeAlias = "type[T] | Schema[T] | TypeAdapter[T]"
+"""What gives a typed export: a type, a schema made of one, or a TypeAdapter where the type is no class."""
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -108,7 +113,7 @@ class Exports:
     @overload
     def create(
         self,
-        schema: type[T] | Schema[T],
+        schema: Typed[T],
         where: Where,
         *,
         instructions: str | None = None,
@@ -162,7 +167,7 @@ class Exports:
     @overload
     def run(
         self,
-        schema: type[T] | Schema[T],
+        schema: Typed[T],
         where: Where,
         *,
         timeout: float = TIMEOUT,
@@ -211,7 +216,7 @@ class Exports:
     def get(
         self,
         export_id: str | UUID,
-        schema: type[T] | Schema[T],
+        schema: Typed[T],
         *,
         org_id: str | None = None,
         project_id: str | None = None,
@@ -246,7 +251,7 @@ class AsyncExports:
     @overload
     async def create(
         self,
-        schema: type[T] | Schema[T],
+        schema: Typed[T],
         where: Where,
         *,
         instructions: str | None = None,
@@ -286,7 +291,7 @@ class AsyncExports:
     @overload
     async def run(
         self,
-        schema: type[T] | Schema[T],
+        schema: Typed[T],
         where: Where,
         *,
         timeout: float = TIMEOUT,
@@ -335,7 +340,7 @@ class AsyncExports:
     def get(
         self,
         export_id: str | UUID,
-        schema: type[T] | Schema[T],
+        schema: Typed[T],
         *,
         org_id: str | None = None,
         project_id: str | None = None,

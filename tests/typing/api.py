@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypedDict, assert_type
+from typing import Annotated, Any, NamedTuple, TypedDict, assert_type
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
-from mem0_exports import AsyncClient, AsyncExport, Client, Export, F, Filter, Memory, Schema
+from mem0_exports import AsyncClient, AsyncExport, Client, Export, F, Filter, From, Memory, Schema
 
 
 class Profile(BaseModel):
@@ -29,6 +29,10 @@ class Row:
 
 class Facts(TypedDict):
     city: str
+
+
+class Point(NamedTuple):
+    x: Annotated[int, From.metadata("x")]
 
 
 def sync_api(client: Client) -> None:
@@ -49,6 +53,13 @@ def sync_api(client: Client) -> None:
     assert_type(client.exports.run(Profile, {"user_id": "alex"}), Profile)
     assert_type(client.memories.list(where), Iterator[Memory])
     assert_type(Schema.of(Profile), Schema[Profile])
+    assert_type(Schema.of(Profile, validate="strict"), Schema[Profile])
+    assert_type(Schema.of({"type": "object"}), Schema[dict[str, Any]])
+    assert_type(client.exports.run(Schema.of(Profile), where), Profile)
+    assert_type(client.exports.create(Point, where), Export[Point])
+    either: TypeAdapter[Profile | Row] = TypeAdapter(Profile | Row)
+    assert_type(client.exports.run(either, where), Profile | Row)
+    assert_type(client.exports.create(either, where), Export[Profile | Row])
     with Client.local() as local:
         assert_type(local, Client)
 

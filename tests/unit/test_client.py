@@ -6,6 +6,7 @@ import inspect
 import logging
 import pickle
 import socket
+import sqlite3
 import threading
 
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from mem0_exports import (
     Export,
     F,
     InputError,
+    RequestTimeout,
     exports,
     memories,
 )
@@ -247,3 +249,17 @@ def test_bad_input_names_its_field_and_nothing_is_sent(call, field):
         call(client)
 
     assert refused.value.field == field
+
+
+def test_a_store_that_another_process_holds_is_a_timeout_of_this_package(tmp_path):
+    with Client.local(tmp_path / "store.db") as client:
+        client.engine.worker.stop()
+        with client.engine.store.read() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+        other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RequestTimeout, match="memories_add"):
+            client.memories.add("x", user_id="a")
+        other.execute("ROLLBACK")
+        other.close()
+        assert len(client.memories.add("x", user_id="a")) == 1
