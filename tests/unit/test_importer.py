@@ -110,6 +110,35 @@ def test_a_bad_line_names_its_number_and_reason_and_the_good_ones_are_kept(store
     assert (done.added, len(stored(store))) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("2022-01-21", "2022-01-21T00:00:00Z"),
+        ("2022-01-21T19:31:00", "2022-01-21T19:31:00Z"),
+        ("2022-01-21T19:31Z", "2022-01-21T19:31:00Z"),
+        ("20220121T193100+0200", "2022-01-21T17:31:00Z"),
+        ("2022-01-21T19:31:00.123456789-07:00", "2022-01-21T19:31:00.123456789-07:00"),
+    ],
+)
+def test_a_time_that_the_spec_cannot_answer_with_is_completed(written, listed):
+    with Client.local() as client:
+        client.engine.import_lines(lines({**RECORD, "created_at": written}))
+        answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
+
+    assert json.loads(answer.body)["results"][0]["created_at"] == listed
+
+
+def test_another_memory_with_the_same_id_is_named_and_not_passed_over(store):
+    name = "550e8400-e29b-41d4-a716-446655440000"
+    first, second = {**RECORD, "id": name}, {**RECORD, "id": name, "memory": "other"}
+
+    done = import_lines(store, lines(first, second, first))
+
+    assert (done.added, done.known, [bad.number for bad in done.bad]) == (1, 1, [2])
+    assert "another memory" in done.bad[0].reason
+    assert [bad.number for bad in import_lines(store, lines(second)).bad] == [1]
+
+
 def test_more_lines_than_one_batch(store):
     many = lines(*({**RECORD, "memory": str(number)} for number in range(2500)))
 

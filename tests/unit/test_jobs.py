@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -157,3 +161,35 @@ def test_a_job_waits_in_the_file_for_the_next_engine(tmp_path):
 
     assert row(second)["state"] == "DONE"
     second.close()
+
+
+def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
+    store = Store(tmp_path / "store.db")
+    stumbles = iter([RuntimeError("once"), MemoryError("twice")])
+    original = jobs.claim
+
+    def claim(*arguments):
+        for error in stumbles:
+            raise error
+        return original(*arguments)
+
+    monkeypatch.setattr(jobs, "claim", claim)
+    worker = jobs.Worker(store, lambda: START)
+    new_job(store)
+    deadline = time.monotonic() + 10
+    while row(store)["state"] != "DONE" and time.monotonic() < deadline:
+        worker.wake()
+        time.sleep(0.01)
+    worker.stop()
+
+    assert row(store)["state"] == "DONE"
+    store.close()
+
+
+def test_many_processes_may_open_one_new_file_at_once(tmp_path):
+    code = f"from mem0_exports.local.store import Store; Store({str(tmp_path / 'store.db')!r}).close()"
+    running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
+
+    errors = [process.communicate(timeout=60)[1].decode() for process in running]
+
+    assert errors == [""] * 6

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from mem0_exports._times import text_of
+from mem0_exports._times import moment, text_of
 
 
+_STAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -17,9 +20,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def microseconds(moment: datetime) -> int:
+def microseconds(when: datetime) -> int:
     """An aware datetime as microseconds since 1970, exactly."""
-    return (moment - _START) // _MICROSECOND
+    return (when - _START) // _MICROSECOND
+
+
+def stamp(text: str, name: str) -> str:
+    """`text`, if it is a date, a time and an offset as RFC 3339 writes them, else the same moment written so, in UTC.
+
+    FilterError, which calls it `name`, where it is no time.
+    """
+    found = moment(text, name)
+    return text if _STAMP.fullmatch(text) else text_of(found)
 
 
 def text_at(moment_us: int) -> str:

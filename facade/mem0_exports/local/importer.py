@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from mem0_exports import _times
 from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.errors import FilterError
 from mem0_exports.local import clock, json_text, memories
@@ -58,23 +57,30 @@ def import_lines(
     """Import every good line; bad ones are named in the result. Blank lines are passed over."""
     done = Imported()
     rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
 
     def flush() -> None:
-        added = memories.import_rows(store, rows)
-        done.added += added
-        done.known += len(rows) - added
+        outcomes = memories.import_rows(store, rows)
+        done.added += outcomes.count("added")
+        done.known += outcomes.count("known")
+        for row, number, outcome in zip(rows, numbers, outcomes, strict=True):
+            if outcome is None:
+                done.bad.append(BadLine(number, f"id: {row['id']} is the id of another memory"))
         rows.clear()
+        numbers.clear()
 
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             rows.append(memories.row_for(_record(line), str(new_id()), now()))
+            numbers.append(number)
         except _BadRecord as error:
             done.bad.append(BadLine(number, str(error)))
         if len(rows) >= _BATCH:
             flush()
     flush()
+    done.bad.sort(key=lambda bad: bad.number)
     return done
 
 
@@ -115,7 +121,7 @@ def _check_times(record: dict[str, Any]) -> None:
     for name in ("created_at", "updated_at"):
         if record.get(name) is not None:
             try:
-                _times.moment(record[name], name)
+                clock.stamp(record[name], name)
             except FilterError as error:
                 raise _BadRecord(str(error)) from None
     if record.get("id") is not None:

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from mem0_exports._filter_tree import Filter
 from mem0_exports.local import clock, memories
 from mem0_exports.local.extract import Unfillable, extract
@@ -196,7 +194,7 @@ class Worker:
                     run(self._store, job, self._now)
             except Fenced as fenced:
                 _log.warning("export %s was taken over by another worker", fenced)
-            except SQLAlchemyError:
-                _log.exception("the store does not answer; trying again")
+            except Exception:  # noqa: BLE001 -- whatever happens, the thread goes on: nobody else runs the jobs
+                _log.exception("the worker stumbled; going on")
             if not self._stopped:
                 self._wake.wait(_LOOK)

@@ -41,10 +41,11 @@ class Entity(NamedTuple):
 def row_for(record: Mapping[str, Any], new_id: str, now: datetime) -> dict[str, Any]:
     """The row for a memory record: `memory`, entity ids, and optionally `id`, `metadata`, `categories`, times.
 
-    Times stay as they are written; a missing created_at is `now`. FilterError where a time is none.
+    Times stay as they are written where they are date, time and offset, and are completed in UTC where they are not;
+    a missing created_at is `now`. FilterError where a time is none.
     """
-    written = record.get("created_at") or _times.text_of(now)
-    changed = record.get("updated_at") or written
+    written = clock.stamp(record.get("created_at") or _times.text_of(now), "created_at")
+    changed = clock.stamp(record.get("updated_at") or written, "updated_at")
     expires = record.get("expiration_date")
     owners = {name: record.get(name) for name in ENTITY_FIELDS}
     given = {name: value for name, value in sorted(record.items()) if value is not None}
@@ -86,14 +87,34 @@ def add(store: Store, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return added
 
 
-def import_rows(store: Store, rows: list[dict[str, Any]]) -> int:
-    """Store the rows that are not there in every detail; returns how many were."""
-    if not rows:
-        return 0
+def import_rows(store: Store, rows: list[dict[str, Any]]) -> list[str | None]:
+    """Store the rows that are not there in every detail.
+
+    Says of each row what became of it: "added", "known", or None where another memory has its id.
+    """
+    done: list[str | None] = []
     with store.write() as connection:
-        before = connection.scalar(_COUNT)
-        connection.execute(sa.insert(memories).prefix_with("OR IGNORE"), rows)
-        return int(connection.scalar(_COUNT) or 0) - int(before or 0)
+        found = connection.execute(
+            sa.select(memories.c.record_key, memories.c.id).where(
+                memories.c.record_key.in_([row["record_key"] for row in rows])
+                | memories.c.id.in_([row["id"] for row in rows])
+            )
+        ).all()
+        keys, ids = {key for key, _ in found}, {memory_id for _, memory_id in found}
+        fresh: list[dict[str, Any]] = []
+        for row in rows:
+            if row["record_key"] in keys:
+                done.append("known")
+            elif row["id"] in ids:
+                done.append(None)
+            else:
+                keys.add(row["record_key"])
+                ids.add(row["id"])
+                fresh.append(row)
+                done.append("added")
+        if fresh:
+            connection.execute(sa.insert(memories), fresh)
+    return done
 
 
 _COUNT: Final = sa.select(sa.func.count()).select_from(memories)
