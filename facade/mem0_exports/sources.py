@@ -8,7 +8,7 @@ They travel in the JSON Schema under `x-mem0-source`, where the Platform's langu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 
 if TYPE_CHECKING:
@@ -30,19 +30,7 @@ MemoryField: TypeAlias = Literal[
     "expiration_date",
 ]
 
-MEMORY_FIELDS: Final[tuple[MemoryField, ...]] = (
-    "id",
-    "memory",
-    "user_id",
-    "agent_id",
-    "app_id",
-    "run_id",
-    "metadata",
-    "categories",
-    "created_at",
-    "updated_at",
-    "expiration_date",
-)
+MEMORY_FIELDS: Final[tuple[str, ...]] = get_args(MemoryField)
 
 
 class Source(NamedTuple):
