@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     from mem0_exports._filter_rules import FilterRules
 
 
-DEEPEST: Final = 64
-"""How many levels of AND, OR and NOT are read."""
+DEEPEST: Final = 16
+"""How many levels of AND, OR and NOT are read. A few more, and SQLite's parser gives up."""
 
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _METADATA_OPERATORS: Final = frozenset({"eq", "ne", "contains"})
 _FIELDS: Final = (*ENTITY_FIELDS, *TIME_FIELDS, "categories", "metadata", "keywords", "memory_ids")
 
 
-def parse(document: object, rules: FilterRules, pointer: str = "", depth: int = 0) -> Filter:
-    """The tree for `document`; FilterError with the pointer of what cannot be read."""
-    if depth > DEEPEST:
+def parse(
+    document: object, rules: FilterRules, pointer: str = "", depth: int = 0, *, deepest: int | None = DEEPEST
+) -> Filter:
+    """The tree for `document`; FilterError with the pointer of what cannot be read. `deepest` None sets no limit."""
+    if deepest is not None and depth > deepest:
         raise FilterError(f"filters are nested more than {DEEPEST} deep", pointer=pointer)
     if not isinstance(document, Mapping):
         raise FilterError(f"expected an object with filter fields, got {type(document).__name__}", pointer=pointer)
@@ -47,21 +49,27 @@ def parse(document: object, rules: FilterRules, pointer: str = "", depth: int = 
             '{"AND": [..., {"OR": [...]}]}',
             pointer=pointer or "/",
         )
-    return all_of(*(_member(key, value, rules, f"{pointer}/{_escaped(key)}", depth) for key, value in document.items()))
+    return all_of(
+        *(_member(key, value, rules, f"{pointer}/{_escaped(key)}", depth, deepest) for key, value in document.items())
+    )
 
 
-def _member(key: object, value: object, rules: FilterRules, pointer: str, depth: int) -> Filter:
+def _member(key: object, value: object, rules: FilterRules, pointer: str, depth: int, deepest: int | None) -> Filter:
     if key in {"AND", "OR"}:
         if not isinstance(value, list | tuple) or not value:
             raise FilterError(f"{key} takes a list of at least one filter", pointer=pointer)
-        parts = [parse(each, rules, f"{pointer}/{index}", depth + 1) for index, each in enumerate(value)]
+        parts = [
+            parse(each, rules, f"{pointer}/{index}", depth + 1, deepest=deepest) for index, each in enumerate(value)
+        ]
         return all_of(*parts) if key == "AND" else any_of(*parts)
     if key == "NOT":
         if not isinstance(value, list | tuple):
-            return Not(parse(value, rules, pointer, depth + 1))
+            return Not(parse(value, rules, pointer, depth + 1, deepest=deepest))
         if not value or rules.not_list == "refused":
             raise FilterError("NOT takes one filter object", pointer=pointer)
-        parts = [parse(each, rules, f"{pointer}/{index}", depth + 1) for index, each in enumerate(value)]
+        parts = [
+            parse(each, rules, f"{pointer}/{index}", depth + 1, deepest=deepest) for index, each in enumerate(value)
+        ]
         return Not(any_of(*parts) if rules.not_list == "none_of" else all_of(*parts))
     if key in ENTITY_FIELDS:
         return _operators(str(key), value, pointer, {"eq": _entity, "ne": _entity, "in": _entities}, _entity)
@@ -134,8 +142,15 @@ def _whole_days(value: object) -> object:
         if other is None or not isinstance(operand, str) or not _DATE.fullmatch(operand) or other in value:
             moved[name] = operand
         else:
-            moved[other] = (_times.moment(operand, "date") + timedelta(days=1)).isoformat()
+            moved[other] = _next_day(operand)
     return moved
+
+
+def _next_day(day: str) -> str:
+    try:
+        return (_times.moment(day, "date") + timedelta(days=1)).isoformat()
+    except OverflowError:
+        return day  # of the last day that there is, its own midnight
 
 
 def _metadata(value: object, rules: FilterRules, pointer: str) -> Filter:

@@ -17,7 +17,7 @@ from mem0_exports.errors import FilterError, FilterWarning
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ENTITY_FIELDS: Final = ("user_id", "agent_id", "app_id", "run_id")
 TIME_FIELDS: Final = ("created_at", "updated_at", "timestamp", "expiration_date")
@@ -62,6 +62,10 @@ class Filter:
 
         return parse(document, rules)
 
+    def conditions(self) -> Iterator[Condition]:
+        """The leaves of the tree."""
+        raise NotImplementedError
+
     def is_scoped(self) -> bool:
         """Whether an entity id is named positively, as the service demands: not only `exists`, `!=` or below `~`."""
         return False
@@ -83,6 +87,10 @@ class Condition(Filter):
             return {self.field: "*"}
         written = value if self.operator == "eq" else {self.operator: value}
         return {self.field: written if self.key is None else {self.key: written}}
+
+    def conditions(self) -> Iterator[Condition]:
+        """The condition itself."""
+        yield self
 
     def is_scoped(self) -> bool:
         """Whether this names an entity positively."""
@@ -109,6 +117,11 @@ class _Joined(Filter):
 
     def _to_node(self) -> dict[str, Any]:
         return {self._word: [part._to_node() for part in self.parts]}
+
+    def conditions(self) -> Iterator[Condition]:
+        """Those of the parts."""
+        for part in self.parts:
+            yield from part.conditions()
 
     def is_scoped(self) -> bool:
         """Whether one of the parts names an entity positively."""
@@ -143,6 +156,10 @@ class Not(Filter):
     """`part` does not hold."""
 
     part: Filter
+
+    def conditions(self) -> Iterator[Condition]:
+        """Those of the part."""
+        yield from self.part.conditions()
 
     def _to_node(self) -> dict[str, Any]:
         return {"NOT": self.part._to_node()}

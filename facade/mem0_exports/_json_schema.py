@@ -29,6 +29,10 @@ def check(schema: Any, *, linear: bool = False) -> None:
         raise Unusable(f"{pointer or 'the root'}: {error.message[:200]}") from None
     except (ValueError, RecursionError, jsonschema_rs.ReferencingError) as error:
         raise Unusable(str(error)[:300]) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of native code, and no Exception
+            raise
+        raise Unusable("the validator cannot handle this schema") from None
     kinds = schema.get("type", "object") if isinstance(schema, dict) else None
     if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
         raise Unusable(f"the root is of type {kinds!r}, but an export is an object")

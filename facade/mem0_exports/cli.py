@@ -28,12 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Mem0ExportsError as error:
         print(f"mem0-exports: {error}", file=sys.stderr)
         return 1
+    except _store_errors() as error:
+        print(f"mem0-exports: the store failed: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"mem0-exports: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _store_errors() -> tuple[type[BaseException], ...]:
+    """What a store raises, if one was used: a full disk, a damaged file."""
+    sqlalchemy = sys.modules.get("sqlalchemy.exc")
+    return () if sqlalchemy is None else (sqlalchemy.DBAPIError,)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,11 +133,12 @@ def _serve(chosen: argparse.Namespace) -> int:
     if chosen.api_key is None:
         print("no key is set: every program on this machine may use this service", file=sys.stderr)
     # Once it has stopped, uvicorn raises the signal that stopped it again; the engine is to be closed first.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: None)
+    before = {stop: signal.signal(stop, lambda *_: None) for stop in (signal.SIGINT, signal.SIGTERM)}
     try:
         Server(uvicorn.Config(build(engine), log_level="warning", lifespan="off", ws="none")).run([listening])
     finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)  # so that a second signal ends the wait for a long job, which goes on later
         engine.close()
     return 0
 

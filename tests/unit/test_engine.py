@@ -85,6 +85,38 @@ def test_a_bad_request_says_what_is_bad(engine, path, body, words):
     assert words in json.dumps(answer)
 
 
+def test_large_filters_are_answered_or_refused_and_never_break_the_store(engine):
+    def status(filters):
+        return ask(engine, "/v3/memories/", {"filters": filters})[0]
+
+    nested = {"user_id": "a"}
+    for _ in range(7):
+        nested = {"AND": [{"user_id": "a"}, {"NOT": nested}]}
+    many = [{"user_id": f"u{number}"} for number in range(401)]
+
+    nots = {"user_id": "a"}
+    for _ in range(15):
+        nots = {"user_id": "a", "NOT": nots}
+
+    assert status(nested) == 200
+    assert status(nots) == 200
+    assert status({"NOT": nested, "user_id": "a"}) == 200
+    assert status({"AND": [{"AND": [nested]}, {"AND": [{"AND": [nested]}]}]}) == 400
+    assert status({"OR": many[:400]}) == 200
+    assert status({"AND": [{"user_id": "a"}, *many[:399]]}) == 200
+    assert status({"OR": many}) == 400
+    assert status({"user_id": {"in": [f"u{number}" for number in range(5000)]}}) == 200
+
+
+def test_a_text_whose_copy_has_expired_can_be_stored_again(engine):
+    body = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "expiring"}
+
+    first = ask(engine, "/v3/memories/add/", {**body, "expiration_date": "2020-01-01"})
+    again = ask(engine, "/v3/memories/add/", body)
+
+    assert len(first[1]["results"]) == len(again[1]["results"]) == 1
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [

@@ -274,3 +274,131 @@ def test_a_reference_to_a_file_is_not_opened(tmp_path):
 def test_a_usable_schema_passes(schema):
     check_schema(schema)
     assert of(schema, memory())[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12345678901234567890", 12345678901234567890),
+        ("0.1", 0.1),
+        ("1e3", 1000.0),
+        ("9007199254740993.5", "absent"),
+        ("0.1234567890123456789", "absent"),
+        ("1e-999", "absent"),
+    ],
+)
+def test_a_number_is_never_rounded(text, number):
+    assert field({"type": "number"}, text) == number
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (
+            {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "definitions": {"City": {"type": "string"}},
+                "properties": {"x": {"$ref": "#/definitions/City"}},
+            },
+            {"x": "5"},
+        ),
+        ({"properties": {"x": {"$ref": "#/properties/y"}, "y": {"type": "string"}}}, {"x": "5"}),
+        (
+            {
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "properties": {"x": {"type": "number", "minimum": 5, "exclusiveMinimum": True}},
+            },
+            {},
+        ),
+        ({"properties": {"x": {"$ref": "#"}}}, {}),
+        ({"properties": {"x": {"type": ["null"]}}}, {}),
+    ],
+    ids=str,
+)
+def test_every_part_is_validated_where_it_stands(schema, expected):
+    check_schema(schema)
+
+    assert of({"type": "object", **schema}, memory(metadata={"x": 5}))[0] == expected
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"oneOf": [{"type": "object", "properties": {"x": {}}}, {"type": "object", "properties": {"y": {}}}]},
+        {"type": "object", "required": ["z"], "anyOf": [{"type": "object", "properties": {"x": {}}}]},
+        {"type": "object", "maxProperties": 0, "anyOf": [{"type": "object", "properties": {"x": {}}}]},
+    ],
+    ids=str,
+)
+def test_what_fits_a_branch_but_not_the_whole_is_no_export(schema):
+    with pytest.raises(Unfillable):
+        of(schema, memory(metadata={"x": 1}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (
+            {"type": "array", "prefixItems": [{"type": "number"}] * 2, "minItems": 2, "maxItems": 2},
+            ([1, 2], [3, 4]),
+            [3, 4],
+        ),
+        ({"type": "array", "items": {"type": "string"}, "maxItems": 2}, ("a", "b", "c"), "absent"),
+        ({"type": "array", "items": {"type": "number"}, "uniqueItems": True}, (1, 1.0), [1]),
+    ],
+    ids=str,
+)
+def test_an_optional_field_that_does_not_fit_as_a_whole_is_left_out_and_not_the_export(kind, values, expected):
+    assert field(kind, *values) == expected
+
+
+def test_lists_of_records_under_the_name_are_taken_instead_of_the_memories():
+    class Pet(BaseModel):
+        name: str
+
+    class Owner(BaseModel):
+        name: str | None = None
+        pets: list[Pet] = []
+
+    class Said(BaseModel):
+        animals: Annotated[list[Pet], From.metadata("pets")] = []
+
+    memories = [
+        memory("a", 1, metadata={"name": "Alex"}),
+        memory("b", 2, metadata={"pets": [{"name": "Rex"}, {"nam": "?"}, {"Name": "Tom"}]}),
+    ]
+
+    data, report = of(Owner, *memories)
+
+    assert data == {"name": "Alex", "pets": [{"name": "Rex"}, {"name": "Tom"}]}
+    assert report.filled["pets"] == ["id-2"]
+    assert of(Said, *memories)[0] == {"animals": [{"name": "Rex"}, {"name": "Tom"}]}
+
+
+def test_a_value_that_does_not_fit_gives_way_to_the_next_source():
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+
+    assert of(schema, memory(metadata={"id": 7}))[0] == {"id": 7}
+
+
+def test_null_is_seen_wherever_it_is_a_value():
+    schema = {"type": "object", "properties": {"x": {}, "y": {"enum": ["a", None]}}, "required": ["x", "y"]}
+
+    assert of(schema, memory())[0] == {"x": None, "y": None}
+    with pytest.raises(Unfillable, match="required z"):
+        of(
+            {"type": "object", "properties": {"z": {"type": ["string", "null"], "enum": ["a"]}}, "required": ["z"]},
+            memory(),
+        )
+
+
+def test_a_schema_that_refers_to_itself_ends():
+    schema = {
+        "$defs": {"Nested": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Nested"}}, {"type": "integer"}]}},
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/Nested"}},
+    }
+
+    assert of(schema, memory(metadata={"x": [1, [2]]}))[0] == {"x": [1, [2]]}
+    assert of(schema, memory(metadata={"x": "abc"}))[0] == {}
+    assert field({"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}, [1, 2]) == "absent"

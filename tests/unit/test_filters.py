@@ -182,6 +182,7 @@ def test_user_and_agent_together_are_warned_of_unless_the_rules_say_otherwise():
         ({"created_at": {"lte": "2025-07-31"}}, FilterRules(), F.created_at <= "2025-07-31"),
         ({"created_at": {"lte": "2025-07-31"}}, FilterRules(date_bound="whole_day"), F.created_at < "2025-08-01"),
         ({"created_at": {"gt": "2025-07-31"}}, FilterRules(date_bound="whole_day"), F.created_at >= "2025-08-01"),
+        ({"created_at": {"lte": "9999-12-31"}}, FilterRules(date_bound="whole_day"), F.created_at < "9999-12-31"),
         (
             {"created_at": {"lte": "2025-07-31T00:00:00Z", "gte": "2025-07-01"}},
             FilterRules(date_bound="whole_day"),

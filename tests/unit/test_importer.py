@@ -85,6 +85,8 @@ BAD = [
     (b'{"user_id": "a"}', "memory:"),
     (b'{"memory": "", "user_id": "a"}', "memory:"),
     (b'{"memory": "x"}', "names nobody"),
+    (b'{"memory": "x", "user_id": "*"}', "means any"),
+    (b'{"memory": "x", "user_id": "a", "expiration_date": "20250101"}', "expiration_date:"),
     (b'{"memory": "x", "user_id": ""}', "user_id:"),
     (b'{"memory": "x", "user_id": 5}', "user_id:"),
     (b'{"memory": "x", "user_id": "a", "mood": "good"}', "unknown field 'mood'"),
@@ -126,6 +128,18 @@ def test_a_time_that_the_spec_cannot_answer_with_is_completed(written, listed):
         answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
 
     assert json.loads(answer.body)["results"][0]["created_at"] == listed
+
+
+def test_an_id_is_one_however_it_is_spelled(store):
+    name = "550e8400-e29b-41d4-a716-446655440000"
+
+    assert import_lines(store, lines({**RECORD, "id": name})).added == 1
+    assert import_lines(store, lines({**RECORD, "id": f"urn:uuid:{name.upper()}"})).known == 1
+    assert stored(store)[0]["id"] == name
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(store):
+    assert import_lines(store, [b"\xef\xbb\xbf" + lines(RECORD)[0]]).added == 1
 
 
 def test_another_memory_with_the_same_id_is_named_and_not_passed_over(store):

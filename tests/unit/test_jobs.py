@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mem0_exports import ConfigurationError, F
+from sqlalchemy.exc import OperationalError
+
+from mem0_exports import ConfigurationError, F, Filter
 from mem0_exports.local import jobs, memories
 from mem0_exports.local.store import Store
 
@@ -119,7 +122,7 @@ def test_by_filters_the_newest_export_is_found_however_they_are_written(store):
         return None if each is None else each["id"]
 
     assert found(F.user_id == "alex") == "e-2"
-    assert found(jobs.Filter.from_dict({"user_id": {"eq": "alex"}})) == "e-2"
+    assert found(Filter.from_dict({"user_id": {"eq": "alex"}})) == "e-2"
     assert found(F.user_id == "alex", org_id="o", project_id="p") == "e-2"
     assert found(F.user_id == "alex", org_id="other") is None
     assert found(F.user_id == "mara") is None
@@ -193,3 +196,105 @@ def test_many_processes_may_open_one_new_file_at_once(tmp_path):
     errors = [process.communicate(timeout=60)[1].decode() for process in running]
 
     assert errors == [""] * 6
+
+
+def test_filters_find_their_export_in_whatever_order_they_are_written(store):
+    where = (F.user_id.in_("a", "b")) & (F.app_id == "c") & ((F.run_id == "r") | (F.run_id == "s"))
+    jobs.create(store, "e-1", START, schema=SCHEMA, filters=where)
+    same = ((F.run_id == "s") | (F.run_id == "r")) & (F.app_id == "c") & (F.user_id.in_("b", "a"))
+
+    assert jobs.find(store, START, export_id=None, filters=same)["id"] == "e-1"
+
+
+def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store, monkeypatch):
+    class PanicException(BaseException):
+        pass
+
+    def panic(*_arguments, **_named):
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr(jobs, "extract", panic)
+    new_job(store)
+    jobs.run(store, jobs.claim(store, START), lambda: START)
+
+    assert row(store)["state"] == "FAILED"
+    assert row(store)["reason"] == "internal error: PanicException"
+
+
+def test_a_fault_of_the_store_is_no_fault_of_the_job(store, monkeypatch):
+    def locked(*_arguments):
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    new_job(store)
+    job = jobs.claim(store, START)
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.memories, "through", locked)
+        with pytest.raises(OperationalError):
+            jobs.run(store, job, lambda: START)
+    assert row(store)["state"] == "RUNNING"
+
+    later = START + LEASE + timedelta(seconds=1)
+    jobs.run(store, jobs.claim(store, later), lambda: later)
+    assert row(store, now=later)["state"] == "DONE"
+
+
+def test_a_lease_is_renewed_while_the_work_goes_on(store):
+    new_job(store)
+    more = [memories.row_for({"memory": str(n), "user_id": "alex"}, f"n-{n}", START) for n in range(20)]
+    memories.import_rows(store, more)
+    job = jobs.claim(store, START)
+    clock = iter(START + n * LEASE / 3 for n in range(1000))
+
+    jobs.run(store, job, lambda: next(clock))
+
+    assert (row(store)["state"], row(store)["attempt"]) == ("DONE", 1)
+
+
+def test_expired_exports_are_deleted_when_a_new_one_is_made(store):
+    new_job(store, "e-1")
+    jobs.create(store, "e-2", START + timedelta(days=8), schema=SCHEMA, filters=F.user_id == "alex")
+
+    with store.read() as connection:
+        assert [each for (each,) in connection.exec_driver_sql("SELECT id FROM exports")] == ["e-2"]
+
+
+def test_a_database_of_something_else_is_not_changed(tmp_path):
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE memories (id, body)")
+    other.close()
+
+    with pytest.raises(ConfigurationError, match="something else"):
+        Store(path)
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("memories",)]
+    other.close()
+
+
+def test_a_path_is_not_empty():
+    with pytest.raises(ConfigurationError, match="not empty"):
+        Store("")
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_closing_while_others_work_is_an_error_and_no_crash(tmp_path, kind):
+    code = f"""
+import threading
+from mem0_exports import Client, ConfigurationError
+client = Client.local({":memory:" if kind == "memory" else str(tmp_path / "store.db")!r})
+def work():
+    try:
+        for n in range(100000):
+            client.memories.add(str(n), user_id="a")
+    except ConfigurationError:
+        pass
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads: thread.start()
+import time; time.sleep(0.3)
+client.close()
+for thread in threads: thread.join(20)
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -11,6 +11,7 @@ from mem0_exports._times import moment, text_of
 
 
 _STAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -41,6 +42,8 @@ def text_at(moment_us: int) -> str:
 
 def day(text: str) -> int | None:
     """The first microsecond of a day written YYYY-MM-DD, or None where it is none."""
+    if not _DAY.fullmatch(text):
+        return None
     try:
         found = date.fromisoformat(text)
     except ValueError:

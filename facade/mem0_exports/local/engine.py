@@ -12,6 +12,8 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from sqlalchemy.exc import OperationalError
+
 from mem0_exports._filter_rules import CAREFUL, FilterRules
 from mem0_exports._keys import usable_key
 from mem0_exports.errors import InputError
@@ -80,6 +82,10 @@ class Engine:
             answer = self._perform(operation, query, body)
         except operations.Refused as refused:
             answer = refused.answer
+        except OperationalError as error:
+            if "locked" not in str(error.orig):
+                raise
+            return _answer(503, {"detail": "The store is busy: another process holds it."}, {"retry-after": "1"})
         return self._checked(operation, answer)
 
     def _let_in(self, headers: Mapping[str, str]) -> bool:

@@ -69,7 +69,8 @@ def import_lines(
         rows.clear()
         numbers.clear()
 
-    for number, line in enumerate(lines, 1):
+    for number, given in enumerate(lines, 1):
+        line = given.removeprefix(b"\xef\xbb\xbf") if number == 1 else given
         if not line.strip():
             continue
         try:
@@ -105,6 +106,8 @@ def _record(line: bytes) -> dict[str, Any]:
     for name in _TEXTS:
         if record.get(name) is not None and not (isinstance(record[name], str) and record[name]):
             raise _BadRecord(f"{name}: expected a string that is not empty")
+        if name in ENTITY_FIELDS and record.get(name) == "*":
+            raise _BadRecord(f"{name}: '*' means any in filters, so nobody could be found by it")
     if not any(record.get(name) for name in ENTITY_FIELDS):
         raise _BadRecord(f"names nobody: one of {', '.join(ENTITY_FIELDS)} is needed")
     metadata, categories = record.get("metadata"), record.get("categories")
@@ -126,7 +129,7 @@ def _check_times(record: dict[str, Any]) -> None:
                 raise _BadRecord(str(error)) from None
     if record.get("id") is not None:
         try:
-            uuid.UUID(record["id"])
+            record["id"] = str(uuid.UUID(record["id"]))
         except ValueError:
             raise _BadRecord(f"id: {record['id']!r} is no UUID") from None
     if record.get("expiration_date") is not None and clock.day(record["expiration_date"]) is None:

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from mem0_exports._filter_tree import Filter
+from sqlalchemy.exc import SQLAlchemyError
+
+from mem0_exports._filter_documents import parse
+from mem0_exports._filter_rules import CAREFUL
 from mem0_exports.local import clock, memories
 from mem0_exports.local.extract import Unfillable, extract
 from mem0_exports.local.store import exports
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from mem0_exports._filter_tree import Filter
     from mem0_exports.local.store import Store
 
 LEASE: Final = 60_000_000
@@ -39,6 +43,7 @@ _LOOK: Final = 1.0
 """Seconds after which an idle worker looks for jobs of other processes."""
 
 _INSERT: Final = sa.insert(exports)
+_DELETE_EXPIRED: Final = sa.delete(exports).where(exports.c.expires_us <= sa.bindparam("now"))
 
 _log = logging.getLogger("mem0_exports.local")
 
@@ -72,12 +77,26 @@ def create(store: Store, export_id: str, now: datetime, *, schema: Any, filters:
         **fields,
     }
     with store.write() as connection:
+        connection.execute(_DELETE_EXPIRED, {"now": created})
         connection.execute(_INSERT, row)
 
 
 def filters_key(filters: Filter) -> str:
-    """Filters as the text that exports are found by."""
-    return json.dumps(filters.to_dict(), ensure_ascii=False, sort_keys=True)
+    """Filters as the text that exports are found by, which is the same in whatever order they were written."""
+    return json.dumps(_sorted(filters.to_dict()), ensure_ascii=False, sort_keys=True)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return sorted(map(_sorted, value), key=lambda each: json.dumps(each, sort_keys=True))
+    return value
+
+
+def filters_of(document: dict[str, Any]) -> Filter:
+    """The filters of a job, which were checked when it was made."""
+    return parse(document, CAREFUL, deepest=None)
 
 
 def find(store: Store, now: datetime, *, export_id: str | None, filters: Filter | None, **filed: str | None) -> Any:
@@ -139,21 +158,31 @@ def run(store: Store, job: Job, now: Callable[[], datetime]) -> None:
     if job.attempt > MOST_ATTEMPTS:
         _fail(store, job, f"gave up after {MOST_ATTEMPTS} attempts that ended without a word")
         return
-    started = now()
+    started = clock.microseconds(now())
+    renewed = started
+
+    def keep() -> None:
+        """Renew the lease before it ends; Fenced where another worker has the job."""
+        nonlocal renewed
+        moment = clock.microseconds(now())
+        if moment - renewed >= LEASE // 4:
+            _write(store, job, available_us=moment + LEASE)
+            renewed = moment
 
     def records() -> Iterator[dict[str, Any]]:
-        for batch in memories.through(store, Filter.from_dict(job.filters), started):
-            _write(store, job, available_us=clock.microseconds(now()) + LEASE)
-            yield from map(memories.record_of, batch)
+        for batch in memories.through(store, filters_of(job.filters), now()):
+            for row in batch:
+                keep()
+                yield memories.record_of(row)
 
     try:
         data, report = extract(job.schema, records(), instructions=job.instructions)
     except Unfillable as error:
         _fail(store, job, str(error), report=error.report.to_json())
         return
-    except Fenced:
-        raise
-    except Exception as error:  # noqa: BLE001 -- whatever one job does, the worker goes on
+    except (Fenced, SQLAlchemyError, KeyboardInterrupt, SystemExit):
+        raise  # no fault of the job: it is tried again
+    except BaseException as error:  # noqa: BLE001 -- a panic of native code is no Exception, and would come again
         _log.exception("export %s failed", job.id)
         _fail(store, job, f"internal error: {type(error).__name__}")
         return
@@ -194,7 +223,7 @@ class Worker:
                     run(self._store, job, self._now)
             except Fenced as fenced:
                 _log.warning("export %s was taken over by another worker", fenced)
-            except Exception:  # noqa: BLE001 -- whatever happens, the thread goes on: nobody else runs the jobs
+            except BaseException:  # noqa: BLE001 -- whatever happens, the thread goes on: nobody else runs the jobs
                 _log.exception("the worker stumbled; going on")
             if not self._stopped:
                 self._wake.wait(_LOOK)

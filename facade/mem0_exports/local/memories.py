@@ -75,12 +75,13 @@ def _digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def add(store: Store, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Store the rows whose text their owners do not have yet; returns those."""
+def add(store: Store, rows: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Store the rows whose text their owners do not have, or only in memories that have expired; returns those."""
+    current = _current(now)
     added: list[dict[str, Any]] = []
     with store.write() as connection:
         for row in rows:
-            known = sa.select(memories.c.seq).where(memories.c.text_key == row["text_key"]).limit(1)
+            known = sa.select(memories.c.seq).where(memories.c.text_key == row["text_key"], current).limit(1)
             if connection.execute(known).first() is None:
                 connection.execute(sa.insert(memories), row)
                 added.append(row)
@@ -124,9 +125,13 @@ def _selected(filters: Filter, now: datetime, *, show_expired: bool) -> sa.Colum
     wanted = clause(filters)
     if show_expired:
         return wanted
+    return sa.and_(wanted, _current(now))
+
+
+def _current(now: datetime) -> sa.ColumnElement[bool]:
+    """What has not expired. The day itself still counts; what is no date never expires."""
     today = clock.microseconds(now.replace(hour=0, minute=0, second=0, microsecond=0))
-    # The day itself still counts; what is no date never expires.
-    return sa.and_(wanted, sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= today))
+    return sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= today)
 
 
 def page(

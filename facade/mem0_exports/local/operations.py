@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mem0_exports.local.contract import Problem
     from mem0_exports.local.engine import Engine
 
+MOST_CONDITIONS: Final = 400
+"""Conditions in one filter: some more, and SQLite refuses the expression."""
+
 _PROJECT: Final = {"org_id": "local", "project_id": "local"}
 _NOT_FOUND: Final = "No memory export request found"
 _NO_SCHEMA: Final = "Schema is required and must be a valid object"
@@ -91,6 +94,9 @@ def _filters(engine: Engine, operation_id: str, document: Any, *, scoped: bool =
         filters = Filter.from_dict(document, engine.filter_rules)
     except FilterError as error:
         raise bad_request(operation_id, str(error), about_filters=True) from None
+    if sum(1 for _ in filters.conditions()) > MOST_CONDITIONS:
+        message = f"filters have more than {MOST_CONDITIONS} conditions; in_ takes many values in one"
+        raise bad_request(operation_id, message, about_filters=True)
     if scoped and engine.filter_rules.scope == "required" and not filters.is_scoped():
         raise bad_request(operation_id, _NOT_SCOPED, about_filters=True)
     return filters
@@ -153,7 +159,7 @@ def _memories_add(engine: Engine, body: Any, _parameters: dict[str, int]) -> Out
         for message in body["messages"]
         if message["role"] != "system"
     ]
-    added = memories.add(engine.store, rows)
+    added = memories.add(engine.store, rows, now)
     return Outcome(
         200,
         {

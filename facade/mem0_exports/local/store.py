@@ -88,6 +88,9 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
+        self._closed = False
+        if not self.path:
+            raise ConfigurationError("the path of a store is not empty; ':memory:' keeps it in memory")
         in_memory = self.path == ":memory:"
         self._turn: contextlib.AbstractContextManager[Any] = (
             threading.RLock() if in_memory else contextlib.nullcontext()
@@ -113,6 +116,8 @@ class Store:
                     f"the store {self.path!r} was written by a newer mem0-exports (version {version}, this one knows "
                     f"{SCHEMA_VERSION}); upgrade this one"
                 )
+            if version == 0 and sa.inspect(connection).get_table_names():
+                raise ConfigurationError(f"{self.path!r} is a database of something else; it was not changed")
             if version == 0:
                 tables.create_all(connection)
                 connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -120,22 +125,31 @@ class Store:
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that writes nothing."""
-        with self._turn, self._engine.connect() as connection:
-            yield connection
+        with self._turn:
+            self._check_open()
+            with self._engine.connect() as connection:
+                yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that excludes other writers from its start, committed at the end."""
-        with (
-            self._turn,
-            self._engine.connect().execution_options(mem0_exports_write=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        with self._turn:
+            self._check_open()
+            with (
+                self._engine.connect().execution_options(mem0_exports_write=True) as connection,
+                connection.begin(),
+            ):
+                yield connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError(f"the store {self.path!r} is closed")
 
     def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
+        """Close all connections, once nobody is using the one of a store in memory."""
+        with self._turn:
+            self._closed = True
+            self._engine.dispose()
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:

@@ -47,14 +47,9 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             return self._engine
 
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
-        from sqlalchemy.exc import OperationalError  # noqa: PLC0415 -- the engine loads it
-
         url = request.url
         headers = dict(request.headers)
-        try:
-            answer = self.engine.respond(request.method, url.path, url.query.decode(), headers, body)
-        except OperationalError as error:  # another process holds the store for too long
-            raise httpx.ReadTimeout(f"the store does not answer: {error.orig}", request=request) from None
+        answer = self.engine.respond(request.method, url.path, url.query.decode(), headers, body)
         return httpx.Response(
             answer.status, headers={"content-type": "application/json", **answer.headers}, content=answer.body
         )

@@ -10,14 +10,14 @@ import json
 import math
 import re
 
+from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from urllib.parse import unquote
+
+import jsonschema_rs
 
 from mem0_exports._json_schema import check, validator
-
-
-if TYPE_CHECKING:
-    import jsonschema_rs
 
 
 class Mismatch(ValueError):
@@ -33,31 +33,64 @@ def check_schema(schema: dict[str, Any]) -> None:
     check(schema, linear=True)
 
 
-class Shape:
-    """A part of a schema, with its references resolved and its nulls set apart."""
+class _Document:
+    """A whole schema. Each part is validated where it stands, so that its draft, its ids and its references hold."""
 
-    def __init__(self, schema: Any, definitions: dict[str, Any]) -> None:
-        self._definitions = definitions
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+        self._validators = jsonschema_rs.validator_map_for(
+            schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
+        )
+
+    def validator(self, pointer: str, schema: Any) -> jsonschema_rs.Validator:
+        """The validator of the part `schema`, which stands at `pointer`."""
+        return self._validators.get(pointer) or validator(schema, linear=True)
+
+    def at(self, reference: str) -> Any:
+        """What a reference inside the document means, or None."""
+        node: Any = self.schema
+        for part in reference.split("/")[1:]:
+            key = unquote(part).replace("~1", "/").replace("~0", "~")
+            node = node.get(key) if isinstance(node, dict) else None
+        return node if reference.startswith("#") else None
+
+
+class Shape:
+    """A part of a schema, with its references resolved and its null alternative set apart."""
+
+    def __init__(self, document: _Document, pointer: str, schema: Any) -> None:
+        self._document = document
+        self._pointer = pointer
         self.written = schema
-        node, self.nullable = _without_null(_resolved(schema, definitions), definitions)
-        self.node: dict[str, Any] = node if isinstance(node, dict) else {}
+        node, self._places = _resolved(document, schema, pointer)
+        self.node, self._inner = _without_null(document, node, self._places)
+
+    @classmethod
+    def of(cls, schema: dict[str, Any]) -> Shape:
+        """The shape of a whole schema."""
+        return cls(_Document(schema), "#", schema)
+
+    def _part(self, key: str, schema: Any, *names: str | int) -> Shape:
+        """The shape of what stands below the keyword `key`."""
+        path = [self._places.get(key, self._pointer), key]
+        path += [str(name).replace("~", "~0").replace("/", "~1") for name in names]
+        return Shape(self._document, "/".join(path), schema)
 
     @cached_property
     def kinds(self) -> set[str]:
-        """The types that the schema names; empty where it names none."""
+        """The types that the schema names, other than null; empty where it names none."""
         kinds = self.node.get("type", [])
-        return {kinds} if isinstance(kinds, str) else set(kinds)
+        return ({kinds} if isinstance(kinds, str) else set(kinds)) - {"null"}
 
-    @property
-    def has_default(self) -> bool:
-        """Whether the type fills a missing value itself."""
-        return isinstance(self.written, dict) and "default" in self.written
+    @cached_property
+    def nullable(self) -> bool:
+        """Whether null is a value of this shape."""
+        return self.problem(None) is None
 
     @cached_property
     def properties(self) -> dict[str, Shape]:
         """The declared properties of an object."""
-        declared = self.node.get("properties", {})
-        return {name: Shape(schema, self._definitions) for name, schema in declared.items()}
+        return {name: self._part("properties", each, name) for name, each in self.node.get("properties", {}).items()}
 
     @cached_property
     def required(self) -> set[str]:
@@ -67,19 +100,21 @@ class Shape:
     @cached_property
     def items(self) -> Shape:
         """The items of an array."""
-        return Shape(self.node.get("items", {}), self._definitions)
+        return self._part("items", self.node.get("items", {}))
 
     @cached_property
     def branches(self) -> list[Shape]:
-        """The alternatives of a union."""
-        return [Shape(each, self._definitions) for key in ("anyOf", "oneOf") for each in self.node.get(key, ())]
+        """The alternatives of a union, other than null."""
+        return [
+            self._part(key, each, index)
+            for key in ("anyOf", "oneOf")
+            for index, each in enumerate(self.node.get(key, ()))
+            if each != _NULL
+        ]
 
     @cached_property
     def _validator(self) -> jsonschema_rs.Validator:
-        return validator(self._with_definitions(self.written), linear=True)
-
-    def _with_definitions(self, schema: Any) -> Any:
-        return {**schema, "$defs": self._definitions} if isinstance(schema, dict) and self._definitions else schema
+        return self._document.validator(self._pointer, self.written)
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with `value`, or None."""
@@ -87,6 +122,12 @@ class Shape:
 
     def fit(self, value: Any) -> Any:
         """`value`, or the value of this shape that says the same; Mismatch where there is none."""
+        try:
+            return self._fit(value)
+        except RecursionError:
+            raise Mismatch("nested too deep for the schema") from None
+
+    def _fit(self, value: Any) -> Any:
         problem = self.problem(value)
         if problem is None and not (isinstance(value, dict) and self._renames(value)):
             return value
@@ -95,15 +136,15 @@ class Shape:
                 return candidate
         if problem is None:
             return value
-        if self.nullable:  # "not of type integer" says more than "not valid under any of two schemas"
-            problem = _first(validator(self._with_definitions(self.node), linear=True), value) or problem
+        if self._inner is not None:  # "not of type integer" says more than "not valid under any of two schemas"
+            problem = _first(self._document.validator(*self._inner), value) or problem
         raise Mismatch(problem)
 
     def _candidates(self, value: Any) -> list[Any]:
         """What `value` may be written as in this shape."""
         for branch in self.branches:
             try:
-                return [branch.fit(value)]
+                return [branch._fit(value)]
             except Mismatch:
                 continue
         if isinstance(value, dict):
@@ -111,7 +152,8 @@ class Shape:
         if isinstance(value, list):
             return [self._list(value)] if "items" in self.node else []
         if "array" in self.kinds:
-            return [self._list([value])]
+            # One value stands for a list of one, where it is clear what a list of one is.
+            return [self._list([value])] if self.items.kinds and "array" not in self.items.kinds else []
         return [*_written_as(value, self.kinds), *self._choices(value)]
 
     def _renames(self, value: dict[str, Any]) -> dict[str, str]:
@@ -127,7 +169,7 @@ class Shape:
         """`value` with declared names and fitted values: with its other keys, and without them."""
         renames = self._renames(value)
         declared = {
-            name: shape.fit(value[renames.get(name, name)])
+            name: shape._fit(value[renames.get(name, name)])
             for name, shape in self.properties.items()
             if renames.get(name, name) in value
         }
@@ -136,7 +178,7 @@ class Shape:
 
     def _list(self, value: list[Any]) -> list[Any]:
         items = self.items
-        return [items.fit(each) for each in value]
+        return [items._fit(each) for each in value]
 
     def _choices(self, value: Any) -> list[Any]:
         """The one enum member that is spelled like `value` but for case, spaces and underscores."""
@@ -161,8 +203,8 @@ def _written_as(value: Any, kinds: set[str]) -> list[Any]:
         text = value.strip()
         if "integer" in kinds and _INTEGER.fullmatch(text):
             found.append(int(text))
-        if "number" in kinds and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-            found.append(int(text) if _INTEGER.fullmatch(text) else float(text))
+        if "number" in kinds and _NUMBER.fullmatch(text) and len(text) <= 40:
+            found += _exactly(text)
         if "boolean" in kinds and text.casefold() in {"true", "false"}:
             found.append(text.casefold() == "true")
         return found
@@ -171,40 +213,54 @@ def _written_as(value: Any, kinds: set[str]) -> list[Any]:
     return []
 
 
+def _exactly(text: str) -> list[int | float]:
+    """The number that a text says, where a number can say the same: 0.1 can, and 0.12345678901234567890 cannot."""
+    exact = Decimal(text)
+    if not any(mark in text for mark in ".eE"):
+        return [int(text)]
+    number = float(text)
+    return [number] if math.isfinite(number) and Decimal(repr(number)) == exact else []
+
+
 def folded(name: str) -> str:
     """A name without what naming styles differ in: case, underscores, hyphens, spaces."""
     return re.sub(r"[_\-\s]", "", name).casefold()
 
 
-def _resolved(schema: Any, definitions: dict[str, Any]) -> Any:
-    """`schema` behind its local references; siblings of $ref stay."""
+_NULL: Final = {"type": "null"}
+
+
+def _resolved(document: _Document, schema: Any, pointer: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """`schema` behind its references, siblings of $ref included; and for each keyword the pointer of where it stands."""
+    node: dict[str, Any] = {}
+    places: dict[str, str] = {}
     for _ in range(32):  # a chain of references that is longer is a loop
-        if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
-            return schema
-        reference = schema["$ref"]
-        target = definitions.get(reference.removeprefix("#/$defs/")) if reference.startswith("#/$defs/") else None
-        if not isinstance(target, dict):
-            return schema
-        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
-    return {}
+        if not isinstance(schema, dict):
+            break
+        for key, each in schema.items():
+            if key not in node:
+                node[key], places[key] = each, pointer
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            break
+        schema, pointer = document.at(reference), reference.rstrip("/")
+    return node, places
 
 
-def _without_null(schema: Any, definitions: dict[str, Any]) -> tuple[Any, bool]:
-    """`schema` less its null alternative, and whether it had one."""
-    if not isinstance(schema, dict):
-        return schema, False
-    kinds = schema.get("type")
-    if isinstance(kinds, list) and "null" in kinds:
-        return {**schema, "type": [kind for kind in kinds if kind != "null"]}, True
-    if kinds == "null":
-        return schema, True
+def _without_null(
+    document: _Document, node: dict[str, Any], places: dict[str, str]
+) -> tuple[dict[str, Any], tuple[str, Any] | None]:
+    """`node` with the one alternative that it has beside null taken in, which is returned too: its pointer and schema."""
     for key in ("anyOf", "oneOf"):
-        branches = schema.get(key)
-        if not isinstance(branches, list) or {"type": "null"} not in branches:
+        branches = node.get(key)
+        if not isinstance(branches, list) or _NULL not in branches:
             continue
-        others = [each for each in branches if each != {"type": "null"}]
-        rest = {name: value for name, value in schema.items() if name != key}
-        if len(others) == 1 and isinstance(others[0], dict):
-            return _resolved({**rest, **others[0]}, definitions), True
-        return {**rest, key: others}, True
-    return schema, False
+        others = [(index, each) for index, each in enumerate(branches) if each != _NULL]
+        if len(others) != 1 or not isinstance(others[0][1], dict):
+            continue
+        index, other = others[0]
+        pointer = f"{places[key]}/{key}/{index}"
+        inner, inner_places = _resolved(document, other, pointer)
+        places.update(inner_places)
+        return {**{name: each for name, each in node.items() if name != key}, **inner}, (pointer, other)
+    return node, None

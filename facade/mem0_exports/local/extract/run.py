@@ -82,10 +82,10 @@ class _Source:
         """Why there is no value, where no memory has one."""
         return _NO_SOURCE if self.said is None else f"no memory has {self.said}"
 
-    def value(self, record: Record) -> Any:
-        """The value that the memory has, or _MISSING. A null is none."""
-        found = self._by_name(record) if self.said is None else self._as_said(record, *self.said)
-        return _MISSING if found is None else found
+    def values(self, record: Record) -> list[Any]:
+        """What the memory has, the first choice first. A null is nothing."""
+        found = self._by_name(record) if self.said is None else [self._as_said(record, *self.said)]
+        return [value for value in found if value is not None]
 
     def _as_said(self, record: Record, kind: str, name: str) -> Any:
         if kind == "metadata":
@@ -97,17 +97,26 @@ class _Source:
             return record["memory"] if fits else None
         return None  # a count is of no single memory
 
-    def _by_name(self, record: Record) -> Any:
-        found = record.get(self._own) if self._own else None
-        if found is None:
-            metadata = record["metadata"] or {}
-            found = metadata.get(self.name)
-            if found is None:
-                alike = [key for key in metadata if folded(key) == self._folded]
-                found = metadata[alike[0]] if len(alike) == 1 else None
-        if found is None and self._also:
-            found = record.get(self._also)
-        return found
+    def _by_name(self, record: Record) -> list[Any]:
+        metadata = record["metadata"] or {}
+        alike = [key for key in metadata if folded(key) == self._folded]
+        key = self.name if self.name in metadata else alike[0] if len(alike) == 1 else None
+        return [
+            record.get(self._own) if self._own else None,
+            None if key is None else metadata[key],
+            record.get(self._also) if self._also else None,
+        ]
+
+
+def _first_fit(shape: Shape, values: list[Any]) -> Any:
+    """The first of the values that fits; the Mismatch of the first where none does."""
+    mismatch: Mismatch | None = None
+    for value in values:
+        try:
+            return shape.fit(value)
+        except Mismatch as error:
+            mismatch = mismatch or error
+    raise mismatch or Mismatch("there is no value")
 
 
 class _Field:
@@ -122,16 +131,26 @@ class _Field:
 
     def see(self, record: Record) -> None:
         """Take what the memory has for this property."""
-        value = self.source.value(record)
-        if value is not _MISSING:
-            self.take(value, record["id"])
+        values = self.source.values(record)
+        if values:
+            self.take(values, record["id"])
 
-    def take(self, value: Any, memory_id: str) -> None:
+    def take(self, values: list[Any], memory_id: str) -> None:
+        """Take one of these values, the first that fits."""
         raise NotImplementedError
 
     def result(self) -> Any:
         """The value, or _MISSING."""
         raise NotImplementedError
+
+    def settled(self) -> Any:
+        """The result, if the whole of it fits the property; a gap and _MISSING otherwise."""
+        value = self.result()
+        if value is not _MISSING and (problem := self.shape.problem(value)) is not None:
+            self.gaps[self.name, f"what the memories say together does not fit: {problem}"] += 1
+            self.memory_ids = []
+            return _MISSING
+        return value
 
     def misfit(self, value: Any, error: Mismatch) -> None:
         """Note a value that was left out."""
@@ -148,11 +167,11 @@ class _Newest(_Field):
 
     _value: Any = _MISSING
 
-    def take(self, value: Any, memory_id: str) -> None:
+    def take(self, values: list[Any], memory_id: str) -> None:
         try:
-            self._value = self.shape.fit(value)
+            self._value = _first_fit(self.shape, values)
         except Mismatch as error:
-            self.misfit(value, error)
+            self.misfit(values[0], error)
         else:
             self.memory_ids = [memory_id]
 
@@ -184,14 +203,17 @@ class _Distinct(_Field):
         self._item = shape.items
         self._values: dict[str, Any] = {}
 
-    def take(self, value: Any, memory_id: str) -> None:
+    def take(self, values: list[Any], memory_id: str) -> None:
+        value = values[0]
         for each in value if isinstance(value, list) else [value]:
             try:
+                if "array" in self._item.kinds and not isinstance(each, list):
+                    raise Mismatch("is no list, as each value of this list has to be")
                 fitted = self._item.fit(each)
             except Mismatch as error:
                 self.misfit(each, error)
                 continue
-            key = json.dumps(fitted, sort_keys=True)
+            key = json.dumps(_as_compared(fitted), sort_keys=True)
             if key not in self._values:
                 self._values[key] = fitted
                 self.trace(memory_id)
@@ -201,7 +223,7 @@ class _Distinct(_Field):
 
 
 class _Records(_Field):
-    """One record for each memory."""
+    """One record for each memory; or, where memories have lists of records under this name, those and no other."""
 
     def __init__(self, name: str, shape: Shape) -> None:
         super().__init__(name, shape)
@@ -209,18 +231,38 @@ class _Records(_Field):
         self._required = self._item.required
         self._columns = [(_Source(key, each), each) for key, each in self._item.properties.items()]
         self._records: list[Record] = []
+        self._listed: list[Any] = []
+        self._listed_ids: list[str] = []
+        self._lists = self.source.said is not None
 
     def see(self, record: Record) -> None:
+        given = [value for value in self.source.values(record) if isinstance(value, list)]
+        if given:
+            self._lists = True
+            self._see_list(given[0], record["id"])
+        elif not self._lists:
+            self._see_memory(record)
+
+    def _see_list(self, given: list[Any], memory_id: str) -> None:
+        for each in given:
+            try:
+                self._listed.append(self._item.fit(each))
+            except Mismatch as error:
+                self.misfit(each, error)
+            else:
+                self._listed_ids.append(memory_id)
+
+    def _see_memory(self, record: Record) -> None:
         filled: Record = {}
         for source, shape in self._columns:
             path = f"{self.name}[].{source.name}"
-            value = source.value(record)
-            if value is not _MISSING:
+            values = source.values(record)
+            if values:
                 try:
-                    filled[source.name] = shape.fit(value)
+                    filled[source.name] = _first_fit(shape, values)
                     continue
                 except Mismatch as error:
-                    self.gaps[path, _misfit(value, error)] += 1
+                    self.gaps[path, _misfit(values[0], error)] += 1
             else:
                 self.gaps[path, source.absent] += 1
             if source.name not in self._required:
@@ -241,7 +283,12 @@ class _Records(_Field):
             self.trace(record["id"])
 
     def result(self) -> Any:
-        return self._records or _MISSING
+        if not self._lists:
+            return self._records or _MISSING
+        self.memory_ids = list(dict.fromkeys(self._listed_ids))[:_TRACED]
+        # What was said of records of single memories is about records that are not in the result.
+        self.gaps = Counter({key: times for key, times in self.gaps.items() if "[]" not in key[0]})
+        return self._listed or _MISSING
 
 
 _NO_SOURCE: Final = "no field and no metadata key of this name"
@@ -251,7 +298,7 @@ def _field(name: str, shape: Shape) -> _Field:
     said = source_of(shape.node)
     if said is not None and said.kind == "count":
         return _Count(name, shape)
-    if shape.kinds == {"array"}:
+    if shape.kinds == {"array"} and "prefixItems" not in shape.node and isinstance(shape.node.get("items", {}), dict):
         return _Records(name, shape) if shape.items.node.get("properties") else _Distinct(name, shape)
     return _Newest(name, shape)
 
@@ -259,8 +306,9 @@ def _field(name: str, shape: Shape) -> _Field:
 class _Filling:
     """A schema that is being filled: one branch of the root, or the whole where it is no union."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, root: Shape) -> None:
         self._shape = shape
+        self._root = root
         self._fields = [_field(name, each) for name, each in shape.properties.items()]
 
     def see(self, record: Record) -> None:
@@ -274,7 +322,7 @@ class _Filling:
         lacking: list[str] = []
         gaps: list[Gap] = []
         for field in self._fields:
-            value = field.result()
+            value = field.settled()
             if value is _MISSING and not field.gaps:
                 field.gaps[field.name, field.source.absent] += 1
             gaps += [Gap(path, why, times, _nearest(path, why, keys)) for (path, why), times in field.gaps.items()]
@@ -296,7 +344,7 @@ class _Filling:
                 "add memories with metadata keys of these names",
                 report,
             )
-        problem = self._shape.problem(data)
+        problem = self._shape.problem(data) or self._root.problem(data)
         if problem is not None:
             raise Unfillable(f"what the memories say does not fit the schema: {problem}", report)
         return data, report
@@ -308,8 +356,9 @@ def extract(schema: Record, records: Iterable[Record], *, instructions: str | No
     Of a union of objects, the first that can be filled. Raises Unfillable where a required property has no value that
     fits, or the whole does not fit the schema.
     """
-    root = Shape(schema, schema.get("$defs", {}))
-    fillings = [_Filling(each) for each in ([] if root.properties else root.branches)] or [_Filling(root)]
+    root = Shape.of(schema)
+    unions = [] if root.properties else root.branches
+    fillings = [_Filling(each, root) for each in unions] or [_Filling(root, root)]
     count = 0
     keys: set[str] = set()
     for record in records:
@@ -335,6 +384,11 @@ def _nearest(path: str, reason: str, keys: set[str]) -> str | None:
     others = sorted(key for key in keys if folded(key) != folded(name))
     close = difflib.get_close_matches(name, others, 1, 0.7)
     return close[0] if close else None
+
+
+def _as_compared(value: Any) -> Any:
+    """A value as JSON Schema compares it: 1.0 is 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _misfit(value: Any, error: Mismatch) -> str:
