@@ -22,7 +22,8 @@ T = TypeVar("T", bound="Filters")
 @_attrs_define
 class Filters:
     """Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND.
+    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
+    400 conditions.
 
     """
 
@@ -52,7 +53,8 @@ class Filters:
     """ Operators on the categories of a memory. """
     metadata: MetadataCondition | Unset = UNSET
     """ Metadata keys of the top level, each with the value it has to equal, or with one of the operators eq, ne and
-    contains, such as `{"city": {"ne": "Porto"}}`.
+    contains, such as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A missing key equals
+    nothing and differs from everything; `contains` looks into a text, or for an item of a list.
      """
     keywords: KeywordsCondition | Unset = UNSET
     """ Operators on the text of a memory. """

@@ -22,7 +22,8 @@ class GetMemoryExportRequest:
     """ The `id` of the receipt. Wins over the filters where both are given. """
     filters: Filters | Unset = UNSET
     """ Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND.
+    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
+    400 conditions.
      """
     org_id: str | Unset = UNSET
     """ Finds only exports filed under this organization. """

@@ -12,7 +12,8 @@ T = TypeVar("T", bound="JsonSchema")
 @_attrs_define
 class JsonSchema:
     """The shape of the result: a JSON Schema whose root is an object, such as Pydantic's `model_json_schema()`
-    returns it, `$defs` included.
+    returns it, `$defs` included. The embedded engine never opens a reference to a file or an address, and takes
+    only patterns that are matched in linear time (no look-around, no back references).
 
     """
 

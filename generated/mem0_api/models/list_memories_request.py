@@ -20,7 +20,8 @@ class ListMemoriesRequest:
 
     filters: Filters
     """ Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND.
+    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
+    400 conditions.
      """
     show_expired: bool | Unset = False
     """ Also memories whose expiration date has passed. """

@@ -21,11 +21,13 @@ class MemoryExportRequest:
 
     schema: JsonSchema
     """ The shape of the result: a JSON Schema whose root is an object, such as Pydantic's `model_json_schema()`
-    returns it, `$defs` included.
+    returns it, `$defs` included. The embedded engine never opens a reference to a file or an address, and takes
+    only patterns that are matched in linear time (no look-around, no back references).
      """
     filters: Filters | Unset = UNSET
     """ Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND.
+    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
+    400 conditions.
      """
     export_instructions: str | Unset = UNSET
     """ Guidance in words for the service's language model, such as which of two conflicting memories wins.

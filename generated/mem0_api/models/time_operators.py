@@ -15,15 +15,25 @@ class TimeOperators:
     """Operators on a time; several have to hold together. There is no eq, a bare value is equality."""
 
     gt: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
+    microseconds.
+     """
     gte: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
+    microseconds.
+     """
     lt: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
+    microseconds.
+     """
     lte: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
+    microseconds.
+     """
     ne: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. """
+    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
+    microseconds.
+     """
     in_: list[str] | Unset = UNSET
     """ At one of these times. """
 

@@ -91,7 +91,9 @@ def sync_detailed(
     """Start an export job
 
      Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs.
+    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
+    that name
+    at least one entity positively, as `memories_list` does, and leaves expired memories out.
 
     Args:
         body (MemoryExportRequest): What to export, and in which shape.
@@ -123,7 +125,9 @@ def sync(
     """Start an export job
 
      Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs.
+    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
+    that name
+    at least one entity positively, as `memories_list` does, and leaves expired memories out.
 
     Args:
         body (MemoryExportRequest): What to export, and in which shape.
@@ -150,7 +154,9 @@ async def asyncio_detailed(
     """Start an export job
 
      Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs.
+    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
+    that name
+    at least one entity positively, as `memories_list` does, and leaves expired memories out.
 
     Args:
         body (MemoryExportRequest): What to export, and in which shape.
@@ -180,7 +186,9 @@ async def asyncio(
     """Start an export job
 
      Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs.
+    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
+    that name
+    at least one entity positively, as `memories_list` does, and leaves expired memories out.
 
     Args:
         body (MemoryExportRequest): What to export, and in which shape.

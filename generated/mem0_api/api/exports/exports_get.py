@@ -81,7 +81,8 @@ def sync_detailed(
 
      Answers with the exported object itself, without an envelope. By id: that export. By filters: the
     newest
-    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    export that was created with these filters, in whatever order they are written. While a job runs the
+    answer is 404, and so it is for an
     unknown id, an expired export (7 days) and a failed one.
 
     Args:
@@ -116,7 +117,8 @@ def sync(
 
      Answers with the exported object itself, without an envelope. By id: that export. By filters: the
     newest
-    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    export that was created with these filters, in whatever order they are written. While a job runs the
+    answer is 404, and so it is for an
     unknown id, an expired export (7 days) and a failed one.
 
     Args:
@@ -146,7 +148,8 @@ async def asyncio_detailed(
 
      Answers with the exported object itself, without an envelope. By id: that export. By filters: the
     newest
-    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    export that was created with these filters, in whatever order they are written. While a job runs the
+    answer is 404, and so it is for an
     unknown id, an expired export (7 days) and a failed one.
 
     Args:
@@ -179,7 +182,8 @@ async def asyncio(
 
      Answers with the exported object itself, without an envelope. By id: that export. By filters: the
     newest
-    export that was created with these filters. While a job runs the answer is 404, and so it is for an
+    export that was created with these filters, in whatever order they are written. While a job runs the
+    answer is 404, and so it is for an
     unknown id, an expired export (7 days) and a failed one.
 
     Args:
