@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from mem0_exports._schema_cost import deepest_value
 from mem0_exports.sources import check_sources
 
 
@@ -20,8 +21,13 @@ def validator(schema: Any, *, linear: bool = False) -> jsonschema_rs.Validator:
 
 
 def check(schema: Any, *, linear: bool = False) -> None:
-    """Unusable where `schema` is no valid JSON Schema of its draft, refers outside itself, or excludes objects."""
+    """Unusable where `schema` is no valid JSON Schema of its draft, refers outside itself, or excludes objects.
+
+    `linear` also refuses what could take exponential time, as a server has to.
+    """
     try:
+        if linear:  # only a server has to mind what strangers' schemas cost
+            deepest_value(schema)
         validator(schema, linear=linear)
         check_sources(schema)
     except jsonschema_rs.ValidationError as error:

@@ -402,3 +402,70 @@ def test_a_schema_that_refers_to_itself_ends():
     assert of(schema, memory(metadata={"x": [1, [2]]}))[0] == {"x": [1, [2]]}
     assert of(schema, memory(metadata={"x": "abc"}))[0] == {}
     assert field({"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}, [1, 2]) == "absent"
+
+
+def doubling(keyword, levels):
+    named = {f"A{n}": {keyword: [{"$ref": f"#/$defs/A{n + 1}"}] * 2} for n in range(levels)}
+    return {"$defs": {**named, f"A{levels}": {"type": "integer"}}, "properties": {"x": {"$ref": "#/$defs/A0"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *(doubling(keyword, 30) for keyword in ("allOf", "anyOf", "oneOf")),
+        {"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}, "properties": {"x": {"$ref": "#/$defs/A"}}},
+        {"properties": {"x": {"$ref": "#/properties/x"}}},
+        {"allOf": [{"$ref": "#"}]},
+    ],
+    ids=lambda schema: str(schema)[:40],
+)
+@pytest.mark.timeout(20)
+def test_a_schema_that_would_keep_the_process_busy_is_refused(schema):
+    with pytest.raises(Unusable, match=r"sub-schemas|leads back"):
+        check_schema(schema)
+
+
+@pytest.mark.timeout(20)
+def test_unions_that_contain_themselves_are_filled_and_end():
+    def branch(kind):
+        return {
+            "type": "object",
+            "properties": {"kind": {"const": kind}, "left": {"$ref": "#/$defs/E"}},
+            "required": ["kind"],
+        }
+
+    schema = {
+        "$defs": {"E": {"anyOf": [branch("a"), branch("b")]}},
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/E"}},
+    }
+    check_schema(schema)
+
+    def nested(depth):
+        value = {"kind": "b"}
+        for _ in range(depth):
+            value = {"kind": "b", "left": value}
+        return value
+
+    assert of(schema, memory(metadata={"x": nested(5)}))[0] == {"x": nested(5)}
+    data, report = of(schema, memory(metadata={"x": {**nested(40), "kind": "?"}}))
+    assert data == {}
+    assert "nested more than 8 deep" in report.gaps[0].reason
+    assert of(schema, memory(metadata={"x": {"kind": "?", "left": nested(6)}}))[0] == {}
+
+
+def test_ordinary_recursion_may_go_deep():
+    class Node(BaseModel):
+        children: list[Node] = []
+
+    schema = {
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/Node"}},
+        "$defs": Node.model_json_schema()["$defs"],
+    }
+    value = {}
+    for _ in range(30):
+        value = {"children": [value]}
+
+    check_schema(schema)
+    assert of(schema, memory(metadata={"x": value}))[0] == {"x": value}

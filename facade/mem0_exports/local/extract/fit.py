@@ -13,11 +13,11 @@ import re
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import unquote
 
 import jsonschema_rs
 
 from mem0_exports._json_schema import check, validator
+from mem0_exports._schema_cost import at, deepest_value
 
 
 class Mismatch(ValueError):
@@ -38,6 +38,7 @@ class _Document:
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
+        self.deepest = deepest_value(schema)
         self._validators = jsonschema_rs.validator_map_for(
             schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
         )
@@ -45,14 +46,6 @@ class _Document:
     def validator(self, pointer: str, schema: Any) -> jsonschema_rs.Validator:
         """The validator of the part `schema`, which stands at `pointer`."""
         return self._validators.get(pointer) or validator(schema, linear=True)
-
-    def at(self, reference: str) -> Any:
-        """What a reference inside the document means, or None."""
-        node: Any = self.schema
-        for part in reference.split("/")[1:]:
-            key = unquote(part).replace("~1", "/").replace("~0", "~")
-            node = node.get(key) if isinstance(node, dict) else None
-        return node if reference.startswith("#") else None
 
 
 class Shape:
@@ -122,10 +115,9 @@ class Shape:
 
     def fit(self, value: Any) -> Any:
         """`value`, or the value of this shape that says the same; Mismatch where there is none."""
-        try:
-            return self._fit(value)
-        except RecursionError:
-            raise Mismatch("nested too deep for the schema") from None
+        if _depth(value) > self._document.deepest:
+            raise Mismatch(f"is nested more than {self._document.deepest} deep")
+        return self._fit(value)
 
     def _fit(self, value: Any) -> Any:
         problem = self.problem(value)
@@ -188,6 +180,16 @@ class Shape:
         return alike if len(alike) == 1 else []
 
 
+def _depth(value: Any) -> int:
+    """How deep a JSON value is nested; a scalar not at all."""
+    depth = 0
+    level = [value]
+    while level := [each for each in level if isinstance(each, dict | list) and each]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
+
+
 def _first(checker: jsonschema_rs.Validator, value: Any) -> str | None:
     """The first thing that is wrong with `value`, and where in it."""
     for error in checker.iter_errors(value):
@@ -243,7 +245,7 @@ def _resolved(document: _Document, schema: Any, pointer: str) -> tuple[dict[str,
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             break
-        schema, pointer = document.at(reference), reference.rstrip("/")
+        schema, pointer = at(document.schema, reference), reference.rstrip("/")
     return node, places
 
 

@@ -1,21 +1,12 @@
-"""Fills a schema from memories.
+"""Fills a schema from memories; `lookup` says where from, `fit` how. What a property becomes:
 
-Where a value comes from, in this order:
-
-0. what an annotation of the schema says (`mem0_exports.sources`), and then nothing else;
-1. the memory's own field of that name: id, memory, user_id, agent_id, app_id, run_id, metadata, categories, created_at,
-   updated_at, expiration_date;
-2. the metadata key of that name;
-3. another common name of an own field: text and content (memory), session_id (run_id), timestamp (created_at),
-   tags (categories), memory_id (id).
-
-Names are equal when they differ only in case, underscores, hyphens and spaces. What a property becomes:
-
-- an array of objects: one record for each memory, filled from that memory alone;
-- any other array: the distinct values over all memories, oldest first;
+- an array of objects: the records in the lists that memories have under this name; where none has any, one record for
+  each memory, filled from that memory alone;
+- an array of anything else: the distinct values over all memories, oldest first;
 - anything else: the value of the newest memory that has one that fits.
 
-Values are only fitted without loss (see `fit`). Nothing is read out of the text of a memory.
+Values are only fitted without loss, and nothing is read out of the text of a memory. What is filled but does not fit as
+a whole is left out and reported, and fails the export only where it is required.
 """
 
 from __future__ import annotations
@@ -27,27 +18,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.local.extract.fit import Mismatch, Shape, folded
+from mem0_exports.local.extract.lookup import NO_SOURCE, Lookup, Record, first_fit
 from mem0_exports.local.extract.report import Gap, Report
-from mem0_exports.sources import MEMORY_FIELDS, source_of
+from mem0_exports.sources import source_of
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Record = dict[str, Any]
-
-_OWN: Final = {folded(name): name for name in MEMORY_FIELDS}
-_ALSO: Final = {
-    folded(alias): name
-    for alias, name in {
-        "text": "memory",
-        "content": "memory",
-        "session_id": "run_id",
-        "timestamp": "created_at",
-        "tags": "categories",
-        "memory_id": "id",
-    }.items()
-}
 _TRACED: Final = 100
 """Memory ids kept per field in the report."""
 
@@ -67,65 +45,13 @@ class _Missing:
 _MISSING: Final = _Missing()
 
 
-class _Source:
-    """Where the value of a property is looked up."""
-
-    def __init__(self, name: str, shape: Shape) -> None:
-        self.name = name
-        self.said = source_of(shape.node) or source_of(shape.items.node)
-        self._folded = folded(name)
-        self._own = _OWN.get(self._folded)
-        self._also = _ALSO.get(self._folded)
-
-    @property
-    def absent(self) -> str:
-        """Why there is no value, where no memory has one."""
-        return _NO_SOURCE if self.said is None else f"no memory has {self.said}"
-
-    def values(self, record: Record) -> list[Any]:
-        """What the memory has, the first choice first. A null is nothing."""
-        found = self._by_name(record) if self.said is None else [self._as_said(record, *self.said)]
-        return [value for value in found if value is not None]
-
-    def _as_said(self, record: Record, kind: str, name: str) -> Any:
-        if kind == "metadata":
-            return (record["metadata"] or {}).get(name)
-        if kind == "memory":
-            return record.get(name)
-        if kind == "category":
-            fits = any(each.casefold() == name.casefold() for each in record["categories"] or ())
-            return record["memory"] if fits else None
-        return None  # a count is of no single memory
-
-    def _by_name(self, record: Record) -> list[Any]:
-        metadata = record["metadata"] or {}
-        alike = [key for key in metadata if folded(key) == self._folded]
-        key = self.name if self.name in metadata else alike[0] if len(alike) == 1 else None
-        return [
-            record.get(self._own) if self._own else None,
-            None if key is None else metadata[key],
-            record.get(self._also) if self._also else None,
-        ]
-
-
-def _first_fit(shape: Shape, values: list[Any]) -> Any:
-    """The first of the values that fits; the Mismatch of the first where none does."""
-    mismatch: Mismatch | None = None
-    for value in values:
-        try:
-            return shape.fit(value)
-        except Mismatch as error:
-            mismatch = mismatch or error
-    raise mismatch or Mismatch("there is no value")
-
-
 class _Field:
     """A property of the root, filled as the memories go by."""
 
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
         self.shape = shape
-        self.source = _Source(name, shape)
+        self.source = Lookup(name, shape)
         self.memory_ids: list[str] = []
         self.gaps: Counter[tuple[str, str]] = Counter()
 
@@ -169,7 +95,7 @@ class _Newest(_Field):
 
     def take(self, values: list[Any], memory_id: str) -> None:
         try:
-            self._value = _first_fit(self.shape, values)
+            self._value = first_fit(self.shape, values)
         except Mismatch as error:
             self.misfit(values[0], error)
         else:
@@ -229,7 +155,7 @@ class _Records(_Field):
         super().__init__(name, shape)
         self._item = shape.items
         self._required = self._item.required
-        self._columns = [(_Source(key, each), each) for key, each in self._item.properties.items()]
+        self._columns = [(Lookup(key, each), each) for key, each in self._item.properties.items()]
         self._records: list[Record] = []
         self._listed: list[Any] = []
         self._listed_ids: list[str] = []
@@ -259,7 +185,7 @@ class _Records(_Field):
             values = source.values(record)
             if values:
                 try:
-                    filled[source.name] = _first_fit(shape, values)
+                    filled[source.name] = first_fit(shape, values)
                     continue
                 except Mismatch as error:
                     self.gaps[path, _misfit(values[0], error)] += 1
@@ -289,9 +215,6 @@ class _Records(_Field):
         # What was said of records of single memories is about records that are not in the result.
         self.gaps = Counter({key: times for key, times in self.gaps.items() if "[]" not in key[0]})
         return self._listed or _MISSING
-
-
-_NO_SOURCE: Final = "no field and no metadata key of this name"
 
 
 def _field(name: str, shape: Shape) -> _Field:
@@ -378,7 +301,7 @@ def extract(schema: Record, records: Iterable[Record], *, instructions: str | No
 
 
 def _nearest(path: str, reason: str, keys: set[str]) -> str | None:
-    if reason != _NO_SOURCE:
+    if reason != NO_SOURCE:
         return None  # the author said where to look
     name = path.rpartition(".")[2]
     others = sorted(key for key in keys if folded(key) != folded(name))
