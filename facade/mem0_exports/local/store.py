@@ -80,6 +80,7 @@ exports: Final = sa.Table(
     sa.Column("reason", sa.Text, comment="why it failed"),
     sa.Index("exports_waiting", "available_us", sqlite_where=sa.text("available_us IS NOT NULL")),
     sa.Index("exports_filters", "filters", "seq"),
+    sa.Index("exports_expiry", "expires_us"),
 )
 
 
