@@ -28,24 +28,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Operation(NamedTuple):
-    """One operation of openapi.yaml: the generated module that builds it, and the status of success.
-
-    Clients of the service take any 2xx for a success, and so does this one: an id must not be lost over a 200.
-    """
-
-    module: str
-    success: int
-
-
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    "exports_create": Operation("exports.exports_create", 201),
-    "exports_get": Operation("exports.exports_get", 200),
-    "ping": Operation("account.ping", 200),
-    "memories_add": Operation("memories.memories_add", 200),
-    "memories_list": Operation("memories.memories_list", 200),
-    "entities_list": Operation("entities.entities_list", 200),
+OPERATIONS: Final[Mapping[str, str]] = {
+    "exports_create": "exports.exports_create",
+    "exports_get": "exports.exports_get",
+    "ping": "account.ping",
+    "memories_add": "memories.memories_add",
+    "memories_list": "memories.memories_list",
+    "entities_list": "entities.entities_list",
 }
+"""The operations of openapi.yaml, each with the generated module that builds its requests."""
 
 
 class Call(NamedTuple, Generic[T]):
@@ -74,7 +65,7 @@ def prepare() -> None:
 def _builder(operation_id: str) -> Callable[..., dict[str, Any]]:
     builder = _builders.get(operation_id)
     if builder is None:
-        module = import_module(f"mem0_api.api.{OPERATIONS[operation_id].module}")
+        module = import_module(f"mem0_api.api.{OPERATIONS[operation_id]}")
         builder = _builders[operation_id] = module._get_kwargs  # noqa: SLF001 -- the generator's only builder
     return builder
 
@@ -90,7 +81,10 @@ def _request(operation_id: str, **arguments: Any) -> Request:
 
 
 def _body(operation_id: str, response: Response) -> Any:
-    """The JSON of a success, which is any 2xx; raises the error for any other status."""
+    """The JSON of a success; raises the error for any other status.
+
+    Clients of the service take any 2xx for a success, and so does this one: an id must not be lost over a 200.
+    """
     if not 200 <= response.status < 300:
         raise refusal(operation_id, response)
     try:

@@ -31,12 +31,11 @@ def test_there_are_the_six_operations():
 
 def test_every_operation_has_exactly_one_row_in_the_operation_table():
     assert list(_wire.OPERATIONS) == list(OPERATIONS)
-    modules = [row.module for row in _wire.OPERATIONS.values()]
+    modules = list(_wire.OPERATIONS.values())
     assert len(set(modules)) == len(modules)
-    for operation_id, row in _wire.OPERATIONS.items():
-        assert row.module.rpartition(".")[2] == operation_id
-        assert callable(import_module(f"mem0_api.api.{row.module}")._get_kwargs)
-        assert str(row.success) in OPERATIONS[operation_id]["responses"]
+    for operation_id, module in _wire.OPERATIONS.items():
+        assert module.rpartition(".")[2] == operation_id
+        assert callable(import_module(f"mem0_api.api.{module}")._get_kwargs)
 
 
 def test_every_operation_has_one_handler_in_the_engine():
