@@ -18,6 +18,7 @@ from mem0_exports._filter_tree import (
     all_of,
     any_of,
 )
+from mem0_exports._pointers import escaped
 from mem0_exports.errors import FilterError
 
 
@@ -50,7 +51,7 @@ def parse(
             pointer=pointer or "/",
         )
     return all_of(
-        *(_member(key, value, rules, f"{pointer}/{_escaped(key)}", depth, deepest) for key, value in document.items())
+        *(_member(key, value, rules, f"{pointer}/{escaped(key)}", depth, deepest) for key, value in document.items())
     )
 
 
@@ -128,7 +129,7 @@ def _operators(field: str, value: object, pointer: str, operators: Mapping[str, 
             raise FilterError(
                 f"{field} has no operator {name!r}; it has {', '.join(operators)}{extra}", pointer=pointer
             )
-        parts.append(Condition(field, name, operators[name](field, operand, f"{pointer}/{_escaped(name)}")))
+        parts.append(Condition(field, name, operators[name](field, operand, f"{pointer}/{escaped(name)}")))
     return all_of(*parts)
 
 
@@ -158,7 +159,7 @@ def _metadata(value: object, rules: FilterRules, pointer: str) -> Filter:
         raise FilterError("metadata takes an object of keys and values, such as {'city': 'Lisbon'}", pointer=pointer)
     parts: list[Filter] = []
     for key, wanted in value.items():
-        at = f"{pointer}/{_escaped(key)}"
+        at = f"{pointer}/{escaped(key)}"
         if not isinstance(key, str) or not key:
             raise FilterError(f"a metadata key is a string that is not empty, got {key!r}", pointer=at)
         operands = dict(wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
@@ -211,8 +212,3 @@ def _times_list(field: str, value: object, pointer: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise FilterError(f"{field}: in takes a list of at least one time", pointer=pointer)
     return tuple(_time(field, each, f"{pointer}/{index}") for index, each in enumerate(value))
-
-
-def _escaped(key: object) -> str:
-    """`key` as a part of a JSON pointer (RFC 6901)."""
-    return str(key).replace("~", "~0").replace("/", "~1")

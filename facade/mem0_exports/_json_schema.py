@@ -20,6 +20,13 @@ def validator(schema: Any, *, linear: bool = False) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(schema, offline=True, validate_formats=True, pattern_options=options)
 
 
+def validator_map(schema: Any) -> jsonschema_rs.ValidatorMap:
+    """The validators of a schema and of all its parts by their pointers, linear."""
+    return jsonschema_rs.validator_map_for(
+        schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
 def check(schema: Any, *, linear: bool = False) -> None:
     """Unusable where `schema` is no valid JSON Schema of its draft, refers outside itself, or excludes objects.
 

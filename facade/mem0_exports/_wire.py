@@ -21,8 +21,6 @@ from mem0_exports.errors import ContractViolation, ExportFailed, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-
-if TYPE_CHECKING:
     from mem0_exports.records import Account, AddedMemory, Entity, Memory, Page
 
 T = TypeVar("T")
@@ -53,11 +51,13 @@ _builders: dict[str, Callable[..., dict[str, Any]]] = {}
 
 
 def prepare() -> None:
-    """Import what the first request would import.
+    """Import what the first requests would import.
 
-    The generated package and the records cost some 30 ms, which `import mem0_exports` need not pay and an event loop
-    may want to have behind it.
+    The generated package alone costs some 30 ms, which `import mem0_exports` need not pay and an event loop may want to
+    have behind it.
     """
+    for module in ("mem0_exports.records", "mem0_exports._filter_documents", "dateutil.parser", "pydantic"):
+        import_module(module)
     for operation_id in OPERATIONS:
         _builder(operation_id)
 

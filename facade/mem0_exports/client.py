@@ -223,8 +223,6 @@ class AsyncClient:
         return self
 
     def _prepare(self) -> None:
-        import pydantic  # noqa: F401, PLC0415 -- what filters and schemas load when they are used
-
         _wire.prepare()
         self._driver.prepare()
 

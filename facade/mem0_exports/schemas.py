@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
+from mem0_exports._pointers import pointer
 from mem0_exports._refusals import NOTICE
 from mem0_exports.errors import ContractViolation, ExportInvalid, SchemaError
 
@@ -112,14 +113,16 @@ class Schema(Generic[T]):
             found = error.errors(include_url=False, include_context=False)
         else:
             return cast("T", getattr(value, WRAPPED) if self._wrapped else value)
-        errors = [{"path": _pointer(each["loc"]), "message": each["msg"], "input": each["input"]} for each in found]
+        errors = [
+            {"path": pointer(each["loc"]) or "/", "message": each["msg"], "input": each["input"]} for each in found
+        ]
         raise ExportInvalid(export_id, data=_decoded(raw), errors=errors)
 
     def _check_data(self, data: dict[str, Any], export_id: str | None) -> None:
         from mem0_exports._json_schema import validator  # noqa: PLC0415 -- only dict schemas need it
 
         errors = [
-            {"path": _pointer(each.instance_path), "message": each.message, "input": each.instance}
+            {"path": pointer(each.instance_path) or "/", "message": each.message, "input": each.instance}
             for each in validator(self.json).iter_errors(data)
         ]
         if errors:
@@ -127,10 +130,6 @@ class Schema(Generic[T]):
 
 
 _WANTED = "expected a Pydantic model, a dataclass, a TypedDict, a type such as list[Row], or a JSON Schema as a dict; got {got}"
-
-
-def _pointer(path: Iterable[str | int]) -> str:
-    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 @lru_cache(maxsize=512)

@@ -29,6 +29,12 @@ def test_importing_the_client_loads_neither_models_nor_engine_nor_pydantic():
     assert not loaded & {"pydantic", "asyncio", "sqlite3", "mem0_api", "sqlalchemy", "jsonschema_rs", "dateutil"}
 
 
+def test_preparing_loads_what_first_requests_would_load():
+    loaded = loaded_by("from mem0_exports import _wire; _wire.prepare()")
+
+    assert {"mem0_api", "mem0_exports.records", "mem0_exports._filter_documents", "dateutil", "pydantic"} <= loaded
+
+
 def test_the_public_names_are_these():
     assert set(mem0_exports.__all__) == {
         "Account",

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
+from mem0_exports._pointers import pointer
+
 
 class Parameter(NamedTuple):
     """A query parameter: an integer with a default."""
@@ -85,8 +87,7 @@ def _parameters(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Pa
 def problem(validator: jsonschema_rs.Validator, body: Any) -> Problem | None:
     """The first thing that is wrong with `body`, or None."""
     for error in validator.iter_errors(body):
-        pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
-        return Problem(pointer, error.message[:300])
+        return Problem(pointer(error.instance_path), error.message[:300])
     return None
 
 

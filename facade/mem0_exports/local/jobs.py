@@ -158,8 +158,7 @@ def run(store: Store, job: Job, now: Callable[[], datetime]) -> None:
     if job.attempt > MOST_ATTEMPTS:
         _fail(store, job, f"gave up after {MOST_ATTEMPTS} attempts that ended without a word")
         return
-    started = clock.microseconds(now())
-    renewed = started
+    renewed = clock.microseconds(now())
 
     def keep() -> None:
         """Renew the lease before it ends; Fenced where another worker has the job."""

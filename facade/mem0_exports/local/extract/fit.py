@@ -12,12 +12,15 @@ import re
 
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import jsonschema_rs
-
-from mem0_exports._json_schema import check, validator
+from mem0_exports._json_schema import check, validator, validator_map
+from mem0_exports._pointers import pointer
 from mem0_exports._schema_cost import at, deepest_value
+
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 
 class Mismatch(ValueError):
@@ -39,23 +42,21 @@ class _Document:
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
         self.deepest = deepest_value(schema)
-        self._validators = jsonschema_rs.validator_map_for(
-            schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
-        )
+        self._validators = validator_map(schema)
 
-    def validator(self, pointer: str, schema: Any) -> jsonschema_rs.Validator:
-        """The validator of the part `schema`, which stands at `pointer`."""
-        return self._validators.get(pointer) or validator(schema, linear=True)
+    def validator(self, place: str, schema: Any) -> jsonschema_rs.Validator:
+        """The validator of the part `schema`, which stands at the pointer `place`."""
+        return self._validators.get(place) or validator(schema, linear=True)
 
 
 class Shape:
     """A part of a schema, with its references resolved and its null alternative set apart."""
 
-    def __init__(self, document: _Document, pointer: str, schema: Any) -> None:
+    def __init__(self, document: _Document, place: str, schema: Any) -> None:
         self._document = document
-        self._pointer = pointer
+        self._pointer = place
         self.written = schema
-        node, self._places = _resolved(document, schema, pointer)
+        node, self._places = _resolved(document, schema, place)
         self.node, self._inner = _without_null(document, node, self._places)
 
     @classmethod
@@ -65,9 +66,7 @@ class Shape:
 
     def _part(self, key: str, schema: Any, *names: str | int) -> Shape:
         """The shape of what stands below the keyword `key`."""
-        path = [self._places.get(key, self._pointer), key]
-        path += [str(name).replace("~", "~0").replace("/", "~1") for name in names]
-        return Shape(self._document, "/".join(path), schema)
+        return Shape(self._document, self._places.get(key, self._pointer) + pointer([key, *names]), schema)
 
     @cached_property
     def kinds(self) -> set[str]:
@@ -193,8 +192,8 @@ def _depth(value: Any) -> int:
 def _first(checker: jsonschema_rs.Validator, value: Any) -> str | None:
     """The first thing that is wrong with `value`, and where in it."""
     for error in checker.iter_errors(value):
-        at = "/".join(map(str, error.instance_path))
-        return f"{at}: {error.message[:200]}" if at else error.message[:200]
+        place = "/".join(map(str, error.instance_path))
+        return f"{place}: {error.message[:200]}" if place else error.message[:200]
     return None
 
 
@@ -232,7 +231,7 @@ def folded(name: str) -> str:
 _NULL: Final = {"type": "null"}
 
 
-def _resolved(document: _Document, schema: Any, pointer: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _resolved(document: _Document, schema: Any, place: str) -> tuple[dict[str, Any], dict[str, str]]:
     """`schema` behind its references, siblings of $ref included; and for each keyword the pointer of where it stands."""
     node: dict[str, Any] = {}
     places: dict[str, str] = {}
@@ -241,11 +240,11 @@ def _resolved(document: _Document, schema: Any, pointer: str) -> tuple[dict[str,
             break
         for key, each in schema.items():
             if key not in node:
-                node[key], places[key] = each, pointer
+                node[key], places[key] = each, place
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             break
-        schema, pointer = at(document.schema, reference), reference.rstrip("/")
+        schema, place = at(document.schema, reference), reference.rstrip("/")
     return node, places
 
 
@@ -261,8 +260,8 @@ def _without_null(
         if len(others) != 1 or not isinstance(others[0][1], dict):
             continue
         index, other = others[0]
-        pointer = f"{places[key]}/{key}/{index}"
-        inner, inner_places = _resolved(document, other, pointer)
+        place = f"{places[key]}/{key}/{index}"
+        inner, inner_places = _resolved(document, other, place)
         places.update(inner_places)
-        return {**{name: each for name, each in node.items() if name != key}, **inner}, (pointer, other)
+        return {**{name: each for name, each in node.items() if name != key}, **inner}, (place, other)
     return node, None
