@@ -11,7 +11,10 @@ The names below load on first use: importing the package itself costs nothing.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mem0_exports._filter_rules import FilterRules
+    from mem0_exports._settings import Retry
     from mem0_exports._version import __version__
+    from mem0_exports.async_exports import AsyncExport
+    from mem0_exports.bulk import ExportOutcome, ExportProgress, ExportRequest
     from mem0_exports.client import AsyncClient, Client
     from mem0_exports.errors import (
         BadRequest,
@@ -25,8 +28,11 @@ if TYPE_CHECKING:
         FilterWarning,
         Forbidden,
         InputError,
+        LedgerError,
         Mem0ExportsError,
+        NoAnswer,
         NotFound,
+        OutcomeUnknown,
         RateLimited,
         RequestTimeout,
         SchemaError,
@@ -34,15 +40,19 @@ if TYPE_CHECKING:
         StatusError,
         Unauthorized,
     )
-    from mem0_exports.exports import AsyncExport, Export
+    from mem0_exports.exports import Export
     from mem0_exports.filters import F, Filter, all_of, any_of
+    from mem0_exports.ledger import Ledger, LedgerEntry
     from mem0_exports.records import Account, AddedMemory, Entity, Memory
     from mem0_exports.schemas import Schema
     from mem0_exports.sources import From
 
 _HOMES = {
     "_filter_rules": ("FilterRules",),
+    "_settings": ("Retry",),
     "_version": ("__version__",),
+    "async_exports": ("AsyncExport",),
+    "bulk": ("ExportOutcome", "ExportProgress", "ExportRequest"),
     "client": ("AsyncClient", "Client"),
     "errors": (
         "BadRequest",
@@ -56,8 +66,11 @@ _HOMES = {
         "FilterWarning",
         "Forbidden",
         "InputError",
+        "LedgerError",
         "Mem0ExportsError",
+        "NoAnswer",
         "NotFound",
+        "OutcomeUnknown",
         "RateLimited",
         "RequestTimeout",
         "SchemaError",
@@ -65,8 +78,9 @@ _HOMES = {
         "StatusError",
         "Unauthorized",
     ),
-    "exports": ("AsyncExport", "Export"),
+    "exports": ("Export",),
     "filters": ("F", "Filter", "all_of", "any_of"),
+    "ledger": ("Ledger", "LedgerEntry"),
     "records": ("Account", "AddedMemory", "Entity", "Memory"),
     "schemas": ("Schema",),
     "sources": ("From",),
@@ -87,6 +101,9 @@ __all__ = [
     "Export",
     "ExportFailed",
     "ExportInvalid",
+    "ExportOutcome",
+    "ExportProgress",
+    "ExportRequest",
     "ExportTimeout",
     "F",
     "Filter",
@@ -96,11 +113,17 @@ __all__ = [
     "Forbidden",
     "From",
     "InputError",
+    "Ledger",
+    "LedgerEntry",
+    "LedgerError",
     "Mem0ExportsError",
     "Memory",
+    "NoAnswer",
     "NotFound",
+    "OutcomeUnknown",
     "RateLimited",
     "RequestTimeout",
+    "Retry",
     "Schema",
     "SchemaError",
     "ServerError",

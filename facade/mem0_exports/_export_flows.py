@@ -1,38 +1,73 @@
-"""What happens to an export job, as flows that sync and async share: create, poll, wait, and all of it in one."""
+"""What happens to an export job, as flows that sync and async share: create, poll, wait, and all of it in one.
+
+With a ledger, everything that must survive a crash is on disk before the step that depends on it: the intent before the
+request, the id before the wait, the result before it is given away.
+"""
 
 from __future__ import annotations
 
-import math
+import hashlib
+import json
 
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from mem0_exports import _wire
-from mem0_exports._flow import Schedule, TimedOut, send, wait
-from mem0_exports.errors import ExportTimeout, InputError, Mem0ExportsError
+from mem0_exports._flow import NotCarriedOut, Send, Sleep, TimedOut, Work, send, wait
+from mem0_exports._settings import checked_timeout
+from mem0_exports.errors import (
+    ContractViolation,
+    ExportFailed,
+    ExportTimeout,
+    InputError,
+    Mem0ExportsError,
+    RequestTimeout,
+)
+from mem0_exports.schemas import Schema
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mem0_exports._filter_rules import FilterRules
-    from mem0_exports._filter_tree import Filter
-    from mem0_exports._flow import Clock, Flow
-    from mem0_exports.schemas import Schema
+    from mem0_exports._filter_tree import Where
+    from mem0_exports._flow import Flow
+    from mem0_exports._settings import Settings
+    from mem0_exports.ledger import Ledger, Page
 
 T = TypeVar("T")
 
-LONGEST_TIMEOUT: Final = 7 * 24 * 3600.0
-"""Seconds: as long as the service keeps an export."""
+
+class Question(NamedTuple, Generic[T]):
+    """What is asked for, checked: nothing in it can be refused before it is sent."""
+
+    schema: Schema[T]
+    filters: Mapping[str, Any]
+    instructions: str | None = None
+    org_id: str | None = None
+    project_id: str | None = None
+
+    def fingerprint(self, origin: str) -> str:
+        """The same for the same question to the same service, in every process: 64 hexadecimal digits."""
+        parts = [origin, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Settings(NamedTuple):
-    """What all calls of a client share: seconds for one request, how often to poll, the clock, and open questions."""
+def question(
+    schema: Any,
+    where: Where,
+    settings: Settings,
+    *,
+    instructions: str | None = None,
+    org_id: str | None = None,
+    project_id: str | None = None,
+) -> Question[Any]:
+    """The checked question; SchemaError or FilterError where it cannot be sent."""
+    from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
 
-    timeout: float
-    schedule: Schedule
-    clock: Clock
-    filter_rules: FilterRules | None = None
+    known = Schema.of(schema)
+    return Question(known, checked(where, settings.filter_rules).to_dict(), instructions, org_id, project_id)
 
 
 class Job(NamedTuple, Generic[T]):
@@ -43,95 +78,240 @@ class Job(NamedTuple, Generic[T]):
     org_id: str | None = None
     project_id: str | None = None
 
-    def get(self) -> _wire.Call[bytes | None]:
-        """The request for its result."""
-        return _wire.exports_get(self.id, org_id=self.org_id, project_id=self.project_id)
+    def get(self, seen: Callable[[bytes], object] | None = None) -> _wire.Call[_wire.Ready[T] | None]:
+        """The request for its result. `seen` gets the JSON text, also where that does not fit the type."""
+
+        def load(raw: bytes) -> T:
+            try:
+                value = self.schema.load(raw, export_id=self.id)
+            except ContractViolation:
+                raise
+            except Exception:
+                if seen is not None:
+                    seen(raw)
+                raise
+            if seen is not None:
+                seen(raw)
+            return value
+
+        return _wire.exports_get(self.id, load, org_id=self.org_id, project_id=self.project_id)
 
 
-def create(
-    schema: Schema[T],
-    where: Filter | Mapping[str, Any],
-    settings: Settings,
-    *,
-    instructions: str | None = None,
-    org_id: str | None = None,
-    project_id: str | None = None,
-) -> Flow[Job[T]]:
-    """Start a job. Schema and filters are checked before anything is sent."""
-    from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
+Step: TypeAlias = Literal["created", "resumed", "polled"]
 
-    filters = checked(where, settings.filter_rules)
+
+class Track:
+    """What is known of an export on its way, for those who watch it."""
+
+    def __init__(self, report: Callable[[Step, Track], object] | None = None) -> None:
+        self._report = report
+        self.export_id: str | None = None
+        self.polls = 0
+        self.lost_answers = 0
+
+    def to(self, event: Step) -> None:
+        """Say that the export has come this far."""
+        if self._report is not None:
+            self._report(event, self)
+
+
+def create(asked: Question[T], settings: Settings, deadline: float | None = None) -> Flow[Job[T]]:
+    """Start a job."""
     call = _wire.exports_create(
-        schema.json, filters.to_dict(), instructions=instructions, org_id=org_id, project_id=project_id
+        asked.schema.json,
+        asked.filters,
+        instructions=asked.instructions,
+        org_id=asked.org_id,
+        project_id=asked.project_id,
     )
-    export_id = yield from send(call.request, call.read, timeout=settings.timeout)
-    return Job(export_id, schema, org_id, project_id)
+    export_id = yield from send(call.request, call.read, settings, deadline=deadline)
+    return _job(asked, export_id)
 
 
-def poll(job: Job[T], settings: Settings) -> Flow[T | None]:
+def _job(asked: Question[T], export_id: str) -> Job[T]:
+    return Job(export_id, asked.schema, asked.org_id, asked.project_id)
+
+
+def poll(job: Job[T], settings: Settings, timeout: float | None = None) -> Flow[_wire.Ready[T] | None]:
     """Look once."""
     call = job.get()
-    raw = yield from send(call.request, call.read, timeout=settings.timeout)
-    return None if raw is None else job.schema.load(raw, export_id=job.id)
+    return (yield from send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
 
 def result(
     job: Job[T],
     settings: Settings,
     timeout: float,
-    on_poll: Callable[[int, float], None] | None,
+    on_poll: Callable[[int, float], None] | None = None,
+    *,
     start: float | None = None,
+    answered: bool = False,
+    seen: Callable[[bytes], object] | None = None,
 ) -> Flow[T]:
     """Wait until `timeout` seconds after `start`, which is now if missing."""
-    check_timeout(timeout)
-    call = job.get()
+    checked_timeout(timeout)
+    call = job.get(seen)
     try:
-        raw = yield from wait(
+        found = yield from wait(
             call.request,
             call.read,
+            settings,
             start=settings.clock() if start is None else start,
             timeout=timeout,
-            request_timeout=settings.timeout,
-            schedule=settings.schedule,
-            clock=settings.clock,
+            answered=answered,
             on_poll=on_poll,
         )
     except TimedOut as timed_out:
-        polls = timed_out.polls
+        polls, failure = timed_out.polls, timed_out.failure
     else:
-        return job.schema.load(raw, export_id=job.id)
-    raise ExportTimeout(job.id, timeout=timeout, polls=polls)
+        return found.value
+    raise ExportTimeout(job.id, timeout=timeout, polls=polls, last_failure=None if failure is None else str(failure))
 
 
 def run(
-    schema: Schema[T],
-    where: Filter | Mapping[str, Any],
+    asked: Question[T],
     settings: Settings,
     timeout: float,
-    on_poll: Callable[[int, float], None] | None,
-    **create_with: str | None,
+    on_poll: Callable[[int, float], None] | None = None,
+    *,
+    ledger: Ledger | None = None,
+    track: Track | None = None,
 ) -> Flow[T]:
     """Create, and wait, within `timeout` seconds in all. Whatever goes wrong after the create names the job's id."""
-    check_timeout(timeout)
     start = settings.clock()
-    within = settings._replace(timeout=min(settings.timeout, timeout))
-    job = yield from create(schema, where, within, **create_with)
+    deadline = start + checked_timeout(timeout)
+    track = track or Track()
+    page = None if ledger is None else ledger.page(asked.fingerprint(settings.origin))
     try:
-        return (yield from result(job, settings, timeout, on_poll, start))
+        job = None
+        if page is not None:
+            known = yield from _opened(page, settings, deadline)
+            track.export_id, track.lost_answers = known.export_id, known.lost_answers
+            if known.export_id is not None:
+                job = _job(asked, known.export_id)
+                track.to("resumed")
+                if known.result is not None:
+                    return asked.schema.load(known.result, export_id=job.id)
+        answered = job is None
+        if job is None:
+            job = yield from _asked(asked, settings, deadline, page, track)
+        return (yield from _fetched(job, settings, start, timeout, page, track, on_poll, answered=answered))
     except Mem0ExportsError as error:
-        if job.id not in str(error):
-            error.export_id = job.id
-            error.add_note(f"export {job.id} exists; go on with client.exports.get({job.id!r}, Model)")
+        if track.export_id is not None and track.export_id not in str(error):
+            error.export_id = track.export_id
+            error.add_note(
+                f"export {error.export_id} exists; go on with client.exports.get({error.export_id!r}, Model)"
+            )
         raise
 
 
-def check_timeout(timeout: object) -> None:
-    """InputError where `timeout` is no number of seconds."""
-    if not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT or math.isnan(timeout):
-        raise InputError(
-            f"timeout is a number of seconds above 0 and at most 7 days, got {timeout!r}; to look once, poll()",
-            field="timeout",
-        )
+def _opened(page: Page, settings: Settings, deadline: float) -> Flow[Any]:
+    """What the ledger knows. Unless it knows an id, the intent to ask is on disk afterwards."""
+    while (known := (yield from _written(page.begin, undo=page.refused))) is None:
+        left = deadline - settings.clock()
+        if left <= 0:
+            why = "another call is asking for the same export with this ledger, and has no answer yet"
+            raise RequestTimeout(why, operation="exports_create", sent=False)
+        yield Sleep(min(0.05, left))
+    return known
+
+
+def _asked(asked: Question[T], settings: Settings, deadline: float, page: Page | None, track: Track) -> Flow[Job[T]]:
+    """Create; with a ledger that says so, again where an answer was lost. The intent is on disk already."""
+    for attempt in range(1, settings.retry.attempts + 1):
+        failure: Mem0ExportsError
+        try:
+            job = yield from _watched(create(asked, settings, deadline), page)
+        except Mem0ExportsError as error:
+            failure = error
+        else:
+            track.export_id = job.id
+            if page is not None:
+                yield from _written(partial(page.created, job.id))
+            track.to("created")
+            return job
+        track.lost_answers += failure.outcome_unknown
+        if page is None:
+            raise failure
+        yield from _written(page.lost if failure.outcome_unknown else page.refused)
+        pause = settings.draw() * settings.retry.first
+        if (
+            not failure.outcome_unknown
+            or page.on_unknown != "ask_again"
+            or attempt == settings.retry.attempts
+            or settings.clock() + pause >= deadline
+        ):
+            raise failure
+        yield Sleep(pause)
+        yield from _written(page.begin, undo=page.refused)
+    raise AssertionError("a Retry has at least one attempt")
+
+
+def _watched(flow: Flow[T], page: Page | None) -> Flow[T]:
+    """The flow of a create, which may be broken off at any command: the ledger then knows whether it was sent."""
+    try:
+        command = next(flow)
+        while True:
+            try:
+                reply = yield command
+            except Mem0ExportsError as error:
+                command = flow.throw(error)
+            except BaseException as broken_off:
+                if page is not None:
+                    under_way = isinstance(command, Send) and not isinstance(broken_off, NotCarriedOut)
+                    (page.lost if under_way else page.refused)()
+                raise
+            else:
+                command = flow.send(reply)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    finally:
+        flow.close()
+
+
+def _fetched(
+    job: Job[T],
+    settings: Settings,
+    start: float,
+    timeout: float,
+    page: Page | None,
+    track: Track,
+    on_poll: Callable[[int, float], None] | None,
+    *,
+    answered: bool,
+) -> Flow[T]:
+    """Wait, and keep what comes: also what does not fit the type."""
+
+    def polled(polls: int, elapsed: float) -> None:
+        track.polls = polls
+        track.to("polled")
+        if on_poll is not None:
+            on_poll(polls, elapsed)
+
+    kept: list[bytes] = []
+    fetched: _wire.Ready[T] | Exception
+    try:
+        value = yield from result(job, settings, timeout, polled, start=start, answered=answered, seen=kept.append)
+        fetched = _wire.Ready(value)
+    except Exception as error:  # noqa: BLE001 -- a validator of the user's own may raise anything
+        fetched = error
+    if page is not None and kept:
+        yield from _written(partial(page.ready, kept[-1]))
+    elif page is not None and isinstance(fetched, ExportFailed):
+        yield from _written(page.failed)
+    if isinstance(fetched, Exception):
+        raise fetched
+    return fetched.value
+
+
+def _written(call: Callable[[], Any], undo: Callable[[], object] | None = None) -> Flow[Any]:
+    """Write to the ledger. Broken off, it is written all the same, or undone: both do no harm a second time."""
+    try:
+        return (yield Work(call))
+    except (GeneratorExit, NotCarriedOut):
+        (undo or call)()
+        raise
 
 
 def checked_id(export_id: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 
 import attrs
 
@@ -18,6 +18,9 @@ from mem0_exports.errors import FilterError, FilterWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+Where: TypeAlias = "Filter | Mapping[str, Any]"
+"""Which memories: a filter made with `F`, or a dict in any form that the service documents."""
 
 ENTITY_FIELDS: Final = ("user_id", "agent_id", "app_id", "run_id")
 TIME_FIELDS: Final = ("created_at", "updated_at", "timestamp", "expiration_date")
@@ -182,7 +185,7 @@ def any_of(*filters: Filter) -> Filter:
     return _join(AnyOf, filters)
 
 
-def checked(where: Filter | Mapping[str, Any], rules: FilterRules | None = None) -> Filter:
+def checked(where: Where, rules: FilterRules | None = None) -> Filter:
     """`where` as a filter that the service accepts: a dict is read, and an entity has to be named positively."""
     rules = rules or CAREFUL
     found = where if isinstance(where, Filter) else Filter.from_dict(where, rules)

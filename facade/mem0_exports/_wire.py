@@ -13,8 +13,8 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
+from mem0_exports._answers import NOTICE, decoded, refusal
 from mem0_exports._flow import Request, Response
-from mem0_exports._refusals import NOTICE, refusal
 from mem0_exports.errors import ContractViolation, ExportFailed, InputError
 
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+EXCERPT: Final = 1000
+"""Bytes of a body that are looked at for an excerpt: more than is shown, so that no key is cut in two."""
 
 OPERATIONS: Final[Mapping[str, str]] = {
     "exports_create": "exports.exports_create",
@@ -35,6 +37,16 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "entities_list": "entities.entities_list",
 }
 """The operations of openapi.yaml, each with the generated module that builds its requests."""
+
+
+class Ready(NamedTuple, Generic[T]):
+    """A finished export. Its value may be None, where its type allows that."""
+
+    value: T
+
+
+WRITES: Final = frozenset({"exports_create", "memories_add"})
+"""The operations that do something; all others only read, also those that are POSTs."""
 
 
 class Call(NamedTuple, Generic[T]):
@@ -77,7 +89,14 @@ def _request(operation_id: str, **arguments: Any) -> Request:
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{operation_id}: the request cannot be written as JSON: {error}", field="body") from None
-    return Request(operation_id, built["method"].upper(), built["url"], built.get("params"), content)
+    return Request(
+        operation_id,
+        built["method"].upper(),
+        built["url"],
+        built.get("params"),
+        content,
+        repeatable=operation_id not in WRITES,
+    )
 
 
 def _body(operation_id: str, response: Response) -> Any:
@@ -88,14 +107,21 @@ def _body(operation_id: str, response: Response) -> Any:
     if not 200 <= response.status < 300:
         raise refusal(operation_id, response)
     try:
-        return json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise _violation(operation_id, response, f"the body is not JSON: {error}") from None
+        return decoded(response.body)
+    except ValueError as error:
+        problem = f"the body is not JSON: {error}"
+    raise _violation(operation_id, response, problem, garbled=True)
 
 
-def _violation(operation_id: str, response: Response, problem: str) -> ContractViolation:
-    excerpt = response.body[:200].decode("utf-8", "replace")
-    return ContractViolation(f"{response.status}: {problem}", operation=operation_id, excerpt=excerpt)
+def _violation(operation_id: str, response: Response, problem: str, *, garbled: bool = False) -> ContractViolation:
+    return ContractViolation(
+        response.redacted(problem),
+        operation=operation_id,
+        excerpt=response.redacted(response.body[:EXCERPT].decode("utf-8", "replace"))[:200],
+        status=response.status,
+        request_id=response.request_id,
+        garbled=garbled,
+    )
 
 
 def _reader(operation_id: str, convert: Callable[[Any], T]) -> Callable[[Response], T]:
@@ -106,8 +132,8 @@ def _reader(operation_id: str, convert: Callable[[Any], T]) -> Callable[[Respons
         try:
             return convert(body)
         except _SHAPE_ERRORS as error:
-            problem = f"the body is not what openapi.yaml promises: {type(error).__name__}: {error}"
-            raise _violation(operation_id, response, problem) from None
+            problem = f"the body is not what openapi.yaml promises: {type(error).__name__}: {str(error)[:200]}"
+        raise _violation(operation_id, response, problem)
 
     return read
 
@@ -168,11 +194,13 @@ def exports_create(
     return Call(_request("exports_create", body=body), _reader("exports_create", convert))
 
 
-def exports_get(export_id: str, *, org_id: str | None = None, project_id: str | None = None) -> Call[bytes | None]:
-    """Fetch an export; reads the JSON text of its object, or None while there is none (404)."""
+def exports_get(
+    export_id: str, load: Callable[[bytes], T], *, org_id: str | None = None, project_id: str | None = None
+) -> Call[Ready[T] | None]:
+    """Fetch an export; reads what `load` makes of the JSON text of its object, or None while there is none (404)."""
     from mem0_api import models  # noqa: PLC0415 -- see prepare()
 
-    def read(response: Response) -> bytes | None:
+    def read(response: Response) -> Ready[T] | None:
         if response.status == 404 and (pending := _pending(response)) is not None:
             reason = _none(pending.reason)
             if reason is not None:
@@ -180,7 +208,11 @@ def exports_get(export_id: str, *, org_id: str | None = None, project_id: str | 
             return None
         if not 200 <= response.status < 300:
             raise refusal("exports_get", response)
-        return response.body
+        try:
+            return Ready(load(response.body))
+        except ContractViolation as error:
+            problem, garbled = error.problem, error.garbled
+        raise _violation("exports_get", response, problem, garbled=garbled)
 
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
         """The documented 404; any other, such as a proxy's page, is an error."""

@@ -12,16 +12,24 @@ from __future__ import annotations
 import os
 import sys
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from mem0_exports import _wire
-from mem0_exports._drive import AsyncDriver, AsyncTransport, Driver, Transport, checked_base_url
-from mem0_exports._export_flows import LONGEST_TIMEOUT, Settings
-from mem0_exports._flow import Schedule, send
+from mem0_exports._drive import (
+    AsyncDriver,
+    AsyncTransport,
+    Driver,
+    Transport,
+    checked_base_url,
+    shared_ssl_context,
+)
+from mem0_exports._flow import send
 from mem0_exports._keys import usable_key
+from mem0_exports._settings import Retry, Schedule, Settings, checked_retry, checked_timeout
 from mem0_exports._version import __version__
-from mem0_exports.errors import ConfigurationError
-from mem0_exports.exports import AsyncExports, Exports
+from mem0_exports.async_exports import AsyncExports
+from mem0_exports.errors import ConfigurationError, InputError
+from mem0_exports.exports import Exports
 from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memories
 
 
@@ -49,7 +57,12 @@ class _Settled:
     """Configuration that both clients share, decided once: argument, then environment, then default."""
 
     def __init__(
-        self, api_key: str | None, base_url: str | None, timeout: float, filter_rules: FilterRules | None
+        self,
+        api_key: str | None,
+        base_url: str | None,
+        timeout: float,
+        retry: Retry | None,
+        filter_rules: FilterRules | None,
     ) -> None:
         key = os.environ.get("MEM0_API_KEY") if api_key is None else api_key
         if key is None:
@@ -57,11 +70,9 @@ class _Settled:
                 "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL for a service of your own). "
                 "Without a key, Client.local() runs the embedded engine"
             )
-        if not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
-            raise ConfigurationError(f"timeout is a number of seconds above 0 and at most 7 days, got {timeout!r}")
         url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
         self.base_url = checked_base_url(PLATFORM if url is None else url)
-        self.timeout = timeout
+        self.timeout, self.retry = _checked(timeout, Retry() if retry is None else retry)
         self.filter_rules = filter_rules
         version = ".".join(map(str, sys.version_info[:2]))
         self.headers = {
@@ -69,6 +80,18 @@ class _Settled:
             "accept": "application/json",
             "user-agent": f"mem0-exports/{__version__} python/{version}",
         }
+
+
+def _checked(timeout: float, retry: Retry) -> tuple[float, Retry]:
+    try:
+        return checked_timeout(timeout), checked_retry(retry)
+    except InputError as error:
+        problem = str(error)
+    raise ConfigurationError(problem)
+
+
+def _no_pickle(client: Client | AsyncClient) -> NoReturn:
+    raise TypeError(f"a {type(client).__name__} holds open connections and cannot be pickled; make one in each process")
 
 
 class Client:
@@ -84,6 +107,7 @@ class Client:
         *,
         base_url: str | None = None,
         timeout: float = REQUEST_TIMEOUT,
+        retry: Retry | None = None,
         filter_rules: FilterRules | None = None,
         transport: Transport | None = None,
     ) -> None:
@@ -92,7 +116,8 @@ class Client:
         Args:
             api_key: the key; MEM0_API_KEY if missing.
             base_url: where the service is; MEM0_BASE_URL, then the Mem0 Platform, if missing.
-            timeout: seconds that each phase of one request (connecting, sending, each wait for data) may take.
+            timeout: seconds that one request may take, from connecting to the last byte of the answer.
+            retry: how often and how soon requests are repeated; `Retry()` if missing.
             filter_rules: how filters are read where the service's documentation is silent.
             transport: an httpx transport of your own, for a proxy or a test.
 
@@ -100,17 +125,21 @@ class Client:
             ConfigurationError: no key was found, or one of these cannot be used.
 
         """
-        settled = _Settled(api_key, base_url, timeout, filter_rules)
+        settled = _Settled(api_key, base_url, timeout, retry, filter_rules)
         self._open(settled, transport, Schedule())
 
     def _open(self, settled: _Settled, transport: Transport | None, schedule: Schedule) -> None:
-        self._base_url = settled.base_url
         self._local: LocalTransport | None = None
-        self._driver = Driver(settled.base_url, settled.headers, transport)
-        self._settings = Settings(settled.timeout, schedule, self._driver.clock, settled.filter_rules)
-        self.exports = Exports(self._driver, self._settings)
-        self.memories = Memories(self._driver, self._settings)
-        self.entities = Entities(self._driver, self._settings)
+        driver = Driver(settled.base_url, settled.headers, transport)
+        self._use(driver, _settings(settled, schedule, driver))
+
+    def _use(self, driver: Driver, settings: Settings) -> None:
+        self._driver = driver
+        self._settings = settings
+        self._owns_driver = True
+        self.exports = Exports(driver, settings)
+        self.memories = Memories(driver, settings)
+        self.entities = Entities(driver, settings)
 
     @classmethod
     def local(
@@ -118,6 +147,7 @@ class Client:
         path: str | Path = ":memory:",
         *,
         timeout: float = REQUEST_TIMEOUT,
+        retry: Retry | None = None,
         filter_rules: FilterRules | None = None,
     ) -> Self:
         """A client of the embedded engine, which keeps its memories and jobs in the SQLite file `path`.
@@ -127,8 +157,23 @@ class Client:
         """
         client = cls.__new__(cls)
         transport = _local_transport(path, filter_rules)
-        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, filter_rules), transport, _LOCAL_SCHEDULE)
+        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules), transport, _LOCAL_SCHEDULE)
+        client._use(client._driver, client._settings._replace(origin=transport.origin))
         client._local = transport
+        return client
+
+    def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
+        """The same client with another timeout or retry policy, over the same connections.
+
+        They stay open when the new one is closed: they belong to this one.
+        """
+        new_timeout, new_retry = _checked(
+            self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
+        )
+        client = type(self).__new__(type(self))
+        client._local = self._local
+        client._use(self._driver, self._settings._replace(timeout=new_timeout, retry=new_retry))
+        client._owns_driver = False
         return client
 
     @property
@@ -136,14 +181,15 @@ class Client:
         """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
         return _engine(self._local)
 
-    def ping(self) -> Account:
-        """Check the key; returns whose it is."""
-        call = _wire.ping()
-        return self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
+    def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
+        """Check the key; returns whose it is. `timeout` in seconds for the call, repetitions included."""
+        call, settings = _wire.ping(), self._settings.given(retry)
+        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     def close(self) -> None:
         """Close the connections, and the embedded engine where there is one."""
-        self._driver.close()
+        if self._owns_driver:
+            self._driver.close()
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +200,10 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_described(self._base_url, self._local)})"
+        return f"{type(self).__name__}({_described(self._driver.base_url, self._local)})"
+
+    def __reduce__(self) -> NoReturn:
+        _no_pickle(self)
 
 
 class AsyncClient:
@@ -170,21 +219,26 @@ class AsyncClient:
         *,
         base_url: str | None = None,
         timeout: float = REQUEST_TIMEOUT,
+        retry: Retry | None = None,
         filter_rules: FilterRules | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         """Configure a client; nothing is sent. Arguments and errors as `Client`."""
-        settled = _Settled(api_key, base_url, timeout, filter_rules)
+        settled = _Settled(api_key, base_url, timeout, retry, filter_rules)
         self._open(settled, transport, Schedule())
 
     def _open(self, settled: _Settled, transport: AsyncTransport | None, schedule: Schedule) -> None:
-        self._base_url = settled.base_url
         self._local: LocalTransport | None = None
-        self._driver = AsyncDriver(settled.base_url, settled.headers, transport)
-        self._settings = Settings(settled.timeout, schedule, self._driver.clock, settled.filter_rules)
-        self.exports = AsyncExports(self._driver, self._settings)
-        self.memories = AsyncMemories(self._driver, self._settings)
-        self.entities = AsyncEntities(self._driver, self._settings)
+        driver = AsyncDriver(settled.base_url, settled.headers, transport)
+        self._use(driver, _settings(settled, schedule, driver))
+
+    def _use(self, driver: AsyncDriver, settings: Settings) -> None:
+        self._driver = driver
+        self._settings = settings
+        self._owns_driver = True
+        self.exports = AsyncExports(driver, settings)
+        self.memories = AsyncMemories(driver, settings)
+        self.entities = AsyncEntities(driver, settings)
 
     @classmethod
     def local(
@@ -192,13 +246,29 @@ class AsyncClient:
         path: str | Path = ":memory:",
         *,
         timeout: float = REQUEST_TIMEOUT,
+        retry: Retry | None = None,
         filter_rules: FilterRules | None = None,
     ) -> Self:
         """A client of the embedded engine. As `Client.local`; the engine works in threads, never on the event loop."""
         client = cls.__new__(cls)
         transport = _local_transport(path, filter_rules)
-        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, filter_rules), transport, _LOCAL_SCHEDULE)
+        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules), transport, _LOCAL_SCHEDULE)
+        client._use(client._driver, client._settings._replace(origin=transport.origin))
         client._local = transport
+        return client
+
+    def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
+        """The same client with another timeout or retry policy, over the same connections.
+
+        They stay open when the new one is closed: they belong to this one.
+        """
+        new_timeout, new_retry = _checked(
+            self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
+        )
+        client = type(self).__new__(type(self))
+        client._local = self._local
+        client._use(self._driver, self._settings._replace(timeout=new_timeout, retry=new_retry))
+        client._owns_driver = False
         return client
 
     @property
@@ -206,25 +276,25 @@ class AsyncClient:
         """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
         return _engine(self._local)
 
-    async def ping(self) -> Account:
-        """Check the key; returns whose it is."""
-        call = _wire.ping()
-        return await self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
+    async def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
+        """Check the key; returns whose it is. `timeout` in seconds for the call, repetitions included."""
+        call, settings = _wire.ping(), self._settings.given(retry)
+        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     async def close(self) -> None:
         """Close the connections, and the embedded engine where there is one."""
-        await self._driver.close()
+        if self._owns_driver:
+            await self._driver.close()
 
     async def __aenter__(self) -> Self:
         """Load what the first request would load, in a thread: the event loop does not pay for it."""
         import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
-        await anyio.to_thread.run_sync(self._prepare)
-        return self
-
-    def _prepare(self) -> None:
-        _wire.prepare()
+        await anyio.to_thread.run_sync(_wire.prepare)
+        if self._local is None:
+            await anyio.to_thread.run_sync(shared_ssl_context)
         self._driver.prepare()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -232,7 +302,16 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_described(self._base_url, self._local)})"
+        return f"{type(self).__name__}({_described(self._driver.base_url, self._local)})"
+
+    def __reduce__(self) -> NoReturn:
+        _no_pickle(self)
+
+
+def _settings(settled: _Settled, schedule: Schedule, driver: Driver | AsyncDriver) -> Settings:
+    return Settings(
+        settled.timeout, schedule, driver.clock, settled.filter_rules, settled.retry, origin=settled.base_url
+    )
 
 
 def _local_transport(path: str | Path, filter_rules: FilterRules | None) -> LocalTransport:

@@ -5,9 +5,10 @@ Mem0ExportsError
 ├── InputError (ValueError)             an argument cannot be sent; `field` names it
 │   ├── FilterError                     a filter that the service refuses or misreads; `pointer` into its dict
 │   └── SchemaError                     a schema that cannot describe an export
-├── ConnectionFailed (ConnectionError)  no answer: refused, reset, or broken off
-├── RequestTimeout (TimeoutError)       no answer in time
-├── StatusError                         the service said no: `status`, `request_id`, `retry_after`
+├── NoAnswer                            the service did not answer; `sent`
+│   ├── ConnectionFailed (ConnectionError)  refused, reset, or broken off
+│   └── RequestTimeout (TimeoutError)   not in time
+├── StatusError                         the service said no: `status`, `message`, `retry_after`
 │   ├── BadRequest                      400, 413, 422
 │   ├── Unauthorized                    401
 │   ├── Forbidden                       403
@@ -15,9 +16,13 @@ Mem0ExportsError
 │   ├── RateLimited                     429
 │   └── ServerError                     5xx
 ├── ContractViolation                   a success that is not what openapi.yaml promises
+├── LedgerError                         the file of a Ledger cannot be used
+├── OutcomeUnknown                      an earlier run of yours lost the answer to this create; see Ledger
 ├── ExportTimeout (TimeoutError)        the export was not ready in time; `export_id` to go on with
 ├── ExportFailed                        the embedded engine could not make the export; `reason`
-└── ExportInvalid (ValueError)          the export does not fit the user's type; `data`, `errors`, `export_id`
+└── ExportInvalid (ValueError)          the export does not fit the user's type; `data`, `errors`
+
+Every one of them has `export_id`, `operation`, `attempts`, `request_id` and `outcome_unknown`.
 """
 
 from __future__ import annotations
@@ -34,6 +39,19 @@ class Mem0ExportsError(Exception):
 
     export_id: str | None = None
     """The job that the error is about, where there is one. With it you can go on: `client.exports.get(id, Model)`."""
+
+    operation: str | None = None
+    """The operation of openapi.yaml that failed, such as "exports_create"; None where nothing was to be sent."""
+
+    attempts: int = 0
+    """How many requests the failed call made, the last one included."""
+
+    request_id: str | None = None
+    """What the service calls the request (its X-Request-ID header), for its support; None where it said nothing."""
+
+    outcome_unknown: bool = False
+    """True where a create or an add may have been carried out although its answer is lost: asking again may do it
+    twice. False where nothing can have happened, and always for what only reads."""
 
     def __reduce__(self) -> tuple[Callable[..., Mem0ExportsError], tuple[object, ...]]:
         """Rebuild from plain data, whatever arguments the class's own constructor takes."""
@@ -78,11 +96,21 @@ class SchemaError(InputError):
         super().__init__(message, field="schema")
 
 
-class ConnectionFailed(Mem0ExportsError, ConnectionError):
+class NoAnswer(Mem0ExportsError):
+    """The service did not answer. What came before tells whether it can have been asked: `sent`."""
+
+    def __init__(self, message: str, *, operation: str | None = None, sent: bool = True) -> None:
+        super().__init__(message if operation is None else f"{operation}: {message}")
+        self.operation = operation
+        self.sent = sent
+        """False where nothing can have reached the service, as no connection was made."""
+
+
+class ConnectionFailed(NoAnswer, ConnectionError):
     """No answer came: the connection was refused, reset or broken off."""
 
 
-class RequestTimeout(Mem0ExportsError, TimeoutError):
+class RequestTimeout(NoAnswer, TimeoutError):
     """No answer came within the time of one request."""
 
 
@@ -131,26 +159,64 @@ class ServerError(StatusError):
 
 
 class ContractViolation(Mem0ExportsError):
-    """A success whose body is not what openapi.yaml promises. `excerpt` is the start of the body."""
+    """A success whose body is not what openapi.yaml promises. `excerpt` is the start of the body.
 
-    def __init__(self, message: str, *, operation: str, excerpt: str) -> None:
-        super().__init__(f"{operation}: {message}")
+    `garbled` where the body is no JSON at all: rather a broken transfer than another version of the service.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str,
+        excerpt: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        garbled: bool = False,
+    ) -> None:
+        super().__init__(f"{operation}: {message}" if status is None else f"{operation}: {status}: {message}")
+        self.problem = message
         self.operation = operation
         self.excerpt = excerpt
+        self.status = status
+        self.request_id = request_id
+        self.garbled = garbled
+
+
+class LedgerError(Mem0ExportsError):
+    """The file of a ledger cannot be opened, read or written."""
+
+
+class OutcomeUnknown(Mem0ExportsError):
+    """A ledger says that this export was asked for, and that the answer never came: a job may exist, without an id.
+
+    Nothing was sent. `Ledger(path, on_unknown="ask_again")` asks again, and may make a second job; `fingerprint` is what
+    the ledger knows the export by.
+    """
+
+    def __init__(self, message: str, *, fingerprint: str) -> None:
+        super().__init__(message)
+        self.fingerprint = fingerprint
+        self.operation = "exports_create"
+        self.outcome_unknown = True
 
 
 class ExportTimeout(Mem0ExportsError, TimeoutError):
     """The export was not ready in time. The job goes on: `client.exports.get(export_id, Model)` takes it up."""
 
-    def __init__(self, export_id: str, *, timeout: float, polls: int) -> None:
+    def __init__(self, export_id: str, *, timeout: float, polls: int, last_failure: str | None = None) -> None:
+        trouble = "" if last_failure is None else f" The last poll got no usable answer ({last_failure})."
         super().__init__(
-            f"export {export_id} was not ready after {timeout:g} s and {polls} polls. The service has no status: it "
+            f"export {export_id} was not ready after {timeout:g} s and {polls} polls.{trouble} The service has no status: it "
             "gives the same 404 for an export that is still running, failed or expired and for an unknown id. "
             f"To go on waiting, also in another process: client.exports.get({export_id!r}, Model).result(timeout=...)"
         )
         self.export_id = export_id
+        self.operation = "exports_get"
+        self.attempts = polls
         self.timeout = timeout
         self.polls = polls
+        self.last_failure = last_failure
 
 
 class ExportFailed(Mem0ExportsError):

@@ -1,38 +1,33 @@
 """Exports: the jobs that turn memories into one object of your type.
 
-`Exports` starts jobs, `Export` is the handle of one; both have async twins that run the same flows. A handle is an id
-and a schema, nothing more: `exports.get(id, Model)` makes it again in another process, for as long as the service
-keeps the export (7 days).
+`Exports` starts jobs, `Export` is the handle of one; `async_exports` has their twins, which run the same flows. A handle
+is an id and a schema, nothing more: `exports.get(id, Model)` makes it again in another process, for as long as the
+service keeps the export (7 days).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeVar, overload
 
 from mem0_exports import _export_flows as flows
-from mem0_exports._export_flows import Job, Settings
 from mem0_exports.schemas import Schema
 
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from pydantic import TypeAdapter
-
-    from mem0_exports._drive import AsyncDriver, Driver
-    from mem0_exports._filter_tree import Filter
+    from mem0_exports._drive import Driver
+    from mem0_exports._filter_tree import Where
+    from mem0_exports._settings import Retry, Settings
+    from mem0_exports.bulk import ExportOutcome, ExportRequest, OnProgress
+    from mem0_exports.ledger import Ledger
+    from mem0_exports.schemas import Typed
 
 T = TypeVar("T")
 
-Where: TypeAlias = "Filter | Mapping[str, Any]"
-"""Which memories: a filter made with `F`, or a dict in any form that the service documents."""
-
 OnPoll: TypeAlias = Callable[[int, float], None]
 """Called after each poll that found nothing yet, with the number of polls and the seconds since the start."""
-
-Typed: TypeAlias = "type[T] | Schema[T] | TypeAdapter[T]"
-"""What gives a typed export: a type, a schema made of one, or a TypeAdapter where the type is no class."""
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -40,13 +35,10 @@ TIMEOUT: Final = 120.0
 """Seconds that `run` and `result` wait where nothing else is said."""
 
 
-# ---- handles ---------------------------------------------------------------------------------------------------------
-
-
-class _Handle(Generic[T]):
+class Handle(Generic[T]):
     """The state of a handle: a job, which is an id and a schema, and how to ask for it."""
 
-    def __init__(self, job: Job[T], settings: Settings) -> None:
+    def __init__(self, job: flows.Job[T], settings: Settings) -> None:
         self._job = job
         self._settings = settings
 
@@ -58,21 +50,28 @@ class _Handle(Generic[T]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a handle cannot be pickled; keep its id: client.exports.get({self.id!r}, Model) makes it again"
+        )
 
-class Export(_Handle[T]):
+
+class Export(Handle[T]):
     """One export job."""
 
-    def __init__(self, job: Job[T], settings: Settings, driver: Driver) -> None:
+    def __init__(self, job: flows.Job[T], settings: Settings, driver: Driver) -> None:
         super().__init__(job, settings)
         self._driver = driver
 
-    def poll(self) -> T | None:
+    def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
         """The result if it is ready, None if not (or never: the service does not tell these apart)."""
-        flow = flows.poll(self._job, self._settings)
-        return self._driver.run(flow)
+        found = self._driver.run(flows.poll(self._job, self._settings.given(retry), timeout))
+        return None if found is None else found.value
 
-    def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None) -> T:
+    def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds.
+
+        Once the service has been heard of, the wait lasts through lost connections and errors that may pass.
 
         Raises:
             ExportTimeout: not ready in time; the job goes on, and so may you with its id.
@@ -80,27 +79,7 @@ class Export(_Handle[T]):
             ExportInvalid: it came, but does not fit the type; its data is in the error.
 
         """
-        return self._driver.run(flows.result(self._job, self._settings, timeout, on_poll))
-
-
-class AsyncExport(_Handle[T]):
-    """One export job, awaited."""
-
-    def __init__(self, job: Job[T], settings: Settings, driver: AsyncDriver) -> None:
-        super().__init__(job, settings)
-        self._driver = driver
-
-    async def poll(self) -> T | None:
-        """The result if it is ready, None if not (or never: the service does not tell these apart)."""
-        flow = flows.poll(self._job, self._settings)
-        return await self._driver.run(flow)
-
-    async def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None) -> T:
-        """The result, waiting for it up to `timeout` seconds. Raises as `Export.result`."""
-        return await self._driver.run(flows.result(self._job, self._settings, timeout, on_poll))
-
-
-# ---- what a client offers as client.exports --------------------------------------------------------------------------
+        return self._driver.run(flows.result(self._job, self._settings.given(retry), timeout, on_poll))
 
 
 class Exports:
@@ -119,6 +98,8 @@ class Exports:
         instructions: str | None = None,
         org_id: str | None = None,
         project_id: str | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
     ) -> Export[T]: ...
     @overload
     def create(
@@ -129,6 +110,8 @@ class Exports:
         instructions: str | None = None,
         org_id: str | None = None,
         project_id: str | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
     ) -> Export[JsonObject]: ...
     def create(
         self,
@@ -138,8 +121,12 @@ class Exports:
         instructions: str | None = None,
         org_id: str | None = None,
         project_id: str | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
     ) -> Export[Any]:
-        """Start a job and return its handle. Not repeated on errors: two requests would make two jobs.
+        """Start a job and return its handle.
+
+        Two requests would make two jobs, so it is repeated only where the first cannot have been carried out.
 
         Args:
             schema: a Pydantic model, dataclass, TypedDict or other type, or a JSON Schema as a dict.
@@ -147,22 +134,19 @@ class Exports:
             instructions: guidance in words for the service's language model.
             org_id: files the export under this organization.
             project_id: files the export under this project.
+            timeout: seconds for the call, repetitions included; without it only each request has the client's timeout.
+            retry: another policy than the client's.
 
         Raises:
             SchemaError, FilterError: the argument cannot be used; nothing was sent.
             StatusError: the service said no; its subclasses say which no.
-            ConnectionFailed, RequestTimeout: no answer. A job may have been made all the same.
+            ConnectionFailed, RequestTimeout: no answer. If its `outcome_unknown` is True, a job may have been made.
 
         """
-        flow = flows.create(
-            Schema.of(schema),
-            where,
-            self._settings,
-            instructions=instructions,
-            org_id=org_id,
-            project_id=project_id,
-        )
-        return Export(self._driver.run(flow), self._settings, self._driver)
+        settings = self._settings.given(retry)
+        asked = flows.question(schema, where, settings, instructions=instructions, org_id=org_id, project_id=project_id)
+        job = self._driver.run(flows.create(asked, settings, settings.deadline(timeout)))
+        return Export(job, settings, self._driver)
 
     @overload
     def run(
@@ -175,6 +159,8 @@ class Exports:
         org_id: str | None = None,
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
+        retry: Retry | None = None,
+        ledger: Ledger | None = None,
     ) -> T: ...
     @overload
     def run(
@@ -187,6 +173,8 @@ class Exports:
         org_id: str | None = None,
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
+        retry: Retry | None = None,
+        ledger: Ledger | None = None,
     ) -> JsonObject: ...
     def run(
         self,
@@ -198,19 +186,59 @@ class Exports:
         org_id: str | None = None,
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
+        retry: Retry | None = None,
+        ledger: Ledger | None = None,
     ) -> Any:
-        """Start a job and wait for its result: `create` and `result` in one, within `timeout` seconds in all."""
-        flow = flows.run(
-            Schema.of(schema),
-            where,
+        """Start a job and wait for its result: `create` and `result` in one, within `timeout` seconds in all.
+
+        With a `ledger` it survives a crash: run again, it waits for the job that exists, or reads the result that came.
+        """
+        settings = self._settings.given(retry)
+        asked = flows.question(schema, where, settings, instructions=instructions, org_id=org_id, project_id=project_id)
+        return self._driver.run(flows.run(asked, settings, timeout, on_poll, ledger=ledger))
+
+    def run_many(
+        self,
+        requests: Iterable[ExportRequest[T]],
+        *,
+        concurrency: int = 8,
+        timeout: float = TIMEOUT,
+        ordered: bool = False,
+        retry: Retry | None = None,
+        ledger: Ledger | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Iterator[ExportOutcome[T]]:
+        """Run many exports, some at a time; gives an outcome for each as soon as it is there.
+
+        A failure is an outcome too, and stops no other export. When the service says 429, all of them wait. Requests are
+        taken from `requests` only as there is room, in the thread that iterates, so neither memory nor speed depends on
+        how many there are. Leave the loop early and what is under way is stopped.
+
+        Args:
+            requests: what to export; a generator will do.
+            concurrency: how many are under way at once, from 1 to 100.
+            timeout: seconds for each export.
+            ordered: give the outcomes in the order of the requests; up to twice `concurrency` are held back for that.
+            retry: another policy than the client's.
+            ledger: makes the whole run resumable.
+            on_progress: called with each step, in the thread that iterates.
+
+        Raises:
+            InputError: one of the arguments cannot be used. What is wrong with a request is in its outcome.
+
+        """
+        from mem0_exports import bulk  # noqa: PLC0415 -- single exports need no threads
+
+        plan: bulk.Plan[T] = bulk.Plan.of(
             self._settings,
-            timeout,
-            on_poll,
-            instructions=instructions,
-            org_id=org_id,
-            project_id=project_id,
+            concurrency=concurrency,
+            timeout=timeout,
+            ordered=ordered,
+            retry=retry,
+            ledger=ledger,
+            on_progress=on_progress,
         )
-        return self._driver.run(flow)
+        return bulk.run_many(self._driver, plan, requests)
 
     @overload
     def get(
@@ -237,129 +265,5 @@ class Exports:
 
         Give the org_id and project_id that it was created with, if any.
         """
-        job = Job(flows.checked_id(export_id), Schema.of(schema), org_id, project_id)
+        job = flows.Job(flows.checked_id(export_id), Schema.of(schema), org_id, project_id)
         return Export(job, self._settings, self._driver)
-
-
-class AsyncExports:
-    """Starts export jobs and finds them again, awaited."""
-
-    def __init__(self, driver: AsyncDriver, settings: Settings) -> None:
-        self._driver = driver
-        self._settings = settings
-
-    @overload
-    async def create(
-        self,
-        schema: Typed[T],
-        where: Where,
-        *,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-    ) -> AsyncExport[T]: ...
-    @overload
-    async def create(
-        self,
-        schema: Mapping[str, Any],
-        where: Where,
-        *,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-    ) -> AsyncExport[JsonObject]: ...
-    async def create(
-        self,
-        schema: Any,
-        where: Where,
-        *,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-    ) -> AsyncExport[Any]:
-        """Start a job and return its handle. Arguments and errors as `Exports.create`."""
-        flow = flows.create(
-            Schema.of(schema),
-            where,
-            self._settings,
-            instructions=instructions,
-            org_id=org_id,
-            project_id=project_id,
-        )
-        return AsyncExport(await self._driver.run(flow), self._settings, self._driver)
-
-    @overload
-    async def run(
-        self,
-        schema: Typed[T],
-        where: Where,
-        *,
-        timeout: float = TIMEOUT,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-        on_poll: OnPoll | None = None,
-    ) -> T: ...
-    @overload
-    async def run(
-        self,
-        schema: Mapping[str, Any],
-        where: Where,
-        *,
-        timeout: float = TIMEOUT,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-        on_poll: OnPoll | None = None,
-    ) -> JsonObject: ...
-    async def run(
-        self,
-        schema: Any,
-        where: Where,
-        *,
-        timeout: float = TIMEOUT,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-        on_poll: OnPoll | None = None,
-    ) -> Any:
-        """Start a job and wait for its result: `create` and `result` in one, within `timeout` seconds in all."""
-        flow = flows.run(
-            Schema.of(schema),
-            where,
-            self._settings,
-            timeout,
-            on_poll,
-            instructions=instructions,
-            org_id=org_id,
-            project_id=project_id,
-        )
-        return await self._driver.run(flow)
-
-    @overload
-    def get(
-        self,
-        export_id: str | UUID,
-        schema: Typed[T],
-        *,
-        org_id: str | None = None,
-        project_id: str | None = None,
-    ) -> AsyncExport[T]: ...
-    @overload
-    def get(
-        self,
-        export_id: str | UUID,
-        schema: Mapping[str, Any],
-        *,
-        org_id: str | None = None,
-        project_id: str | None = None,
-    ) -> AsyncExport[JsonObject]: ...
-    def get(
-        self, export_id: str | UUID, schema: Any, *, org_id: str | None = None, project_id: str | None = None
-    ) -> AsyncExport[Any]:
-        """The handle of an export by its id. Asks nothing: whether it exists shows when it is polled.
-
-        Give the org_id and project_id that it was created with, if any.
-        """
-        job = Job(flows.checked_id(export_id), Schema.of(schema), org_id, project_id)
-        return AsyncExport(job, self._settings, self._driver)

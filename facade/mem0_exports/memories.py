@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from mem0_exports._drive import AsyncDriver, Driver
-    from mem0_exports._export_flows import Settings
-    from mem0_exports.exports import Where
+    from mem0_exports._filter_tree import Where
+    from mem0_exports._settings import Retry, Settings
     from mem0_exports.records import AddedMemory, Entity, Memory, Page
 
 T = TypeVar("T")
@@ -144,14 +144,15 @@ class _Resource:
         self._driver = driver
         self._settings = settings
 
-    def _call(self, call: _wire.Call[T]) -> T:
-        return self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
+    def _call(self, call: _wire.Call[T], timeout: float | None, retry: Retry | None) -> T:
+        settings = self._settings.given(retry)
+        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
-    def _iterate(self, pages: _Pages[T]) -> Iterator[T]:
+    def _iterate(self, pages: _Pages[T], timeout: float | None, retry: Retry | None) -> Iterator[T]:
         more = True
         while more:
             try:
-                page = self._call(pages.following())
+                page = self._call(pages.following(), timeout, retry)
             except NotFound:
                 if pages.begun:
                     return
@@ -165,14 +166,15 @@ class _AsyncResource:
         self._driver = driver
         self._settings = settings
 
-    async def _call(self, call: _wire.Call[T]) -> T:
-        return await self._driver.run(send(call.request, call.read, timeout=self._settings.timeout))
+    async def _call(self, call: _wire.Call[T], timeout: float | None, retry: Retry | None) -> T:
+        settings = self._settings.given(retry)
+        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
-    async def _iterate(self, pages: _Pages[T]) -> AsyncIterator[T]:
+    async def _iterate(self, pages: _Pages[T], timeout: float | None, retry: Retry | None) -> AsyncIterator[T]:
         more = True
         while more:
             try:
-                page = await self._call(pages.following())
+                page = await self._call(pages.following(), timeout, retry)
             except NotFound:
                 if pages.begun:
                     return
@@ -196,6 +198,8 @@ class Memories(_Resource):
         metadata: Mapping[str, Any] | None = None,
         timestamp: datetime | None = None,
         expiration_date: date | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
     ) -> list[AddedMemory]:
         """Store texts as memories, word for word. Returns those that were stored.
 
@@ -211,6 +215,8 @@ class Memories(_Resource):
             metadata: whatever is known beside the text, as JSON values.
             timestamp: their created_at, with a time zone and in whole seconds; now if missing.
             expiration_date: the last day on which they count.
+            timeout: seconds for the call, repetitions included; without it only each request has the client's timeout.
+            retry: another policy than the client's. Only what cannot have been stored is sent again.
 
         """
         return self._call(
@@ -223,12 +229,22 @@ class Memories(_Resource):
                 app_id=app_id,
                 run_id=run_id,
                 metadata=metadata,
-            )
+            ),
+            timeout,
+            retry,
         )
 
-    def list(self, where: Where, *, show_expired: bool = False, page_size: int = LARGEST_PAGE) -> Iterator[Memory]:
-        """All memories that `where` selects, page after page as you iterate."""
-        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired))
+    def list(
+        self,
+        where: Where,
+        *,
+        show_expired: bool = False,
+        page_size: int = LARGEST_PAGE,
+        timeout: float | None = None,
+        retry: Retry | None = None,
+    ) -> Iterator[Memory]:
+        """All memories that `where` selects, page after page as you iterate; `timeout` in seconds for each page."""
+        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired), timeout, retry)
 
 
 class AsyncMemories(_AsyncResource):
@@ -245,6 +261,8 @@ class AsyncMemories(_AsyncResource):
         metadata: Mapping[str, Any] | None = None,
         timestamp: datetime | None = None,
         expiration_date: date | None = None,
+        timeout: float | None = None,
+        retry: Retry | None = None,
     ) -> list[AddedMemory]:
         """Store texts as memories, word for word. Arguments and result as `Memories.add`."""
         return await self._call(
@@ -257,25 +275,39 @@ class AsyncMemories(_AsyncResource):
                 app_id=app_id,
                 run_id=run_id,
                 metadata=metadata,
-            )
+            ),
+            timeout,
+            retry,
         )
 
-    def list(self, where: Where, *, show_expired: bool = False, page_size: int = LARGEST_PAGE) -> AsyncIterator[Memory]:
-        """All memories that `where` selects, page after page as you iterate."""
-        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired))
+    def list(
+        self,
+        where: Where,
+        *,
+        show_expired: bool = False,
+        page_size: int = LARGEST_PAGE,
+        timeout: float | None = None,
+        retry: Retry | None = None,
+    ) -> AsyncIterator[Memory]:
+        """All memories that `where` selects, page after page as you iterate; `timeout` in seconds for each page."""
+        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired), timeout, retry)
 
 
 class Entities(_Resource):
     """The users, agents, apps and runs that have memories."""
 
-    def list(self, *, page_size: int = LARGEST_PAGE) -> Iterator[Entity]:
-        """All of them, page after page as you iterate."""
-        return self._iterate(_entities(page_size))
+    def list(
+        self, *, page_size: int = LARGEST_PAGE, timeout: float | None = None, retry: Retry | None = None
+    ) -> Iterator[Entity]:
+        """All of them, page after page as you iterate; `timeout` in seconds for each page."""
+        return self._iterate(_entities(page_size), timeout, retry)
 
 
 class AsyncEntities(_AsyncResource):
     """The users, agents, apps and runs that have memories, awaited."""
 
-    def list(self, *, page_size: int = LARGEST_PAGE) -> AsyncIterator[Entity]:
-        """All of them, page after page as you iterate."""
-        return self._iterate(_entities(page_size))
+    def list(
+        self, *, page_size: int = LARGEST_PAGE, timeout: float | None = None, retry: Retry | None = None
+    ) -> AsyncIterator[Entity]:
+        """All of them, page after page as you iterate; `timeout` in seconds for each page."""
+        return self._iterate(_entities(page_size), timeout, retry)

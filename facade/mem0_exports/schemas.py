@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
+from mem0_exports._answers import NOTICE, decoded
 from mem0_exports._pointers import pointer
-from mem0_exports._refusals import NOTICE
 from mem0_exports.errors import ContractViolation, ExportInvalid, SchemaError
 
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+Typed: TypeAlias = "type[T] | Schema[T] | TypeAdapter[T]"
+"""What gives a typed export: a type, a schema made of one, or a TypeAdapter where the type is no class."""
 
 Validate: TypeAlias = Literal["strict", "lax", "off"]
 """How an answer becomes a value; see `Schema.of`."""
@@ -92,9 +95,11 @@ class Schema(Generic[T]):
         """The value for the JSON text of an export; ExportInvalid, with the data, where it does not fit."""
         declared = NOTICE in self.json.get("properties", ())
         typed = self._adapter is not None and self._validate != "off"
-        if typed and (declared or NOTICE.encode() not in raw):
+        # Pydantic reads NaN and Infinity, which are no JSON.
+        plain = b"NaN" not in raw and b"Infinity" not in raw and (declared or NOTICE.encode() not in raw)
+        if typed and plain:
             return self._of_text(raw, raw, export_id)
-        data = _decoded(raw)
+        data = _object(raw)
         if not declared:
             data.pop(NOTICE, None)
         if typed:
@@ -116,7 +121,7 @@ class Schema(Generic[T]):
         errors = [
             {"path": pointer(each["loc"]) or "/", "message": each["msg"], "input": each["input"]} for each in found
         ]
-        raise ExportInvalid(export_id, data=_decoded(raw), errors=errors)
+        raise ExportInvalid(export_id, data=_object(raw), errors=errors)
 
     def _check_data(self, data: dict[str, Any], export_id: str | None) -> None:
         from mem0_exports._json_schema import validator  # noqa: PLC0415 -- only dict schemas need it
@@ -184,14 +189,16 @@ def _check_dict(schema: Mapping[str, Any]) -> None:
         raise SchemaError(f"the schema cannot be used: {error}") from None
 
 
-def _decoded(raw: bytes) -> dict[str, Any]:
+def _object(raw: bytes) -> dict[str, Any]:
     """The object in `raw`; ContractViolation where there is none."""
+    garbled = False
     try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        problem = f"the answer is not JSON: {error}"
+        data = decoded(raw)
+    except ValueError as error:
+        problem, garbled = f"the answer is not JSON: {error}", True
     else:
         if isinstance(data, dict):
             return data
         problem = f"the answer is no JSON object but {type(data).__name__}"
-    raise ContractViolation(problem, operation="exports_get", excerpt=raw[:200].decode("utf-8", "replace"))
+    excerpt = raw[:200].decode("utf-8", "replace")
+    raise ContractViolation(problem, operation="exports_get", excerpt=excerpt, garbled=garbled)

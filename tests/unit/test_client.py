@@ -23,6 +23,7 @@ from mem0_exports import (
     F,
     InputError,
     ServerError,
+    async_exports,
     exports,
     memories,
 )
@@ -170,7 +171,7 @@ def test_one_client_serves_many_threads():
 PAIRS = [
     (Client, AsyncClient),
     (Export, AsyncExport),
-    (exports.Exports, exports.AsyncExports),
+    (exports.Exports, async_exports.AsyncExports),
     (memories.Memories, memories.AsyncMemories),
     (memories.Entities, memories.AsyncEntities),
 ]
@@ -201,7 +202,7 @@ def parameters(method):
 
 @pytest.mark.parametrize(("sync", "asynchronous"), PAIRS, ids=lambda kind: kind.__name__)
 def test_what_does_io_is_awaited_and_nothing_else(sync, asynchronous):
-    no_io = {"get", "local", "list"}  # list gives an async iterator
+    no_io = {"get", "local", "list", "run_many", "with_options"}  # lists and bulk runs give an async iterator
     for name, method in public(asynchronous).items():
         if inspect.isfunction(method):
             assert inspect.iscoroutinefunction(method) is (name not in no_io), name

@@ -16,8 +16,11 @@ EXAMPLES = [
     errors.InputError("bad", field="page_size"),
     errors.FilterError("bad", pointer="/AND/0"),
     errors.SchemaError("bad"),
-    errors.ConnectionFailed("refused"),
-    errors.RequestTimeout("slow"),
+    errors.NoAnswer("none"),
+    errors.ConnectionFailed("refused", operation="ping", sent=False),
+    errors.RequestTimeout("slow", operation="ping"),
+    errors.LedgerError("full"),
+    errors.OutcomeUnknown("lost", fingerprint="f"),
     errors.StatusError("odd", status=418, operation="ping", request_id="r", retry_after=2.0),
     errors.BadRequest("bad", status=400, operation="ping"),
     errors.Unauthorized("who", status=401, operation="ping"),
@@ -25,7 +28,7 @@ EXAMPLES = [
     errors.NotFound("where", status=404, operation="ping"),
     errors.RateLimited("slow down", status=429, operation="ping", retry_after=1.5),
     errors.ServerError("oh", status=500, operation="ping"),
-    errors.ContractViolation("short", operation="ping", excerpt="{"),
+    errors.ContractViolation("short", operation="ping", excerpt="{", status=201, request_id="r", garbled=True),
     errors.ExportTimeout("id-1", timeout=60, polls=9),
     errors.ExportFailed("id-1", "why"),
     errors.ExportInvalid("id-1", data={"a": 1}, errors=[{"path": "/a", "message": "no", "input": 1}]),
@@ -34,11 +37,15 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_a_pickled_error_comes_back_whole(error):
+    error.attempts = 3
+    error.outcome_unknown = True
+
     back = pickle.loads(pickle.dumps(error))
 
     assert type(back) is type(error)
     assert str(back) == str(error) != ""
     assert vars(back) == vars(error)
+    assert (back.attempts, back.outcome_unknown) == (3, True)
 
 
 def test_every_class_is_among_the_examples_and_drawn_in_the_tree():

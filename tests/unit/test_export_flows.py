@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from mem0_exports import ExportTimeout, F, RequestTimeout, Schema
+from mem0_exports import ExportTimeout, F, RequestTimeout
 from mem0_exports import _export_flows as flows
-from mem0_exports._flow import Response, Schedule
+from mem0_exports._flow import Response
+from mem0_exports._settings import Schedule
 from tests.unit.test_flow import World
 
 
@@ -17,8 +18,9 @@ PENDING = Response(404, {}, b'{"error": "No memory export request found"}')
 
 
 def run(world, timeout, request_timeout=30.0, on_poll=None):
-    settings = flows.Settings(request_timeout, Schedule(1.0, 1.0, 1.0), world.clock)
-    return world.run(flows.run(Schema.of({"type": "object"}), F.user_id == "a", settings, timeout, on_poll))
+    settings = world.settings(request_timeout, Schedule(1.0, 1.0, 1.0))
+    asked = flows.question({"type": "object"}, F.user_id == "a", settings)
+    return world.run(flows.run(asked, settings, timeout, on_poll))
 
 
 def test_run_waits_for_what_it_created():

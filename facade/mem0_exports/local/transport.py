@@ -8,7 +8,9 @@ from __future__ import annotations
 import threading
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import httpx
 
@@ -16,8 +18,6 @@ from mem0_exports.errors import ConfigurationError
 
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mem0_exports._filter_rules import FilterRules
     from mem0_exports.local.engine import Engine
 
@@ -29,6 +29,9 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if find_spec("sqlalchemy") is None:
             raise ConfigurationError('the embedded engine needs an extra: pip install "mem0-exports[local]"')
         self.path = str(path)
+        in_memory = self.path == ":memory:"
+        self.origin = f"local:{uuid4()}" if in_memory else f"local:{Path(path).resolve()}"
+        """What tells its exports from those of another store, in a ledger."""
         self._filter_rules = filter_rules
         self._engine: Engine | None = None
         self._lock = threading.Lock()
