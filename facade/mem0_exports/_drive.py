@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import httpx
 
+from mem0_exports._deadlines import deadline, keep_deadlines
 from mem0_exports._flow import NotCarriedOut, Response, Send, Work
 from mem0_exports.errors import ConfigurationError, ConnectionFailed, Mem0ExportsError, RequestTimeout
 
@@ -69,27 +70,19 @@ def checked_base_url(text: str) -> str:
 class _TimeLeft(dict[str, float]):
     """The timeouts of one request, as httpx asks for them at the start of each phase: what is left until its deadline.
 
-    httpx has a timeout for each phase (pool, connect, write, read), so that a request of 30 s could last for minutes.
-    `phase` is the one that was begun last: before "write" nothing can have reached the service.
+    `phase` is the one that was begun last (pool, connect, write, read): before "write" nothing can have reached the
+    service.
     """
 
     def __init__(self, seconds: float) -> None:
         super().__init__(dict.fromkeys(("pool", "connect", "write", "read"), seconds))
-        self._deadline = time.monotonic() + seconds
+        self.deadline = time.monotonic() + seconds
         self.phase: str | None = None
 
     def get(self, phase: str, default: Any = None) -> float:
         """Seconds for the phase that begins now."""
         self.phase = phase
-        return self.left()
-
-    def left(self) -> float:
-        return max(0.001, self._deadline - time.monotonic())
-
-    @property
-    def passed(self) -> bool:
-        """Whether the deadline is over."""
-        return time.monotonic() >= self._deadline
+        return max(0.001, self.deadline - time.monotonic())
 
     @property
     def sent(self) -> bool:
@@ -168,8 +161,8 @@ class _Connection:
         key = self._headers["authorization"].rpartition(" ")[2]
         return text.replace(key, "[key]") if len(key) >= SHORTEST_SECRET else text
 
-    def _response(self, response: httpx.Response, body: bytes) -> Response:
-        return Response(response.status_code, response.headers, body, self._redacted)
+    def _response(self, response: httpx.Response) -> Response:
+        return Response(response.status_code, response.headers, response.content, self._redacted)
 
     def _options(self, command: Send, time_left: _TimeLeft) -> dict[str, Any]:
         """The arguments of httpx's build_request."""
@@ -223,9 +216,12 @@ class Driver(_Connection):
             self._check_open()
             if self._http is None:
                 try:
-                    self._http = httpx.Client(transport=self._transport, **self._settings())
+                    http = httpx.Client(transport=self._transport, **self._settings())
                 except (ImportError, ValueError) as error:  # a proxy in the environment that httpx cannot use
                     raise ConfigurationError(f"the HTTP client cannot be set up: {error}") from None
+                for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
+                    keep_deadlines(transport)
+                self._http = http
             return self._http
 
     def forget_connections(self) -> None:
@@ -269,16 +265,9 @@ class Driver(_Connection):
         time_left = _TimeLeft(command.timeout)
         begun = time.monotonic()
         try:
-            response = http.send(http.build_request(**self._options(command, time_left)), stream=True)
-            try:
-                chunks = []
-                for chunk in response.iter_bytes():
-                    chunks.append(chunk)
-                    if time_left.passed:
-                        raise TimeoutError
-            finally:
-                response.close()
-            outcome = self._response(response, b"".join(chunks))
+            with deadline(time_left.deadline):
+                response = http.send(http.build_request(**self._options(command, time_left)))
+            outcome = self._response(response)
         except _FAILURES as error:
             failure = self._translated(error, command, time_left)
         else:
@@ -366,7 +355,7 @@ class AsyncDriver(_Connection):
         try:
             with anyio.fail_after(command.timeout):
                 response = await http.send(http.build_request(**self._options(command, time_left)))
-            outcome = self._response(response, response.content)
+            outcome = self._response(response)
         except _FAILURES as error:
             failure = self._translated(error, command, time_left)
         else:

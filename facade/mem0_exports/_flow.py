@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
+import attrs
+
 from mem0_exports.errors import (
     ContractViolation,
     Mem0ExportsError,
@@ -26,14 +28,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Request(NamedTuple):
-    """One HTTP request, without its origin and its key."""
+@attrs.frozen(slots=True)
+class Request:
+    """One HTTP request, without its origin and its key. Its body does not show in its repr."""
 
     operation: str
     method: str
     path: str
     params: Mapping[str, str | int] | None = None
-    body: bytes | None = None
+    body: bytes | None = attrs.field(default=None, repr=False)
     repeatable: bool = True
     """Whether it only reads, so that sending it twice does no harm."""
 
@@ -42,13 +45,14 @@ def _unchanged(text: str) -> str:
     return text
 
 
-class Response(NamedTuple):
-    """One HTTP response. Header names are lower case."""
+@attrs.frozen(slots=True)
+class Response:
+    """One HTTP response. Header names are lower case. Only the status shows in its repr: the rest is the user's."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
-    redacted: Callable[[str], str] = _unchanged
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    redacted: Callable[[str], str] = attrs.field(default=_unchanged, repr=False, eq=False)
     """Takes the key out of a text, for services that repeat what they were sent. What is shown goes through it."""
 
     @property

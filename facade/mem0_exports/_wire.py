@@ -150,6 +150,14 @@ def _none(value: Any) -> Any:
     return None if isinstance(value, _unset()) else value
 
 
+def _text(value: Any) -> Any:
+    """A text, or None for what was not sent. The generated models pass on whatever stands in the place of a text."""
+    value = _none(value)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{value!r:.80} is no text")
+    return value
+
+
 class _Verbatim:
     """A document that was checked already, in the place of a generated model that would only copy it.
 
@@ -236,7 +244,7 @@ def ping() -> Call[Account]:
         from mem0_exports.records import Account  # noqa: PLC0415 -- see prepare()
 
         found = models.Ping.from_dict(body)
-        return Account(found.status, _none(found.org_id), _none(found.project_id), _none(found.user_email))
+        return Account(_text(found.status), _text(found.org_id), _text(found.project_id), _text(found.user_email))
 
     return Call(_request("ping"), _reader("ping", convert))
 
@@ -250,7 +258,10 @@ def memories_add(messages: list[dict[str, str]], **fields: Any) -> Call[list[Add
     def convert(answer: Any) -> list[AddedMemory]:
         from mem0_exports.records import AddedMemory  # noqa: PLC0415 -- see prepare()
 
-        return [AddedMemory(str(each.id), each.data.memory) for each in models.AddedMemories.from_dict(answer).results]
+        return [
+            AddedMemory(str(each.id), _text(each.data.memory))
+            for each in models.AddedMemories.from_dict(answer).results
+        ]
 
     return Call(_request("memories_add", body=body), _reader("memories_add", convert))
 
@@ -273,17 +284,17 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
 def _memory(found: Any) -> Memory:
     from mem0_exports.records import Memory  # noqa: PLC0415 -- see prepare()
 
-    metadata = _none(found.metadata)
+    metadata, categories = _none(found.metadata), _none(found.categories)
     return Memory(
         id=str(found.id),
-        memory=found.memory,
-        user_id=_none(found.user_id),
-        agent_id=_none(found.agent_id),
-        app_id=_none(found.app_id),
-        run_id=_none(found.session_id),
+        memory=_text(found.memory),
+        user_id=_text(found.user_id),
+        agent_id=_text(found.agent_id),
+        app_id=_text(found.app_id),
+        run_id=_text(found.session_id),
         metadata=None if metadata is None else metadata.to_dict(),
-        categories=_none(found.categories),
-        expiration_date=_none(found.expiration_date),
+        categories=None if categories is None else [_text(each) for each in categories],
+        expiration_date=_text(found.expiration_date),
         created_at=found.created_at,
         updated_at=_none(found.updated_at),
     )
@@ -298,7 +309,7 @@ def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
 
         found = models.EntityPage.from_dict(answer)
         items = [
-            Entity(each.name, each.type_, each.id, _none(each.created_at), _none(each.updated_at))
+            Entity(_text(each.name), each.type_, _text(each.id), _none(each.created_at), _none(each.updated_at))
             for each in found.results
         ]
         return Page(items, found.count, found.next_ is not None)

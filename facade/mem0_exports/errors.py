@@ -224,6 +224,7 @@ class ExportFailed(Mem0ExportsError):
 
     def __init__(self, export_id: str, reason: str) -> None:
         super().__init__(f"export {export_id} failed: {reason}")
+        self.operation = "exports_get"
         self.export_id = export_id
         self.reason = reason
 
@@ -235,6 +236,7 @@ class ExportInvalid(Mem0ExportsError, ValueError):
         lines = [f"  {error['path']}: {error['message']} (got {str(error['input'])[:80]!r})" for error in errors[:5]]
         more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
         super().__init__(f"export {export_id} does not fit the type asked for:\n" + "\n".join(lines) + more)
+        self.operation = "exports_get"
         self.export_id = export_id
         self.data = data
         self.errors = list(errors)
