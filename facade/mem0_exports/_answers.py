@@ -56,7 +56,7 @@ def refusal(operation: str, response: Response) -> errors.StatusError:
     status = response.status
     kind = _KINDS.get(status) or (errors.ServerError if status >= 500 else errors.StatusError)
     return kind(
-        _readable(response.redacted(_message(response))) or "(no message)",
+        readable(response.redacted(_message(response))) or "(no message)",
         status=status,
         operation=operation,
         request_id=response.request_id,
@@ -102,7 +102,7 @@ def _without_tags(page: str) -> str:
     return re.sub(r"<[^>]*>", " ", re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->", " ", page))
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """`text` on one line, without control characters, and not too long."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:_READ]).split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
@@ -117,7 +117,7 @@ def _retry_after(headers: Any) -> float | None:
     if said is None:
         return None
     said = said.strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", said):
+    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,300})?", said):
         return float(said)
     until = _date(said)
     if until is None:

@@ -7,6 +7,7 @@ it, and the connections, whose every read and write is limited by it. An event l
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
@@ -25,11 +26,12 @@ _thread = threading.local()
 @contextmanager
 def deadline(at: float) -> Iterator[None]:
     """Nothing that this thread does on a `Backend`'s connections lasts beyond `at`, on time.monotonic."""
+    outer = getattr(_thread, "deadline", None)
     _thread.deadline = at
     try:
         yield
     finally:
-        _thread.deadline = None
+        _thread.deadline = outer
 
 
 def _left(timeout: float | None, late: type[Exception]) -> float | None:
@@ -81,8 +83,31 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
+        failure: Exception | None = None
+        for address in _addresses(host, port):
+            left = _left(timeout, httpcore.ConnectTimeout)
+            try:
+                return _Stream(self._backend.connect_tcp(address, port, left, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError(f"{host} has no address")
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Any = None
+    ) -> httpcore.NetworkStream:
         left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
+        return _Stream(self._backend.connect_unix_socket(path, left, socket_options))
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """The addresses of the host, each to be tried in the time that is left. The resolver itself knows no deadline."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        problem = str(error)
+    else:
+        return [str(address[0]) for *_, address in found]
+    raise httpcore.ConnectError(problem)
 
 
 def keep_deadlines(transport: object) -> None:

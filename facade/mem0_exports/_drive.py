@@ -12,24 +12,26 @@ import threading
 import time
 import weakref
 
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import httpx
 
 from mem0_exports._deadlines import deadline, keep_deadlines
-from mem0_exports._flow import NotCarriedOut, Response, Send, Work
+from mem0_exports._flow import BrokenOff, Response, Send, Sleep, Work
 from mem0_exports.errors import ConfigurationError, ConnectionFailed, Mem0ExportsError, RequestTimeout
 
 
 if TYPE_CHECKING:
     import ssl
 
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mem0_exports._flow import Flow, Request
     from mem0_exports._settings import Clock
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 Transport: TypeAlias = httpx.BaseTransport
 AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
@@ -56,10 +58,13 @@ def shared_ssl_context() -> ssl.SSLContext:
 
 def checked_base_url(text: str) -> str:
     """`text` without its last slash, if it is the address of a service; ConfigurationError, which does not show it."""
+    url = problem = None
     try:
         url = httpx.URL(text)
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise ConfigurationError(f"base_url is no URL: {error}") from None
+    except (httpx.InvalidURL, TypeError, ValueError) as error:
+        problem = str(error)
+    if url is None:
+        raise ConfigurationError(f"base_url is no URL: {problem}")
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigurationError("base_url starts with http:// or https:// and a host")
     if url.userinfo or url.query or url.fragment:
@@ -67,27 +72,56 @@ def checked_base_url(text: str) -> str:
     return str(url).rstrip("/")
 
 
-class _TimeLeft(dict[str, float]):
-    """The timeouts of one request, as httpx asks for them at the start of each phase: what is left until its deadline.
+class _Sending(dict[str, float]):
+    """The timeouts of one request. httpx asks for them at the start of each phase: pool, connect, write, read.
 
-    `phase` is the one that was begun last (pool, connect, write, read): before "write" nothing can have reached the
-    service.
+    So they tell how far it came: before "write" nothing can have reached the service. Transports of other making ask
+    for none, and then nobody knows.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, begun: bool) -> None:
         super().__init__(dict.fromkeys(("pool", "connect", "write", "read"), seconds))
-        self.deadline = time.monotonic() + seconds
-        self.phase: str | None = None
+        self.phase = "transport" if begun else "pool"
 
     def get(self, phase: str, default: Any = None) -> float:
         """Seconds for the phase that begins now."""
         self.phase = phase
-        return max(0.001, self.deadline - time.monotonic())
+        return self[phase]
 
     @property
-    def sent(self) -> bool:
-        """Whether a part of the request may have been sent. Transports of other making ask for no timeouts."""
+    def carried_out(self) -> bool:
+        """Whether a part of the request may have been sent."""
         return self.phase not in {"pool", "connect"}
+
+
+class _Undivided:
+    """Blocking work that is done as a whole or not at all, also when whoever waits for it is cancelled."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._begun = self._dropped = False
+
+    def __call__(self) -> Any:
+        """Do it, unless it was dropped."""
+        with self._lock:
+            if self._dropped:
+                return None
+            self._begun = True
+        try:
+            return self._call()
+        finally:
+            self._done.set()
+
+    @property
+    def carried_out(self) -> bool:
+        """Whether it was done: drops it if it has not begun, and waits for its end if it has."""
+        with self._lock:
+            self._dropped = not self._begun
+        if self._begun:
+            self._done.wait()
+        return self._begun
 
 
 _NOT_SENT: Final = (
@@ -100,8 +134,11 @@ _NOT_SENT: Final = (
 )
 """Failures before a connection stood."""
 
-_FAILURES: Final = (httpx.RequestError, TimeoutError, RuntimeError, UnicodeError)
-"""What httpx raises: RuntimeError for a pool that was closed meanwhile, UnicodeError from the resolver."""
+_FAILURES: Final = (httpx.RequestError, httpx.InvalidURL, TimeoutError, RuntimeError, UnicodeError)
+"""What httpx raises: InvalidURL for a redirect to nowhere, RuntimeError for a pool that was closed meanwhile."""
+
+_UNUSABLE: Final = (ImportError, ValueError, httpx.InvalidURL)
+"""What httpx raises for proxies in the environment that it cannot use."""
 
 
 _drivers: weakref.WeakSet[_Connection] = weakref.WeakSet()
@@ -124,7 +161,10 @@ class _Connection:
         _drivers.add(self)
 
     def forget_connections(self) -> None:
-        """Start anew, in the child of a fork: the sockets belong to the parent, and so does the event loop."""
+        """Start anew, in the child of a fork: the sockets belong to the parent, and so does the event loop.
+
+        Those of the pool are closed here as Python drops it, which the parent does not notice.
+        """
         self._lock = threading.Lock()
         self._forked = self._own_transport
 
@@ -144,16 +184,14 @@ class _Connection:
             url = self._urls[request.path] = httpx.URL(self.base_url + request.path)
         return url
 
-    def _translated(self, error: Exception, command: Send, time_left: _TimeLeft) -> Mem0ExportsError:
+    def _translated(self, error: Exception, command: Send, sending: _Sending) -> Mem0ExportsError:
         """The error of this package for one of httpx; only text is taken over."""
         operation = command.request.operation
-        sent = time_left.sent and not isinstance(error, _NOT_SENT)
+        sent = sending.carried_out and not isinstance(error, _NOT_SENT)
         if isinstance(error, httpx.TimeoutException | TimeoutError):
-            phase = time_left.phase or "transport"
-            return RequestTimeout(f"no answer within {command.timeout:g} s ({phase})", operation=operation, sent=sent)
-        if self._closed:
-            return ConfigurationError("this client is closed; make a new one")
-        reason = self._redacted(f"{type(error).__name__}: {error}")
+            why = f"no answer within {command.timeout:g} s ({sending.phase})"
+            return RequestTimeout(why, operation=operation, sent=sent)
+        reason = "the client was closed" if self._closed else self._redacted(f"{type(error).__name__}: {error}")
         return ConnectionFailed(reason, operation=operation, sent=sent)
 
     def _redacted(self, text: str) -> str:
@@ -164,7 +202,10 @@ class _Connection:
     def _response(self, response: httpx.Response) -> Response:
         return Response(response.status_code, response.headers, response.content, self._redacted)
 
-    def _options(self, command: Send, time_left: _TimeLeft) -> dict[str, Any]:
+    def _sending(self, command: Send) -> _Sending:
+        return _Sending(command.timeout, begun=self._own_transport)
+
+    def _options(self, command: Send, sending: _Sending) -> dict[str, Any]:
         """The arguments of httpx's build_request."""
         request = command.request
         return {
@@ -173,18 +214,24 @@ class _Connection:
             "params": request.params,
             "content": request.body,
             "headers": None if request.body is None else {"content-type": "application/json"},
-            "extensions": {"timeout": time_left},
+            "extensions": {"timeout": sending},
         }
 
-    def _settings(self) -> dict[str, Any]:
-        """The arguments of httpx's clients; ConfigurationError where the environment spoils them."""
+    def _made(self, kind: Callable[..., U], transport: object) -> U:
+        """One of httpx's clients; ConfigurationError where the environment spoils it."""
         try:
-            verify = True if self._own_transport else shared_ssl_context()
-        except (OSError, ValueError) as error:  # SSL_CERT_FILE names what is no certificate
-            problem = f"{type(error).__name__}: {error}"
-        else:
-            return {"headers": self._headers, "verify": verify, "limits": _LIMITS}
-        raise ConfigurationError(f"the certificates for HTTPS cannot be read: {problem}")
+            return kind(
+                headers=self._headers,
+                transport=transport,
+                verify=True if self._own_transport else shared_ssl_context(),
+                limits=_LIMITS,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # keeps none
+            )
+        except OSError as error:  # SSL_CERT_FILE names what is no certificate
+            problem = f"the certificates for HTTPS cannot be read: {error}"
+        except _UNUSABLE as error:
+            problem = f"the HTTP client cannot be set up: {error}"
+        raise ConfigurationError(problem)
 
 
 def _log_attempt(command: Send, begun: float, outcome: Response | Mem0ExportsError) -> None:
@@ -215,12 +262,10 @@ class Driver(_Connection):
         with self._lock:
             self._check_open()
             if self._http is None:
-                try:
-                    http = httpx.Client(transport=self._transport, **self._settings())
-                except (ImportError, ValueError) as error:  # a proxy in the environment that httpx cannot use
-                    raise ConfigurationError(f"the HTTP client cannot be set up: {error}") from None
-                for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
-                    keep_deadlines(transport)
+                http = self._made(httpx.Client, self._transport)
+                if not self._own_transport:
+                    for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
+                        keep_deadlines(transport)
                 self._http = http
             return self._http
 
@@ -230,29 +275,49 @@ class Driver(_Connection):
         self._http = None
 
     def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
-        """The value of the flow. Errors of the connection are thrown into it; NotCarriedOut soon after `stop` is set."""
+        """The value of the flow, or its error. BrokenOff soon after `stop` is set."""
         try:
             command = next(flow)
             while True:
                 if stop is not None and stop.is_set():
-                    flow.throw(NotCarriedOut())
+                    self._break_off(flow, carried_out=False)
+                    raise BrokenOff(carried_out=False)
                 reply: Any = None
+                failure: Exception | None = None
+                sending = self._sending(command) if isinstance(command, Send) else None
                 try:
                     if isinstance(command, Send):
-                        reply = self._send(command)
+                        assert sending is not None  # made above
+                        reply = self._send(command, sending)
                     elif isinstance(command, Work):
                         reply = command.call()
                     else:
                         self._sleep(command.seconds, stop)
-                except Mem0ExportsError as error:
-                    command = flow.throw(error)
-                else:
-                    command = flow.send(reply)
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                except BaseException:
+                    self._break_off(flow, carried_out=sending is not None and sending.carried_out)
+                    raise
+                command = flow.send(reply) if failure is None else flow.throw(failure)
         except StopIteration as done:
             value: T = done.value
             return value
         finally:
             flow.close()
+
+    def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
+        """Let the flow write down how far it came."""
+        try:
+            command = flow.throw(BrokenOff(carried_out=carried_out))
+            while isinstance(command, Work):
+                failure: Exception | None = None
+                try:
+                    command.call()
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                command = flow.send(None) if failure is None else flow.throw(failure)
+        except (BrokenOff, StopIteration):
+            pass
 
     def _sleep(self, seconds: float, stop: threading.Event | None) -> None:
         if stop is None:
@@ -260,16 +325,15 @@ class Driver(_Connection):
         else:
             stop.wait(seconds)
 
-    def _send(self, command: Send) -> Response:
+    def _send(self, command: Send, sending: _Sending) -> Response:
         http = self._http or self.prepare()
-        time_left = _TimeLeft(command.timeout)
         begun = time.monotonic()
         try:
-            with deadline(time_left.deadline):
-                response = http.send(http.build_request(**self._options(command, time_left)))
+            with deadline(begun + command.timeout):
+                response = http.send(http.build_request(**self._options(command, sending)))
             outcome = self._response(response)
         except _FAILURES as error:
-            failure = self._translated(error, command, time_left)
+            failure = self._translated(error, command, sending)
         else:
             _log_attempt(command, begun, outcome)
             return outcome
@@ -297,17 +361,12 @@ class AsyncDriver(_Connection):
 
     def prepare(self) -> httpx.AsyncClient:
         """Open the connection pool, once for an event loop; no network."""
-        from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx brings it; only the async side needs it
-
-        loop = current_token()
+        loop = _running_loop()
         with self._lock:
             self._check_open()
             # Connections belong to the loop that made them. Those of an earlier asyncio.run() are dead.
-            if self._http is None or (self._loop != loop and self._transport is None):
-                try:
-                    self._http = httpx.AsyncClient(transport=self._transport, **self._settings())
-                except (ImportError, ValueError) as error:  # a proxy in the environment that httpx cannot use
-                    raise ConfigurationError(f"the HTTP client cannot be set up: {error}") from None
+            if self._http is None or (self._loop != loop and not self._own_transport):
+                self._http = self._made(httpx.AsyncClient, self._transport)
                 self._loop = loop
             return self._http
 
@@ -317,47 +376,69 @@ class AsyncDriver(_Connection):
         self._http = None
 
     async def run(self, flow: Flow[T]) -> T:
-        """The value of the flow. Errors of the connection are thrown into it; a cancellation closes it."""
-        import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
-
+        """The value of the flow, or its error. A cancellation lets it write down how far it came."""
         try:
             command = next(flow)
             while True:
                 reply: Any = None
+                failure: Exception | None = None
+                sending = self._sending(command) if isinstance(command, Send) else None
+                work = _Undivided(command.call) if isinstance(command, Work) else None
                 try:
                     if isinstance(command, Send):
-                        reply = await self._send(command)
-                    elif isinstance(command, Work):
-                        reply = await anyio.to_thread.run_sync(command.call)
-                    else:
+                        assert sending is not None  # made above
+                        reply = await self._send(command, sending)
+                    elif work is not None:
+                        reply = await _in_thread(work)
+                    elif isinstance(command, Sleep):
                         await self._sleep(command.seconds)
-                except Mem0ExportsError as error:
-                    command = flow.throw(error)
-                else:
-                    command = flow.send(reply)
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                except BaseException:
+                    under_way = sending or work
+                    await self._break_off(flow, carried_out=under_way is not None and under_way.carried_out)
+                    raise
+                command = flow.send(reply) if failure is None else flow.throw(failure)
         except StopIteration as done:
             value: T = done.value
             return value
         finally:
             flow.close()
 
+    async def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
+        """Let the flow write down how far it came, off the loop. A second cancellation does not divide that either."""
+        try:
+            command = flow.throw(BrokenOff(carried_out=carried_out))
+            while isinstance(command, Work):
+                failure: Exception | None = None
+                work = _Undivided(command.call)
+                try:
+                    await _in_thread(work)
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                except BaseException:  # noqa: BLE001 -- the first cancellation is raised when this is done
+                    if not work.carried_out:
+                        command.call()
+                command = flow.send(None) if failure is None else flow.throw(failure)
+        except (BrokenOff, StopIteration):
+            pass
+
     async def _sleep(self, seconds: float) -> None:
         import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
         await anyio.sleep(seconds)
 
-    async def _send(self, command: Send) -> Response:
+    async def _send(self, command: Send, sending: _Sending) -> Response:
         import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
         http = self.prepare()
-        time_left = _TimeLeft(command.timeout)
         begun = time.monotonic()
         try:
             with anyio.fail_after(command.timeout):
-                response = await http.send(http.build_request(**self._options(command, time_left)))
+                response = await http.send(http.build_request(**self._options(command, sending)))
             outcome = self._response(response)
         except _FAILURES as error:
-            failure = self._translated(error, command, time_left)
+            failure = self._translated(error, command, sending)
         else:
             _log_attempt(command, begun, outcome)
             return outcome
@@ -366,14 +447,29 @@ class AsyncDriver(_Connection):
 
     async def close(self) -> None:
         """Close the connections and the transport."""
+        import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
         with self._lock:
             self._closed, opened, self._http = True, self._http, None
+        if opened is not None and not self._own_transport and self._loop != _running_loop():
+            return  # its connections died with the loop that made them
         closing = opened or self._transport
         if closing is not None:
-            import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
-
             with anyio.CancelScope(shield=True):  # a cancelled user must not leave a worker and open files behind
                 await closing.aclose()
+
+
+def _running_loop() -> object:
+    from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
+    return current_token()
+
+
+async def _in_thread(work: _Undivided) -> Any:
+    import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
+    with anyio.CancelScope(shield=True):
+        return await anyio.to_thread.run_sync(work)
 
 
 def _after_fork() -> None:

@@ -6,6 +6,7 @@ request, the id before the wait, the result before it is given away.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, 
 from uuid import UUID
 
 from mem0_exports import _wire
-from mem0_exports._flow import NotCarriedOut, Send, Sleep, TimedOut, Work, send, wait
+from mem0_exports._flow import BrokenOff, Send, Sleep, TimedOut, Work, send, wait
 from mem0_exports._settings import checked_timeout
 from mem0_exports.errors import (
     ContractViolation,
     ExportFailed,
     ExportTimeout,
     InputError,
+    LedgerError,
     Mem0ExportsError,
+    OutcomeUnknown,
     RequestTimeout,
 )
 from mem0_exports.schemas import Schema
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from mem0_exports._filter_tree import Where
     from mem0_exports._flow import Flow
     from mem0_exports._settings import Settings
-    from mem0_exports.ledger import Ledger, Page
+    from mem0_exports.ledger import Known, Ledger, Page
 
 T = TypeVar("T")
 
@@ -63,10 +66,13 @@ def question(
     org_id: str | None = None,
     project_id: str | None = None,
 ) -> Question[Any]:
-    """The checked question; SchemaError or FilterError where it cannot be sent."""
+    """The checked question; SchemaError, FilterError or InputError where it cannot be sent."""
     from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
 
     known = Schema.of(schema)
+    for field, text in (("instructions", instructions), ("org_id", org_id), ("project_id", project_id)):
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"{field} is a text, got {type(text).__name__}", field=field)
     return Question(known, checked(where, settings.filter_rules).to_dict(), instructions, org_id, project_id)
 
 
@@ -82,17 +88,15 @@ class Job(NamedTuple, Generic[T]):
         """The request for its result. `seen` gets the JSON text, also where that does not fit the type."""
 
         def load(raw: bytes) -> T:
+            whole = True
             try:
-                value = self.schema.load(raw, export_id=self.id)
+                return self.schema.load(raw, export_id=self.id)
             except ContractViolation:
+                whole = False
                 raise
-            except Exception:
-                if seen is not None:
+            finally:
+                if whole and seen is not None:
                     seen(raw)
-                raise
-            if seen is not None:
-                seen(raw)
-            return value
 
         return _wire.exports_get(self.id, load, org_id=self.org_id, project_id=self.project_id)
 
@@ -162,10 +166,16 @@ def result(
             on_poll=on_poll,
         )
     except TimedOut as timed_out:
-        polls, failure = timed_out.polls, timed_out.failure
+        late = timed_out
     else:
         return found.value
-    raise ExportTimeout(job.id, timeout=timeout, polls=polls, last_failure=None if failure is None else str(failure))
+    raise ExportTimeout(
+        job.id,
+        timeout=timeout,
+        polls=late.polls,
+        attempts=late.sends,
+        last_failure=None if late.failure is None else str(late.failure),
+    )
 
 
 def run(
@@ -181,7 +191,7 @@ def run(
     start = settings.clock()
     deadline = start + checked_timeout(timeout)
     track = track or Track()
-    page = None if ledger is None else ledger.page(asked.fingerprint(settings.origin))
+    page = None if ledger is None else _page(ledger, asked, settings)
     try:
         job = None
         if page is not None:
@@ -197,29 +207,48 @@ def run(
             job = yield from _asked(asked, settings, deadline, page, track)
         return (yield from _fetched(job, settings, start, timeout, page, track, on_poll, answered=answered))
     except Mem0ExportsError as error:
-        if track.export_id is not None and track.export_id not in str(error):
+        if isinstance(error, OutcomeUnknown):
+            track.lost_answers = error.lost_answers
+        if track.export_id is not None:
             error.export_id = track.export_id
-            error.add_note(
-                f"export {error.export_id} exists; go on with client.exports.get({error.export_id!r}, Model)"
-            )
+            if track.export_id not in str(error):
+                error.add_note(
+                    f"export {track.export_id} exists: client.exports.get({track.export_id!r}, Model) goes on"
+                )
         raise
+    finally:
+        if page is not None:
+            page.leave()
 
 
-def _opened(page: Page, settings: Settings, deadline: float) -> Flow[Any]:
+def _page(ledger: Ledger, asked: Question[Any], settings: Settings) -> Page:
+    from mem0_exports.ledger import Ledger  # noqa: PLC0415 -- most runs have none, and it loads sqlite3
+
+    if not isinstance(ledger, Ledger):
+        raise InputError(f"ledger is a Ledger, such as Ledger('exports.db'), got {ledger!r}", field="ledger")
+    return ledger.page(asked.fingerprint(settings.origin), settings.origin, settings.account)
+
+
+def _opened(page: Page, settings: Settings, deadline: float) -> Flow[Known]:
     """What the ledger knows. Unless it knows an id, the intent to ask is on disk afterwards."""
-    while (known := (yield from _written(page.begin, undo=page.refused))) is None:
+    while True:
+        try:
+            known: Known | None = yield Work(page.begin)
+        except BrokenOff:
+            yield from _tried(page.refused)
+            raise
+        if known is not None:
+            return known
         left = deadline - settings.clock()
         if left <= 0:
             why = "another call is asking for the same export with this ledger, and has no answer yet"
             raise RequestTimeout(why, operation="exports_create", sent=False)
         yield Sleep(min(0.05, left))
-    return known
 
 
 def _asked(asked: Question[T], settings: Settings, deadline: float, page: Page | None, track: Track) -> Flow[Job[T]]:
     """Create; with a ledger that says so, again where an answer was lost. The intent is on disk already."""
     for attempt in range(1, settings.retry.attempts + 1):
-        failure: Mem0ExportsError
         try:
             job = yield from _watched(create(asked, settings, deadline), page)
         except Mem0ExportsError as error:
@@ -233,7 +262,11 @@ def _asked(asked: Question[T], settings: Settings, deadline: float, page: Page |
         track.lost_answers += failure.outcome_unknown
         if page is None:
             raise failure
-        yield from _written(page.lost if failure.outcome_unknown else page.refused)
+        try:
+            yield from _written(page.lost if failure.outcome_unknown else page.refused)
+        except LedgerError as error:
+            failure.add_note(str(error))
+            raise failure from None
         pause = settings.draw() * settings.retry.first
         if (
             not failure.outcome_unknown
@@ -243,29 +276,37 @@ def _asked(asked: Question[T], settings: Settings, deadline: float, page: Page |
         ):
             raise failure
         yield Sleep(pause)
-        yield from _written(page.begin, undo=page.refused)
+        known = yield from _opened(page, settings, deadline)
+        if known.export_id is not None:  # another call has asked meanwhile
+            track.export_id = known.export_id
+            track.to("resumed")
+            return _job(asked, known.export_id)
     raise AssertionError("a Retry has at least one attempt")
 
 
 def _watched(flow: Flow[T], page: Page | None) -> Flow[T]:
-    """The flow of a create, which may be broken off at any command: the ledger then knows whether it was sent."""
+    """The flow of a create. Wherever it is broken off, the ledger knows afterwards whether it may have been sent."""
+    sent = False
     try:
         command = next(flow)
         while True:
+            sent = isinstance(command, Send)
             try:
                 reply = yield command
-            except Mem0ExportsError as error:
+            except Exception as error:  # noqa: BLE001 -- a transport of the user's own may raise anything
                 command = flow.throw(error)
-            except BaseException as broken_off:
-                if page is not None:
-                    under_way = isinstance(command, Send) and not isinstance(broken_off, NotCarriedOut)
-                    (page.lost if under_way else page.refused)()
-                raise
             else:
                 command = flow.send(reply)
     except StopIteration as done:
         value: T = done.value
         return value
+    except Mem0ExportsError:
+        raise  # says itself whether it was sent
+    except BaseException as broken:
+        if page is not None:
+            sent = sent and not (isinstance(broken, BrokenOff) and not broken.carried_out)
+            yield from _tried(page.lost if sent else page.refused)
+        raise
     finally:
         flow.close()
 
@@ -305,13 +346,20 @@ def _fetched(
     return fetched.value
 
 
-def _written(call: Callable[[], Any], undo: Callable[[], object] | None = None) -> Flow[Any]:
-    """Write to the ledger. Broken off, it is written all the same, or undone: both do no harm a second time."""
+def _written(call: Callable[[], object]) -> Flow[None]:
+    """Write to the ledger. Where the flow is broken off before that was done, it is done all the same."""
     try:
-        return (yield Work(call))
-    except (GeneratorExit, NotCarriedOut):
-        (undo or call)()
+        yield Work(call)
+    except BrokenOff as broken:
+        if not broken.carried_out:
+            yield from _tried(call)
         raise
+
+
+def _tried(call: Callable[[], object]) -> Flow[None]:
+    """Write to a ledger that may be closed or full. What is not written, the next run takes for unknown."""
+    with contextlib.suppress(LedgerError):
+        yield Work(call)
 
 
 def checked_id(export_id: object) -> str:

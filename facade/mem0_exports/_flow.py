@@ -76,71 +76,113 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-class Work(NamedTuple):
+@attrs.frozen(slots=True)
+class Work:
     """Call a function that blocks, such as one that writes to disk, where blocking does no harm."""
 
-    call: Callable[[], Any]
+    call: Callable[[], Any] = attrs.field(repr=False)  # it may hold a result
 
 
 Flow: TypeAlias = Generator[Send | Sleep | Work, Any, T]
 
 
-class NotCarriedOut(BaseException):
-    """Thrown into a flow by a driver that was told to stop: the last command was not carried out, nor will be another.
+class BrokenOff(BaseException):
+    """Thrown into a flow that is not to go on: it was stopped, cancelled or interrupted.
 
-    Internal, and like GeneratorExit no Exception: it passes through the flow to whoever told the driver to stop.
+    `carried_out` says whether the last command was carried out, or may have been. The flow may still yield `Work`, to
+    write down how far it came; then it lets this pass. Internal, and like GeneratorExit no Exception.
     """
+
+    def __init__(self, *, carried_out: bool) -> None:
+        super().__init__(carried_out)
+        self.carried_out = carried_out
+
+
+class Tally:
+    """Counts the requests of a call that makes several."""
+
+    def __init__(self) -> None:
+        self.sends = 0
 
 
 class TimedOut(Exception):
     """The deadline of `wait` passed. Internal: callers turn it into an error that names the export."""
 
-    def __init__(self, polls: int, failure: Mem0ExportsError | None) -> None:
-        super().__init__(polls, failure)
+    def __init__(self, polls: int, sends: int, failure: Mem0ExportsError | None) -> None:
+        super().__init__(polls, sends, failure)
         self.polls = polls
+        self.sends = sends
         self.failure = failure
 
 
 def send(
-    request: Request, read: Callable[[Response], T], settings: Settings, *, deadline: float | None = None
+    request: Request,
+    read: Callable[[Response], T],
+    settings: Settings,
+    *,
+    deadline: float | None = None,
+    tally: Tally | None = None,
 ) -> Flow[T]:
     """One call: the request, repeated as `settings.retry` allows, never beyond `deadline` (on the settings' clock).
 
     `read` turns the answer into a value or raises. What only reads is repeated after every failure that may pass; what
     writes only after those where it cannot have been carried out.
     """
-    clock, gate = settings.clock, settings.gate
+    clock = settings.clock
     attempt = 0
+    last: Mem0ExportsError | None = None
     while True:
-        if gate is not None and (held := gate.left(clock())):
-            if deadline is not None and clock() + held >= deadline:
-                raise _late(request, attempt, "the service asks to wait beyond the deadline")
-            apart = settings.draw() * settings.retry.first
-            yield Sleep(held + apart if deadline is None else min(held + apart, deadline - clock()))
-            continue
+        yield from _passed(request, settings, deadline, last)
         timeout = settings.timeout if deadline is None else min(settings.timeout, deadline - clock())
         if timeout <= 0:
-            raise _late(request, attempt, "no time is left")
+            raise last or _unsent(request, "no time is left")
         attempt += 1
+        if tally is not None:
+            tally.sends += 1
+        response: Response | None = None
         try:
             response = yield Send(request, timeout, attempt)
+            assert response is not None  # a driver answers Send with a Response
             return read(response)
         except Mem0ExportsError as error:
-            error.attempts = attempt
-            error.outcome_unknown = not request.repeatable and _may_be_done(error)
-            delay = _delay(request, error, attempt, settings)
-            if delay is None or (deadline is not None and clock() + delay >= deadline):
-                raise
-            if gate is not None and _told_to_wait(error):
-                gate.hold(clock() + delay)
-                continue
-        yield Sleep(delay)
+            last = error
+        last.attempts = attempt
+        last.outcome_unknown = not request.repeatable and _may_be_done(last)
+        if response is not None and last.request_id is None:
+            last.request_id = response.request_id
+        delay = _delay(request, last, attempt, settings)
+        told = _told(last)
+        if settings.gate is not None and told is not None:
+            settings.gate.hold(clock() + told)
+        if delay is None or (deadline is not None and clock() + delay >= deadline):
+            raise last
+        if settings.gate is None or told is None:
+            yield Sleep(delay)
 
 
-def _late(request: Request, attempt: int, why: str) -> RequestTimeout:
-    error = RequestTimeout(why, operation=request.operation, sent=False)
-    error.attempts = attempt
-    return error
+def _passed(request: Request, settings: Settings, deadline: float | None, last: Mem0ExportsError | None) -> Flow[None]:
+    """Wait at the gate, where there is one and it is shut."""
+    gate, clock = settings.gate, settings.clock
+    while gate is not None and (held := gate.left(clock())):
+        left = float("inf") if deadline is None else deadline - clock()
+        if held >= left or held > settings.retry.longest_retry_after:
+            raise last or RateLimited(
+                "not sent: another export of this run was told to wait",
+                status=429,
+                operation=request.operation,
+                retry_after=held,
+            )
+        # Apart from all the others that wait here; not so late that no time is left.
+        yield Sleep(held + min(settings.draw() * settings.retry.first, (left - held) / 2))
+
+
+def _unsent(request: Request, why: str) -> RequestTimeout:
+    return RequestTimeout(why, operation=request.operation, sent=False)
+
+
+def _told(error: Mem0ExportsError) -> float | None:
+    """Seconds that the service asks everybody to wait."""
+    return error.retry_after if isinstance(error, StatusError) and _told_to_wait(error) else None
 
 
 def _delay(request: Request, error: Mem0ExportsError, attempt: int, settings: Settings) -> float | None:
@@ -205,11 +247,12 @@ def wait(
     deadline = start + timeout
     delays = settings.schedule.delays()
     polls = 0
+    tally = Tally()
     failure: Mem0ExportsError | None = None
     while clock() < deadline:
         told = 0.0
         try:
-            value = yield from send(request, read, settings, deadline=deadline)
+            value = yield from send(request, read, settings, deadline=deadline, tally=tally)
         except Mem0ExportsError as error:
             failure = error
             told = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
@@ -225,4 +268,4 @@ def wait(
             if on_poll is not None:
                 on_poll(polls, clock() - start)
         yield Sleep(max(0.0, min(max(next(delays), told), deadline - clock())))
-    raise TimedOut(polls, failure)
+    raise TimedOut(polls, tally.sends, failure)

@@ -99,7 +99,9 @@ class Settings(NamedTuple):
     filter_rules: FilterRules | None = None
     retry: Retry = Retry()
     origin: str = ""
-    """Which service, or which file of the embedded engine: what a ledger tells accounts apart by."""
+    """Which service, or which file of the embedded engine."""
+    account: str = ""
+    """What a ledger tells the keys of one service apart by: a part of a hash."""
     draw: Callable[[], float] = random.random
     """Numbers in [0, 1), for jitter."""
     gate: Gate | None = None
@@ -115,12 +117,7 @@ class Settings(NamedTuple):
 
 def checked_timeout(timeout: float) -> float:
     """`timeout`, if it is a number of seconds; InputError otherwise."""
-    if (
-        isinstance(timeout, bool)
-        or not isinstance(timeout, int | float)
-        or not 0 < timeout <= LONGEST_TIMEOUT
-        or math.isnan(timeout)
-    ):
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
         raise InputError(f"timeout is a number of seconds above 0 and at most 7 days, got {timeout!r}", field="timeout")
     return timeout
 

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
-from mem0_exports._answers import NOTICE, decoded, refusal
+from mem0_exports._answers import NOTICE, decoded, readable, refusal
 from mem0_exports._flow import Request, Response
 from mem0_exports.errors import ContractViolation, ExportFailed, InputError
 
@@ -115,7 +115,7 @@ def _body(operation_id: str, response: Response) -> Any:
 
 def _violation(operation_id: str, response: Response, problem: str, *, garbled: bool = False) -> ContractViolation:
     return ContractViolation(
-        response.redacted(problem),
+        readable(response.redacted(problem)),
         operation=operation_id,
         excerpt=response.redacted(response.body[:EXCERPT].decode("utf-8", "replace"))[:200],
         status=response.status,
@@ -132,7 +132,7 @@ def _reader(operation_id: str, convert: Callable[[Any], T]) -> Callable[[Respons
         try:
             return convert(body)
         except _SHAPE_ERRORS as error:
-            problem = f"the body is not what openapi.yaml promises: {type(error).__name__}: {str(error)[:200]}"
+            problem = f"the body is not what openapi.yaml promises: {type(error).__name__}: {error}"
         raise _violation(operation_id, response, problem)
 
     return read
@@ -154,7 +154,7 @@ def _text(value: Any) -> Any:
     """A text, or None for what was not sent. The generated models pass on whatever stands in the place of a text."""
     value = _none(value)
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"{value!r:.80} is no text")
+        raise TypeError(f"a {type(value).__name__} stands in the place of a text")
     return value
 
 
@@ -212,7 +212,7 @@ def exports_get(
         if response.status == 404 and (pending := _pending(response)) is not None:
             reason = _none(pending.reason)
             if reason is not None:
-                raise ExportFailed(export_id, reason)
+                raise ExportFailed(export_id, readable(response.redacted(reason)))
             return None
         if not 200 <= response.status < 300:
             raise refusal("exports_get", response)
@@ -225,7 +225,7 @@ def exports_get(
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
         """The documented 404; any other, such as a proxy's page, is an error."""
         try:
-            body = json.loads(response.body)
+            body = decoded(response.body)
             found = models.MemoryExportNotFound.from_dict(body)
         except _SHAPE_ERRORS:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mem0_exports import _export_flows as flows
-from mem0_exports.exports import TIMEOUT, Handle, JsonObject
+from mem0_exports.exports import CONCURRENCY, TIMEOUT, Handle, JsonObject
 from mem0_exports.schemas import Schema
 
 
@@ -142,7 +142,7 @@ class AsyncExports:
         self,
         requests: Iterable[ExportRequest[T]],
         *,
-        concurrency: int = 8,
+        concurrency: int = CONCURRENCY,
         timeout: float = TIMEOUT,
         ordered: bool = False,
         retry: Retry | None = None,

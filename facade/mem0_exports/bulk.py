@@ -6,6 +6,7 @@ room: memory does not grow with their number. Sync and async share everything he
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 import attrs
 
 from mem0_exports import _export_flows as flows
-from mem0_exports._flow import NotCarriedOut
+from mem0_exports._flow import BrokenOff
 from mem0_exports._settings import Gate, checked_timeout
 from mem0_exports.errors import ConfigurationError, InputError, Mem0ExportsError, OutcomeUnknown
 
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-CONCURRENCY: Final = 8
-"""Exports under way at once, where nothing else is said."""
 
 LARGEST_CONCURRENCY: Final = 100
 """As many connections as a client keeps."""
@@ -189,12 +187,15 @@ class Plan(Generic[T]):
 
         def report(event: Event, track: flows.Track) -> None:
             if self.on_progress is not None:
-                step(ExportProgress(event, index, request.tag, track.export_id, track.polls))
+                step(ExportProgress(event, index, getattr(request, "tag", None), track.export_id, track.polls))
 
         track = flows.Track(report)
         value: T | None = None
         failure: Exception | None = None
         try:
+            if not isinstance(request, ExportRequest):
+                found = type(request).__name__
+                raise InputError(f"run_many takes ExportRequest(schema, where), got {found}", field="requests")
             asked = flows.question(
                 request.schema,
                 request.where,
@@ -244,10 +245,6 @@ class _Window(Generic[T]):
         except StopIteration:
             self._exhausted = True
             return None
-        if not isinstance(request, ExportRequest):
-            raise InputError(
-                f"run_many takes ExportRequest(schema, where), got {type(request).__name__}", field="requests"
-            )
         self._started += 1
         return self._started - 1, request
 
@@ -301,18 +298,21 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
     def work(index: int, request: ExportRequest[T]) -> None:
         try:
             messages.put(driver.run(plan.flow(index, request, messages.put), stop))
-        except NotCarriedOut:
+        except BrokenOff:
             pass
         except BaseException as error:  # noqa: BLE001 -- shown where the user iterates
             messages.put(error)
 
     with ThreadPoolExecutor(plan.concurrency, thread_name_prefix="mem0-exports-bulk") as threads:
         try:
-            while not window.over():
-                while (begun := window.next_request()) is not None:
+            while True:
+                begun = window.next_request()
+                if begun is not None:
                     threads.submit(work, *begun)
-                if not window.over():
-                    yield from window.take(messages.get())
+                elif window.over():
+                    return
+                with contextlib.suppress(queue.Empty):  # a slow iterable does not hold back what is there
+                    yield from window.take(messages.get(block=begun is None))
         finally:
             stop.set()
 
@@ -340,12 +340,16 @@ async def run_many_async(
             messages.put_nowait(error)
 
     try:
-        while not window.over():
-            while (begun := window.next_request()) is not None:
+        while True:
+            begun = window.next_request()
+            if begun is not None:
                 task = asyncio.create_task(work(*begun))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            if not window.over():
+                await asyncio.sleep(0)
+            elif window.over():
+                return
+            if begun is None or not messages.empty():
                 for outcome in window.take(await messages.get()):
                     yield outcome
     finally:

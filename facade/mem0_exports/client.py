@@ -9,6 +9,7 @@ with Client.local("memories.db") as client:     # no key, no server, no network:
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 
@@ -81,6 +82,19 @@ class _Settled:
             "user-agent": f"mem0-exports/{__version__} python/{version}",
         }
 
+    def settings(self, driver: Driver | AsyncDriver) -> Settings:
+        """What the calls share."""
+        account = hashlib.sha256(f"{self.base_url} {self.headers['authorization']}".encode()).hexdigest()[:16]
+        return Settings(
+            self.timeout,
+            Schedule(),
+            driver.clock,
+            self.filter_rules,
+            self.retry,
+            origin=self.base_url,
+            account=account,
+        )
+
 
 def _checked(timeout: float, retry: Retry) -> tuple[float, Retry]:
     try:
@@ -126,17 +140,16 @@ class Client:
 
         """
         settled = _Settled(api_key, base_url, timeout, retry, filter_rules)
-        self._open(settled, transport, Schedule())
-
-    def _open(self, settled: _Settled, transport: Transport | None, schedule: Schedule) -> None:
-        self._local: LocalTransport | None = None
         driver = Driver(settled.base_url, settled.headers, transport)
-        self._use(driver, _settings(settled, schedule, driver))
+        self._use(driver, settled.settings(driver), None)
 
-    def _use(self, driver: Driver, settings: Settings) -> None:
+    def _use(
+        self, driver: Driver, settings: Settings, local: LocalTransport | None, *, owns_driver: bool = True
+    ) -> None:
         self._driver = driver
         self._settings = settings
-        self._owns_driver = True
+        self._local = local
+        self._owns_driver = owns_driver
         self.exports = Exports(driver, settings)
         self.memories = Memories(driver, settings)
         self.entities = Entities(driver, settings)
@@ -156,10 +169,11 @@ class Client:
         extra `mem0-exports[local]`.
         """
         client = cls.__new__(cls)
+        settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
         transport = _local_transport(path, filter_rules)
-        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules), transport, _LOCAL_SCHEDULE)
-        client._use(client._driver, client._settings._replace(origin=transport.origin))
-        client._local = transport
+        driver = Driver(settled.base_url, settled.headers, transport)
+        settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
+        client._use(driver, settings, transport)
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
@@ -171,9 +185,8 @@ class Client:
             self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
         )
         client = type(self).__new__(type(self))
-        client._local = self._local
-        client._use(self._driver, self._settings._replace(timeout=new_timeout, retry=new_retry))
-        client._owns_driver = False
+        settings = self._settings._replace(timeout=new_timeout, retry=new_retry)
+        client._use(self._driver, settings, self._local, owns_driver=False)
         return client
 
     @property
@@ -200,7 +213,7 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_described(self._driver.base_url, self._local)})"
+        return _described(self)
 
     def __reduce__(self) -> NoReturn:
         _no_pickle(self)
@@ -225,17 +238,16 @@ class AsyncClient:
     ) -> None:
         """Configure a client; nothing is sent. Arguments and errors as `Client`."""
         settled = _Settled(api_key, base_url, timeout, retry, filter_rules)
-        self._open(settled, transport, Schedule())
-
-    def _open(self, settled: _Settled, transport: AsyncTransport | None, schedule: Schedule) -> None:
-        self._local: LocalTransport | None = None
         driver = AsyncDriver(settled.base_url, settled.headers, transport)
-        self._use(driver, _settings(settled, schedule, driver))
+        self._use(driver, settled.settings(driver), None)
 
-    def _use(self, driver: AsyncDriver, settings: Settings) -> None:
+    def _use(
+        self, driver: AsyncDriver, settings: Settings, local: LocalTransport | None, *, owns_driver: bool = True
+    ) -> None:
         self._driver = driver
         self._settings = settings
-        self._owns_driver = True
+        self._local = local
+        self._owns_driver = owns_driver
         self.exports = AsyncExports(driver, settings)
         self.memories = AsyncMemories(driver, settings)
         self.entities = AsyncEntities(driver, settings)
@@ -251,10 +263,11 @@ class AsyncClient:
     ) -> Self:
         """A client of the embedded engine. As `Client.local`; the engine works in threads, never on the event loop."""
         client = cls.__new__(cls)
+        settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
         transport = _local_transport(path, filter_rules)
-        client._open(_Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules), transport, _LOCAL_SCHEDULE)
-        client._use(client._driver, client._settings._replace(origin=transport.origin))
-        client._local = transport
+        driver = AsyncDriver(settled.base_url, settled.headers, transport)
+        settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
+        client._use(driver, settings, transport)
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
@@ -266,9 +279,8 @@ class AsyncClient:
             self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
         )
         client = type(self).__new__(type(self))
-        client._local = self._local
-        client._use(self._driver, self._settings._replace(timeout=new_timeout, retry=new_retry))
-        client._owns_driver = False
+        settings = self._settings._replace(timeout=new_timeout, retry=new_retry)
+        client._use(self._driver, settings, self._local, owns_driver=False)
         return client
 
     @property
@@ -302,16 +314,10 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_described(self._driver.base_url, self._local)})"
+        return _described(self)
 
     def __reduce__(self) -> NoReturn:
         _no_pickle(self)
-
-
-def _settings(settled: _Settled, schedule: Schedule, driver: Driver | AsyncDriver) -> Settings:
-    return Settings(
-        settled.timeout, schedule, driver.clock, settled.filter_rules, settled.retry, origin=settled.base_url
-    )
 
 
 def _local_transport(path: str | Path, filter_rules: FilterRules | None) -> LocalTransport:
@@ -326,5 +332,9 @@ def _engine(transport: LocalTransport | None) -> Engine:
     return transport.engine
 
 
-def _described(base_url: str, local: LocalTransport | None) -> str:
-    return f"base_url={base_url!r}" if local is None else f"local, store={local.path!r}"
+def _described(client: Client | AsyncClient) -> str:
+    if "_driver" not in vars(client):  # its constructor failed
+        return f"{type(client).__name__}(not set up)"
+    local = client._local
+    place = f"base_url={client._driver.base_url!r}" if local is None else f"local, store={local.path!r}"
+    return f"{type(client).__name__}({place})"

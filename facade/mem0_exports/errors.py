@@ -191,12 +191,13 @@ class OutcomeUnknown(Mem0ExportsError):
     """A ledger says that this export was asked for, and that the answer never came: a job may exist, without an id.
 
     Nothing was sent. `Ledger(path, on_unknown="ask_again")` asks again, and may make a second job; `fingerprint` is what
-    the ledger knows the export by.
+    the ledger knows the export by, `lost_answers` how many creates of it are of unknown outcome.
     """
 
-    def __init__(self, message: str, *, fingerprint: str) -> None:
+    def __init__(self, message: str, *, fingerprint: str, lost_answers: int = 1) -> None:
         super().__init__(message)
         self.fingerprint = fingerprint
+        self.lost_answers = lost_answers
         self.operation = "exports_create"
         self.outcome_unknown = True
 
@@ -204,7 +205,9 @@ class OutcomeUnknown(Mem0ExportsError):
 class ExportTimeout(Mem0ExportsError, TimeoutError):
     """The export was not ready in time. The job goes on: `client.exports.get(export_id, Model)` takes it up."""
 
-    def __init__(self, export_id: str, *, timeout: float, polls: int, last_failure: str | None = None) -> None:
+    def __init__(
+        self, export_id: str, *, timeout: float, polls: int, attempts: int = 0, last_failure: str | None = None
+    ) -> None:
         trouble = "" if last_failure is None else f" The last poll got no usable answer ({last_failure})."
         super().__init__(
             f"export {export_id} was not ready after {timeout:g} s and {polls} polls.{trouble} The service has no status: it "
@@ -213,7 +216,7 @@ class ExportTimeout(Mem0ExportsError, TimeoutError):
         )
         self.export_id = export_id
         self.operation = "exports_get"
-        self.attempts = polls
+        self.attempts = attempts
         self.timeout = timeout
         self.polls = polls
         self.last_failure = last_failure

@@ -34,6 +34,9 @@ JsonObject: TypeAlias = dict[str, Any]
 TIMEOUT: Final = 120.0
 """Seconds that `run` and `result` wait where nothing else is said."""
 
+CONCURRENCY: Final = 8
+"""Exports that `run_many` has under way at once, where nothing else is said."""
+
 
 class Handle(Generic[T]):
     """The state of a handle: a job, which is an id and a schema, and how to ask for it."""
@@ -201,7 +204,7 @@ class Exports:
         self,
         requests: Iterable[ExportRequest[T]],
         *,
-        concurrency: int = 8,
+        concurrency: int = CONCURRENCY,
         timeout: float = TIMEOUT,
         ordered: bool = False,
         retry: Retry | None = None,

@@ -24,6 +24,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -50,7 +51,8 @@ KEPT: Final = 7 * 24 * 3600
 _APPLICATION_ID: Final = 0x6D30_6C67  # "m0lg", so that no other SQLite file is taken for a ledger
 _VERSION: Final = 1
 
-_TABLE: Final = """
+_TABLES: Final = (
+    """
 CREATE TABLE exports (
     fingerprint TEXT PRIMARY KEY,
     state TEXT NOT NULL,
@@ -62,7 +64,14 @@ CREATE TABLE exports (
     lost_answers INTEGER NOT NULL,
     result BLOB
 ) WITHOUT ROWID
-"""
+""",
+    """
+CREATE TABLE accounts (
+    origin TEXT PRIMARY KEY,
+    account TEXT NOT NULL
+) WITHOUT ROWID
+""",
+)
 
 
 @attrs.frozen(slots=True)
@@ -95,7 +104,7 @@ class Known(NamedTuple):
 class Ledger:
     """Remembers exports on disk. One process at a time has it open; its threads and tasks may share it."""
 
-    def __init__(self, path: str | Path, *, on_unknown: OnUnknown = "raise") -> None:
+    def __init__(self, path: str | Path, *, on_unknown: OnUnknown = "raise", new_key: bool = False) -> None:
         """Open the ledger, or make one.
 
         Args:
@@ -103,6 +112,8 @@ class Ledger:
             on_unknown: what to do about an export whose create was sent, and whose answer was lost: "raise"
                 OutcomeUnknown, "skip" it (in `run_many`, an outcome with the status "skipped"; a single `run` raises
                 all the same, having nothing to return), or "ask_again", which may make a second job.
+            new_key: accept another API key than the one that the ledger was written with. It has to belong to the same
+                account: jobs and results of one account are of no use to another.
 
         Raises:
             LedgerError: another process has it open, or it is no ledger.
@@ -110,81 +121,50 @@ class Ledger:
         """
         if on_unknown not in {"raise", "skip", "ask_again"}:
             raise InputError(f"on_unknown is 'raise', 'skip' or 'ask_again', got {on_unknown!r}", field="on_unknown")
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.on_unknown: OnUnknown = on_unknown
+        self.new_key = new_key
         self._now: Callable[[], float] = time.time
-        self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = self._opened()
-
-    def _opened(self) -> sqlite3.Connection:
-        try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(self.path, timeout=0.5, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            raise LedgerError(f"the ledger {self.path} cannot be opened: {error}") from None
-        try:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("BEGIN IMMEDIATE")
-            self._prepare(connection)
-            connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            connection.close()
-            held = "locked" in str(error)
-            why = "another process, or another Ledger of this one, has it open" if held else str(error)
-            raise LedgerError(f"the ledger {self.path} cannot be opened: {why}") from None
-        except (sqlite3.DatabaseError, LedgerError) as error:
-            connection.close()
-            raise LedgerError(f"the ledger {self.path} cannot be opened: {error}") from None
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        """The table in a new file; in one that a dead process left, its creates under way are of unknown outcome."""
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables == 0:
-            connection.execute(_TABLE)
-            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        elif application_id != _APPLICATION_ID:
-            raise LedgerError("it is an SQLite file, but no ledger")
-        elif version != _VERSION:
-            raise LedgerError(f"it has version {version}, and this mem0-exports reads version {_VERSION}")
-        connection.execute(
-            "UPDATE exports SET state = 'unknown', lost_answers = lost_answers + 1 WHERE state = 'asking'"
-        )
+        self._forked = False
+        self._asking: set[str] = set()
+        """What calls of this process are asking for."""
+        opened = _open(self.path)
+        if isinstance(opened, str):
+            raise LedgerError(f"the ledger {self.path} cannot be opened: {opened}")
+        self._connection: sqlite3.Connection | None = opened
+        _ledgers.add(self)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, which is on disk at the end."""
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, which is on disk at the end. For the pages of the ledger."""
+        if self._forked:
+            raise LedgerError(f"the ledger {self.path} was opened before the process was forked; open it after")
         with self._lock:
             if self._connection is None:
                 raise LedgerError(f"the ledger {self.path} is closed")
-            if self._pid != os.getpid():
-                raise LedgerError(f"the ledger {self.path} was opened before the process was forked; open it after")
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
-            except BaseException as error:
+            except sqlite3.Error as error:
+                problem = str(error)
+            else:
+                return
+            finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise LedgerError(f"the ledger {self.path} cannot be used: {error}") from None
-                raise
+        raise LedgerError(f"the ledger {self.path} cannot be used: {problem}")
 
-    def page(self, fingerprint: str) -> Page:
+    def page(self, fingerprint: str, origin: str, account: str) -> Page:
         """The entry for one export, to be written. Used by `run` and `run_many`."""
-        return Page(self, fingerprint)
+        return Page(self, fingerprint, origin, account)
 
     def entries(self) -> Iterator[LedgerEntry]:
         """All entries, by the time when they were last asked for. Reads them as you iterate, a thousand at a time."""
         after: tuple[float, str] = (float("-inf"), "")
         while True:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 rows = connection.execute(
                     "SELECT fingerprint, state, export_id, asked_at, expires_at, asks, lost_answers FROM exports"
                     " WHERE (asked_at, fingerprint) > (?, ?) ORDER BY asked_at, fingerprint LIMIT 1000",
@@ -199,20 +179,22 @@ class Ledger:
 
     def result(self, fingerprint: str) -> bytes | None:
         """The JSON text of a result as the service sent it; None where there is none (yet)."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             row = connection.execute("SELECT result FROM exports WHERE fingerprint = ?", (fingerprint,)).fetchone()
         return None if row is None else row[0]
 
     def forget(self, fingerprint: str) -> bool:
         """Drop an entry and its result, so that the export is asked for anew; False where there is none."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             return bool(connection.execute("DELETE FROM exports WHERE fingerprint = ?", (fingerprint,)).rowcount)
 
     def close(self) -> None:
         """Close the file, for another process to open it."""
+        if self._forked:
+            return
         with self._lock:
             opened, self._connection = self._connection, None
-        if opened is not None and self._pid == os.getpid():
+        if opened is not None:
             opened.close()
 
     def __enter__(self) -> Self:
@@ -231,11 +213,21 @@ class Ledger:
 
 
 class Page:
-    """One entry, and the steps that it takes. Each is a transaction, and harmless the second time."""
+    """One entry, and the steps that it takes. Each is a transaction.
 
-    def __init__(self, ledger: Ledger, fingerprint: str) -> None:
+    A step takes place only where the entry still is what this page made of it: `asks` counts the creates of the entry,
+    and a page that began another one owns it.
+    """
+
+    def __init__(self, ledger: Ledger, fingerprint: str, origin: str, account: str) -> None:
         self._ledger = ledger
-        self.fingerprint = fingerprint
+        self._fingerprint = fingerprint
+        self._origin = origin
+        self._account = account
+        self._ask: int | None = None
+        """The number of the create that this page began."""
+        self._is_asking = False
+        self._export_id: str | None = None
 
     @property
     def on_unknown(self) -> OnUnknown:
@@ -248,39 +240,62 @@ class Page:
         Raises OutcomeUnknown where an answer was lost, unless the ledger says "ask_again".
         """
         now = self._ledger._now()  # noqa: SLF001 -- a page is a part of its ledger
-        with self._ledger._writing() as connection:  # noqa: SLF001
+        asking = self._ledger._asking  # noqa: SLF001
+        with self._ledger.writing() as connection:
+            self._check_account(connection)
             row = connection.execute(
-                "SELECT state, export_id, expires_at, result, lost_answers, asked_at FROM exports WHERE fingerprint = ?",
-                (self.fingerprint,),
+                "SELECT state, export_id, expires_at, result, asks, lost_answers, asked_at FROM exports"
+                " WHERE fingerprint = ?",
+                (self._fingerprint,),
             ).fetchone()
             if row is None:
                 connection.execute(
                     "INSERT INTO exports VALUES (?, 'asking', 'open', NULL, ?, NULL, 1, 0, NULL)",
-                    (self.fingerprint, now),
+                    (self._fingerprint, now),
                 )
-                return Known(None, None, 0)
-            state, export_id, expires_at, result, lost_answers, asked_at = row
-            if state == "asking":
-                return None
-            if state == "ready" or (state == "pending" and now < expires_at):
-                return Known(export_id, result, lost_answers)
-            if state == "unknown" and self.on_unknown != "ask_again":
-                raise OutcomeUnknown(
-                    f"this export was asked for at {_time(asked_at):%Y-%m-%d %H:%M:%S} UTC, and the answer was lost: a "
-                    'job may exist, but nobody knows its id. Ledger(..., on_unknown="ask_again") asks again',
-                    fingerprint=self.fingerprint,
+                asks = lost_answers = 0
+            else:
+                state, export_id, expires_at, result, asks, lost_answers, asked_at = row
+                if state == "asking" and self._fingerprint in asking:
+                    return None
+                # A clock that was ahead at the create does not make its job live longer.
+                if state == "ready" or (state == "pending" and now < expires_at <= now + KEPT):
+                    self._export_id = export_id
+                    return Known(export_id, result, lost_answers)
+                if state == "asking":  # and nobody does: its call ended without a trace
+                    state, lost_answers = "unknown", lost_answers + 1
+                if state == "unknown" and self.on_unknown != "ask_again":
+                    raise OutcomeUnknown(
+                        f"this export was asked for at {_time(asked_at):%Y-%m-%d %H:%M:%S} UTC, and the answer was lost: "
+                        'a job may exist, but nobody knows its id. Ledger(..., on_unknown="ask_again") asks again',
+                        fingerprint=self._fingerprint,
+                        lost_answers=lost_answers,
+                    )
+                connection.execute(
+                    "UPDATE exports SET state = 'asking', before = ?, export_id = NULL, expires_at = NULL, asked_at = ?,"
+                    " asks = asks + 1, lost_answers = ? WHERE fingerprint = ?",
+                    ("unknown" if state == "unknown" else "open", now, lost_answers, self._fingerprint),
                 )
-            connection.execute(
-                "UPDATE exports SET state = 'asking', before = ?, export_id = NULL, expires_at = NULL, asked_at = ?,"
-                " asks = asks + 1 WHERE fingerprint = ?",
-                ("unknown" if state == "unknown" else "open", now, self.fingerprint),
+        self._ask, self._is_asking = asks + 1, True
+        asking.add(self._fingerprint)
+        return Known(None, None, lost_answers)
+
+    def _check_account(self, connection: sqlite3.Connection) -> None:
+        row = connection.execute("SELECT account FROM accounts WHERE origin = ?", (self._origin,)).fetchone()
+        if row is None or (row[0] != self._account and self._ledger.new_key):
+            connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (self._origin, self._account))
+        elif row[0] != self._account:
+            raise LedgerError(
+                f"the ledger {self._ledger.path} was written with another API key. For another account use another "
+                "ledger; for a new key of the same account, Ledger(..., new_key=True)"
             )
-            return Known(None, None, lost_answers)
 
     def created(self, export_id: str) -> None:
         """The service gave the export an id."""
         expires_at = self._ledger._now() + KEPT  # noqa: SLF001
-        self._step("state = 'pending', export_id = ?, expires_at = ?", "asking", export_id, expires_at)
+        self._export_id = export_id
+        if not self._step("state = 'pending', export_id = ?, expires_at = ?", "asking", export_id, expires_at):
+            self._check_written("pending")
 
     def refused(self) -> None:
         """Nothing was made, and nothing will be: as if it had not been asked."""
@@ -292,19 +307,126 @@ class Page:
 
     def ready(self, result: bytes) -> None:
         """The result came."""
-        self._step("state = 'ready', result = ?", "pending", result)
+        with self._ledger.writing() as connection:
+            changed = connection.execute(
+                "UPDATE exports SET state = 'ready', result = ? WHERE fingerprint = ? AND export_id = ?",
+                (result, self._fingerprint, self._export_id),
+            ).rowcount
+        if not changed:
+            self._check_written("ready")
 
     def failed(self) -> None:
         """The job will never be ready."""
-        self._step("state = 'open'", "pending")
-
-    def _step(self, change: str, state: State, *values: object) -> None:
-        with self._ledger._writing() as connection:  # noqa: SLF001
+        with self._ledger.writing() as connection:
             connection.execute(
-                f"UPDATE exports SET {change} WHERE fingerprint = ? AND state = ?",  # noqa: S608 -- from above
-                (*values, self.fingerprint, state),
+                "UPDATE exports SET state = 'open' WHERE fingerprint = ? AND state = 'pending' AND export_id = ?",
+                (self._fingerprint, self._export_id),
+            )
+
+    def leave(self) -> None:
+        """The call ends. If it was asking and did not write how that ended, it has left without a trace."""
+        if self._is_asking:
+            self._is_asking = False
+            self._ledger._asking.discard(self._fingerprint)  # noqa: SLF001
+
+    def _step(self, change: str, state: State, *values: object) -> bool:
+        if self._ask is None:
+            return False
+        with self._ledger.writing() as connection:
+            done = connection.execute(
+                f"UPDATE exports SET {change} WHERE fingerprint = ? AND state = ? AND asks = ?",  # noqa: S608 -- from above
+                (*values, self._fingerprint, state, self._ask),
+            ).rowcount
+        self.leave()
+        return bool(done)
+
+    def _check_written(self, state: State) -> None:
+        """LedgerError unless the entry is in this state already: a step may be taken twice, but not be lost."""
+        with self._ledger.writing() as connection:
+            row = connection.execute(
+                "SELECT state, export_id FROM exports WHERE fingerprint = ?", (self._fingerprint,)
+            ).fetchone()
+        if row != (state, self._export_id):
+            raise LedgerError(
+                f"the ledger {self._ledger.path} has no entry for this export any more; it is export {self._export_id}"
             )
 
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------
+
+
+def _open(path: Path) -> sqlite3.Connection | str:
+    """The connection, or why there is none.
+
+    An existing file is opened by SQLite only: closing another descriptor of it would give up SQLite's lock.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
+    except (OSError, ValueError) as error:
+        return str(error)
+    try:
+        connection = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        return str(error)
+    try:
+        problem = _foreign(connection)
+        if problem is None:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            _prepare(connection)
+            connection.execute("COMMIT")
+            return connection
+    except sqlite3.Error as error:
+        held = "locked" in str(error)
+        problem = "another process, or another Ledger of this one, has it open" if held else str(error)
+    connection.close()
+    return problem
+
+
+def _foreign(connection: sqlite3.Connection) -> str | None:
+    """Why the file is no ledger; None for a ledger, and for an empty file."""
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application_id != _APPLICATION_ID:
+        return "it is an SQLite file, but no ledger"
+    if tables and version != _VERSION:
+        return f"it has version {version}, and this mem0-exports reads version {_VERSION}"
+    return None
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Tables in a new file; in one that a dead process left, its creates under way are of unknown outcome."""
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables:
+        for table in _TABLES:
+            connection.execute(table)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("UPDATE exports SET state = 'unknown', lost_answers = lost_answers + 1 WHERE state = 'asking'")
+
+
+_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Keep the child of a fork from closing what its parent uses: closing would delete the parent's write-ahead log."""
+    import ctypes  # noqa: PLC0415 -- only the child of a fork that had a ledger open needs it
+
+    for ledger in list(_ledgers):
+        connection = ledger._connection  # noqa: SLF001
+        if connection is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # it lives as long as the process
+        ledger._forked = True  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

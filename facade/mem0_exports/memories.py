@@ -41,7 +41,9 @@ class _Pages(Generic[T]):
     def following(self) -> _wire.Call[Page[T]]:
         """The call for the page after the last one."""
         self._number += 1
-        return self._call_for(self._number)
+        call = self._call_for(self._number)
+        self._operation = call.request.operation
+        return call
 
     def take(self, page: Page[T]) -> tuple[list[T], bool]:
         """What is new on the page, and whether there is another one."""
@@ -50,15 +52,13 @@ class _Pages(Generic[T]):
         if page.more and not fresh and len(self._seen) >= page.count:
             return [], False
         if page.more and page.items and not fresh:
-            raise ContractViolation(
-                f"page {self._number} repeats earlier pages and says that there are more", operation="list", excerpt=""
-            )
+            problem = f"page {self._number} repeats earlier pages and says that there are more"
+            raise ContractViolation(problem, operation=self._operation, excerpt="")
         return list(fresh.values()), page.more
 
-    @property
-    def begun(self) -> bool:
-        """Whether a page has come."""
-        return self._number > 1
+    def ended_by(self, error: NotFound) -> bool:
+        """Whether the page is gone because items are: the service then says "Invalid page"."""
+        return self._number > 1 and "invalid page" in error.message.lower()
 
 
 def _add(
@@ -153,8 +153,8 @@ class _Resource:
         while more:
             try:
                 page = self._call(pages.following(), timeout, retry)
-            except NotFound:
-                if pages.begun:
+            except NotFound as error:
+                if pages.ended_by(error):
                     return
                 raise
             fresh, more = pages.take(page)
@@ -175,8 +175,8 @@ class _AsyncResource:
         while more:
             try:
                 page = await self._call(pages.following(), timeout, retry)
-            except NotFound:
-                if pages.begun:
+            except NotFound as error:
+                if pages.ended_by(error):
                     return
                 raise
             fresh, more = pages.take(page)

@@ -356,7 +356,7 @@ class FaultServer:
     """The server; a context manager. It serves the operations of openapi.yaml, on 127.0.0.1 and a free port.
 
     A create is processed by storing a job. Its result is `result_of(body)`, and the first `polls_until_ready` polls
-    that are processed get a 404. A wrong key is answered with 401 before the script is asked.
+    that are processed get a 404; it may be a function of the body of the create. A wrong key is answered with 401 before the script is asked.
 
     `on_connect` is called with the number of each accepted connection, from 1. Where it gives true, the connection is
     reset before a byte of it is read: nothing is processed, and no request counts. The client mostly sees what it sees
@@ -369,7 +369,7 @@ class FaultServer:
         self,
         *,
         key: str = "key",
-        polls_until_ready: int = 2,
+        polls_until_ready: int | Callable[[Any], int] = 2,
         result_of: Callable[[Any], dict[str, Any]] = result_of,
         script: Script = never,
         on_connect: Callable[[int], bool] | None = None,
@@ -624,6 +624,7 @@ class FaultServer:
         if job_id not in self.jobs:
             return Answer(404, _PENDING)
         self.polls[job_id] += processed
-        if ready or self.polls[job_id] > self.polls_until_ready:
-            return Answer(200, self.result_of(self.jobs[job_id]))
+        body, until = self.jobs[job_id], self.polls_until_ready
+        if ready or self.polls[job_id] > (until(body) if callable(until) else until):
+            return Answer(200, self.result_of(body))
         return Answer(404, _PENDING)

@@ -66,7 +66,7 @@ SAFE_AGAIN = {"rate_limited", "rate_limited_date", "unavailable"}
 
 DRIPS = {"drip", "drip_headers"}
 
-SOONER = {"rate_limited": {"seconds": 0.02}, "rate_limited_date": {"seconds": 1}}
+SOONER = {"rate_limited": {"seconds": 0.02}, "rate_limited_date": {"seconds": 0}}
 
 
 def each(*names_left_out):
@@ -124,7 +124,7 @@ def test_a_write_is_sent_again_only_where_it_cannot_have_taken_place(server, cli
     ("fault", "kind", "words"),
     [
         (faults.RESET_AFTER, ConnectionFailed, "exports_create"),
-        (faults.STALL, RequestTimeout, "0.5 s"),
+        (faults.STALL, RequestTimeout, "0.3 s"),
         (faults.TRUNCATE, ConnectionFailed, "peer closed|incomplete"),
         (faults.GARBAGE, ConnectionFailed, "exports_create"),
         (faults.HTML_502, ServerError, "502: 502 Bad Gateway$"),
@@ -221,10 +221,10 @@ def test_a_deadline_of_a_call_holds_for_all_its_attempts(server, client):
     server.script = lambda _asked: faults.STALL
     begun = time.monotonic()
 
-    error = failure(lambda client: client.ping(timeout=0.7, retry=Retry(attempts=50, first=0)), client)
+    error = failure(lambda client: client.ping(timeout=0.5, retry=Retry(attempts=50, first=0)), client)
 
     assert type(error) is RequestTimeout
-    assert error.attempts == 2, "0.5 s for the first, what is left for the second"
+    assert error.attempts == 2, "0.3 s for the first, what is left for the second"
     assert time.monotonic() - begun < 3
 
 
@@ -232,7 +232,7 @@ def test_a_wait_lasts_through_an_outage(server, client):
     server.polls_until_ready = 2
     job = client.exports.create(Found, ALEX)
     assert job.poll() is None
-    trouble = [faults.RESET_BEFORE, faults.HTML_502, faults.STATUS_520, faults.SHORT_JSON, faults.RESET_BEFORE] * 2
+    trouble = [faults.RESET_BEFORE, faults.HTML_502, faults.STATUS_520, faults.SHORT_JSON]
     server.script = once(None, *trouble, operation="get")
 
     assert job.result(timeout=60, retry=Retry(attempts=1)).user == "alex"
@@ -248,7 +248,8 @@ def test_a_wait_ends_at_its_deadline_and_tells_the_last_trouble(server, client):
         job.result(timeout=0.8)
 
     assert timed_out.value.export_id == job.id
-    assert timed_out.value.attempts == timed_out.value.polls == 1
+    assert timed_out.value.polls == 1, "what got no usable answer is no poll"
+    assert timed_out.value.attempts == server.requests["get"] > 1
 
 
 def test_run_is_created_once_whatever_happens_to_its_polls(server, client):
@@ -288,7 +289,7 @@ def test_the_key_shows_nowhere(server, client, fault, caplog):
     shown = []
     for call in (READS["ping"], READS["get"], WRITES["create"]):
         try:
-            call(client)
+            call(client.with_options(retry=Retry(attempts=1)))
         except Mem0ExportsError as error:
             said = traceback.TracebackException.from_exception(error, capture_locals=True)
             ours = [frame for frame in said.stack if "mem0_exports" in frame.filename]

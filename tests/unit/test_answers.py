@@ -243,8 +243,8 @@ def test_a_refused_poll_of_run_carries_the_id(service, client, monkeypatch):
     service.answer = (201, {}, json.dumps({"message": "ok", "id": job_id}).encode())
     original = client.exports._driver._send
 
-    def then_broken(command):
-        answer = original(command)
+    def then_broken(*arguments):
+        answer = original(*arguments)
         service.answer = (401, {}, b'{"detail": "Invalid API key."}')
         return answer
 

@@ -8,7 +8,7 @@ import pytest
 
 from mem0_exports import ConfigurationError, InputError, RateLimited, Retry
 from mem0_exports._answers import refusal
-from mem0_exports._flow import NotCarriedOut, Request, Response, Send, Sleep, TimedOut, Work, send, wait
+from mem0_exports._flow import BrokenOff, Request, Response, Send, Sleep, TimedOut, Work, send, wait
 from mem0_exports._settings import Gate, Schedule, Settings
 from mem0_exports.errors import ConnectionFailed, ContractViolation, RequestTimeout, ServerError, StatusError
 
@@ -25,10 +25,10 @@ MISSHAPEN = ContractViolation("wrong", operation="x", excerpt="")
 
 
 class World:
-    """Carries out a flow: answers from a list, a clock that only sleeping and answering move."""
+    """Carries out a flow: answers from a list or a function, a clock that only sleeping and answering move."""
 
     def __init__(self, answers, latency=0.0):
-        self.answers = iter(answers)
+        self.answers = answers if callable(answers) else lambda _command, given=iter(answers): next(given)
         self.latency = latency
         self.now = 100.0
         self.done = []
@@ -48,12 +48,13 @@ class World:
                 if isinstance(command, Sleep):
                     self.now += command.seconds
                     command = flow.send(None)
-                elif isinstance(command, Work):
-                    command = flow.send(command.call())
+                    continue
+                if isinstance(command, Work):
+                    answer = done(command.call)
                 else:
-                    answer = next(self.answers)
+                    answer = self.answers(command)
                     self.now += min(self.latency, command.timeout)
-                    command = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
+                command = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
         except StopIteration as stop:
             return stop.value
 
@@ -62,6 +63,13 @@ class World:
 
     def sends(self):
         return [command for command in self.done if isinstance(command, Send)]
+
+
+def done(call):
+    try:
+        return call()
+    except Exception as error:
+        return error
 
 
 def status(code, **headers):
@@ -174,6 +182,22 @@ def test_the_last_error_is_raised_and_counts_the_attempts():
         world.run(send(READ, body, world.settings()))
 
     assert (failed.value.status, failed.value.attempts, failed.value.request_id) == (502, 3, "r-9")
+
+
+def test_an_answer_that_cannot_be_read_has_its_request_id():
+    def unreadable(_response):
+        raise ContractViolation("wrong", operation="x", excerpt="")
+
+    world = World([status(200, x_request_id="r-9")])
+    with pytest.raises(ContractViolation) as failed:
+        world.run(send(READ, unreadable, world.settings()))
+    assert failed.value.request_id == "r-9"
+
+
+def test_errors_of_earlier_attempts_do_not_hang_on_the_last():
+    world = World([RESET, status(500), status(502)])
+    with pytest.raises(ServerError) as failed:
+        world.run(send(READ, body, world.settings()))
     assert failed.value.__context__ is None, "errors of earlier attempts do not hang on"
 
 
@@ -217,6 +241,7 @@ LATER = "Mon, 23 Nov 2026 12:00:07 GMT"
         ({"retry_after": "-1"}, None),
         ({"retry_after": "²"}, None),
         ({"retry_after": "1e9"}, None),
+        ({"retry_after": "0" * 20 + "7"}, 7.0),
         ({"retry_after": ""}, None),
         ({"retry_after": "Mon, 99 Nov 2026 12:00:00 GMT", "date": DATE}, None),
         ({}, None),
@@ -315,11 +340,11 @@ def test_a_429_of_one_call_holds_all_others_back():
     settings = world.settings(gate=gate, retry=Retry(first=1), draw=lambda: 0.5)
 
     assert world.run(send(READ, body, settings)) == b"body"
-    assert world.sleeps() == [11], "Retry-After, and jitter once for what was told and once for the gate"
+    assert world.sleeps() == [10.5], "Retry-After, and jitter"
     world.now, world.done = 105, []
     assert world.run(send(READ, body, settings)) == b"body"
 
-    assert world.sleeps() == [6.0]
+    assert world.sleeps() == [5.5]
 
 
 def test_other_failures_hold_nobody_back():
@@ -336,11 +361,44 @@ def test_a_gate_that_opens_after_the_deadline_is_an_error_and_nothing_is_sent():
     gate.hold(150)
     world = World([])
 
-    with pytest.raises(RequestTimeout) as late:
+    with pytest.raises(RateLimited, match="not sent") as late:
         world.run(send(WRITE, body, world.settings(gate=gate), deadline=110.0))
 
-    assert (late.value.sent, late.value.outcome_unknown, late.value.attempts) == (False, False, 0)
+    assert (late.value.retry_after, late.value.outcome_unknown, late.value.attempts) == (50, False, 0)
     assert world.done == []
+
+
+@pytest.mark.parametrize(
+    "retry", [Retry(attempts=1), Retry(longest_retry_after=5)], ids=["last attempt", "over the cap"]
+)
+def test_a_429_shuts_the_gate_also_where_this_call_gives_up(retry):
+    gate = Gate()
+    world = World([status(429, retry_after="10")])
+    with pytest.raises(RateLimited):
+        world.run(send(READ, body, world.settings(gate=gate, retry=retry)))
+
+    other = World([OK])
+    other.run(send(READ, body, other.settings(gate=gate)))
+
+    assert other.sleeps() == [10.5]
+
+
+def test_beyond_the_cap_the_others_fail_without_being_sent():
+    gate = Gate()
+    gate.hold(100 + 600)
+    world = World([])
+
+    with pytest.raises(RateLimited):
+        world.run(send(READ, body, world.settings(gate=gate)))
+
+
+def test_jitter_at_the_gate_leaves_time_for_the_request():
+    gate = Gate()
+    world = World([status(429, retry_after="2"), OK])
+
+    world.run(send(READ, body, world.settings(gate=gate), deadline=102.6))
+
+    assert world.sleeps() == [pytest.approx(2.3)]
 
 
 # ---- waiting ---------------------------------------------------------------------------------------------------------
@@ -458,11 +516,12 @@ def test_the_deadline_is_kept_through_trouble_and_the_last_trouble_is_told():
 
     assert world.now == pytest.approx(133.3)
     assert timed_out.value.failure is RESET
+    assert timed_out.value.sends == len(world.sends()) > timed_out.value.polls == 0
 
 
 def test_a_driver_that_stops_is_not_answered_with_another_command():
     flow = waiting(World([]), 60)
     next(flow)
 
-    with pytest.raises(NotCarriedOut):
-        flow.throw(NotCarriedOut())
+    with pytest.raises(BrokenOff):
+        flow.throw(BrokenOff(carried_out=False))
