@@ -16,14 +16,8 @@ import sys
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from mem0_exports import _wire
-from mem0_exports._drive import (
-    AsyncDriver,
-    AsyncTransport,
-    Driver,
-    Transport,
-    checked_base_url,
-    shared_ssl_context,
-)
+from mem0_exports._connection import checked_base_url, shared_ssl_context
+from mem0_exports._drive import AsyncDriver, AsyncTransport, Driver, Transport
 from mem0_exports._flow import send
 from mem0_exports._keys import usable_key
 from mem0_exports._settings import Retry, Schedule, Settings, checked_retry, checked_timeout
