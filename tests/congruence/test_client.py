@@ -10,7 +10,19 @@ import pytest
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from mem0_exports import Account, BadRequest, ExportFailed, ExportInvalid, ExportTimeout, F, FilterError, InputError
+from mem0_exports import (
+    Account,
+    BadRequest,
+    ExportFailed,
+    ExportInvalid,
+    ExportRequest,
+    ExportTimeout,
+    F,
+    FilterError,
+    InputError,
+    Ledger,
+    Retry,
+)
 
 
 class Profile(BaseModel):
@@ -204,3 +216,29 @@ def test_what_the_service_refuses_is_an_error_with_its_words(client, user):
 
     assert refused.value.status == 400
     assert refused.value.operation == "exports_create"
+
+
+def test_many_exports_with_a_ledger_are_asked_for_once(client, user, tmp_path):
+    people = [f"{user}-{number}" for number in range(12)]
+    for number, person in enumerate(people):
+        client.memories.add(f"Lives in city {number}", user_id=person, metadata={"city": f"City {number}"})
+    asked = [ExportRequest(Profile, F.user_id == person, tag=person) for person in people]
+
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        first = list(client.exports.run_many(asked, concurrency=4, ordered=True, ledger=ledger))
+        again = list(client.exports.run_many(asked, concurrency=4, ordered=True, ledger=ledger))
+
+    assert [outcome.result().city for outcome in first] == [f"City {number}" for number in range(12)]
+    assert [outcome.export_id for outcome in again] == [outcome.export_id for outcome in first]
+    assert [outcome.value for outcome in again] == [outcome.value for outcome in first]
+
+
+def test_other_options_for_a_client_and_for_a_call(client, user):
+    other = client.with_options(timeout=20, retry=Retry(attempts=1))
+
+    other.memories.add("x", user_id=user, timeout=20, retry=Retry(attempts=2))
+    assert [memory.memory for memory in client.memories.list(F.user_id == user, timeout=20)] == ["x"]
+    job = other.exports.create(Profile, F.user_id == user, timeout=20)
+    assert job.result(timeout=20, retry=Retry(attempts=2)) == Profile()
+    other.close()
+    assert client.ping(timeout=20).status == "ok"

@@ -15,7 +15,21 @@ from typing import Annotated, Any, NamedTuple, TypedDict, assert_type
 
 from pydantic import BaseModel, TypeAdapter
 
-from mem0_exports import AsyncClient, AsyncExport, Client, Export, F, Filter, From, Memory, Schema
+from mem0_exports import (
+    AsyncClient,
+    AsyncExport,
+    Client,
+    Export,
+    ExportOutcome,
+    ExportRequest,
+    F,
+    Filter,
+    From,
+    Ledger,
+    Memory,
+    Retry,
+    Schema,
+)
 
 
 class Profile(BaseModel):
@@ -52,6 +66,13 @@ def sync_api(client: Client) -> None:
     assert_type(client.exports.get("id", {"type": "object"}), Export[dict[str, Any]])
     assert_type(client.exports.run(Profile, {"user_id": "alex"}), Profile)
     assert_type(client.memories.list(where), Iterator[Memory])
+    assert_type(ExportRequest(Profile, where), ExportRequest[Profile])
+    assert_type(ExportRequest({"type": "object"}, where), ExportRequest[dict[str, Any]])
+    ledger = Ledger("ledger.db", on_unknown="skip")
+    many = client.exports.run_many([ExportRequest(Profile, where)], ledger=ledger, retry=Retry(attempts=1))
+    assert_type(many, Iterator[ExportOutcome[Profile]])
+    assert_type(next(many).result(), Profile)
+    assert_type(client.with_options(timeout=3), Client)
     assert_type(Schema.of(Profile), Schema[Profile])
     assert_type(Schema.of(Profile, validate="strict"), Schema[Profile])
     assert_type(Schema.of({"type": "object"}), Schema[dict[str, Any]])
