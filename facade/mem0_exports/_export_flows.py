@@ -250,7 +250,7 @@ def _asked(asked: Question[T], settings: Settings, deadline: float, page: Page |
     """Create; with a ledger that says so, again where an answer was lost. The intent is on disk already."""
     for attempt in range(1, settings.retry.attempts + 1):
         try:
-            job = yield from _watched(create(asked, settings, deadline), page)
+            job = yield from _watched(create(asked, settings, deadline), page, track)
         except Mem0ExportsError as error:
             failure = error
         else:
@@ -284,7 +284,7 @@ def _asked(asked: Question[T], settings: Settings, deadline: float, page: Page |
     raise AssertionError("a Retry has at least one attempt")
 
 
-def _watched(flow: Flow[T], page: Page | None) -> Flow[T]:
+def _watched(flow: Flow[T], page: Page | None, track: Track) -> Flow[T]:
     """The flow of a create. Wherever it is broken off, the ledger knows afterwards whether it may have been sent."""
     sent = False
     try:
@@ -303,8 +303,9 @@ def _watched(flow: Flow[T], page: Page | None) -> Flow[T]:
     except Mem0ExportsError:
         raise  # says itself whether it was sent
     except BaseException as broken:
+        sent = sent and not (isinstance(broken, BrokenOff) and not broken.carried_out)
+        track.lost_answers += sent
         if page is not None:
-            sent = sent and not (isinstance(broken, BrokenOff) and not broken.carried_out)
             yield from _tried(page.lost if sent else page.refused)
         raise
     finally:

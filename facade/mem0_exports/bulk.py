@@ -6,7 +6,6 @@ room: memory does not grow with their number. Sync and async share everything he
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 
@@ -207,16 +206,18 @@ class Plan(Generic[T]):
             value = yield from flows.run(asked, self.settings, self.timeout, ledger=self.ledger, track=track)
         except Exception as error:  # noqa: BLE001 -- one failure never stops the others
             failure = error
-        status = self._status(failure)
+        status = self._status(failure, track)
         report(status, track)
         return ExportOutcome(index, request, status, track.export_id, value, failure, track.lost_answers)
 
-    def _status(self, failure: Exception | None) -> Status:
+    def _status(self, failure: Exception | None, track: flows.Track) -> Status:
         if failure is None:
             return "ready"
         if isinstance(failure, OutcomeUnknown) and self.ledger is not None and self.ledger.on_unknown == "skip":
             return "skipped"
-        return "unknown" if isinstance(failure, Mem0ExportsError) and failure.outcome_unknown else "failed"
+        if isinstance(failure, Mem0ExportsError):
+            return "unknown" if failure.outcome_unknown else "failed"
+        return "unknown" if track.lost_answers and track.export_id is None else "failed"
 
 
 class _Window(Generic[T]):
@@ -311,8 +312,8 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
                     threads.submit(work, *begun)
                 elif window.over():
                     return
-                with contextlib.suppress(queue.Empty):  # a slow iterable does not hold back what is there
-                    yield from window.take(messages.get(block=begun is None))
+                if begun is None or not messages.empty():  # a slow iterable does not hold back what is there
+                    yield from window.take(messages.get())
         finally:
             stop.set()
 

@@ -24,8 +24,8 @@ def server():
 @pytest.fixture(params=["sync", "async"])
 def client(request, server):
     if request.param == "sync":
-        with Client(KEY, base_url=server.url, timeout=0.3, retry=QUICK) as made:
+        with Client(KEY, base_url=server.url, timeout=10, retry=QUICK) as made:
             yield made
     else:
-        with blocking(AsyncClient(KEY, base_url=server.url, timeout=0.3, retry=QUICK)) as made:
+        with blocking(AsyncClient(KEY, base_url=server.url, timeout=10, retry=QUICK)) as made:
             yield made

@@ -158,7 +158,7 @@ def test_clients_and_handles_are_not_copied_and_say_what_to_do(make, tmp_path):
 def test_a_client_with_other_options_shares_the_connections_and_leaves_them_open(server):
     with Client(KEY, base_url=server.url) as client:
         client.ping()
-        with client.with_options(timeout=0.2, retry=Retry(attempts=1)) as impatient:
+        with client.with_options(timeout=1, retry=Retry(attempts=1)) as impatient:
             impatient.ping()
         server.script = lambda _asked: faults.STALL
         with pytest.raises(TimeoutError):
