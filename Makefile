@@ -78,7 +78,7 @@ bench: $(READY) ## speed, as ratios to named baselines
 	@python benchmarks/client.py
 
 .PHONY: interop
-interop: $(READY) ## the official mem0ai client against `mem0-exports serve`
+interop: $(READY) ## the official mem0ai clients (Python, npm) and curl against `mem0-exports serve`
 	@bash tests/interop/run.sh
 
 .PHONY: build

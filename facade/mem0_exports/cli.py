@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import signal
 import socket
@@ -67,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=_port, default=8765, metavar="N", help="0 picks a free one (default: %(default)s)"
     )
     serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="what to listen on (default: %(default)s, which only programs on this machine reach); others need a key",
+    )
+    serve.add_argument(
         "--api-key",
         default=os.environ.get("MEM0_API_KEY") or None,
         metavar="KEY",
@@ -115,32 +122,47 @@ def _import(chosen: argparse.Namespace) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    """Serve the whole API on 127.0.0.1, from one SQLite file, until interrupted."""
+    """Serve the whole API from one SQLite file, until interrupted; without other arguments to this machine only."""
     _needs("uvicorn", "server")
     import uvicorn  # noqa: PLC0415 -- an extra
 
-    from mem0_exports.local.app import build  # noqa: PLC0415 -- an extra
+    from mem0_exports.local.app import Impatient, build  # noqa: PLC0415 -- an extra
     from mem0_exports.local.engine import Engine  # noqa: PLC0415 -- an extra
 
-    listening = socket.create_server(("127.0.0.1", chosen.port))
+    if chosen.api_key is None and not _is_loopback(chosen.host):
+        raise ConfigurationError(
+            f"--host {chosen.host} lets other machines in, and there is no key: give --api-key, or set MEM0_API_KEY"
+        )
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    listening = socket.create_server((chosen.host, chosen.port), family=family)
     engine = Engine(chosen.store, api_key=chosen.api_key)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            print(f"listening on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+            host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+            print(f"listening on http://{host}:{listening.getsockname()[1]}", flush=True)
 
     if chosen.api_key is None:
         print("no key is set: every program on this machine may use this service", file=sys.stderr)
     # Once it has stopped, uvicorn raises the signal that stopped it again; the engine is to be closed first.
     before = {stop: signal.signal(stop, lambda *_: None) for stop in (signal.SIGINT, signal.SIGTERM)}
     try:
-        Server(uvicorn.Config(build(engine), log_level="warning", lifespan="off", ws="none")).run([listening])
+        Server(uvicorn.Config(build(engine), http=Impatient, log_level="warning", lifespan="off", ws="none")).run(
+            [listening]
+        )
     finally:
         for stop, handler in before.items():
             signal.signal(stop, handler)  # so that a second signal ends the wait for a long job, which goes on later
         engine.close()
     return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _needs(module: str, extra: str) -> None:

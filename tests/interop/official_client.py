@@ -3,7 +3,8 @@
     python tests/interop/official_client.py http://127.0.0.1:8765 KEY
 
 Runs where mem0ai is installed, which the project itself never needs: `make interop` makes that environment. The server
-has to be fresh, since counts and listings are compared exactly. Prints a table; exit 1 if anything in it is not ok.
+has to be fresh, since counts and listings are compared exactly. Prints a table; exit 1 if anything in it is not ok, or
+if anything but the server was contacted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import faulthandler
 import inspect
 import logging
+import os
 import sys
 import time
 import uuid
@@ -19,6 +21,7 @@ import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mem0 import AsyncMemoryClient, MemoryClient
 from mem0.exceptions import MemoryNotFoundError
@@ -72,6 +75,25 @@ EXPORTED = {
     ],
 }
 """The whole export. No memory says a nickname, so that the key is not there."""
+
+
+def confine(server: str) -> None:
+    """End the process with 1 as soon as anything in it looks up or connects to anything but `server`, even at exit."""
+
+    def hook(event: str, given: tuple[Any, ...]) -> None:
+        if event == "socket.connect":
+            address = given[1]
+        elif event == "socket.getaddrinfo":
+            address = given
+        else:
+            return
+        where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
+        if where != server:
+            sys.stdout.flush()
+            print(f"the client wanted to contact {where}", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    sys.addaudithook(hook)
 
 
 class Wrong(Exception):
@@ -177,6 +199,14 @@ class Session:
             listed += [each["id"] for each in answer["results"]]
         same("the ids of both pages", listed, self.memory_ids)
 
+    async def get_past_the_end(self) -> None:
+        try:
+            answer = await self.call("get_all", filters=self.filters, page=9)
+        except MemoryNotFoundError as error:
+            has("the error", error.details, "detail")
+        else:
+            raise Wrong(f"a page past the end was answered with {answer!r}")
+
     async def create(self) -> None:
         # The Python example of the documentation, word for word but for the schema, which is a placeholder there.
         json_schema = Profile.model_json_schema()
@@ -189,22 +219,28 @@ class Session:
         )
         self.export_id = str(uuid.UUID(response["id"]))
 
-    async def get_by_id(self) -> None:
+    async def ready(self, **which: Any) -> Any:
+        """An export, as soon as it is there."""
         deadline = time.monotonic() + READY_WITHIN
         while True:
             try:
-                answer = await self.call("get_memory_export", memory_export_id=self.export_id)
-                break
+                return await self.call("get_memory_export", **which)
             except MemoryNotFoundError:  # also means: not yet
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.05)
+
+    async def get_by_id(self) -> None:
+        answer = await self.ready(memory_export_id=self.export_id)
         same("the export", answer, EXPORTED)
         same("the nickname of the profile", Profile.model_validate(answer).nickname, None)
 
     async def get_by_filters(self) -> None:
-        answer = await self.call("get_memory_export", filters=self.filters)
-        same("the export", answer, EXPORTED)
+        # The newest of two with the same filters.
+        schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+        instructions = "The newer memory wins."
+        await self.call("create_memory_export", schema=schema, filters=self.filters, export_instructions=instructions)
+        same("the export", await self.ready(filters=self.filters), {"city": "Lisbon"})
 
     async def get_unknown(self) -> None:
         try:
@@ -233,6 +269,7 @@ CALLS: dict[str, Callable[[Session], Awaitable[None]]] = {
     "add, three times": Session.add,
     "get_all(filters)": Session.get_all,
     "get_all(filters, page, page_size)": Session.get_pages,
+    "get_all(page past the end)": Session.get_past_the_end,
     "create_memory_export(schema, filters)": Session.create,
     "get_memory_export(memory_export_id)": Session.get_by_id,
     "get_memory_export(filters)": Session.get_by_filters,
@@ -262,6 +299,7 @@ def main() -> int:
         print(f"usage: {sys.argv[0]} URL KEY", file=sys.stderr)
         return 2
     url, key = sys.argv[1:]
+    confine(urlsplit(url).netloc)
     faulthandler.dump_traceback_later(HUNG_AFTER, exit=True)
     # It logs each 404 as an error, and here a 404 mostly means: not yet.
     logging.getLogger("mem0.client.utils").disabled = True

@@ -9,14 +9,14 @@ import hmac
 import json
 import uuid
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from sqlalchemy.exc import OperationalError
 
 from mem0_exports._filter_rules import CAREFUL, FilterRules
 from mem0_exports._keys import usable_key
-from mem0_exports.errors import InputError
+from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.local import clock, jobs, json_text, operations
 from mem0_exports.local.contract import Operation, contract, problem, read_parameters
 from mem0_exports.local.extract import Report
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
+
+
+LARGEST_BODY: Final = 10 * 1024 * 1024
+"""Bytes of a request's body."""
+
+HEALTH: Final = "/health"
+"""Answers without a key, and is no part of the spec: for whoever watches over the process."""
 
 
 class Answer(NamedTuple):
@@ -70,14 +77,12 @@ class Engine:
 
     def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request. `headers` has lower-case names; `query` is what stands behind the question mark."""
-        methods = self._contract.paths.get(path)
-        if methods is None:
-            return _answer(404, {"detail": f"No such path: {path[:200]}"})
-        operation = methods.get(method)
-        if operation is None:
-            return _answer(405, {"detail": f"Method {method!r} not allowed."}, {"allow": ", ".join(methods)})
-        if not self._let_in(headers):
-            return self._checked(operation, operations.UNAUTHORIZED)
+        at_once = self.refused(method, path, {**headers, "content-length": str(len(body))})
+        if at_once is not None:
+            return at_once
+        if path == HEALTH:
+            return self._health()
+        operation = self._contract.paths[path][method]
         try:
             answer = self._perform(operation, query, body)
         except operations.Refused as refused:
@@ -87,6 +92,41 @@ class Engine:
                 raise
             return _answer(503, {"detail": "The store is busy: another process holds it."}, {"retry-after": "1"})
         return self._checked(operation, answer)
+
+    def refused(self, method: str, path: str, headers: Mapping[str, str]) -> Answer | None:
+        """The answer to a request whose body need not be read, as its head is reason enough; None where it is none."""
+        methods: Mapping[str, Operation | None] | None = self._contract.paths.get(path)
+        if path == HEALTH:
+            methods = {"GET": None}
+        if methods is None:
+            return _answer(404, {"detail": f"No such path: {path[:200]}"})
+        if method not in methods:
+            return _answer(405, {"detail": f"Method {method[:50]!r} not allowed."}, {"allow": ", ".join(methods)})
+        operation = methods[method]
+        if operation is None:
+            return None
+        if not self._let_in(headers):
+            return self._checked(operation, operations.UNAUTHORIZED)
+        problem = None if operation.request is None else _unreadable(headers)
+        return None if problem is None else self.bad_request(operation.id, problem)
+
+    def bad_request(self, operation_id: str, problem: str) -> Answer:
+        """The documented 400 of an operation."""
+        outcome = operations.bad_request(operation_id, problem).answer
+        return _answer(outcome.status, outcome.document)
+
+    def too_late(self, path: str, method: str, seconds: float) -> Answer:
+        """The answer to a request whose body does not come."""
+        operation = self._contract.paths[path][method]
+        return self.bad_request(operation.id, f"the body did not come within {seconds:g} s")
+
+    def _health(self) -> Answer:
+        try:
+            with self.store.read() as connection:
+                connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
+        except (OperationalError, ConfigurationError) as error:
+            return _answer(503, {"status": "down", "detail": str(error).splitlines()[0][:200]})
+        return _answer(200, {"status": "ok"})
 
     def _let_in(self, headers: Mapping[str, str]) -> bool:
         if self._api_key is None:
@@ -134,6 +174,17 @@ class Engine:
         """Finish the running job and close the store."""
         self.worker.stop()
         self.store.close()
+
+
+def _unreadable(headers: Mapping[str, str]) -> str | None:
+    """Why a body with this head is not read; None where it may be."""
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        return f"Content-Type has to be application/json, got {kind[:100]!r}"
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or len(length) > 12 or int(length) > LARGEST_BODY:
+        return f"the body is larger than {LARGEST_BODY // 1024 // 1024} MB"
+    return None
 
 
 def _answer(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Answer:
