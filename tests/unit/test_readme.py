@@ -53,6 +53,6 @@ def test_the_code_of_a_guide_runs_from_top_to_bottom(guide, tmp_path, monkeypatc
     module = types.ModuleType("guide")  # dataclasses look up the module that they are defined in
     monkeypatch.setitem(sys.modules, "guide", module)
 
-    assert len(blocks) >= 5
+    assert blocks
     for block in blocks:
         exec(compile(block, guide.name, "exec", dont_inherit=True), vars(module))

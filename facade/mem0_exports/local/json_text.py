@@ -15,7 +15,8 @@ DEEPEST: Final = 100
 def read(text: bytes) -> Any:
     """The value of a JSON text; ValueError, with a sentence for people, where there is none.
 
-    Refused too: NaN, infinities and numbers too large for a float, halves of surrogate pairs, deep nesting.
+    Refused too: NaN, infinities and numbers too large for a float, halves of surrogate pairs, deep nesting, and names
+    that stand twice in one object, of which readers keep different ones.
     """
     if not text.strip():
         raise ValueError("empty, expected JSON")
@@ -23,7 +24,7 @@ def read(text: bytes) -> Any:
         decoded = text.decode()
         if decoded.count("[") + decoded.count("{") > DEEPEST and _depth(decoded) > DEEPEST:
             raise ValueError(f"nested more than {DEEPEST} deep")
-        value = json.loads(decoded, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(decoded, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
         if "\\u" in decoded:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -43,6 +44,17 @@ def _depth(text: str) -> int:
         elif letter in "]}":
             depth -= 1
     return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"the name {name[:40]!r} stands twice in one object")
+            seen.add(name)
+    return made
 
 
 def _no_constant(name: str) -> None:
