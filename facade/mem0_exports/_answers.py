@@ -9,7 +9,6 @@ import json
 import re
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports import errors
@@ -41,7 +40,7 @@ _KINDS: Final[dict[int, type[errors.StatusError]]] = {
 def decoded(body: bytes) -> Any:
     """The JSON in `body`; ValueError where it is none, NaN and what is nested too deep to read included."""
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return _DECODER.decode(body.decode("utf-8-sig"))
     except RecursionError:
         problem = "it is nested too deep"
     raise ValueError(problem)
@@ -49,6 +48,9 @@ def decoded(body: bytes) -> Any:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def refusal(operation: str, response: Response) -> errors.StatusError:
@@ -127,6 +129,8 @@ def _retry_after(headers: Any) -> float | None:
 
 
 def _date(text: str | None) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 -- only errors have dates
+
     try:
         date = parsedate_to_datetime(text or "")
     except (ValueError, TypeError, IndexError, OverflowError):

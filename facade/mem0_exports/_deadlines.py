@@ -11,27 +11,28 @@ import socket
 import threading
 import time
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpcore
 
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _thread = threading.local()
 
 
-@contextmanager
-def deadline(at: float) -> Iterator[None]:
-    """Nothing that this thread does on a `Backend`'s connections lasts beyond `at`, on time.monotonic."""
-    outer = getattr(_thread, "deadline", None)
-    _thread.deadline = at
-    try:
-        yield
-    finally:
-        _thread.deadline = outer
+class Deadline:
+    """A context: nothing that its thread does on a `Backend`'s connections lasts beyond `at`, on time.monotonic."""
+
+    __slots__ = ("_at", "_outer")
+
+    def __init__(self, at: float) -> None:
+        self._at = at
+
+    def __enter__(self) -> None:
+        self._outer: float | None = getattr(_thread, "deadline", None)
+        _thread.deadline = self._at
+
+    def __exit__(self, *_: object) -> None:
+        _thread.deadline = self._outer
 
 
 def _left(timeout: float | None, late: type[Exception]) -> float | None:

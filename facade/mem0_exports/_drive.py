@@ -5,6 +5,7 @@ This is the one place where sync and async differ. No decision is made here.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -13,12 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import httpx
 
 from mem0_exports._connection import FAILURES, Connection, Sending, log_attempt
-from mem0_exports._deadlines import deadline, keep_deadlines
 from mem0_exports._flow import BrokenOff, Response, Send, Sleep, Work
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from mem0_exports._flow import Flow
 
@@ -71,10 +71,13 @@ class Driver(Connection):
         with self._lock:
             self.check_open()
             if self._http is None:
+                from mem0_exports import _deadlines  # noqa: PLC0415 -- loads httpcore, which takes as long as httpx
+
                 http = self.made(httpx.Client, self._transport)
                 if not self._own_transport:
                     for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
-                        keep_deadlines(transport)
+                        _deadlines.keep_deadlines(transport)
+                self._deadline = _deadlines.Deadline
                 self._http = http
             return self._http
 
@@ -138,7 +141,7 @@ class Driver(Connection):
         http = self._http or self.prepare()
         begun = time.monotonic()
         try:
-            with deadline(begun + command.timeout):
+            with self._deadline(begun + command.timeout):
                 response = http.send(http.build_request(**self.options(command, sending)))
             outcome = self.response(response)
         except FAILURES as error:
@@ -238,12 +241,10 @@ class AsyncDriver(Connection):
         await anyio.sleep(seconds)
 
     async def _send(self, command: Send, sending: Sending) -> Response:
-        import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
-
         http = self.prepare()
         begun = time.monotonic()
         try:
-            with anyio.fail_after(command.timeout):
+            async with _within(command.timeout):
                 response = await http.send(http.build_request(**self.options(command, sending)))
             outcome = self.response(response)
         except FAILURES as error:
@@ -269,9 +270,34 @@ class AsyncDriver(Connection):
 
 
 def _running_loop() -> object:
-    from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+    """What runs the caller: an asyncio loop, or something of trio's."""
+    import asyncio  # noqa: PLC0415 -- a sync client needs none
 
-    return current_token()
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx brings it
+
+        return current_token()
+
+
+def _within(seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
+    """TimeoutError for what takes longer. asyncio's own costs less than half of what anyio's does."""
+    import asyncio  # noqa: PLC0415 -- a sync client needs none
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _within_on_trio(seconds)
+    return asyncio.timeout(seconds)
+
+
+@contextlib.asynccontextmanager
+async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
+    import anyio  # noqa: PLC0415 -- httpx brings it
+
+    with anyio.fail_after(seconds):
+        yield
 
 
 async def _in_thread(work: _Undivided) -> Any:

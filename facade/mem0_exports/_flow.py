@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-import attrs
-
 from mem0_exports.errors import (
     ContractViolation,
     Mem0ExportsError,
@@ -28,31 +26,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen(slots=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request, without its origin and its key. Its body does not show in its repr."""
 
     operation: str
     method: str
     path: str
     params: Mapping[str, str | int] | None = None
-    body: bytes | None = attrs.field(default=None, repr=False)
+    body: bytes | None = None
     repeatable: bool = True
     """Whether it only reads, so that sending it twice does no harm."""
+
+    def __repr__(self) -> str:
+        return f"Request({self.operation!r}, {self.method!r}, {self.path!r})"
 
 
 def _unchanged(text: str) -> str:
     return text
 
 
-@attrs.frozen(slots=True)
-class Response:
+class Response(NamedTuple):
     """One HTTP response. Header names are lower case. Only the status shows in its repr: the rest is the user's."""
 
     status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
-    redacted: Callable[[str], str] = attrs.field(default=_unchanged, repr=False, eq=False)
+    headers: Mapping[str, str]
+    body: bytes
+    redacted: Callable[[str], str] = _unchanged
     """Takes the key out of a text, for services that repeat what they were sent. What is shown goes through it."""
 
     @property
@@ -60,6 +59,9 @@ class Response:
         """What the service calls the request, where it says so."""
         said = self.headers.get("x-request-id")
         return None if said is None else self.redacted(said)[:200]
+
+    def __repr__(self) -> str:
+        return f"Response({self.status})"
 
 
 class Send(NamedTuple):
@@ -76,11 +78,13 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-@attrs.frozen(slots=True)
-class Work:
+class Work(NamedTuple):
     """Call a function that blocks, such as one that writes to disk, where blocking does no harm."""
 
-    call: Callable[[], Any] = attrs.field(repr=False)  # it may hold a result
+    call: Callable[[], Any]
+
+    def __repr__(self) -> str:
+        return "Work()"  # it may hold a result
 
 
 Flow: TypeAlias = Generator[Send | Sleep | Work, Any, T]

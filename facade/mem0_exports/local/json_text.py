@@ -24,7 +24,7 @@ def read(text: bytes) -> Any:
         decoded = text.decode()
         if decoded.count("[") + decoded.count("{") > DEEPEST and _depth(decoded) > DEEPEST:
             raise ValueError(f"nested more than {DEEPEST} deep")
-        value = json.loads(decoded, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
+        value = _DECODER.decode(decoded)
         if "\\u" in decoded:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -66,3 +66,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:40]} is too large a number")
     return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
