@@ -151,12 +151,18 @@ def test_all_wait_when_the_service_says_429(server, client):
 
 
 def test_progress_counts_up_to_the_end(server, client):
-    heard = []
+    heard, threads = [], set()
     server.script = once(None, faults.RESET_AFTER)
 
-    outcomes = list(client.exports.run_many(requests(5), concurrency=2, on_progress=heard.append))
+    def on_progress(step):
+        heard.append(step)
+        threads.add(threading.current_thread().name.partition("-bulk")[1])
+        assert step.ready == sum(each.event == "ready" for each in heard)
+
+    outcomes = list(client.exports.run_many(requests(5), concurrency=2, on_progress=on_progress))
 
     assert len(outcomes) == 5
+    assert threads == {""}, "never in a worker's thread"
     last = heard[-1]
     assert (last.started, last.finished, last.ready) == (5, 5, 4)
     assert [step.finished for step in heard] == sorted(step.finished for step in heard)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mem0_exports import ExportTimeout, F, RequestTimeout
+from mem0_exports import ConnectionFailed, ExportTimeout, F, RequestTimeout
 from mem0_exports import _export_flows as flows
 from mem0_exports._flow import Response
 from mem0_exports._settings import Schedule
@@ -30,6 +30,13 @@ def test_run_waits_for_what_it_created():
     asked = [(command.request.path, json.loads(command.request.body)) for command in world.sends()]
     assert asked[0][0] == "/v1/exports/"
     assert asked[1:] == [("/v1/exports/get/", {"memory_export_id": "550e8400-e29b-41d4-a716-446655440000"})] * 2
+
+
+def test_a_service_that_took_the_create_was_heard_of():
+    """Its polls may fail from the first on: the wait lasts through that."""
+    world = World([ACCEPTED, *[ConnectionFailed("reset")] * 9, Response(200, {}, b'{"a": 1}')])
+
+    assert run(world, 60) == {"a": 1}
 
 
 def test_the_time_of_the_create_counts():

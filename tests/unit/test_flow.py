@@ -392,6 +392,16 @@ def test_beyond_the_cap_the_others_fail_without_being_sent():
         world.run(send(READ, body, world.settings(gate=gate)))
 
 
+def test_a_gate_that_is_shut_for_as_long_as_the_cap_is_waited_for():
+    gate = Gate()
+    gate.hold(100 + 120)
+    world = World([OK])
+
+    world.run(send(READ, body, world.settings(gate=gate)))
+
+    assert world.sleeps() == [120.5]
+
+
 def test_jitter_at_the_gate_leaves_time_for_the_request():
     gate = Gate()
     world = World([status(429, retry_after="2"), OK])
