@@ -196,7 +196,7 @@ def _delay(request: Request, error: Mem0ExportsError, attempt: int, settings: Se
         return None
     told = error.retry_after if isinstance(error, StatusError) else None
     if told is None:
-        return settings.draw() * min(retry.longest, retry.first * 2.0 ** min(attempt - 1, 60))
+        return settings.draw() * min(retry.longest, retry.first * 2.0 ** (attempt - 1))
     if told > retry.longest_retry_after:
         return None
     return told + settings.draw() * retry.first  # apart from others that were told the same

@@ -224,6 +224,8 @@ class Page:
                 " WHERE fingerprint = ?",
                 (self._fingerprint,),
             ).fetchone()
+            if row is None and self._fingerprint in asking:  # forgotten under way
+                return None
             if row is None:
                 connection.execute(
                     "INSERT INTO exports VALUES (?, 'asking', 'open', NULL, ?, NULL, 1, 0, NULL)",

@@ -215,8 +215,9 @@ def test_an_entry_that_nobody_is_asking_for_any_more_is_of_unknown_outcome(serve
             client.exports.run(Found, ALEX, ledger=ledger)
         connection.execute("DROP TRIGGER full")
         assert full.value.export_id == server.created[0]
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknown) as unknown:
             client.exports.run(Found, ALEX, ledger=ledger, timeout=5)
+        assert unknown.value.lost_answers == 1
 
     assert len(server.created) == 1
 
@@ -238,6 +239,8 @@ def test_another_key_is_refused_unless_the_caller_says_that_it_is_the_same_accou
 def test_interrupted_with_the_keyboard_it_is_written_down(server, path):
     server.script = once(faults.STALL_AFTER)
     code = f"""
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests were started with
         from mem0_exports import Client, F, Ledger
         with Ledger({str(path)!r}) as ledger, Client({KEY!r}, base_url={server.url!r}) as client:
             client.exports.run({{"type": "object"}}, F.user_id == "alex", ledger=ledger)

@@ -288,7 +288,24 @@ ECHO_PAGE = faults.Fault(
 )
 
 
-@pytest.mark.parametrize("fault", [*EVERY, ECHO, ECHO_PAGE], ids=str)
+ECHO_CUT = faults.Fault(
+    "echo_cut", False, True, lambda _fault, _answer: faults._message(200, b"x" * 190 + KEY.encode() + b"x" * 2000)
+)
+ECHO_REASON = faults.Fault(
+    "echo_reason",
+    False,
+    True,
+    lambda _fault, _answer: faults._message(404, f'{{"error": "-", "reason": "{KEY}"}}'.encode()),
+)
+ECHO_SHAPE = faults.Fault(
+    "echo_shape",
+    False,
+    True,
+    lambda _fault, _answer: faults._message(201, f'{{"id": "{KEY}", "message": "-"}}'.encode()),
+)
+
+
+@pytest.mark.parametrize("fault", [*EVERY, ECHO, ECHO_PAGE, ECHO_CUT, ECHO_REASON, ECHO_SHAPE], ids=str)
 def test_the_key_shows_nowhere(server, client, fault, caplog):
     caplog.set_level(logging.DEBUG)
     quick = {"interval": 0.0005} if fault.drips != "nothing" else {}
@@ -300,7 +317,10 @@ def test_the_key_shows_nowhere(server, client, fault, caplog):
             call(hurried(client, fault).with_options(retry=Retry(attempts=1)))
         except Mem0ExportsError as error:
             said = traceback.TracebackException.from_exception(error, capture_locals=True)
-            ours = [frame for frame in said.stack if "mem0_exports" in frame.filename]
+            # What the service tells in a body, a debugger may see in the frame that reads it.
+            ours = [
+                frame for frame in said.stack if "mem0_exports" in frame.filename and not fault.name.startswith("echo")
+            ]
             shown += [str(error), repr(error), repr(vars(error)), pickle.dumps(error).decode("latin-1")]
             shown += [f"{frame.name} {frame.locals}" for frame in ours]
     # httpcore logs the headers of answers: what the server puts there, it tells.
@@ -309,7 +329,7 @@ def test_the_key_shows_nowhere(server, client, fault, caplog):
     assert own
 
     assert server.seen_headers["authorization"] == f"Token {KEY}"
-    assert not [text for text in shown if KEY in text]
+    assert not [text for text in shown if KEY[:8] in text], "not even its beginning"
 
 
 def test_one_line_for_each_attempt(server, client, caplog):

@@ -104,6 +104,9 @@ def test_a_child_that_ends_leaves_the_parents_ledger_alone(tmp_path):
         page = lambda name: ledger.page(name, "origin", "account")
         page("before").begin()
         if (child := os.fork()) == 0:
+            with ledger:
+                pass
+            ledger.close()
             sys.exit(0)
         os.waitpid(child, 0)
         page("after").begin()

@@ -117,8 +117,16 @@ def test_send_gives_what_read_makes_of_the_answer():
 
 PASSING_FOR_READS = [RESET, NOT_SENT, SLOW, GARBLED, *map(status, (408, 429, 500, 502, 503, 504, 520, 599))]
 PASSING_FOR_WRITES = [NOT_SENT, status(429), status(429, retry_after="0"), status(503, retry_after="0")]
+TOLD_BUT_UNKNOWN = [status(code, retry_after="0") for code in (500, 502, 504)]
 FINAL_FOR_READS = [MISSHAPEN, *map(status, (302, 400, 401, 403, 404, 409, 413, 422))]
-FINAL_FOR_WRITES = [RESET, SLOW, GARBLED, *map(status, (408, 500, 502, 503, 504, 520)), *FINAL_FOR_READS]
+FINAL_FOR_WRITES = [
+    RESET,
+    SLOW,
+    GARBLED,
+    *map(status, (408, 500, 502, 503, 504, 520)),
+    *TOLD_BUT_UNKNOWN,
+    *FINAL_FOR_READS,
+]
 
 
 def named(answer):
@@ -164,6 +172,7 @@ def test_what_is_final_or_may_have_been_done_is_not_tried_again(request_, troubl
         *[(status(code), True) for code in (408, 500, 502, 503, 520)],
         *[(status(code), False) for code in (302, 400, 401, 403, 404, 413, 422, 429)],
         (status(503, retry_after="1"), False),
+        *[(each, True) for each in TOLD_BUT_UNKNOWN],
     ],
     ids=named,
 )
@@ -236,6 +245,7 @@ LATER = "Mon, 23 Nov 2026 12:00:07 GMT"
         ({"retry_after": "0"}, 0.0),
         ({"retry_after": LATER, "date": DATE}, 7.0),
         ({"retry_after": DATE, "date": LATER}, 0.0),
+        ({"retry_after": LATER.replace("GMT", "-0000"), "date": DATE}, 7.0),
         ({"retry_after": "Mon, 23 Nov 2026 14:00:07 +0200", "date": DATE}, 7.0),
         ({"retry_after": "soon"}, None),
         ({"retry_after": "-1"}, None),
@@ -329,6 +339,9 @@ def test_settings_take_a_policy_and_a_deadline_from_a_call_and_nothing_else():
     assert (settings.deadline(None), settings.deadline(5)) == (None, 105)
     with pytest.raises(InputError, match="Retry"):
         settings.given(3)
+    for wrong in (0, "5", True, float("nan")):
+        with pytest.raises(InputError, match="timeout"):
+            settings.deadline(wrong)
 
 
 # ---- a gate that several calls share ---------------------------------------------------------------------------------
@@ -345,6 +358,55 @@ def test_a_429_of_one_call_holds_all_others_back():
     assert world.run(send(READ, body, settings)) == b"body"
 
     assert world.sleeps() == [5.5]
+
+
+@pytest.mark.parametrize(("trouble", "held"), [(status(503, retry_after="9"), 9), (status(502, retry_after="9"), 0)])
+def test_the_gate_is_shut_by_what_tells_everybody_to_wait(trouble, held):
+    gate = Gate()
+    world = World([trouble])
+
+    with pytest.raises(ServerError):
+        world.run(send(READ, body, world.settings(gate=gate, retry=Retry(attempts=1))))
+
+    assert gate.left(100) == held
+
+
+def test_a_gate_is_never_opened_earlier():
+    gate = Gate()
+    gate.hold(150)
+    gate.hold(120)
+
+    assert gate.left(100) == 50
+
+
+def test_a_gate_that_opens_at_the_deadline_opens_too_late():
+    gate = Gate()
+    gate.hold(110)
+
+    with pytest.raises(RateLimited):
+        World([]).run(send(READ, body, World([]).settings(gate=gate), deadline=110.0))
+
+
+def test_what_failed_before_the_gate_was_shut_is_what_is_raised():
+    gate = Gate()
+
+    def answers(_command):
+        gate.hold(1000)
+        return ConnectionFailed("reset")
+
+    world = World(answers)
+    with pytest.raises(ConnectionFailed) as failed:
+        world.run(send(READ, body, world.settings(gate=gate)))
+    assert failed.value.attempts == 1
+
+
+def test_without_any_time_nothing_is_sent():
+    world = World([])
+
+    with pytest.raises(RequestTimeout, match="no time is left") as late:
+        world.run(send(WRITE, body, world.settings(), deadline=world.now))
+
+    assert (late.value.sent, world.done) == (False, [])
 
 
 def test_other_failures_hold_nobody_back():
@@ -527,6 +589,16 @@ def test_the_deadline_is_kept_through_trouble_and_the_last_trouble_is_told():
     assert world.now == pytest.approx(133.3)
     assert timed_out.value.failure is RESET
     assert timed_out.value.sends == len(world.sends()) > timed_out.value.polls == 0
+
+
+def test_trouble_that_has_passed_is_not_told():
+    answers = iter([status(404), status(502)])
+    world = World(lambda _command: next(answers, status(404)))
+
+    with pytest.raises(TimedOut) as timed_out:
+        world.run(waiting(world, 30, retry=Retry(attempts=1)))
+
+    assert timed_out.value.failure is None
 
 
 def test_a_driver_that_stops_is_not_answered_with_another_command():

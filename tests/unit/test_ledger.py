@@ -450,3 +450,93 @@ def test_threads_may_share_it(path):
         for thread in threads:
             thread.join()
         assert sum(each is not None for each in begun) == 1, "one of them asks"
+
+
+# ---- entries that several calls are about ----------------------------------------------------------------------------
+
+
+def begun(ledger):
+    made = page(ledger, "f")
+    assert made.begin() is not None
+    return made
+
+
+def test_a_late_step_of_an_old_call_changes_nothing(path):
+    with Ledger(path, on_unknown="ask_again") as ledger:
+        old = begun(ledger)
+        old.leave()
+        new = begun(ledger)
+        for step in (old.lost, old.refused):
+            step()
+        assert entry(ledger).state == "asking"
+        new.created("id-2")
+        old.failed()
+        new.ready(b"{}")
+        old.failed()
+        new.failed()
+        assert (entry(ledger).state, entry(ledger).export_id) == ("ready", "id-2")
+
+
+def test_what_is_forgotten_under_way_is_said(path):
+    with Ledger(path) as ledger:
+        first = begun(ledger)
+        ledger.forget("f")
+        assert page(ledger, "f").begin() is None, "somebody is still asking for it"
+        with pytest.raises(LedgerError, match="id-1"):
+            first.created("id-1")
+        first.leave()
+        second = begun(ledger)
+        second.created("id-2")
+        ledger.forget("f")
+        with pytest.raises(LedgerError, match="id-2"):
+            second.ready(b"{}")
+
+
+def test_a_clock_that_was_ahead_does_not_keep_a_job_for_ever(path):
+    with Ledger(path) as ledger:
+        now = ledger._now()
+        ledger._now = lambda: now + 30 * 86400
+        with pytest.raises(ExportTimeout):
+            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+        ledger._now = lambda: now
+        assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+
+
+def test_asked_again_nothing_of_the_old_job_is_left(path):
+    with Ledger(path) as ledger:
+        with pytest.raises(ExportFailed):
+            run(World([ACCEPTED, FAILED]), ledger)
+        with pytest.raises(ConnectionFailed):
+            run(World([RESET]), ledger)
+        assert (entry(ledger).export_id, entry(ledger).expires_at) == (None, None)
+
+
+def test_asking_again_stops_at_the_deadline(path):
+    with Ledger(path, on_unknown="ask_again") as ledger:
+        world = World([RESET] * 9, latency=1.0)
+        with pytest.raises(ConnectionFailed):
+            run(world, ledger, timeout=1.2)
+        assert entry(ledger).asks == 1
+
+
+def test_answers_that_are_no_json_are_not_kept_as_a_result(path):
+    with Ledger(path) as ledger:
+        with pytest.raises(ExportTimeout):
+            run(World([ACCEPTED, *[Response(200, {}, b'{"city": "Li')] * 99]), ledger, timeout=5)
+        assert entry(ledger).state == "pending"
+        assert ledger.result(entry(ledger).fingerprint) is None
+
+
+def test_a_result_read_from_the_ledger_names_its_job_where_it_does_not_fit(path):
+    with Ledger(path) as ledger:
+        for answers in ([ACCEPTED, UNUSABLE], []):
+            with pytest.raises(ExportInvalid, match=ID):
+                run(World(answers), ledger)
+
+
+def test_a_wrong_ledger_is_refused(path):
+    world = World([])
+    asked = flows.question(SCHEMA, F.user_id == "alex", world.settings())
+
+    with pytest.raises(InputError, match="Ledger"):
+        world.run(flows.run(asked, world.settings(), 60, ledger=str(path)))

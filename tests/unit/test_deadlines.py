@@ -1,0 +1,226 @@
+"""Connections that keep deadlines: every read, write and handshake gets what is left of the request."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import httpcore
+import httpx
+import pytest
+
+from mem0_exports import Client, ConnectionFailed, _connection
+from mem0_exports._connection import Connection
+from mem0_exports._deadlines import Backend, Deadline, _Stream
+from mem0_exports._drive import AsyncDriver, Driver, _Undivided
+from mem0_exports._flow import Request, send
+from mem0_exports._settings import Retry, Schedule, Settings
+
+
+class Recording(httpcore.NetworkStream):
+    """A connection that only writes down the timeouts it is given."""
+
+    def __init__(self):
+        self.timeouts = []
+
+    def read(self, max_bytes, timeout=None):
+        self.timeouts.append(timeout)
+        return b""
+
+    def write(self, buffer, timeout=None):
+        self.timeouts.append(timeout)
+
+    def start_tls(self, ssl_context, server_hostname=None, timeout=None):
+        self.timeouts.append(timeout)
+        return self
+
+
+class Addresses(httpcore.NetworkBackend):
+    """Connects to the second address only."""
+
+    def __init__(self):
+        self.tried = []
+
+    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+        self.tried.append((host, timeout))
+        if host == "192.0.2.1":
+            time.sleep(0.1)
+            raise httpcore.ConnectTimeout
+        return Recording()
+
+
+def test_everything_on_a_connection_gets_what_is_left():
+    inner = Recording()
+    stream = _Stream(inner)
+
+    with Deadline(time.monotonic() + 2):
+        stream.read(1, 30)
+        stream.write(b"x", 30)
+        secure = stream.start_tls(None, "host", 30)
+        secure.read(1, 0.5)
+        secure.read(1)
+
+    assert isinstance(secure, _Stream), "behind TLS as well"
+    assert all(1 < timeout <= 2 for timeout in (*inner.timeouts[:3], inner.timeouts[4]))
+    assert inner.timeouts[3] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("act", "late"),
+    [
+        (lambda stream: stream.read(1, 30), httpcore.ReadTimeout),
+        (lambda stream: stream.write(b"x", 30), httpcore.WriteTimeout),
+        (lambda stream: stream.start_tls(None, "host", 30), httpcore.ConnectTimeout),
+    ],
+)
+def test_after_the_deadline_nothing_happens(act, late):
+    inner = Recording()
+
+    with Deadline(time.monotonic()), pytest.raises(late):
+        act(_Stream(inner))
+
+    assert inner.timeouts == []
+
+
+def test_a_deadline_ends_with_its_context_and_gives_back_the_outer_one():
+    inner = Recording()
+    stream = _Stream(inner)
+
+    with Deadline(time.monotonic() + 5):
+        with Deadline(time.monotonic() + 1):
+            pass
+        stream.read(1, 30)
+    stream.read(1, 30)
+
+    assert 4 < inner.timeouts[0] <= 5
+    assert inner.timeouts[1] == 30
+
+
+def test_each_address_of_a_host_is_tried_in_the_time_that_is_left(monkeypatch):
+    found = [(0, 0, 0, "", (address, 80)) for address in ("192.0.2.1", "192.0.2.2")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    backend = Addresses()
+
+    with Deadline(time.monotonic() + 2):
+        assert isinstance(Backend(backend).connect_tcp("host", 80, 30), _Stream)
+
+    (first, all_of_it), (second, rest) = backend.tried
+    assert (first, second) == ("192.0.2.1", "192.0.2.2")
+    assert rest < all_of_it <= 2
+
+
+def test_a_host_that_nobody_knows_is_an_error_of_this_package():
+    with pytest.raises(ConnectionFailed) as failed:
+        Client("key", base_url="http://nowhere.invalid", retry=Retry(attempts=1)).ping()
+
+    assert failed.value.sent is False
+
+
+def test_proxies_of_the_environment_keep_deadlines_and_a_transport_of_ones_own_is_left_alone(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    http = Driver("http://service.invalid", HEADERS, None).prepare()
+    own = httpx.HTTPTransport()
+
+    Driver("http://service.invalid", HEADERS, own).prepare()
+
+    pools = [transport._pool for transport in (http._transport, *filter(None, http._mounts.values()))]
+    assert len(pools) >= 2
+    assert all(isinstance(pool._network_backend, Backend) for pool in pools)
+    assert not isinstance(own._pool._network_backend, Backend)
+
+
+# ---- what an error of httpx means ------------------------------------------------------------------------------------
+
+HEADERS = {"authorization": "Token m0-a-secret-key"}
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"),
+    [
+        (httpx.ConnectError("x"), False),
+        (httpx.ConnectTimeout("x"), False),
+        (httpx.PoolTimeout("x"), False),
+        (httpx.ProxyError("x"), False),
+        (httpx.UnsupportedProtocol("x"), False),
+        (httpx.ReadError("x"), True),
+        (httpx.WriteError("x"), True),
+        (httpx.ReadTimeout("x"), True),
+        (httpx.RemoteProtocolError("x"), True),
+        (RuntimeError("x"), True),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_whether_a_request_was_sent(error, sent):
+    from mem0_exports import NoAnswer
+
+    def fail(_request):
+        raise error
+
+    with pytest.raises(NoAnswer) as failed:
+        ping_through(fail)
+
+    assert failed.value.sent is sent
+
+
+def test_the_key_is_taken_out_of_what_httpx_says():
+    def fail(_request):
+        raise httpx.ConnectError("sent Token m0-a-secret-key")
+
+    with pytest.raises(ConnectionFailed, match=r"Token \[key\]"):
+        ping_through(fail)
+
+
+def ping_through(handler):
+    driver = Driver("http://service.invalid", HEADERS, httpx.MockTransport(handler))
+    settings = Settings(5, Schedule(), driver.clock, retry=Retry(attempts=1))
+    return driver.run(send(Request("ping", "GET", "/"), lambda response: response, settings))
+
+
+# ---- forks, closing, work --------------------------------------------------------------------------------------------
+
+
+def test_locks_that_another_thread_held_are_free_after_a_fork():
+    driver = Connection("http://service.invalid", HEADERS, own_transport=False)
+    before = driver._lock, _connection._ssl_lock
+    for lock in before:
+        lock.acquire()
+    try:
+        _connection._after_fork()
+        assert not driver._lock.locked()
+        assert not _connection._ssl_lock.locked()
+    finally:
+        for lock in before:
+            lock.release()
+
+
+@pytest.mark.parametrize("kind", [Driver, AsyncDriver])
+def test_after_a_fork_the_pool_is_another(kind):
+    driver = kind("http://service.invalid", HEADERS, None)
+    driver._http = object()
+
+    driver.forget_connections()
+
+    assert driver._http is None
+
+
+def test_a_transport_is_closed_also_where_it_was_never_used():
+    closed = []
+
+    class Mine(httpx.BaseTransport):
+        def close(self):
+            closed.append(1)
+
+    Client("key", transport=Mine()).close()
+
+    assert closed == [1]
+
+
+def test_work_that_was_dropped_is_never_done():
+    done = []
+    work = _Undivided(lambda: done.append(1))
+
+    assert work.carried_out is False
+    work()
+
+    assert done == []
