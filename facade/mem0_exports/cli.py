@@ -135,6 +135,8 @@ def _serve(chosen: argparse.Namespace) -> int:
         )
     family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
     listening = socket.create_server((chosen.host, chosen.port), family=family)
+    # Without it each answer waits some 40 ms for the client to confirm its head.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     engine = Engine(chosen.store, api_key=chosen.api_key)
 
     class Server(uvicorn.Server):

@@ -176,3 +176,31 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(tmp_path, capf
         connection.close()
 
     assert capfd.readouterr().err == ""
+
+
+ADD = {"messages": [{"role": "user", "content": "once"}], "user_id": "expiring", "infer": False}
+
+
+def test_a_memory_that_equals_an_expired_one_is_not_stored_twice(engine):
+    old = {**ADD, "timestamp": 1_700_000_000, "expiration_date": "2020-01-01"}
+
+    first, second = (ask(engine, "/v3/memories/add/", old) for _ in range(2))
+
+    assert (first[0], second[0]) == (200, 200)
+    assert (len(first[1]["results"]), len(second[1]["results"])) == (1, 0)
+
+
+def test_a_store_that_fails_is_said_to_and_goes_on(engine):
+    with engine.store.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+
+    status, failed = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
+    with engine.store.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+    again, done = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
+
+    assert (status, again) == (500, 200)
+    assert "nothing was stored: full" in failed["detail"]
+    assert len(done["results"]) == 1

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import uuid
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mem0_exports._filter_rules import CAREFUL, FilterRules
 from mem0_exports._keys import usable_key
@@ -35,6 +37,9 @@ LARGEST_BODY: Final = 10 * 1024 * 1024
 
 HEALTH: Final = "/health"
 """Answers without a key, and is no part of the spec: for whoever watches over the process."""
+
+
+_log = logging.getLogger("mem0_exports.local")
 
 
 class Answer(NamedTuple):
@@ -87,10 +92,13 @@ class Engine:
             answer = self._perform(operation, query, body)
         except operations.Refused as refused:
             answer = refused.answer
-        except OperationalError as error:
-            if "locked" not in str(error.orig):
-                raise
-            return _answer(503, {"detail": "The store is busy: another process holds it."}, {"retry-after": "1"})
+        except PoolTimeout:
+            return _answer(503, {"detail": "The store is busy with other requests."}, {"retry-after": "1"})
+        except DBAPIError as error:
+            if "locked" in str(error.orig):
+                return _answer(503, {"detail": "The store is busy: another process holds it."}, {"retry-after": "1"})
+            _log.exception("%s failed", operation.id)
+            return _answer(500, {"detail": f"The store failed, and nothing was stored: {error.orig}"})
         return self._checked(operation, answer)
 
     def refused(self, method: str, path: str, headers: Mapping[str, str]) -> Answer | None:
@@ -124,7 +132,7 @@ class Engine:
         try:
             with self.store.read() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
-        except (OperationalError, ConfigurationError) as error:
+        except (DBAPIError, ConfigurationError) as error:
             return _answer(503, {"status": "down", "detail": str(error).splitlines()[0][:200]})
         return _answer(200, {"status": "ok"})
 

@@ -76,12 +76,18 @@ def _digest(value: object) -> str:
 
 
 def add(store: Store, rows: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
-    """Store the rows whose text their owners do not have, or only in memories that have expired; returns those."""
+    """Store the rows whose text their owners do not have, or only in memories that have expired; returns those.
+
+    A row that equals one that has expired in every detail is no other memory, and is not stored either.
+    """
     current = _current(now)
     added: list[dict[str, Any]] = []
     with store.write() as connection:
         for row in rows:
-            known = sa.select(memories.c.seq).where(memories.c.text_key == row["text_key"], current).limit(1)
+            same = sa.or_(
+                sa.and_(memories.c.text_key == row["text_key"], current), memories.c.record_key == row["record_key"]
+            )
+            known = sa.select(memories.c.seq).where(same).limit(1)
             if connection.execute(known).first() is None:
                 connection.execute(sa.insert(memories), row)
                 added.append(row)
