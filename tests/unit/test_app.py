@@ -189,9 +189,10 @@ def test_a_client_that_is_slow_with_the_head_loses_the_connection(service, sent)
     assert time.monotonic() - begun < 4
 
 
-def test_a_client_that_is_slow_with_the_body_gets_a_400(service):
+@pytest.mark.parametrize("what", ["POST /v3/memories/add/", "GET /v1/ping/", "GET /health"])
+def test_a_client_that_is_slow_with_the_body_gets_a_400(service, what):
     with connected(service) as connection:
-        connection.sendall(f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}content-length: 100\r\n\r\n{{".encode())
+        connection.sendall(f"{what} HTTP/1.1\r\n{HEAD}content-length: 100\r\n\r\n{{".encode())
         status, _, body = answer(connection)
 
     assert status == 400

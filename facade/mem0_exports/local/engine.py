@@ -125,8 +125,9 @@ class Engine:
 
     def too_late(self, path: str, method: str, seconds: float) -> Answer:
         """The answer to a request whose body does not come."""
-        operation = self._contract.paths[path][method]
-        return self.bad_request(operation.id, f"the body did not come within {seconds:g} s")
+        problem = f"the body did not come within {seconds:g} s"
+        operation = self._contract.paths.get(path, {}).get(method)
+        return _answer(400, {"detail": problem}) if operation is None else self.bad_request(operation.id, problem)
 
     def _health(self) -> Answer:
         try:
