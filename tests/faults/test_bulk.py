@@ -357,8 +357,10 @@ def test_asked_again_at_once_where_the_ledger_says_so(server, client, path):
     server.script = once(faults.RESET_AFTER, faults.HTML_502)
     with Ledger(path, on_unknown="ask_again") as ledger:
         (outcome,) = client.exports.run_many(requests(1), ledger=ledger)
+        (again,) = client.exports.run_many(requests(1), ledger=ledger)
         (entry,) = ledger.entries()
 
     assert (outcome.status, outcome.lost_answers) == ("ready", 2)
+    assert (again.status, again.lost_answers) == ("ready", 2), "the ledger remembers"
     assert (entry.state, entry.asks, entry.lost_answers) == ("ready", 3, 2)
     assert (server.requests["create"], len(server.created)) == (3, 2)

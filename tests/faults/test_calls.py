@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import re
@@ -332,11 +333,23 @@ def test_the_key_shows_nowhere(server, client, fault, caplog):
     assert not [text for text in shown if KEY[:8] in text], "not even its beginning"
 
 
-def test_the_key_in_an_answer_of_another_shape_is_not_shown(server, client):
-    server.script = once(ECHO_SHAPE)
+def echo_time(_fault, _answer):
+    memory = {"id": JOB, "memory": "x", "created_at": KEY}
+    return faults._message(200, json.dumps({"count": 1, "next": None, "previous": None, "results": [memory]}).encode())
 
-    error = failure(WRITES["create"], client)
 
+ECHO_TIME = faults.Fault("echo_time", False, True, echo_time)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"), [("create", ECHO_SHAPE), ("list", ECHO_TIME)], ids=["as an id", "as a time"]
+)
+def test_the_key_in_an_answer_of_another_shape_is_not_shown(server, client, operation, fault):
+    server.script = once(fault, operation=operation)
+
+    error = failure({**READS, **WRITES}[operation], client)
+
+    assert type(error) is ContractViolation
     assert KEY[:8] not in f"{error} {vars(error)}"
 
 
