@@ -24,6 +24,7 @@ from mem0_exports import (
     Mem0ExportsError,
     NotFound,
     RateLimited,
+    Retry,
     ServerError,
     StatusError,
     Unauthorized,
@@ -65,7 +66,7 @@ def service():
 @pytest.fixture
 def client(service):
     service.asked.clear()
-    with Client("key", base_url=f"{service.url}/base/", timeout=5) as made:
+    with Client("key", base_url=f"{service.url}/base/", timeout=5, retry=Retry(attempts=1)) as made:
         yield made
 
 
