@@ -382,9 +382,11 @@ def test_a_gate_is_never_opened_earlier():
 def test_a_gate_that_opens_at_the_deadline_opens_too_late():
     gate = Gate()
     gate.hold(110)
+    world = World([])
 
     with pytest.raises(RateLimited):
-        World([]).run(send(READ, body, World([]).settings(gate=gate), deadline=110.0))
+        world.run(send(READ, body, world.settings(gate=gate), deadline=110.0))
+    assert world.done == [], "it does not even wait"
 
 
 def test_what_failed_before_the_gate_was_shut_is_what_is_raised():
