@@ -186,7 +186,7 @@ def _unsent(request: Request, why: str) -> RequestTimeout:
 
 def _told(error: Mem0ExportsError) -> float | None:
     """Seconds that the service asks everybody to wait."""
-    return error.retry_after if isinstance(error, StatusError) and _told_to_wait(error) else None
+    return error.retry_after if _told_to_wait(error) else None
 
 
 def _delay(request: Request, error: Mem0ExportsError, attempt: int, settings: Settings) -> float | None:
@@ -194,7 +194,7 @@ def _delay(request: Request, error: Mem0ExportsError, attempt: int, settings: Se
     retry = settings.retry
     if attempt >= retry.attempts or not (_transient(error) if request.repeatable else _refused_for_now(error)):
         return None
-    told = error.retry_after if isinstance(error, StatusError) else None
+    told = error.retry_after
     if told is None:
         return settings.draw() * min(retry.longest, retry.first * 2.0 ** (attempt - 1))
     if told > retry.longest_retry_after:
@@ -259,7 +259,7 @@ def wait(
             value = yield from send(request, read, settings, deadline=deadline, tally=tally)
         except Mem0ExportsError as error:
             failure = error
-            told = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
+            told = error.retry_after or 0.0
             passed = isinstance(error, RequestTimeout) and clock() >= deadline
             if not passed and not (answered and _transient(error) and told <= settings.retry.longest_retry_after):
                 raise

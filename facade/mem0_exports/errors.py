@@ -22,7 +22,7 @@ Mem0ExportsError
 ├── ExportFailed                        the embedded engine could not make the export; `reason`
 └── ExportInvalid (ValueError)          the export does not fit the user's type; `data`, `errors`
 
-Every one of them has `export_id`, `operation`, `attempts`, `request_id` and `outcome_unknown`.
+Every one of them has `export_id`, `operation`, `attempts`, `request_id`, `retry_after` and `outcome_unknown`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ class Mem0ExportsError(Exception):
 
     request_id: str | None = None
     """What the service calls the request (its X-Request-ID header), for its support; None where it said nothing."""
+
+    retry_after: float | None = None
+    """Seconds that the service asked to wait; None where it said nothing."""
 
     outcome_unknown: bool = False
     """True where a create or an add may have been carried out although its answer is lost: asking again may do it
