@@ -11,10 +11,11 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def served(store: Path, api_key: str) -> Iterator[str]:
-    """The base URL of a server over `store`, for as long as the context lasts."""
+def served(store: Path, api_key: str | None = None, *more: str, log_level: str = "warning") -> Iterator[str]:
+    """The base URL of a server over `store`, for as long as the context lasts; `more` are arguments of the command."""
     command = [sys.executable, "-m", "mem0_exports.cli", "serve", "--store", str(store), "--port", "0"]
-    with subprocess.Popen([*command, "--api-key", api_key], stdout=subprocess.PIPE, text=True) as process:
+    command += ["--log-level", log_level, *([] if api_key is None else ["--api-key", api_key]), *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

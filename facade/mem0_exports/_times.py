@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from datetime import UTC, date, datetime
+from typing import Final
 
 from mem0_exports.errors import FilterError
 
@@ -38,7 +41,17 @@ def moment(value: object, name: str) -> datetime:
         raise FilterError(f"{name}: {value!r} lies outside the years 1 to 9999") from None
 
 
+_PLAIN: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
 def _parsed(text: str, name: str) -> datetime:
+    if _PLAIN.fullmatch(text):
+        try:
+            return datetime.fromisoformat(text)  # ten times as fast, for how nearly all times are written
+        except ValueError:
+            pass  # 24:00:00, and what is wrong
     from dateutil.parser import isoparse  # noqa: PLC0415 -- only strings need it
 
     try:

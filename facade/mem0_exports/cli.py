@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
+import contextlib
+import inspect
 import os
-import signal
-import socket
 import sys
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,12 @@ from mem0_exports.errors import ConfigurationError, Mem0ExportsError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from types import ModuleType
+
+    from mem0_exports.local.store import Store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,17 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mem0-exports {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="show the main job on sample memories", description=_demo.__doc__)
+    demo = _with_text(commands.add_parser("demo", help="show the main job on sample memories"), _demo)
     demo.add_argument("--out", type=Path, default=Path("demo-output"), help="where its files go (default: %(default)s)")
-    demo.set_defaults(run=_demo)
 
-    load = commands.add_parser("import", help="load memories from a JSON Lines file", description=_import.__doc__)
+    load = _with_text(commands.add_parser("import", help="load memories from a JSON Lines file"), _import)
     load.add_argument("file", type=Path, metavar="FILE.jsonl", help="one memory record a line")
-    load.add_argument("--store", type=Path, required=True, metavar="PATH", help="the SQLite file; made if missing")
-    load.set_defaults(run=_import)
+    _add_store(load)
+    load.add_argument("--project", default="local", metavar="NAME", help="whose memories they are (default: local)")
 
-    serve = commands.add_parser("serve", help="serve the embedded engine over HTTP", description=_serve.__doc__)
-    serve.add_argument("--store", type=Path, required=True, metavar="PATH", help="the SQLite file; made if missing")
+    serve = _with_text(commands.add_parser("serve", help="serve the embedded engine over HTTP"), _serve)
+    _add_store(serve)
     serve.add_argument(
         "--port", type=_port, default=8765, metavar="N", help="0 picks a free one (default: %(default)s)"
     )
@@ -79,8 +83,64 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY",
         help="what requests must carry as 'Authorization: Token KEY' (default: the environment's MEM0_API_KEY)",
     )
-    serve.set_defaults(run=_serve)
+    serve.add_argument(
+        "--keep-exports",
+        type=_above_zero,
+        default=7.0,
+        metavar="DAYS",
+        help="how long they can be fetched (default: 7)",
+    )
+    serve.add_argument(
+        "--grace",
+        type=_above_zero,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a running export may take once the server is to stop; then the next server starts it again "
+        "(default: 10)",
+    )
+    serve.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="what standard error gets; warning leaves out requests and finished exports (default: %(default)s)",
+    )
+
+    keys = commands.add_parser("keys", help="make, list and revoke keys of a store")
+    actions = keys.add_subparsers(title="actions", required=True, metavar="ACTION")
+    create = _with_text(actions.add_parser("create", help="make a key and print it"), _keys_create)
+    _add_store(create)
+    create.add_argument("--project", default="local", metavar="NAME", help="what it opens (default: local)")
+    create.add_argument("--name", default="", metavar="TEXT", help="what you call it, such as who has it")
+    _add_store(_with_text(actions.add_parser("list", help="list the keys"), _keys_list))
+    revoke = _with_text(actions.add_parser("revoke", help="let a key open nothing any more"), _keys_revoke)
+    revoke.add_argument("id", metavar="ID", help="the key's id, the part between mx- and the next hyphen")
+    _add_store(revoke)
     return parser
+
+
+def _with_text(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    """The parser of a command that `run` carries out, described with its docstring."""
+    parser.description = inspect.cleandoc(run.__doc__ or "")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, required=True, metavar="PATH", help="the SQLite file; made if missing")
+
+
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e6:
+        raise ValueError(text)
+    return number
+
+
+def _project(chosen: argparse.Namespace) -> str:
+    from mem0_exports.local.access import checked_project  # noqa: PLC0415 -- an extra
+
+    return checked_project(chosen.project)
 
 
 def _port(text: str) -> int:
@@ -105,16 +165,10 @@ def _import(chosen: argparse.Namespace) -> int:
     A record has "memory" (the text), at least one of user_id, agent_id, app_id and run_id, and optionally id,
     metadata, categories, created_at, updated_at and expiration_date.
     """
-    _needs("sqlalchemy", "local")
-    from mem0_exports.local.importer import import_lines  # noqa: PLC0415 -- an extra
-    from mem0_exports.local.store import Store  # noqa: PLC0415 -- an extra
+    with chosen.file.open("rb") as lines, _store(chosen) as store:
+        from mem0_exports.local.importer import import_lines  # noqa: PLC0415 -- an extra
 
-    with chosen.file.open("rb") as lines:
-        store = Store(chosen.store)
-        try:
-            done = import_lines(store, lines)
-        finally:
-            store.close()
+        done = import_lines(store, lines, project=_project(chosen))
     for bad in done.bad:
         print(f"{chosen.file}:{bad.number}: {bad.reason}", file=sys.stderr)
     print(f"{done.added} added, {done.known} already there, {len(done.bad)} bad")
@@ -122,49 +176,75 @@ def _import(chosen: argparse.Namespace) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
-    """Serve the whole API from one SQLite file, until interrupted; without other arguments to this machine only."""
+    """Serve the whole API from one SQLite file, until interrupted; without other arguments to this machine only.
+
+    Requests need a key once the store has had one (mem0-exports keys create), or where --api-key gives one. Standard
+    error has one JSON object for each request and each finished export. SIGTERM or Ctrl-C ends it in good order.
+    """
     _needs("uvicorn", "server")
-    import uvicorn  # noqa: PLC0415 -- an extra
+    from mem0_exports.local.serve import serve  # noqa: PLC0415 -- an extra
 
-    from mem0_exports.local.app import Impatient, build  # noqa: PLC0415 -- an extra
-    from mem0_exports.local.engine import Engine  # noqa: PLC0415 -- an extra
-
-    if chosen.api_key is None and not _is_loopback(chosen.host):
-        raise ConfigurationError(
-            f"--host {chosen.host} lets other machines in, and there is no key: give --api-key, or set MEM0_API_KEY"
-        )
-    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
-    listening = socket.create_server((chosen.host, chosen.port), family=family)
-    # Without it each answer waits some 40 ms for the client to confirm its head.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    engine = Engine(chosen.store, api_key=chosen.api_key)
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
-            print(f"listening on http://{host}:{listening.getsockname()[1]}", flush=True)
-
-    if chosen.api_key is None:
-        print("no key is set: every program on this machine may use this service", file=sys.stderr)
-    # Once it has stopped, uvicorn raises the signal that stopped it again; the engine is to be closed first.
-    before = {stop: signal.signal(stop, lambda *_: None) for stop in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        Server(uvicorn.Config(build(engine), http=Impatient, log_level="warning", lifespan="off", ws="none")).run(
-            [listening]
-        )
-    finally:
-        for stop, handler in before.items():
-            signal.signal(stop, handler)  # so that a second signal ends the wait for a long job, which goes on later
-        engine.close()
+    serve(
+        chosen.store,
+        host=chosen.host,
+        port=chosen.port,
+        api_key=chosen.api_key,
+        kept=timedelta(days=chosen.keep_exports),
+        grace=chosen.grace,
+        log_level=chosen.log_level,
+    )
     return 0
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _keys_create(chosen: argparse.Namespace) -> int:
+    """Make a key for a project and print it. It is kept nowhere else: the store has only a digest of it.
+
+    A key sees the memories and exports of its own project and no others. Projects need no making.
+    """
+    with _store(chosen) as store:
+        key, text = _access().create(store, chosen.project, chosen.name, _now())
+    print(text)
+    print(f"key {key.id} of project {key.project}; this is the only time that it is shown", file=sys.stderr)
+    return 0
+
+
+def _keys_list(chosen: argparse.Namespace) -> int:
+    """List the keys of a store: their ids, projects and names, and whether they are still good."""
+    with _store(chosen) as store:
+        found = _access().listed(store)
+    rows = [("id", "project", "name", "created", "revoked")]
+    rows += [(key.id, key.project, key.name, key.created_at, key.revoked_at or "") for key in found]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def _keys_revoke(chosen: argparse.Namespace) -> int:
+    """Let a key open nothing any more, at once, also on servers that are running."""
+    with _store(chosen) as store:
+        _access().revoke(store, chosen.id, _now())
+    print(f"key {chosen.id} opens nothing any more")
+    return 0
+
+
+def _store(chosen: argparse.Namespace) -> AbstractContextManager[Store]:
+    _needs("sqlalchemy", "local")
+    from mem0_exports.local.store import Store  # noqa: PLC0415 -- an extra
+
+    return contextlib.closing(Store(chosen.store))
+
+
+def _access() -> ModuleType:
+    from mem0_exports.local import access  # noqa: PLC0415 -- an extra
+
+    return access
+
+
+def _now() -> datetime:
+    from mem0_exports.local import clock  # noqa: PLC0415 -- an extra
+
+    return clock.now()
 
 
 def _needs(module: str, extra: str) -> None:

@@ -156,15 +156,17 @@ class Client:
         timeout: float = REQUEST_TIMEOUT,
         retry: Retry | None = None,
         filter_rules: FilterRules | None = None,
+        project: str = "local",
     ) -> Self:
         """A client of the embedded engine, which keeps its memories and jobs in the SQLite file `path`.
 
-        No key, no server, no network. The default keeps everything in memory, until the client is closed. Needs the
-        extra `mem0-exports[local]`.
+        No key, no server, no network. The default keeps everything in memory, until the client is closed. `project`
+        is whose memories and exports it sees, where a store has those of several. Needs the extra
+        `mem0-exports[local]`.
         """
         client = cls.__new__(cls)
         settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
-        transport = _local_transport(path, filter_rules)
+        transport = _local_transport(path, filter_rules, project)
         driver = Driver(settled.base_url, settled.headers, transport)
         settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
         client._use(driver, settings, transport)
@@ -254,11 +256,12 @@ class AsyncClient:
         timeout: float = REQUEST_TIMEOUT,
         retry: Retry | None = None,
         filter_rules: FilterRules | None = None,
+        project: str = "local",
     ) -> Self:
         """A client of the embedded engine. As `Client.local`; the engine works in threads, never on the event loop."""
         client = cls.__new__(cls)
         settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
-        transport = _local_transport(path, filter_rules)
+        transport = _local_transport(path, filter_rules, project)
         driver = AsyncDriver(settled.base_url, settled.headers, transport)
         settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
         client._use(driver, settings, transport)
@@ -314,10 +317,10 @@ class AsyncClient:
         _no_pickle(self)
 
 
-def _local_transport(path: str | Path, filter_rules: FilterRules | None) -> LocalTransport:
+def _local_transport(path: str | Path, filter_rules: FilterRules | None, project: str) -> LocalTransport:
     from mem0_exports.local.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
-    return LocalTransport(path, filter_rules)
+    return LocalTransport(path, filter_rules, project)
 
 
 def _engine(transport: LocalTransport | None) -> Engine:

@@ -17,15 +17,16 @@ from uuid import uuid4
 from mem0_exports.local import memories
 from mem0_exports.local.clock import now
 from mem0_exports.local.store import Store
+from mem0_exports.local.tables import HOME
 
 
 _TRIGGERS = """
-CREATE TABLE audit (seq INTEGER PRIMARY KEY, id TEXT, attempt INTEGER, state TEXT, result TEXT);
+CREATE TABLE audit (seq INTEGER PRIMARY KEY, id TEXT, attempt INTEGER, state TEXT);
 CREATE TRIGGER audit_taken_or_ended AFTER UPDATE OF state ON exports BEGIN
-    INSERT INTO audit (id, attempt, state, result) VALUES (new.id, new.attempt, new.state, new.result);
+    INSERT INTO audit (id, attempt, state) VALUES (new.id, new.attempt, new.state);
 END;
-CREATE TRIGGER audit_result AFTER UPDATE OF result ON exports WHEN old.result IS NOT NULL BEGIN
-    INSERT INTO audit (id, attempt, state, result) VALUES (new.id, new.attempt, 'OVERWRITTEN', new.result);
+CREATE TRIGGER audit_result AFTER UPDATE OF frame ON exports WHEN old.frame IS NOT NULL BEGIN
+    INSERT INTO audit (id, attempt, state) VALUES (new.id, new.attempt, 'OVERWRITTEN');
 END;
 """
 
@@ -50,7 +51,8 @@ def put(store: Path, records: Iterable[dict[str, Any]]) -> None:
     """Put memories into a store, without any worker that could take a job of it."""
     opened = Store(store)
     try:
-        memories.import_rows(opened, [memories.row_for(each, str(uuid4()), now()) for each in records])
+        rows = [memories.row_for(each, HOME, str(uuid4()), now()) for each in records]
+        memories.import_rows(opened, HOME, rows)
     finally:
         opened.close()
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import uvicorn  # noqa: F401 -- loaded before the start, as are the next two
 
 from mem0_exports import cli
-from mem0_exports.local import app, engine, jobs  # noqa: F401
+from mem0_exports.local import app, engine, jobs, serve  # noqa: F401
 
 
 def main() -> int:
@@ -37,7 +37,8 @@ def main() -> int:
     if chosen.most_pages is not None:
         limit = f"PRAGMA max_page_count = {chosen.most_pages}"
         sa.event.listen(sa.engine.Engine, "connect", lambda connection, _record: connection.execute(limit))
-    return cli.main(["serve", "--store", chosen.store, "--port", "0", "--api-key", chosen.api_key])
+    command = ["serve", "--store", chosen.store, "--port", "0", "--api-key", chosen.api_key, "--log-level", "warning"]
+    return cli.main(command)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def test_what_cannot_be_stored_is_refused_and_nothing_else_is_lost(tmp_path, ful
     for each in history.values():
         attempts = len(each) - 1
         assert each == [*(("RUNNING", attempt) for attempt in range(1, attempts + 1)), ("DONE", attempts)]
-        assert attempts <= jobs.MOST_ATTEMPTS
+        assert attempts <= jobs.MOST_LOST
     assert done
     assert audit.whole(store)
 

@@ -174,7 +174,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged_and_no_job(tmp_path):
     for export_id, attempts in in_file.items():
         taken = [("RUNNING", attempt) for attempt in range(1, attempts + 1)]
         assert history[export_id] == [*taken, ("DONE", attempts)], "taken until it was done, and done once"
-        assert attempts <= jobs.MOST_ATTEMPTS
+        assert attempts <= jobs.MOST_LOST
     assert len(book.memories) >= KILLS
     assert len(book.exports) >= KILLS
     assert max(in_file.values()) > 1, "some kills hit a job under way"

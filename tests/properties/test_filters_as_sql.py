@@ -21,7 +21,8 @@ from mem0_exports import F, Filter, all_of, any_of
 from mem0_exports.local import memories
 from mem0_exports.local.match import clause
 from mem0_exports.local.store import Store
-from mem0_exports.local.store import memories as table
+from mem0_exports.local.tables import HOME
+from mem0_exports.local.tables import memories as table
 
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -247,10 +248,10 @@ def store():
 
 def filled_with(store, given_records):
     """The records by id, after they took the place of whatever was in the store."""
-    rows = [memories.row_for(record, f"id-{number}", NOW) for number, record in enumerate(given_records)]
+    rows = [memories.row_for(record, HOME, f"id-{number}", NOW) for number, record in enumerate(given_records)]
     with store.write() as connection:
         connection.execute(sa.delete(table))
-        connection.execute(sa.insert(table), [{**row, "record_key": row["id"]} for row in rows])
+        connection.execute(sa.insert(table), [{**row, "record_key": row["id"].encode()} for row in rows])
     return {row["id"]: {**record, "id": row["id"]} for row, record in zip(rows, given_records, strict=True)}
 
 

@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from mem0_exports import From, Schema
-from mem0_exports.local.extract import Gap, Unfillable, Unusable, check_schema, extract
+from mem0_exports.local.extract import Gap, Unfillable, Unusable, check_schema
+from tests.stores import extracted
 
 
 def memory(text="x", number=1, **more) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def memory(text="x", number=1, **more) -> dict[str, Any]:
 
 
 def of(model: Any, *memories: dict[str, Any], **named: Any):
-    return extract(model if isinstance(model, dict) else model.model_json_schema(), memories, **named)
+    return extracted(model if isinstance(model, dict) else model.model_json_schema(), memories, **named)
 
 
 def field(kind: dict[str, Any], *values: Any, name: str = "x") -> Any:

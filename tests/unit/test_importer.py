@@ -7,10 +7,9 @@ import json
 import pytest
 
 from mem0_exports import Client, F
-from mem0_exports.local import clock
 from mem0_exports.local.importer import BadLine, import_lines
-from mem0_exports.local.memories import record_of, through
 from mem0_exports.local.store import Store
+from tests import stores
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def lines(*records):
 
 
 def stored(store, where=F.user_id == "alex"):
-    return [record_of(row) for batch in through(store, where, clock.now()) for row in batch]
+    return stores.records(store, where)
 
 
 RECORD = {

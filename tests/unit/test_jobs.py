@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -14,11 +15,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from mem0_exports import ConfigurationError, F, Filter
-from mem0_exports.local import jobs, memories
+from mem0_exports.local import jobs, memories, worker
 from mem0_exports.local.store import Store
+from mem0_exports.local.tables import HOME
+from tests import stores
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
 LEASE = timedelta(microseconds=jobs.LEASE)
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
@@ -26,18 +30,23 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 @pytest.fixture(params=["memory", "file"])
 def store(request, tmp_path):
     made = Store(":memory:" if request.param == "memory" else tmp_path / "store.db")
-    row = memories.row_for({"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, "m-1", START)
-    memories.import_rows(made, [row])
+    stores.put(made, {"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, now=START)
     yield made
     made.close()
 
 
-def new_job(store, export_id="e-1", **fields):
-    jobs.create(store, export_id, START, schema=SCHEMA, filters=F.user_id == "alex", **fields)
+def new_job(store, export_id="e-1", *, now=START, kept=WEEK, schema=SCHEMA, where=F.user_id == "alex", project=HOME):
+    jobs.create(store, project, export_id, now, kept, schema=schema, filters=where)
 
 
-def row(store, export_id="e-1", now=START):
-    return jobs.find(store, now, export_id=export_id, filters=None)
+def row(store, export_id="e-1", now=START, project=HOME):
+    return jobs.find(store, project, now, export_id=export_id, filters=None)
+
+
+def result(store, now=START):
+    """The result of the one export, whole."""
+    found = jobs.result(store, row(store, now=now))
+    return json.loads(found if isinstance(found, bytes) else b"".join(found))
 
 
 def test_a_job_is_taken_once_and_its_result_kept(store):
@@ -45,9 +54,9 @@ def test_a_job_is_taken_once_and_its_result_kept(store):
 
     job = jobs.claim(store, START)
     assert jobs.claim(store, START) is None
-    jobs.run(store, job, lambda: START)
+    worker.run(store, job, lambda: START)
 
-    assert (row(store)["state"], row(store)["result"]) == ("DONE", '{"city": "Graz"}')
+    assert (row(store)["state"], result(store)) == ("DONE", {"city": "Graz"})
     assert jobs.claim(store, START + 10 * LEASE) is None
 
 
@@ -63,43 +72,36 @@ def test_a_worker_that_was_paused_past_its_lease_writes_nothing(store):
     slow = jobs.claim(store, START)
     later = START + LEASE + timedelta(seconds=1)
     fast = jobs.claim(store, later)
-    memories.import_rows(
-        store, [memories.row_for({"memory": "y", "user_id": "alex", "metadata": {"city": "Wien"}}, "m-2", later)]
-    )
+    wien = {"id": "m-2", "memory": "y", "user_id": "alex", "metadata": {"city": "Wien"}}
+    stores.put(store, wien, now=later)
 
     with pytest.raises(jobs.Fenced):
-        jobs.run(store, slow, lambda: later)
+        worker.run(store, slow, lambda: later)
     assert row(store)["state"] == "RUNNING"
-    jobs.run(store, fast, lambda: later)
+    worker.run(store, fast, lambda: later)
     with pytest.raises(jobs.Fenced):
-        jobs.run(store, slow, lambda: later)
+        worker.run(store, slow, lambda: later)
 
-    assert (row(store)["result"], row(store)["attempt"]) == ('{"city": "Wien"}', 2)
+    assert (result(store), row(store)["attempt"]) == ({"city": "Wien"}, 2)
 
 
 def test_a_job_whose_workers_vanish_fails_at_last(store):
     new_job(store)
     now = START
-    for _ in range(jobs.MOST_ATTEMPTS):
+    for _ in range(jobs.MOST_LOST):
         assert jobs.claim(store, now) is not None
         now += LEASE + timedelta(seconds=1)
 
-    jobs.run(store, jobs.claim(store, now), lambda: now)
+    worker.run(store, jobs.claim(store, now), lambda: now)
 
     assert row(store, now=now)["state"] == "FAILED"
     assert "gave up" in row(store, now=now)["reason"]
 
 
 def test_a_job_that_cannot_be_done_fails_with_its_reason(store):
-    jobs.create(
-        store,
-        "e-1",
-        START,
-        schema={**SCHEMA, "required": ["age"], "properties": {"age": {"type": "integer"}}},
-        filters=F.user_id == "alex",
-    )
+    new_job(store, schema={**SCHEMA, "required": ["age"], "properties": {"age": {"type": "integer"}}})
 
-    jobs.run(store, jobs.claim(store, START), lambda: START)
+    worker.run(store, jobs.claim(store, START), lambda: START)
 
     assert row(store)["state"] == "FAILED"
     assert "required age" in row(store)["reason"]
@@ -115,16 +117,17 @@ def test_an_export_expires_after_seven_days(store):
 
 def test_by_filters_the_newest_export_is_found_however_they_are_written(store):
     new_job(store, "e-1")
-    new_job(store, "e-2", org_id="o", project_id="p")
+    new_job(store, "e-2")
+    new_job(store, "e-3", project="other")
 
-    def found(where, **filed):
-        each = jobs.find(store, START, export_id=None, filters=where, **filed)
+    def found(where, project=HOME):
+        each = jobs.find(store, project, START, export_id=None, filters=where)
         return None if each is None else each["id"]
 
     assert found(F.user_id == "alex") == "e-2"
     assert found(Filter.from_dict({"user_id": {"eq": "alex"}})) == "e-2"
-    assert found(F.user_id == "alex", org_id="o", project_id="p") == "e-2"
-    assert found(F.user_id == "alex", org_id="other") is None
+    assert found(F.user_id == "alex", "other") == "e-3"
+    assert found(F.user_id == "alex", "third") is None
     assert found(F.user_id == "mara") is None
 
 
@@ -160,7 +163,7 @@ def test_a_job_waits_in_the_file_for_the_next_engine(tmp_path):
     first.close()
 
     second = Store(path)
-    jobs.run(second, jobs.claim(second, START), lambda: START)
+    worker.run(second, jobs.claim(second, START), lambda: START)
 
     assert row(second)["state"] == "DONE"
     second.close()
@@ -177,13 +180,13 @@ def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
         return original(*arguments)
 
     monkeypatch.setattr(jobs, "claim", claim)
-    worker = jobs.Worker(store, lambda: START)
+    thread = worker.Worker(store, lambda: START)
     new_job(store)
     deadline = time.monotonic() + 10
     while row(store)["state"] != "DONE" and time.monotonic() < deadline:
-        worker.wake()
+        thread.wake()
         time.sleep(0.01)
-    worker.stop()
+    thread.stop()
 
     assert row(store)["state"] == "DONE"
     store.close()
@@ -200,10 +203,10 @@ def test_many_processes_may_open_one_new_file_at_once(tmp_path):
 
 def test_filters_find_their_export_in_whatever_order_they_are_written(store):
     where = (F.user_id.in_("a", "b")) & (F.app_id == "c") & ((F.run_id == "r") | (F.run_id == "s"))
-    jobs.create(store, "e-1", START, schema=SCHEMA, filters=where)
+    new_job(store, where=where)
     same = ((F.run_id == "s") | (F.run_id == "r")) & (F.app_id == "c") & (F.user_id.in_("b", "a"))
 
-    assert jobs.find(store, START, export_id=None, filters=same)["id"] == "e-1"
+    assert jobs.find(store, HOME, START, export_id=None, filters=same)["id"] == "e-1"
 
 
 def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store, monkeypatch):
@@ -213,9 +216,9 @@ def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store, monkeypa
     def panic(*_arguments, **_named):
         raise PanicException("index out of bounds")
 
-    monkeypatch.setattr(jobs, "extract", panic)
+    monkeypatch.setattr(worker, "extract", panic)
     new_job(store)
-    jobs.run(store, jobs.claim(store, START), lambda: START)
+    worker.run(store, jobs.claim(store, START), lambda: START)
 
     assert row(store)["state"] == "FAILED"
     assert row(store)["reason"] == "internal error: PanicException"
@@ -228,34 +231,41 @@ def test_a_fault_of_the_store_is_no_fault_of_the_job(store, monkeypatch):
     new_job(store)
     job = jobs.claim(store, START)
     with monkeypatch.context() as patched:
-        patched.setattr(jobs.memories, "through", locked)
+        patched.setattr(memories, "through", locked)
         with pytest.raises(OperationalError):
-            jobs.run(store, job, lambda: START)
+            worker.run(store, job, lambda: START)
     assert row(store)["state"] == "RUNNING"
 
     later = START + LEASE + timedelta(seconds=1)
-    jobs.run(store, jobs.claim(store, later), lambda: later)
+    worker.run(store, jobs.claim(store, later), lambda: later)
     assert row(store, now=later)["state"] == "DONE"
 
 
-def test_a_lease_is_renewed_while_the_work_goes_on(store):
+def test_a_lease_is_renewed_while_the_work_goes_on(store, monkeypatch):
     new_job(store)
-    more = [memories.row_for({"memory": str(n), "user_id": "alex"}, f"n-{n}", START) for n in range(20)]
-    memories.import_rows(store, more)
+    monkeypatch.setattr(memories, "_BATCH", 1)
+    stores.put(store, *({"id": f"n-{n}", "memory": str(n), "user_id": "alex"} for n in range(20)), now=START)
     job = jobs.claim(store, START)
     clock = iter(START + n * LEASE / 3 for n in range(1000))
 
-    jobs.run(store, job, lambda: next(clock))
+    worker.run(store, job, lambda: next(clock))
 
     assert (row(store)["state"], row(store)["attempt"]) == ("DONE", 1)
 
 
-def test_expired_exports_are_deleted_when_a_new_one_is_made(store):
-    new_job(store, "e-1")
-    jobs.create(store, "e-2", START + timedelta(days=8), schema=SCHEMA, filters=F.user_id == "alex")
+def test_expired_exports_are_deleted_with_their_parts(store):
+    new_job(store, "e-1", kept=timedelta(days=1))
+    new_job(store, "e-2")
+    for _ in range(2):
+        jobs.put(store, jobs.claim(store, START), START, 0, 0, b'{"a": 1}')
 
+    assert jobs.purge(store, START + timedelta(days=1, microseconds=-1)) == 0
+    assert jobs.purge(store, START + timedelta(days=1)) == 1
+
+    assert row(store, "e-2", START) is not None
     with store.read() as connection:
         assert [each for (each,) in connection.exec_driver_sql("SELECT id FROM exports")] == ["e-2"]
+        assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 1
 
 
 def test_a_database_of_something_else_is_not_changed(tmp_path):

@@ -6,18 +6,22 @@ the head of a request, or that do not read their answer, lose the connection.
 
 from __future__ import annotations
 
+import logging
+import time
+
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import anyio
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mem0_exports.local.engine import LARGEST_BODY
+from mem0_exports.local.engine import LARGEST_BODY, Admitted
 
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from mem0_exports.local.engine import Engine
+
+_log = logging.getLogger("mem0_exports.local.requests")
 
 HEAD_TIMEOUT: Final = 10.0
 """Seconds for the head of a request."""
@@ -42,28 +48,55 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        method, path, headers = request.method, scope["path"], dict(request.headers)
-        found = engine.refused(method, path, headers)
+        log = _RequestLog(request)
+        headers = dict(request.headers)
+        # In a thread, for a key is looked up in the store.
+        found = await run_in_threadpool(engine.admit, request.method, scope["path"], headers)
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        if found is None:
+        if isinstance(found, Admitted):
+            admitted, log.project = found, found.project
             try:
                 with anyio.fail_after(body_timeout):
                     body = await _body(request)
             except ClientDisconnect:
+                log.write(None)
                 return
             except TimeoutError:
-                found = engine.too_late(path, method, body_timeout)
+                found = engine.too_late(admitted.operation, body_timeout)
             else:
                 unread = len(body) > LARGEST_BODY
-                query = scope["query_string"].decode("latin-1")
-                found = await run_in_threadpool(engine.respond, method, path, query, headers, body)
-        # What is left of a body would be taken for the next request.
-        more = {"connection": "close"} if unread else {}
-        response = Response(found.body, found.status, {**found.headers, **more}, media_type="application/json")
+                found = await run_in_threadpool(engine.perform, admitted, scope["query_string"].decode("latin-1"), body)
+        more = {"x-request-id": log.id}
+        if unread:  # what is left of a body would be taken for the next request
+            more["connection"] = "close"
+        more |= found.headers
+        if isinstance(found.body, bytes):
+            response = Response(found.body, found.status, more, media_type="application/json")
+        else:  # each piece is read in a thread
+            response = StreamingResponse(found.body, found.status, more, media_type="application/json")
         await response(scope, receive, send)
+        log.write(found.status)
 
     # One route for everything: the engine itself knows which paths and methods there are.
     return Starlette(routes=[Mount("/", app=answer)])
+
+
+class _RequestLog:
+    """The line that the log gets of a request. Neither the query nor a body nor a header is in it."""
+
+    def __init__(self, request: Request) -> None:
+        self.id = uuid4().hex
+        self.project: str | None = None
+        self._method = request.method[:20]
+        self._path = request.scope["path"][:100]
+        self._started = time.perf_counter()
+
+    def write(self, status: int | None) -> None:
+        """Write it, once the answer is sent; None where the client did not wait for one."""
+        ms = round((time.perf_counter() - self._started) * 1000, 1)
+        fields = {"event": "request", "method": self._method, "path": self._path, "status": status, "ms": ms}
+        fields |= {"project": self.project, "request_id": self.id}
+        _log.info("%s %s %s", self._method, self._path, status, extra={"fields": fields})
 
 
 async def _body(request: Request) -> bytes:

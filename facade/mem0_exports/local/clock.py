@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from mem0_exports._times import moment, text_of
 
 
-_STAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+_STAMP: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -21,18 +23,30 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def length(span: timedelta) -> int:
+    """A span of time in microseconds."""
+    return span // _MICROSECOND
+
+
 def microseconds(when: datetime) -> int:
     """An aware datetime as microseconds since 1970, exactly."""
     return (when - _START) // _MICROSECOND
 
 
-def stamp(text: str, name: str) -> str:
-    """`text`, if it is a date, a time and an offset as RFC 3339 writes them, else the same moment written so, in UTC.
+class Stamp(NamedTuple):
+    """A moment: as text with a date, a time and an offset as RFC 3339 writes them, and in microseconds since 1970."""
+
+    text: str
+    us: int
+
+
+def stamp(text: str, name: str) -> Stamp:
+    """The moment that `text` says, with the text as it is if it is complete, else the same moment written in UTC.
 
     FilterError, which calls it `name`, where it is no time.
     """
     found = moment(text, name)
-    return text if _STAMP.fullmatch(text) else text_of(found)
+    return Stamp(text if _STAMP.fullmatch(text) else text_of(found), microseconds(found))
 
 
 def text_at(moment_us: int) -> str:

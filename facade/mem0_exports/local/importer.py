@@ -16,6 +16,7 @@ import attrs
 from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.errors import FilterError
 from mem0_exports.local import clock, json_text, memories
+from mem0_exports.local.tables import HOME
 
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from mem0_exports.local.store import Store
 
-_BATCH: Final = 1000
+_BATCH: Final = 5000
 _TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
 _KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
 
@@ -51,16 +52,17 @@ def import_lines(
     store: Store,
     lines: Iterable[bytes],
     *,
+    project: str = HOME,
     now: Callable[[], datetime] = clock.now,
     new_id: Callable[[], uuid.UUID] = uuid.uuid4,
 ) -> Imported:
-    """Import every good line; bad ones are named in the result. Blank lines are passed over."""
+    """Import every good line into a project; bad ones are named in the result. Blank lines are passed over."""
     done = Imported()
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
 
     def flush() -> None:
-        outcomes = memories.import_rows(store, rows)
+        outcomes = memories.import_rows(store, project, rows)
         done.added += outcomes.count("added")
         done.known += outcomes.count("known")
         for row, number, outcome in zip(rows, numbers, outcomes, strict=True):
@@ -74,9 +76,10 @@ def import_lines(
         if not line.strip():
             continue
         try:
-            rows.append(memories.row_for(_record(line), str(new_id()), now()))
+            record = _record(line)
+            rows.append(memories.row_for(record, project, "" if record.get("id") else str(new_id()), now()))
             numbers.append(number)
-        except _BadRecord as error:
+        except (_BadRecord, FilterError) as error:
             done.bad.append(BadLine(number, str(error)))
         if len(rows) >= _BATCH:
             flush()
@@ -116,17 +119,11 @@ def _record(line: bytes) -> dict[str, Any]:
     listed = categories if categories is not None else []
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         raise _BadRecord("categories: expected a list of strings")
-    _check_times(record)
+    _check_id_and_day(record)
     return record
 
 
-def _check_times(record: dict[str, Any]) -> None:
-    for name in ("created_at", "updated_at"):
-        if record.get(name) is not None:
-            try:
-                clock.stamp(record[name], name)
-            except FilterError as error:
-                raise _BadRecord(str(error)) from None
+def _check_id_and_day(record: dict[str, Any]) -> None:
     if record.get("id") is not None:
         try:
             record["id"] = str(uuid.UUID(record["id"]))

@@ -1,32 +1,29 @@
-"""Export jobs: leased, fenced rows, and the worker that runs them.
+"""Export jobs: leased, fenced rows. The `worker` takes and runs them.
 
 A worker takes a row for a while (the lease) and raises its attempt number. Every write of the worker carries that
 number, so that a worker which was paused past its lease, and whose job another one took over, can write nothing. A job
-whose workers vanish again and again fails after MOST_ATTEMPTS.
+whose workers vanish again and again fails after MOST_LOST.
+
+The result is kept as a frame, which is its text, but for lists that are too long for memory: those are in parts, which
+the worker writes as it goes and readers read one by one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import logging
-import threading
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from mem0_exports._filter_documents import parse
-from mem0_exports._filter_rules import CAREFUL
-from mem0_exports.local import clock, memories
-from mem0_exports.local.extract import Unfillable, extract
-from mem0_exports.local.store import exports
+from mem0_exports.local import clock
+from mem0_exports.local.tables import exports, parts
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
 
     from mem0_exports._filter_tree import Filter
     from mem0_exports.local.store import Store
@@ -34,25 +31,20 @@ if TYPE_CHECKING:
 LEASE: Final = 60_000_000
 """Microseconds for which a worker has a job before another one may take it."""
 
-KEPT: Final = 7 * 24 * 3600 * 1_000_000
-"""Microseconds for which an export is kept: 7 days, as the Platform keeps it."""
-
-MOST_ATTEMPTS: Final = 5
-
-_LOOK: Final = 1.0
-"""Seconds after which an idle worker looks for jobs of other processes."""
+MOST_LOST: Final = 5
+"""Attempts that may end without a word."""
 
 _INSERT: Final = sa.insert(exports)
-_DELETE_EXPIRED: Final = sa.delete(exports).where(exports.c.expires_us <= sa.bindparam("now"))
-
-_log = logging.getLogger("mem0_exports.local")
 
 
 class Job(NamedTuple):
     """A job that a worker has: what to do, and the fence."""
 
+    seq: int
     id: str
+    project: str
     attempt: int
+    lost: int
     schema: dict[str, Any]
     filters: dict[str, Any]
     instructions: str | None
@@ -62,22 +54,37 @@ class Fenced(Exception):
     """The job is another worker's by now."""
 
 
-def create(store: Store, export_id: str, now: datetime, *, schema: Any, filters: Filter, **fields: Any) -> None:
-    """Write down a job; once this returns it survives."""
+class Gone(Exception):
+    """A part of a result is not there any more: the export expired while it was read."""
+
+
+def create(
+    store: Store,
+    project: str,
+    export_id: str,
+    now: datetime,
+    kept: timedelta,
+    *,
+    schema: Any,
+    filters: Filter,
+    instructions: str | None = None,
+) -> None:
+    """Write down a job, whose export is kept for so long; once this returns it survives."""
     created = clock.microseconds(now)
     row = {
+        "project": project,
         "id": export_id,
         "schema": json.dumps(schema, ensure_ascii=False),
         "filters": filters_key(filters),
+        "instructions": instructions,
         "created_us": created,
-        "expires_us": created + KEPT,
+        "expires_us": created + clock.length(kept),
         "state": "PENDING",
         "attempt": 0,
+        "lost": 0,
         "available_us": created,
-        **fields,
     }
     with store.write() as connection:
-        connection.execute(_DELETE_EXPIRED, {"now": created})
         connection.execute(_INSERT, row)
 
 
@@ -94,18 +101,9 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-def filters_of(document: dict[str, Any]) -> Filter:
-    """The filters of a job, which were checked when it was made."""
-    return parse(document, CAREFUL, deepest=None)
-
-
-def find(store: Store, now: datetime, *, export_id: str | None, filters: Filter | None, **filed: str | None) -> Any:
-    """The row of an export that has not expired: by id, or the newest with these filters. None where there is none.
-
-    `filed` are the organization and project; None asks for any.
-    """
-    wanted = [exports.c.expires_us > clock.microseconds(now)]
-    wanted += [exports.c[name] == value for name, value in filed.items() if value is not None]
+def find(store: Store, project: str, now: datetime, *, export_id: str | None, filters: Filter | None) -> Any:
+    """The row of an export of the project that has not expired: by id, or the newest with these filters; or None."""
+    wanted = [exports.c.project == project, exports.c.expires_us > clock.microseconds(now)]
     if export_id is not None:
         wanted.append(exports.c.id == export_id)
     elif filters is not None:
@@ -115,22 +113,54 @@ def find(store: Store, now: datetime, *, export_id: str | None, filters: Filter 
         return connection.execute(query).mappings().first()
 
 
+def result(store: Store, row: Any) -> bytes | Iterator[bytes]:
+    """The JSON text of a finished export: at once, or piece by piece where parts of it are kept apart.
+
+    Iterating raises Gone where the export expires meanwhile.
+    """
+    frame = json.loads(row["frame"])
+    if len(frame) == 1:
+        return str(frame[0]).encode()
+    return _pieces(store, row["seq"], frame)
+
+
+def _pieces(store: Store, seq: int, frame: list[str | int]) -> Iterator[bytes]:
+    for piece in frame:
+        if isinstance(piece, str):
+            yield piece.encode()
+            continue
+        number = 0
+        of_list = sa.select(parts.c.content).where(parts.c.export == seq, parts.c.place == piece)
+        with store.read() as connection:
+            count = connection.scalar(sa.select(sa.func.count()).select_from(of_list.subquery()))
+        while number < (count or 1):
+            with store.read() as connection:
+                items = connection.scalar(of_list.where(parts.c.number == number))
+            if items is None:
+                raise Gone(seq)
+            yield items if number == 0 else b"," + items
+            number += 1
+
+
 def claim(store: Store, now: datetime) -> Job | None:
     """Take the job that has waited longest, or None."""
     moment = clock.microseconds(now)
-    waiting = (
-        sa.select(exports.c.id)
-        .where(exports.c.available_us <= moment)
-        .order_by(exports.c.available_us, exports.c.seq)
-        .limit(1)
-        .scalar_subquery()
-    )
+    due = exports.c.available_us <= moment
+    with store.read() as connection:  # most of the time there is none, and asking keeps no other writer waiting
+        if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:
+            return None
+    waiting = sa.select(exports.c.id).where(due).order_by(exports.c.available_us, exports.c.seq).limit(1)
     with store.write() as connection:
         row = (
             connection.execute(
                 sa.update(exports)
-                .where(exports.c.id == waiting)
-                .values(state="RUNNING", attempt=exports.c.attempt + 1, available_us=moment + LEASE)
+                .where(exports.c.id == waiting.scalar_subquery())
+                .values(
+                    state="RUNNING",
+                    attempt=exports.c.attempt + 1,
+                    lost=exports.c.lost + sa.case((exports.c.state == "RUNNING", 1), else_=0),
+                    available_us=moment + LEASE,
+                )
                 .returning(exports)
             )
             .mappings()
@@ -138,91 +168,82 @@ def claim(store: Store, now: datetime) -> Job | None:
         )
     if row is None:
         return None
-    return Job(row["id"], row["attempt"], json.loads(row["schema"]), json.loads(row["filters"]), row["instructions"])
+    return Job(
+        row["seq"],
+        row["id"],
+        row["project"],
+        row["attempt"],
+        row["lost"],
+        json.loads(row["schema"]),
+        json.loads(row["filters"]),
+        row["instructions"],
+    )
 
 
-def _write(store: Store, job: Job, **values: Any) -> None:
-    """A write of the worker that has the job; Fenced where it has it no more."""
+@contextlib.contextmanager
+def _fenced(store: Store, job: Job, **values: Any) -> Iterator[sa.Connection]:
+    """A transaction of the worker that has the job, which sets `values`; Fenced where it has it no more."""
     with store.write() as connection:
         done = connection.execute(
             sa.update(exports)
-            .where(exports.c.id == job.id, exports.c.attempt == job.attempt, exports.c.state == "RUNNING")
+            .where(exports.c.seq == job.seq, exports.c.id == job.id)
+            .where(exports.c.attempt == job.attempt, exports.c.state == "RUNNING")
             .values(**values)
         )
         if done.rowcount == 0:
             raise Fenced(job.id)
+        yield connection
 
 
-def run(store: Store, job: Job, now: Callable[[], datetime]) -> None:
-    """Do the job and write the result; Fenced where another worker has taken it."""
-    if job.attempt > MOST_ATTEMPTS:
-        _fail(store, job, f"gave up after {MOST_ATTEMPTS} attempts that ended without a word")
-        return
-    renewed = clock.microseconds(now())
-
-    def keep() -> None:
-        """Renew the lease before it ends; Fenced where another worker has the job."""
-        nonlocal renewed
-        moment = clock.microseconds(now())
-        if moment - renewed >= LEASE // 4:
-            _write(store, job, available_us=moment + LEASE)
-            renewed = moment
-
-    def records() -> Iterator[dict[str, Any]]:
-        for batch in memories.through(store, filters_of(job.filters), now()):
-            for row in batch:
-                keep()
-                yield memories.record_of(row)
-
-    try:
-        data, report = extract(job.schema, records(), instructions=job.instructions)
-    except Unfillable as error:
-        _fail(store, job, str(error), report=error.report.to_json())
-        return
-    except (Fenced, SQLAlchemyError, KeyboardInterrupt, SystemExit):
-        raise  # no fault of the job: it is tried again
-    except BaseException as error:  # noqa: BLE001 -- a panic of native code is no Exception, and would come again
-        _log.exception("export %s failed", job.id)
-        _fail(store, job, f"internal error: {type(error).__name__}")
-        return
-    result = json.dumps(data, ensure_ascii=False)
-    _write(store, job, state="DONE", available_us=None, result=result, report=report.to_json())
+def renew(store: Store, job: Job, now: datetime) -> None:
+    """Have the job for another lease."""
+    with _fenced(store, job, available_us=clock.microseconds(now) + LEASE):
+        pass
 
 
-def _fail(store: Store, job: Job, reason: str, report: str | None = None) -> None:
-    _write(store, job, state="FAILED", available_us=None, reason=reason, report=report)
+def clear(store: Store, job: Job, now: datetime) -> None:
+    """Take away what an earlier attempt left, and have the job for another lease."""
+    with _fenced(store, job, available_us=clock.microseconds(now) + LEASE) as connection:
+        connection.execute(sa.delete(parts).where(parts.c.export == job.seq))
 
 
-class Worker:
-    """A thread that runs jobs, one after the other, until it is stopped."""
+def put(store: Store, job: Job, now: datetime, place: int, number: int, items: bytes) -> None:
+    """Write a part of the result, and have the job for another lease."""
+    with _fenced(store, job, available_us=clock.microseconds(now) + LEASE) as connection:
+        connection.execute(sa.insert(parts), {"export": job.seq, "place": place, "number": number, "content": items})
 
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
-        self._store = store
-        self._now = now
-        self._wake = threading.Event()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._work, name="mem0-exports-worker", daemon=True)
-        self._thread.start()
 
-    def wake(self) -> None:
-        """There is a new job."""
-        self._wake.set()
+def drop(store: Store, job: Job, place: int) -> None:
+    """Take the parts of a list away: it is not in the result after all."""
+    with _fenced(store, job, state="RUNNING") as connection:
+        connection.execute(sa.delete(parts).where(parts.c.export == job.seq, parts.c.place == place))
 
-    def stop(self) -> None:
-        """Finish the running job, and no other."""
-        self._stopped = True
-        self._wake.set()
-        self._thread.join()
 
-    def _work(self) -> None:
-        while not self._stopped:
-            self._wake.clear()
-            try:
-                while not self._stopped and (job := claim(self._store, self._now())) is not None:
-                    run(self._store, job, self._now)
-            except Fenced as fenced:
-                _log.warning("export %s was taken over by another worker", fenced)
-            except BaseException:  # noqa: BLE001 -- whatever happens, the thread goes on: nobody else runs the jobs
-                _log.exception("the worker stumbled; going on")
-            if not self._stopped:
-                self._wake.wait(_LOOK)
+def finish(store: Store, job: Job, frame: list[str | int], report: str) -> None:
+    """Write the result: the job is done."""
+    text = json.dumps(frame, ensure_ascii=False)
+    with _fenced(store, job, state="DONE", available_us=None, frame=text, report=report):
+        pass
+
+
+def fail(store: Store, job: Job, reason: str, report: str | None = None) -> None:
+    """Write why there will be no result."""
+    with _fenced(store, job, state="FAILED", available_us=None, reason=reason, report=report) as connection:
+        connection.execute(sa.delete(parts).where(parts.c.export == job.seq))
+
+
+def hand_back(store: Store, job: Job, now: datetime) -> None:
+    """Leave the job to whoever takes it next, at once."""
+    with _fenced(store, job, state="PENDING", available_us=clock.microseconds(now)):
+        pass
+
+
+def purge(store: Store, now: datetime) -> int:
+    """Take away the exports that have expired, and say how many there were."""
+    expired = sa.select(exports.c.seq).where(exports.c.expires_us <= clock.microseconds(now))
+    with store.read() as connection:
+        if connection.execute(expired.limit(1)).first() is None:
+            return 0
+    with store.write() as connection:
+        connection.execute(sa.delete(parts).where(parts.c.export.in_(expired)))
+        return connection.execute(sa.delete(exports).where(exports.c.seq.in_(expired))).rowcount

@@ -6,10 +6,10 @@ may look equal. These functions compare what was stored. They are registered on 
 
 from __future__ import annotations
 
-import json
-
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from mem0_exports.local.json_text import load
 
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def _fold(text: str | None) -> str | None:
 
 @lru_cache(maxsize=256)
 def _wanted(document: str) -> Any:
-    return json.loads(document)
+    return load(document)
 
 
 def _metadata(document: str | None, operator: str, key: str, wanted: str) -> bool:
     """Whether the metadata have `key` with a value that equals, or contains, the JSON value `wanted`."""
-    metadata = {} if document is None else json.loads(document)
+    metadata = {} if document is None else load(document)
     if key not in metadata:
         return False
     found, value = metadata[key], _wanted(wanted)
@@ -53,7 +53,7 @@ def _equal(found: Any, wanted: Any) -> bool:
 
 def _categories(document: str | None, operator: str, wanted: str) -> bool:
     """Whether one of the categories is among `wanted`, or is `wanted` whatever the case."""
-    categories = [] if document is None else json.loads(document)
+    categories = [] if document is None else load(document)
     value = _wanted(wanted)
     if operator == "in":
         return any(each in value for each in categories)

@@ -1,11 +1,16 @@
-"""Reads JSON that strangers send: what cannot be stored or handled safely is refused as if it were no JSON."""
+"""JSON: what strangers send, where what cannot be stored or handled safely is refused as if it were no JSON; and what the
+store holds, which was refused or accepted before and is only to be fast.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 
 from typing import Any, Final
+
+import orjson
 
 
 DEEPEST: Final = 100
@@ -32,6 +37,23 @@ def read(text: bytes) -> Any:
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from None
     return value
+
+
+_LONG: Final = re.compile("[0-9]{19}")
+
+
+def load(text: str) -> Any:
+    """The value of a JSON text of the store. Integers of any length stay what they are."""
+    # orjson reads integers beyond 64 bits as floats.
+    return json.loads(text) if _LONG.search(text) else orjson.loads(text)
+
+
+def dump(value: Any) -> bytes:
+    """The JSON text, in UTF-8, of a value that was read here."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _depth(text: str) -> int:

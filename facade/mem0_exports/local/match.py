@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from mem0_exports import _times
 from mem0_exports._filter_tree import AllOf, AnyOf, Condition, Filter, Not
 from mem0_exports.local.clock import microseconds
-from mem0_exports.local.store import memories
+from mem0_exports.local.tables import memories
 
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -15,7 +13,7 @@ from mem0_exports.local.extract import Unusable, check_schema
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mem0_exports.local.contract import Problem
     from mem0_exports.local.engine import Engine
@@ -23,7 +21,9 @@ if TYPE_CHECKING:
 MOST_CONDITIONS: Final = 400
 """Conditions in one filter: some more, and SQLite refuses the expression."""
 
-_PROJECT: Final = {"org_id": "local", "project_id": "local"}
+ORGANIZATION: Final = "local"
+"""That of every project of a store."""
+
 _NOT_FOUND: Final = "No memory export request found"
 _NO_SCHEMA: Final = "Schema is required and must be a valid object"
 _NO_FILTERS_FOR: Final = {
@@ -39,8 +39,14 @@ _NOT_SCOPED: Final = (
 )
 
 
+class Text(NamedTuple):
+    """A JSON document as text, which was checked when it was made, at once or piece by piece."""
+
+    json: bytes | Iterator[bytes]
+
+
 class Outcome(NamedTuple):
-    """A status and a JSON document."""
+    """A status and a JSON document, or the `Text` of one."""
 
     status: int
     document: Any
@@ -102,7 +108,16 @@ def _filters(engine: Engine, operation_id: str, document: Any, *, scoped: bool =
     return filters
 
 
-def _exports_create(engine: Engine, body: Any, _parameters: dict[str, int]) -> Outcome:
+def _in_project(project: str, body: Any) -> None:
+    """Refused where a request names another organization or project than its key belongs to."""
+    for name, own in (("org_id", ORGANIZATION), ("project_id", project)):
+        if body.get(name, own) != own:
+            message = f"{name}: this key belongs to {own!r}, and opens nothing else. Leave {name} out."
+            raise Refused(Outcome(403, {"detail": message}))
+
+
+def _exports_create(engine: Engine, project: str, body: Any, _parameters: dict[str, int]) -> Outcome:
+    _in_project(project, body)
     try:
         check_schema(body["schema"])
     except Unusable as error:
@@ -113,48 +128,46 @@ def _exports_create(engine: Engine, body: Any, _parameters: dict[str, int]) -> O
     export_id = str(engine.new_id())
     jobs.create(
         engine.store,
+        project,
         export_id,
         engine.now(),
+        engine.kept,
         schema=body["schema"],
         filters=filters,
         instructions=body.get("export_instructions"),
-        org_id=body.get("org_id"),
-        project_id=body.get("project_id"),
     )
     engine.worker.wake()
     message = "Memory export request received. The export will be ready in a few seconds."
     return Outcome(201, {"message": message, "id": export_id})
 
 
-def _exports_get(engine: Engine, body: Any, _parameters: dict[str, int]) -> Outcome:
+def _exports_get(engine: Engine, project: str, body: Any, _parameters: dict[str, int]) -> Outcome:
+    _in_project(project, body)
     export_id = body.get("memory_export_id")
-    row = jobs.find(
-        engine.store,
-        engine.now(),
-        export_id=export_id,
-        filters=None if export_id is not None else _filters(engine, "exports_get", body["filters"]),
-        org_id=body.get("org_id"),
-        project_id=body.get("project_id"),
-    )
+    filters = None if export_id is not None else _filters(engine, "exports_get", body["filters"])
+    row = jobs.find(engine.store, project, engine.now(), export_id=export_id, filters=filters)
     if row is not None and row["state"] == "DONE":
-        return Outcome(200, json.loads(row["result"]))
+        return Outcome(200, Text(jobs.result(engine.store, row)))
     if row is not None and row["state"] == "FAILED":
         return Outcome(404, {"error": _NOT_FOUND, "reason": row["reason"]})
     return Outcome(404, {"error": _NOT_FOUND})
 
 
-def _ping(_engine: Engine, _body: Any, _parameters: dict[str, int]) -> Outcome:
-    return Outcome(200, {"status": "ok", **_PROJECT, "user_email": None})
+def _ping(_engine: Engine, project: str, _body: Any, _parameters: dict[str, int]) -> Outcome:
+    return Outcome(200, {"status": "ok", "org_id": ORGANIZATION, "project_id": project, "user_email": None})
 
 
-def _memories_add(engine: Engine, body: Any, _parameters: dict[str, int]) -> Outcome:
+def _memories_add(engine: Engine, project: str, body: Any, _parameters: dict[str, int]) -> Outcome:
     now = engine.now()
     stamp = body.get("timestamp")
     written = now if stamp is None else datetime.fromtimestamp(stamp, UTC)
     shared = {name: body.get(name) for name in (*ENTITY_FIELDS, "metadata", "expiration_date")}
     rows = [
         memories.row_for(
-            {**shared, "memory": message["content"], "created_at": _times.text_of(written)}, str(engine.new_id()), now
+            {**shared, "memory": message["content"], "created_at": _times.text_of(written)},
+            project,
+            str(engine.new_id()),
+            now,
         )
         for message in body["messages"]
         if message["role"] != "system"
@@ -171,19 +184,19 @@ def _memories_add(engine: Engine, body: Any, _parameters: dict[str, int]) -> Out
     )
 
 
-def _memories_list(engine: Engine, body: Any, parameters: dict[str, int]) -> Outcome:
+def _memories_list(engine: Engine, project: str, body: Any, parameters: dict[str, int]) -> Outcome:
     number, size = parameters["page"], parameters["page_size"]
     filters = _filters(engine, "memories_list", body["filters"], scoped=True)
-    count, rows = memories.page(
+    count, records = memories.page(
         engine.store,
+        project,
         filters,
         engine.now(),
         show_expired=body.get("show_expired", False),
         offset=(number - 1) * size,
         limit=size,
     )
-    results = [_listed(memories.record_of(row)) for row in rows]
-    return _paged("/v3/memories/", count, number, size, results)
+    return _paged("/v3/memories/", count, number, size, [*map(_listed, records)])
 
 
 def _listed(record: dict[str, Any]) -> dict[str, Any]:
@@ -191,9 +204,9 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
     return {("session_id" if name == "run_id" else name): value for name, value in record.items()}
 
 
-def _entities_list(engine: Engine, _body: Any, parameters: dict[str, int]) -> Outcome:
+def _entities_list(engine: Engine, project: str, _body: Any, parameters: dict[str, int]) -> Outcome:
     number, size = parameters["page"], parameters["page_size"]
-    found = memories.entities(engine.store)
+    found = memories.entities(engine.store, project)
     results = [
         {
             "id": str(index),
@@ -222,7 +235,7 @@ def _paged(
     return Outcome(200, {"count": count, "next": following, "previous": preceding, **(more or {}), "results": results})
 
 
-Handler: TypeAlias = "Callable[[Engine, Any, dict[str, int]], Outcome]"
+Handler: TypeAlias = "Callable[[Engine, str, Any, dict[str, int]], Outcome]"
 
 HANDLERS: Final[dict[str, Handler]] = {
     "exports_create": _exports_create,

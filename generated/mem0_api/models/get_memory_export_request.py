@@ -26,9 +26,9 @@ class GetMemoryExportRequest:
     400 conditions.
      """
     org_id: str | Unset = UNSET
-    """ Finds only exports filed under this organization. """
+    """ The organization of the key, for a check. The embedded engine has one, `local`. """
     project_id: str | Unset = UNSET
-    """ Finds only exports filed under this project. """
+    """ The project of the key, for a check. The key decides whose exports are found. """
 
     def to_dict(self) -> dict[str, Any]:
         memory_export_id = self.memory_export_id

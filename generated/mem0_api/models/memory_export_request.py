@@ -34,9 +34,9 @@ class MemoryExportRequest:
     The offline extractor of the embedded engine cannot follow it and says so in its report.
      """
     org_id: str | Unset = UNSET
-    """ Files the export under this organization. """
+    """ The organization of the key, for a check. The embedded engine has one, `local`. """
     project_id: str | Unset = UNSET
-    """ Files the export under this project. """
+    """ The project of the key, for a check. The key decides whose memories are exported. """
 
     def to_dict(self) -> dict[str, Any]:
         schema = self.schema.to_dict()

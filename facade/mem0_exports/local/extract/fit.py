@@ -11,7 +11,7 @@ import math
 import re
 
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports._json_schema import check, validator, validator_map
@@ -111,6 +111,16 @@ class Shape:
     def problem(self, value: Any) -> str | None:
         """What is wrong with `value`, or None."""
         return _first(self._validator, value)
+
+    def accepts(self, value: Any) -> bool:
+        """Whether nothing is wrong with `value`."""
+        return self._validator.is_valid(value)
+
+    def keeps(self, value: Any) -> bool:
+        """Whether `fit` gives `value` back as it is, provided that it is valid."""
+        if not isinstance(value, dict | list):
+            return True
+        return not (isinstance(value, dict) and self.properties) and _depth(value) <= self._document.deepest
 
     def fit(self, value: Any) -> Any:
         """`value`, or the value of this shape that says the same; Mismatch where there is none."""
@@ -223,6 +233,7 @@ def _exactly(text: str) -> list[int | float]:
     return [number] if math.isfinite(number) and Decimal(repr(number)) == exact else []
 
 
+@lru_cache(maxsize=10_000)
 def folded(name: str) -> str:
     """A name without what naming styles differ in: case, underscores, hyphens, spaces."""
     return re.sub(r"[_\-\s]", "", name).casefold()

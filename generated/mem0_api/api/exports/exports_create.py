@@ -66,6 +66,11 @@ def _parse_response(
 
         return response_401
 
+    if response.status_code == 403:
+        response_403 = DetailError.from_dict(response.json())
+
+        return response_403
+
     if client.raise_on_unexpected_status:
         raise errors.UnexpectedStatus(response.status_code, response.content)
     else:

@@ -1,0 +1,237 @@
+"""A property of the root that is a list of objects: one record for each memory, or the records in lists of memories.
+
+The usual memory has values that fit as they are, and is taken as a whole once the whole record is known to be valid;
+only the others are looked at value by value. Where nothing but the records themselves can be wrong with the list, it
+goes into parts as it grows; and where the records consist of own fields of memories, whose types are known, the
+database writes them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mem0_exports.local.extract.fields import MISSING, Field, misfit
+from mem0_exports.local.extract.fit import Mismatch, Shape
+from mem0_exports.local.extract.lookup import Lookup, Plans, Record, first_fit, values
+from mem0_exports.local.extract.parts import Apart
+from mem0_exports.local.json_text import dump
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mem0_exports.local.extract.lookup import Steps
+    from mem0_exports.local.extract.parts import Batch, Parts
+
+_MOST_KEPT: Final = 2000
+"""Records that are kept in memory before they go into parts."""
+
+_SAYS_NOTHING: Final = frozenset({"title", "description", "default", "examples", "$comment", "deprecated"})
+"""Keywords that no value can violate."""
+
+_TEXTS: Final[dict[str, set[str | None]]] = {
+    "id": {None, "uuid"},
+    "memory": {None},
+    "user_id": {None},
+    "agent_id": {None},
+    "app_id": {None},
+    "run_id": {None},
+    "expiration_date": {None},
+    "created_at": {None, "date-time"},
+    "updated_at": {None, "date-time"},
+}
+"""Own fields of memories that are texts, with the formats that they are known to have."""
+
+
+class RecordList(Field):
+    """The property, and where its records go."""
+
+    def __init__(self, name: str, shape: Shape, parts: Parts, place: int, *, apart: bool) -> None:
+        """`apart` says that the rest of the root does not care what is in the list."""
+        super().__init__(name, shape)
+        self._item = shape.items
+        self._columns = [(Lookup(key, each), each) for key, each in self._item.properties.items()]
+        self._plans = Plans([source for source, _ in self._columns])
+        self._absent = [_where_absent(shape) if source.name in self._item.required else MISSING
+                        for source, shape in self._columns]  # fmt: skip
+        self._records: list[Any] = []
+        self._lists = self.source.said is not None
+        self._parts = parts
+        self._place = place
+        self._may_stand_apart = apart and not shape.node.keys() - _SAYS_NOTHING - {"type", "items"}
+        self._stands_apart = False
+        self.own_fields = self._own_fields() if self._may_stand_apart and not self._lists else None
+        """The field of memories for each name, where records are nothing but own fields that are always valid."""
+
+    def see(self, records: Sequence[Record], steps: Sequence[Steps]) -> None:
+        """As `Field`."""
+        plain: list[Record] = []
+        for record, each in zip(records, steps, strict=True):
+            given = next((value for value in values(each, record) if isinstance(value, list)), None)
+            if given is not None:
+                self._switch_to_lists()
+                self._see_list(given, record["id"])
+            elif not self._lists:
+                plain.append(record)
+        if not self._lists:
+            self._see_memories(plain)
+
+    def see_own_fields(self, batch: Batch) -> bool:
+        """Take a whole batch as the database writes it; False where that cannot be done."""
+        if self.own_fields is None or self._lists or (text := batch.objects(self.own_fields)) is None:
+            return False
+        self._flush()
+        self._put(text.encode())
+        return True
+
+    def result(self) -> Any:
+        """As `Field`."""
+        if self._stands_apart:
+            self._flush()
+            return Apart(self._place)
+        return self._records or MISSING
+
+    def settled(self) -> Any:
+        """As `Field`."""
+        return self.result() if self._stands_apart else super().settled()
+
+    def _switch_to_lists(self) -> None:
+        """Some memory has a list of records, so that those of single memories are not wanted."""
+        if self._lists:
+            return
+        self._lists = True
+        self._records = []
+        self.memory_ids = []
+        self.gaps.clear()
+        if self._stands_apart:
+            self._parts.drop(self._place)
+            self._stands_apart = False
+
+    def _see_list(self, given: list[Any], memory_id: str) -> None:
+        for each in given:
+            try:
+                self._take(self._item.fit(each), memory_id)
+            except Mismatch as error:
+                self.misfit(each, error)
+
+    def _see_memories(self, records: list[Record]) -> None:
+        absent = [0] * len(self._columns)
+        for record in records:
+            steps = self._plans.steps(record)
+            filled, empty = self._first_values(record, steps)
+            if filled and self._item.accepts(filled):
+                self._take(filled, record["id"])
+                for index in empty:
+                    absent[index] += 1
+            else:
+                self._see_memory(record, steps)
+        for (source, _), times in zip(self._columns, absent, strict=True):
+            if times:
+                self.note(f"{self.name}[].{source.name}", source.absent, times)
+
+    def _first_values(self, record: Record, steps: list[Steps]) -> tuple[Record | None, list[int]]:
+        """The record with the first value for each name, and which names have none; None where that is not enough."""
+        filled: Record = {}
+        empty: list[int] = []
+        for index, (source, shape) in enumerate(self._columns):
+            for step in steps[index]:
+                value = step(record)
+                if value is not None:
+                    if not shape.keeps(value):
+                        return None, empty
+                    filled[source.name] = value
+                    break
+            else:
+                empty.append(index)
+                instead = self._absent[index]
+                if instead is _REFUSED:
+                    return None, empty
+                if instead is not MISSING:
+                    filled[source.name] = instead
+        return (filled if len(empty) < len(self._columns) else None), empty
+
+    def _see_memory(self, record: Record, steps: list[Steps]) -> None:
+        """Fill a record value by value, and note what does not fit."""
+        filled: Record = {}
+        for index, (source, shape) in enumerate(self._columns):
+            path = f"{self.name}[].{source.name}"
+            found = values(steps[index], record)
+            if found:
+                try:
+                    filled[source.name] = first_fit(shape, found)
+                    continue
+                except Mismatch as error:
+                    self.note(path, misfit(found[0], error))
+            else:
+                self.note(path, source.absent)
+            if source.name not in self._item.required:
+                continue
+            instead = _where_absent(shape)
+            if instead is _REFUSED:
+                self.note(f"{self.name}[]", f"the memory has no {source.name}, which is required")
+                return
+            filled[source.name] = instead
+        if not filled:
+            self.note(f"{self.name}[]", "the memory has nothing for the record")
+        elif (problem := self._item.problem(filled)) is not None:
+            self.note(f"{self.name}[]", f"the record does not fit: {problem}")
+        else:
+            self._take(filled, record["id"])
+
+    def _take(self, item: Any, memory_id: str) -> None:
+        self._records.append(item)
+        if memory_id not in self.memory_ids[-1:]:
+            self.trace(memory_id)
+        if self._may_stand_apart and len(self._records) >= _MOST_KEPT:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._records:
+            self._put(dump(self._records)[1:-1])
+            self._records = []
+
+    def _put(self, items: bytes) -> None:
+        self._stands_apart = True
+        self._parts.put(self._place, items)
+
+    def _own_fields(self) -> dict[str, str] | None:
+        node = self._item.node
+        if node.keys() - _SAYS_NOTHING - {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}:
+            return None
+        found = {source.name: source.own_field for source, _ in self._columns}
+        if not found or self._item.required - found.keys() or self._item.kinds != {"object"}:
+            return None
+        certain = all(
+            field is not None and _always_fits(field, shape)
+            for field, (_, shape) in zip(found.values(), self._columns, strict=True)
+        )
+        return {name: str(field) for name, field in found.items()} if certain else None
+
+
+class _Refused:
+    """A record that lacks this is none."""
+
+
+_REFUSED: Final = _Refused()
+
+
+def _where_absent(shape: Shape) -> Any:
+    """What a required property gets that has no value: null or an empty list, if it may, else _REFUSED."""
+    if shape.nullable:
+        return None
+    return [] if shape.kinds == {"array"} and shape.problem([]) is None else _REFUSED
+
+
+def _always_fits(field: str, shape: Shape) -> bool:
+    """Whether every value that the own field of a memory can have is valid by `shape`."""
+    node = shape.node
+    said = node.keys() - _SAYS_NOTHING - {"x-mem0-source"}
+    if field == "categories":
+        items = shape.items
+        return (
+            shape.kinds == {"array"} and said == {"type", "items"} and items.kinds == {"string"}
+            and not items.node.keys() - _SAYS_NOTHING - {"type"}
+        )  # fmt: skip
+    if field not in _TEXTS:
+        return False  # metadata may be nested deeper than is checked
+    return "string" in shape.kinds and said <= {"type", "format"} and node.get("format") in _TEXTS[field]
