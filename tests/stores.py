@@ -8,6 +8,7 @@ from typing import Any
 
 from mem0_exports.local import clock, memories
 from mem0_exports.local.extract import Report, extract
+from mem0_exports.local.extract.parts import Place
 from mem0_exports.local.json_text import dump, load
 from mem0_exports.local.store import Store
 from mem0_exports.local.tables import HOME
@@ -35,9 +36,12 @@ class Listed:
     def records(self) -> list[dict[str, Any]]:
         return self._records
 
-    def objects(self, fields: dict[str, str]) -> str | None:
-        made = [{name: each[field] for name, field in fields.items()} for each in self._records]
-        if any(value is None for each in made for value in each.values()):
+    def objects(self, places: dict[str, Place]) -> str | None:
+        made = [
+            {name: each[own] if own else (each["metadata"] or {}).get(key) for name, (own, key) in places.items()}
+            for each in self._records
+        ]
+        if any(value is None for each in made for value in each.values()) or "[" in str(self._records):
             return None
         return dump(made).decode()[1:-1]
 

@@ -22,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--store", required=True)
     parser.add_argument("--api-key", required=True)
+    parser.add_argument("--grace", default="10", metavar="SECONDS")
     parser.add_argument("--lease", type=float, metavar="SECONDS")
     parser.add_argument("--largest-file", type=int, metavar="BYTES")
     parser.add_argument("--most-pages", type=int, metavar="N")
@@ -38,7 +39,7 @@ def main() -> int:
         limit = f"PRAGMA max_page_count = {chosen.most_pages}"
         sa.event.listen(sa.engine.Engine, "connect", lambda connection, _record: connection.execute(limit))
     command = ["serve", "--store", chosen.store, "--port", "0", "--api-key", chosen.api_key, "--log-level", "warning"]
-    return cli.main(command)
+    return cli.main([*command, "--grace", chosen.grace])
 
 
 if __name__ == "__main__":

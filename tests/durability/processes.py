@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mem0_exports import Client, Retry
 
@@ -34,8 +34,9 @@ class Server:
         lease: float | None = None,
         largest_file: int | None = None,
         most_pages: int | None = None,
+        grace: float | None = None,
     ) -> None:
-        options = {"--lease": lease, "--largest-file": largest_file, "--most-pages": most_pages}
+        options = {"--lease": lease, "--largest-file": largest_file, "--most-pages": most_pages, "--grace": grace}
         command = [sys.executable, "-m", "tests.durability.launcher", "--store", str(store), "--api-key", KEY]
         for name, value in options.items():
             command += [] if value is None else [name, str(value)]
@@ -111,11 +112,9 @@ class Server:
             stream.close()
 
 
-def started(
-    store: Path, *, lease: float | None = None, largest_file: int | None = None, most_pages: int | None = None
-) -> Server:
+def started(store: Path, **limits: Any) -> Server:
     """A server that serves already."""
-    server = Server(store, lease=lease, largest_file=largest_file, most_pages=most_pages)
+    server = Server(store, **limits)
     try:
         server.begin()
         return server.listening()

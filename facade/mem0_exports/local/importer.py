@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from mem0_exports.local.store import Store
 
-_BATCH: Final = 5000
+BATCH: Final = 5000
+"""Lines that are stored at once."""
+
 _TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
 _KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
 
@@ -81,7 +83,7 @@ def import_lines(
             numbers.append(number)
         except (_BadRecord, FilterError) as error:
             done.bad.append(BadLine(number, str(error)))
-        if len(rows) >= _BATCH:
+        if len(rows) >= BATCH:
             flush()
     flush()
     done.bad.sort(key=lambda bad: bad.number)

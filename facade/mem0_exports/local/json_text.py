@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 
 from typing import Any, Final
 
@@ -39,13 +38,16 @@ def read(text: bytes) -> Any:
     return value
 
 
-_LONG: Final = re.compile("[0-9]{19}")
+_MARKS: Final = bytes(48 if chr(byte) in "0123456789" else 58 if chr(byte) in ":,[-" else 32 for byte in range(256))
+_LONG: Final = b":" + 19 * b"0"
+"""Where an integer may begin that is longer than 64 bits, in a text whose bytes were replaced by those of _MARKS."""
 
 
 def load(text: str) -> Any:
-    """The value of a JSON text of the store. Integers of any length stay what they are."""
+    """The value of a compact JSON text of the store. Integers of any length stay what they are."""
     # orjson reads integers beyond 64 bits as floats.
-    return json.loads(text) if _LONG.search(text) else orjson.loads(text)
+    long = len(text) >= 20 and _LONG in b":" + text.encode().translate(_MARKS)
+    return json.loads(text) if long else orjson.loads(text)
 
 
 def dump(value: Any) -> bytes:

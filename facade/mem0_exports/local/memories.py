@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from sqlalchemy.exc import DataError
+
 from mem0_exports import _times
 from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.local import clock
-from mem0_exports.local.json_text import load
+from mem0_exports.local.json_text import dump, load
 from mem0_exports.local.match import clause
 from mem0_exports.local.tables import memories
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mem0_exports._filter_tree import Filter
+    from mem0_exports.local.extract.parts import Place
     from mem0_exports.local.store import Store
 
 _BATCH: Final = 2000
@@ -76,7 +79,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), so
 
 
 def _json(value: object) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return None if value is None else dump(value).decode()
 
 
 def _digest(text: bytes) -> bytes:
@@ -100,6 +103,10 @@ def add(store: Store, rows: list[dict[str, Any]], now: datetime) -> list[dict[st
                 connection.execute(sa.insert(memories), row)
                 added.append(row)
     return added
+
+
+_COLUMNS: Final = [column.name for column in memories.columns if column.name != "seq"]
+_INSERT: Final = f"INSERT INTO memories ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"  # noqa: S608
 
 
 def import_rows(store: Store, project: str, rows: list[dict[str, Any]]) -> list[str | None]:
@@ -127,7 +134,7 @@ def import_rows(store: Store, project: str, rows: list[dict[str, Any]]) -> list[
                 fresh.append(row)
                 done.append("added")
         if fresh:
-            connection.execute(sa.insert(memories), fresh)
+            connection.exec_driver_sql(_INSERT, fresh)  # many rows, which need no conversion
     return done
 
 
@@ -170,10 +177,10 @@ def page(
     wanted = _selected(project, filters, now, show_expired=show_expired)
     with store.read() as connection:
         count = connection.scalar(_COUNT.where(wanted)) or 0
-        rows = connection.execute(
+        found = connection.execute(
             sa.select(*_RECORD).where(wanted).order_by(*_IN_ORDER).offset(min(offset, count)).limit(limit)
         )
-        return count, [record_of(row) for row in rows]
+        return count, [record_of(row) for row in found]
 
 
 class Batch:
@@ -181,35 +188,56 @@ class Batch:
 
     def __init__(self, store: Store, seqs: array[int]) -> None:
         self._store = store
-        self._seqs = orjson.dumps(seqs.tolist()).decode()
+        self._seqs = seqs
         self.size = len(seqs)
+
+    def _ask(self, query: str, *values: str) -> Any:
+        """What the database makes of these memories: one row."""
+        chosen = orjson.dumps(self._seqs.tolist()).decode()
+        with self._store.read() as connection:
+            return connection.exec_driver_sql(f"{query} {_CHOSEN}", (*values, chosen)).one()
 
     def records(self) -> list[dict[str, Any]]:
         """Them as records."""
-        with self._store.read() as connection:
-            return [record_of(row) for row in connection.exec_driver_sql(_RECORDS, (self._seqs,))]
+        try:
+            # One text for all of them: so the database does for each what Python would take longer for.
+            (text,) = self._ask(f"SELECT json_group_array(json_array({_VALUES}))")
+        except DataError:  # more than the database can put into one text
+            if self.size == 1:
+                raise
+            halves = self._seqs[: self.size // 2], self._seqs[self.size // 2 :]
+            return [record for half in halves for record in Batch(self._store, half).records()]
+        return [dict(zip(_FIELDS, values, strict=True)) for values in load(text)]
 
-    def objects(self, fields: Mapping[str, str]) -> str | None:
-        """Them as JSON objects with commas between them: for each name the record's field of the store.
+    def objects(self, places: Mapping[str, Place]) -> str | None:
+        """Them as JSON objects with commas between them: for each name what stands at a place of each memory.
 
-        None where one of them has no value for one of the fields. The database writes the text.
+        None where one of them has nothing there, or may have a list among its metadata. The database writes the text.
         """
-        pairs = ", ".join(f"?, {_WRITTEN[field]}" for field in fields.values())
-        absent = " OR ".join(f"{field} IS NULL" for field in fields.values())
-        query = f"SELECT sum({absent}), json_group_array(json_object({pairs})) FROM ({_RECORDS})"  # noqa: S608
-        with self._store.read() as connection:
-            lacking, text = connection.exec_driver_sql(query, (*fields, self._seqs)).one()
+        pairs, absent, values = [], ["instr(metadata, '[') > 0"], []
+        for name, (own, key) in places.items():
+            if own is not None:
+                pairs.append(f"?, {_WRITTEN[own]}")
+                values.append(name)
+                absent.append(f"{own} IS NULL")
+            else:
+                pairs.append("?, metadata -> ?")
+                values += [name, f'$."{key}"']
+        absent += ["metadata ->> ? IS NULL" for own, _ in places.values() if own is None]
+        paths = [f'$."{key}"' for own, key in places.values() if own is None]
+        query = f"SELECT sum({' OR '.join(absent)}), json_group_array(json_object({', '.join(pairs)}))"
+        try:
+            lacking, text = self._ask(query, *paths, *values)
+        except DataError:
+            return None
         return None if lacking else text[1:-1]
 
 
-_RECORDS: Final = (
-    f"SELECT {', '.join(column.name for column in _RECORD)} FROM memories "  # noqa: S608 -- names of columns
-    "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY created_us, seq"
-)
-_WRITTEN: Final = {
-    column.name: f"json({column.name})" if column.name in {"metadata", "categories"} else column.name
-    for column in _RECORD
-}
+_FIELDS: Final = tuple(column.name for column in _RECORD)
+_WRITTEN: Final = {name: f"json({name})" if name in {"metadata", "categories"} else name for name in _FIELDS}
+_VALUES: Final = ", ".join(_WRITTEN.values())
+# A cross join keeps its order: that of the list.
+_CHOSEN: Final = "FROM (SELECT value FROM json_each(?)) AS chosen CROSS JOIN memories ON memories.seq = chosen.value"
 
 
 def through(store: Store, project: str, filters: Filter, now: datetime) -> Iterator[Batch]:
@@ -219,12 +247,9 @@ def through(store: Store, project: str, filters: Filter, now: datetime) -> Itera
     tidying up, and a store in memory from answering.
     """
     wanted = _selected(project, filters, now, show_expired=False)
-    seqs = array("q")
+    ordered = sa.select(memories.c.seq).where(wanted).order_by(*_IN_ORDER).subquery()
     with store.read() as connection:
-        for chunk in connection.execute(sa.select(memories.c.seq).where(wanted).order_by(*_IN_ORDER)).partitions(
-            10_000
-        ):
-            seqs.extend(seq for (seq,) in chunk)
+        seqs = array("q", orjson.loads(connection.scalar(sa.select(sa.func.json_group_array(ordered.c.seq))) or "[]"))
     for start in range(0, len(seqs), _BATCH):
         yield Batch(store, seqs[start : start + _BATCH])
 

@@ -12,7 +12,7 @@ from mem0_exports.local.extract.lookup import Lookup, Record, first_fit, values
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mem0_exports.local.extract.lookup import Steps
 
@@ -40,10 +40,13 @@ class Field:
         self.memory_ids: list[str] = []
         self.gaps: Counter[tuple[str, str]] = Counter()
 
-    def see(self, records: Sequence[Record], steps: Sequence[Steps]) -> None:
+    def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """Take what the memories have for this property; `steps` say for each of them where that may be."""
-        for record, each in zip(records, steps, strict=True):
-            if each and (found := values(each, record)):
+        for record, each in zip(records, steps, strict=False):
+            if not each:
+                continue
+            found = values(each, record) if len(each) > 1 else [each[0].take(record)]
+            if found and found[0] is not None:
                 self.take(found, record["id"])
 
     def take(self, found: list[Any], memory_id: str) -> None:
@@ -103,7 +106,7 @@ class Count(Field):
 
     _count = 0
 
-    def see(self, records: Sequence[Record], steps: Sequence[Steps]) -> None:
+    def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """As `Field`."""
         self.add(len(records))
 
@@ -131,6 +134,8 @@ class Distinct(Field):
     def take(self, found: list[Any], memory_id: str) -> None:
         """As `Field`."""
         value = found[0]
+        if isinstance(value, str) and f"s{value}" in self._values:
+            return  # as it is, and known
         for each in value if isinstance(value, list) else [value]:
             try:
                 if "array" in self._item.kinds and not isinstance(each, list):
@@ -139,7 +144,8 @@ class Distinct(Field):
             except Mismatch as error:
                 self.misfit(each, error)
                 continue
-            key = json.dumps(_as_compared(fitted), sort_keys=True)
+            # No JSON begins with an s.
+            key = f"s{fitted}" if isinstance(fitted, str) else json.dumps(_as_compared(fitted), sort_keys=True)
             if key not in self._values:
                 self._values[key] = fitted
                 self.trace(memory_id)

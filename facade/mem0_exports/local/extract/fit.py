@@ -27,6 +27,12 @@ class Mismatch(ValueError):
     """A value that does not fit; the text says why."""
 
 
+_SHORT: Final = 100
+"""Characters of a text whose fitting is remembered."""
+
+_MOST_KNOWN: Final = 1000
+"""Values of one shape whose fitting is remembered."""
+
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 
@@ -58,6 +64,7 @@ class Shape:
         self.written = schema
         node, self._places = _resolved(document, schema, place)
         self.node, self._inner = _without_null(document, node, self._places)
+        self._known: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
 
     @classmethod
     def of(cls, schema: dict[str, Any]) -> Shape:
@@ -124,14 +131,38 @@ class Shape:
 
     def fit(self, value: Any) -> Any:
         """`value`, or the value of this shape that says the same; Mismatch where there is none."""
+        kind = type(value)
+        if kind is str or kind is int or kind is bool:
+            # Memories say the same few words again and again.
+            known = self._known.get((kind, value))
+            if known is None:
+                known = self._remembered(value)
+            if isinstance(known, Mismatch):
+                raise Mismatch(*known.args)
+            return known[0]
         if _depth(value) > self._document.deepest:
             raise Mismatch(f"is nested more than {self._document.deepest} deep")
         return self._fit(value)
 
+    def _remembered(self, value: str | int) -> tuple[Any] | Mismatch:
+        """What `value` fits as, or why it does not; remembered where it is short."""
+        try:
+            found: tuple[Any] | Mismatch = (self._fit(value),)
+        except Mismatch as error:
+            found = error
+        if isinstance(value, int) or len(value) <= _SHORT:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[type(value), value] = found
+        return found
+
     def _fit(self, value: Any) -> Any:
-        problem = self.problem(value)
-        if problem is None and not (isinstance(value, dict) and self._renames(value)):
-            return value
+        if self.accepts(value):
+            if not (isinstance(value, dict) and self._renames(value)):
+                return value
+            problem = None
+        else:
+            problem = self.problem(value)
         for candidate in self._candidates(value):
             if self.problem(candidate) is None:
                 return candidate

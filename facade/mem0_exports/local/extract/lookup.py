@@ -15,23 +15,36 @@ the next source.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable  # noqa: TC003 -- a NamedTuple's
+from functools import cached_property, partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.local.extract.fit import Mismatch, folded
+from mem0_exports.local.extract.parts import Place
 from mem0_exports.sources import MEMORY_FIELDS, source_of
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mem0_exports.local.extract.fit import Shape
 
 Record: TypeAlias = dict[str, Any]
 
-Steps: TypeAlias = "tuple[Callable[[Record], Any], ...]"
-"""Where to look in a memory, the first choice first. What is found there may be None, which is nothing."""
+
+class Step(NamedTuple):
+    """A place to look at in a memory. What is found there may be None, which is nothing."""
+
+    take: Callable[[Record], Any]
+    own: str | None = None
+    """The memory's own field, where it is one."""
+    key: str | None = None
+    """The key of the metadata, where it is one."""
+
+
+Steps: TypeAlias = tuple[Step, ...]
+"""Where to look, the first choice first."""
 
 NO_SOURCE: Final = "no field and no metadata key of this name"
 
@@ -65,55 +78,93 @@ class Lookup:
         return NO_SOURCE if self.said is None else f"no memory has {self.said}"
 
     @property
-    def own_field(self) -> str | None:
-        """The own field of a memory that the value comes from, where it has one."""
-        if self.said is None:
-            return self._own
-        return self.said.name if self.said.kind == "memory" else None
+    def place(self) -> Place | None:
+        """Where a memory that has the value under the very name has it; None where that is no single place."""
+        if self.said is not None:
+            kind, name = self.said
+            return Place(own=name) if kind == "memory" else Place(key=name) if kind == "metadata" else None
+        return Place(key=self.name) if self._own is None else Place(own=self._own)
 
     def steps(self, keys: tuple[str, ...]) -> Steps:
         """Where to look in a memory whose metadata have these keys."""
         if self.said is not None:
             kind, name = self.said
             if kind == "memory":
-                return (itemgetter(name),)
+                return (_own_field(name),)
             if kind == "metadata":
-                return (partial(_in_metadata, name),) if name in keys else ()
+                return (_metadata_key(name),) if name in keys else ()
             # A count is of no single memory.
-            return (partial(_text_of_category, name.casefold()),) if kind == "category" else ()
+            return (Step(partial(_text_of_category, name.casefold())),) if kind == "category" else ()
         alike = [key for key in keys if folded(key) == self._folded]
         key = self.name if self.name in keys else alike[0] if len(alike) == 1 else None
-        found: list[Callable[[Record], Any]] = []
-        if self._own is not None:
-            found.append(itemgetter(self._own))
-        if key is not None:
-            found.append(partial(_in_metadata, key))
-        if self._also is not None:
-            found.append(itemgetter(self._also))
+        found = [_own_field(self._own)] if self._own is not None else []
+        found += [_metadata_key(key)] if key is not None else []
+        found += [_own_field(self._also)] if self._also is not None else []
         return tuple(found)
 
 
-def _in_metadata(key: str, record: Record) -> Any:
-    return record["metadata"][key]
+def _own_field(name: str) -> Step:
+    return Step(itemgetter(name), own=name)
+
+
+def _metadata_key(key: str) -> Step:
+    return Step(lambda record: record["metadata"][key], key=key)
 
 
 def _text_of_category(name: str, record: Record) -> Any:
     return record["memory"] if any(each.casefold() == name for each in record["categories"] or ()) else None
 
 
+class Plan:
+    """Where several lookups look in memories whose metadata have the same keys."""
+
+    def __init__(self, lookups: Sequence[Lookup], keys: tuple[str, ...]) -> None:
+        self._lookups = lookups
+        self.steps = [lookup.steps(keys) for lookup in lookups]
+        """For each lookup, where to look."""
+
+    @cached_property
+    def first_values(self) -> Callable[[Record], tuple[Any, ...]] | None:
+        """Gives the first choice of each lookup at once; None where one of them has none, or a category."""
+        first = [steps[0] if steps else Step(_nothing) for steps in self.steps]
+        if any(step.own is None and step.key is None for step in first):
+            return None
+        # All own fields are taken at once, and all metadata, and then put into the order of the lookups.
+        take_own = _taker([step.own for step in first if step.own is not None])
+        take_metadata = _taker([step.key for step in first if step.own is None])
+        taken = sorted(range(len(first)), key=lambda index: first[index].own is None)
+        arrange = _taker([taken.index(index) for index in range(len(first))])
+
+        def first_values(record: Record) -> tuple[Any, ...]:
+            return arrange(take_own(record) + take_metadata(record["metadata"]))
+
+        return first_values
+
+
+def _nothing(_record: Record) -> None:
+    return None
+
+
+def _taker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Takes these out of a mapping or a tuple."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return (lambda given: (given[keys[0]],)) if keys else (lambda _given: ())
+
+
 class Plans:
-    """The steps of several lookups, worked out once for all memories whose metadata have the same keys."""
+    """The plans for all kinds of memories, made as they come."""
 
     _most = 1000
 
     def __init__(self, lookups: Sequence[Lookup]) -> None:
         self._lookups = lookups
-        self._known: dict[tuple[str, ...], list[Steps]] = {}
+        self._known: dict[tuple[str, ...], Plan] = {}
         self.keys: set[str] = set()
         """Metadata keys that there are, or many of them."""
 
-    def steps(self, record: Record) -> list[Steps]:
-        """For each lookup, where to look in this memory."""
+    def of(self, record: Record) -> Plan:
+        """The plan for a memory."""
         keys = tuple(record["metadata"] or ())
         found = self._known.get(keys)
         if found is None:
@@ -121,13 +172,13 @@ class Plans:
                 self._known.clear()
             if len(self.keys) < 10 * self._most:
                 self.keys.update(keys)
-            found = self._known[keys] = [lookup.steps(keys) for lookup in self._lookups]
+            found = self._known[keys] = Plan(self._lookups, keys)
         return found
 
 
 def values(steps: Steps, record: Record) -> list[Any]:
     """What the memory has, the first choice first."""
-    return [value for step in steps if (value := step(record)) is not None]
+    return [value for step in steps if (value := step.take(record)) is not None]
 
 
 def first_fit(shape: Shape, values: list[Any]) -> Any:

@@ -10,7 +10,12 @@ from mem0_exports.local.json_text import dump
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mem0_exports.local.extract.lookup import Record
+
+class Place(NamedTuple):
+    """A place in a memory: one of its own fields, or else a key of its metadata."""
+
+    own: str | None = None
+    key: str | None = None
 
 
 class Batch(Protocol):
@@ -21,14 +26,14 @@ class Batch(Protocol):
         """How many there are."""
         ...
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[dict[str, Any]]:
         """Them as records."""
         ...
 
-    def objects(self, fields: Mapping[str, str]) -> str | None:
-        """Them as JSON objects with commas between them: for each name this field of theirs.
+    def objects(self, places: Mapping[str, Place]) -> str | None:
+        """Them as JSON objects with commas between them: for each name what stands at a place of each memory.
 
-        None where one of them has no value for one of the fields.
+        None where one of them has nothing there, or may have a list among its metadata.
         """
         ...
 

@@ -2,26 +2,28 @@
 
 The usual memory has values that fit as they are, and is taken as a whole once the whole record is known to be valid;
 only the others are looked at value by value. Where nothing but the records themselves can be wrong with the list, it
-goes into parts as it grows; and where the records consist of own fields of memories, whose types are known, the
-database writes them.
+goes into parts as it grows; and where all memories of a batch have a value at the same places, the database writes the
+records, which are then only checked, or not even that: the types of a memory's own fields are known.
 """
 
 from __future__ import annotations
 
+import re
+
 from typing import TYPE_CHECKING, Any, Final
 
-from mem0_exports.local.extract.fields import MISSING, Field, misfit
+from mem0_exports.local.extract.fields import MISSING, TRACED, Field, misfit
 from mem0_exports.local.extract.fit import Mismatch, Shape
 from mem0_exports.local.extract.lookup import Lookup, Plans, Record, first_fit, values
 from mem0_exports.local.extract.parts import Apart
-from mem0_exports.local.json_text import dump
+from mem0_exports.local.json_text import dump, load
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mem0_exports.local.extract.lookup import Steps
-    from mem0_exports.local.extract.parts import Batch, Parts
+    from mem0_exports.local.extract.parts import Batch, Parts, Place
 
 _MOST_KEPT: Final = 2000
 """Records that are kept in memory before they go into parts."""
@@ -43,6 +45,10 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 """Own fields of memories that are texts, with the formats that they are known to have."""
 
 
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
+"""Metadata keys that stand in a path of SQL as they are."""
+
+
 class RecordList(Field):
     """The property, and where its records go."""
 
@@ -51,6 +57,9 @@ class RecordList(Field):
         super().__init__(name, shape)
         self._item = shape.items
         self._columns = [(Lookup(key, each), each) for key, each in self._item.properties.items()]
+        self._names = [source.name for source, _ in self._columns]
+        # Where values may be lists or objects it takes more to know whether they can stay as they are.
+        self._scalars = all(shape.kinds and not shape.kinds & {"object", "array"} for _, shape in self._columns)
         self._plans = Plans([source for source, _ in self._columns])
         self._absent = [_where_absent(shape) if source.name in self._item.required else MISSING
                         for source, shape in self._columns]  # fmt: skip
@@ -60,14 +69,14 @@ class RecordList(Field):
         self._place = place
         self._may_stand_apart = apart and not shape.node.keys() - _SAYS_NOTHING - {"type", "items"}
         self._stands_apart = False
-        self.own_fields = self._own_fields() if self._may_stand_apart and not self._lists else None
-        """The field of memories for each name, where records are nothing but own fields that are always valid."""
+        self._written = self._places() if self._may_stand_apart and not self.source.steps(()) else None
+        self._certain = self._written is not None and self._always_valid(self._written)
 
-    def see(self, records: Sequence[Record], steps: Sequence[Steps]) -> None:
+    def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """As `Field`."""
         plain: list[Record] = []
-        for record, each in zip(records, steps, strict=True):
-            given = next((value for value in values(each, record) if isinstance(value, list)), None)
+        for record, each in zip(records, steps, strict=False):
+            given = next((value for value in values(each, record) if isinstance(value, list)), None) if each else None
             if given is not None:
                 self._switch_to_lists()
                 self._see_list(given, record["id"])
@@ -76,9 +85,11 @@ class RecordList(Field):
         if not self._lists:
             self._see_memories(plain)
 
-    def see_own_fields(self, batch: Batch) -> bool:
+    def see_as_written(self, batch: Batch) -> bool:
         """Take a whole batch as the database writes it; False where that cannot be done."""
-        if self.own_fields is None or self._lists or (text := batch.objects(self.own_fields)) is None:
+        if self._written is None or self._lists or (text := batch.objects(self._written)) is None:
+            return False
+        if not self._certain and not self.shape.accepts(load(f"[{text}]")):
             return False
         self._flush()
         self._put(text.encode())
@@ -116,18 +127,26 @@ class RecordList(Field):
 
     def _see_memories(self, records: list[Record]) -> None:
         absent = [0] * len(self._columns)
+        accepts, names = self._item.accepts, self._names
         for record in records:
-            steps = self._plans.steps(record)
-            filled, empty = self._first_values(record, steps)
-            if filled and self._item.accepts(filled):
-                self._take(filled, record["id"])
+            plan = self._plans.of(record)
+            if self._scalars and plan.first_values is not None and None not in (found := plan.first_values(record)):
+                filled: Record | None = dict(zip(names, found, strict=True))
+                empty: list[int] = []
+            else:
+                filled, empty = self._first_values(record, plan.steps)
+            if filled and accepts(filled):
+                self._records.append(filled)
+                if len(self.memory_ids) < TRACED:
+                    self.trace(record["id"])
                 for index in empty:
                     absent[index] += 1
             else:
-                self._see_memory(record, steps)
+                self._see_memory(record, plan.steps)
         for (source, _), times in zip(self._columns, absent, strict=True):
             if times:
                 self.note(f"{self.name}[].{source.name}", source.absent, times)
+        self._flush_if_long()
 
     def _first_values(self, record: Record, steps: list[Steps]) -> tuple[Record | None, list[int]]:
         """The record with the first value for each name, and which names have none; None where that is not enough."""
@@ -135,7 +154,7 @@ class RecordList(Field):
         empty: list[int] = []
         for index, (source, shape) in enumerate(self._columns):
             for step in steps[index]:
-                value = step(record)
+                value = step.take(record)
                 if value is not None:
                     if not shape.keeps(value):
                         return None, empty
@@ -180,8 +199,11 @@ class RecordList(Field):
 
     def _take(self, item: Any, memory_id: str) -> None:
         self._records.append(item)
-        if memory_id not in self.memory_ids[-1:]:
+        if len(self.memory_ids) < TRACED and memory_id not in self.memory_ids[-1:]:
             self.trace(memory_id)
+        self._flush_if_long()
+
+    def _flush_if_long(self) -> None:
         if self._may_stand_apart and len(self._records) >= _MOST_KEPT:
             self._flush()
 
@@ -194,18 +216,33 @@ class RecordList(Field):
         self._stands_apart = True
         self._parts.put(self._place, items)
 
-    def _own_fields(self) -> dict[str, str] | None:
+    def _places(self) -> dict[str, Place] | None:
+        """Where the value of each name stands, as far as the database can write it; None where it cannot."""
+        found: dict[str, Place] = {}
+        for source, shape in self._columns:
+            place = source.place
+            scalar = shape.kinds and not shape.kinds & {"object", "array"}
+            if place is None or not (scalar or place.own == "categories"):
+                return None  # what is nested may be so deeper than is checked
+            if place.key is not None and not _PLAIN_KEY.fullmatch(place.key):
+                return None
+            found[source.name] = place
+        return found or None
+
+    def _always_valid(self, places: dict[str, Place]) -> bool:
+        """Whether whatever stands at these places makes a valid record."""
         node = self._item.node
-        if node.keys() - _SAYS_NOTHING - {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}:
-            return None
-        found = {source.name: source.own_field for source, _ in self._columns}
-        if not found or self._item.required - found.keys() or self._item.kinds != {"object"}:
-            return None
-        certain = all(
-            field is not None and _always_fits(field, shape)
-            for field, (_, shape) in zip(found.values(), self._columns, strict=True)
+        simple = {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}
+        if (
+            node.keys() - _SAYS_NOTHING - simple
+            or self._item.required - places.keys()
+            or self._item.kinds != {"object"}
+        ):
+            return False
+        return all(
+            places[source.name].own is not None and _always_fits(str(places[source.name].own), shape)
+            for source, shape in self._columns
         )
-        return {name: str(field) for name, field in found.items()} if certain else None
 
 
 class _Refused:

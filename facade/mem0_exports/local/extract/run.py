@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from mem0_exports.local.extract.fields import MISSING, Count, Distinct, Field, Newest
@@ -27,6 +28,7 @@ from mem0_exports.sources import source_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mem0_exports.local.extract.lookup import Steps
     from mem0_exports.local.extract.parts import Batch, Parts
 
 _OF_PROPERTIES: Final = frozenset(
@@ -72,16 +74,22 @@ class _Filling:
 
     def see(self, records: list[Record]) -> None:
         """Take what some memories have."""
-        steps = [self._plans.steps(record) for record in records]
-        for field, of_field in zip(self._fields, zip(*steps, strict=True), strict=True) if records else ():
-            field.see(records, of_field)
+        if not records:
+            return
+        plans = [*map(self._plans.of, records)]
+        if plans.count(plans[0]) == len(plans):  # memories of one kind, as nearly always
+            of_fields: Iterable[Iterable[Steps]] = map(repeat, plans[0].steps)
+        else:
+            of_fields = zip(*(plan.steps for plan in plans), strict=True)
+        for field, steps in zip(self._fields, of_fields, strict=True):
+            field.see(records, steps)
 
-    def see_own_fields(self, batch: Batch) -> bool:
+    def see_as_written(self, batch: Batch) -> bool:
         """Take a whole batch without looking at its memories; False where that cannot be done."""
         lists = [field for field in self._fields if isinstance(field, RecordList)]
         counts = [field for field in self._fields if isinstance(field, Count)]
         # One list: where a second one refuses, the first would have taken the batch already.
-        if len(lists) != 1 or len(lists) + len(counts) < len(self._fields) or not lists[0].see_own_fields(batch):
+        if len(lists) != 1 or len(lists) + len(counts) < len(self._fields) or not lists[0].see_as_written(batch):
             return False
         for count in counts:
             count.add(batch.size)
@@ -140,7 +148,7 @@ def extract(
     count = 0
     for batch in batches:
         # The first one is always looked at: the report names memories.
-        if not (count and len(fillings) == 1 and fillings[0].see_own_fields(batch)):
+        if not (count and len(fillings) == 1 and fillings[0].see_as_written(batch)):
             records = batch.records()
             for filling in fillings:
                 filling.see(records)

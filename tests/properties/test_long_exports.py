@@ -1,0 +1,212 @@
+"""Long lists: the same export comes out however its memories are cut into batches, and whoever writes the records."""
+
+from __future__ import annotations
+
+import json
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mem0_exports import F
+from mem0_exports.local import clock, jobs, memories, worker
+from mem0_exports.local.extract import Unfillable, record_lists
+from mem0_exports.local.store import Store
+from mem0_exports.local.tables import HOME
+from tests import stores
+from tests.contract.strategies import json_values
+
+
+LIMITED = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    max_examples=150,
+)
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+
+OWN = ["id", "memory", "user_id", "agent_id", "run_id", "created_at", "updated_at", "expiration_date", "categories"]
+KEYS = ["team", "Team", "te_am", "score", "user_id", "memory", "items", "note"]
+texts = st.text(max_size=8) | st.sampled_from(["a\0b", "\u2028", "😀", '"\\', "\x7f", "é", "e\u0301"])
+
+columns = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "integer"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "maxLength": 4},
+        {"type": "string", "enum": ["red", "a"]},
+        {"type": ["string", "null"]},
+        {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+        {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "object"},
+        {"type": "object", "properties": {"a": {"type": "integer"}}},
+        {},
+    ]
+)
+
+
+@st.composite
+def schemas(draw) -> dict[str, Any]:
+    """A root with one or two lists of records, and now and then something else."""
+
+    def records() -> dict[str, Any]:
+        properties = draw(
+            st.dictionaries(st.sampled_from([*OWN, *KEYS, "x\0y", "'\""]), columns, min_size=1, max_size=5)
+        )
+        required = draw(st.lists(st.sampled_from(sorted(properties)), unique=True, max_size=2))
+        extra = draw(st.sampled_from([{}, {"additionalProperties": False}, {"minProperties": 2}]))
+        return {"type": "array", "items": {"type": "object", "properties": properties, "required": required, **extra}}
+
+    more = draw(st.sampled_from([{}, {"maxItems": 3}, {"uniqueItems": True}, {"minItems": 2}]))
+    properties = {"items": {**records(), **more}}
+    if draw(st.booleans()):
+        properties["others"] = records()
+    if draw(st.booleans()):
+        properties |= {"team": {"type": "string"}, "n": {"type": "integer", "x-mem0-source": {"count": True}}}
+    root = {"type": "object", "properties": properties}
+    return root | draw(st.sampled_from([{}, {"minProperties": 2}, {"additionalProperties": False}]))
+
+
+_lists = [["a"], [{"memory": "q", "team": "red"}], [{"id": "7", "score": "8"}]]
+values = st.sampled_from(["red", "a", "5", 5, 5.0, True, 2**70, None, {"a": "1"}, {"A": 2}, *_lists]) | json_values
+record_sets = st.lists(
+    st.fixed_dictionaries(
+        {"memory": texts.filter(bool), "user_id": st.just("alex")},
+        optional={
+            "agent_id": st.sampled_from(["x", "y"]),
+            "run_id": st.text(min_size=1, max_size=4),
+            "expiration_date": st.just("2999-01-01"),
+            "categories": st.lists(st.sampled_from(["red", "work"]), max_size=2),
+            "created_at": st.sampled_from(["2024-05-06", "2024-05-06T24:00:00Z", "2024-05-06T07:08:09.123456+02:00"]),
+            "metadata": st.dictionaries(st.sampled_from([*KEYS, "others"]), values, max_size=4),
+        },
+    ),
+    max_size=12,
+)
+
+
+def made(store: Store, schema: dict[str, Any]) -> tuple[Any, Any]:
+    """The export and its report; or that it failed, with the reason."""
+    jobs.create(store, HOME, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+    worker.run(store, jobs.claim(store, NOW), lambda: NOW)
+    row = jobs.find(store, HOME, NOW, export_id="e", filters=None)
+    text = None
+    if row["state"] == "DONE":
+        found = jobs.result(store, row)
+        text = found if isinstance(found, bytes) else b"".join(found)
+    jobs.purge(store, NOW + timedelta(days=2))
+    with store.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 0, "nothing is left over"
+    return (None if text is None else json.loads(text), row["state"], row["reason"]), row["report"]
+
+
+@LIMITED
+@given(schema=schemas(), given_records=record_sets)
+def test_an_export_is_the_same_in_one_piece_and_in_many(schema, given_records):
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *given_records, now=NOW)
+        whole, report = made(store, schema)
+        # As one whole, value by value, by the plain rules and through no store.
+        plain = stores.records(store, F.user_id == "alex")
+    try:
+        expected = (stores.extracted(schema, plain, batch=1000)[0], "DONE", None)
+    except Unfillable as error:
+        expected = (None, "FAILED", str(error))
+    assert whole == expected
+
+    for batch, kept in ((1, 1), (2, 1), (3, 2), (1, 1000)):
+        with pytest.MonkeyPatch.context() as patched, closing(Store(":memory:")) as store:
+            patched.setattr(memories, "_BATCH", batch)
+            patched.setattr(record_lists, "_MOST_KEPT", kept)
+            stores.put(store, *given_records, now=NOW)
+            pieces, other_report = made(store, schema)
+
+        assert pieces == whole
+        assert json.loads(other_report)["memories"] == json.loads(report)["memories"]
+        if batch > 1 or kept > 1:
+            continue
+        assert {gap["path"] for gap in json.loads(other_report)["gaps"]} == {
+            gap["path"] for gap in json.loads(report)["gaps"]
+        }
+
+
+def test_the_database_writes_what_python_would(monkeypatch):
+    """Own fields alone: all batches but the first are written by SQL, as is checked here too."""
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    written = []
+    objects = memories.Batch.objects
+
+    def watched(batch, fields):
+        written.append(objects(batch, fields))
+        return written[-1]
+
+    monkeypatch.setattr(memories.Batch, "objects", watched)
+    item = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in OWN[:3]} | {"run_id": {"type": "string"}},
+    }
+    schema = {"type": "object", "properties": {"n\0'": {"type": "array", "items": item}}}
+    odd = ["a\0b", "\u2028\u2029", "😀 \x01 \x7f", '"\\/', "</script>", "e\u0301", "x" * 5000, "\ufeff"]
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *({"memory": text, "user_id": "alex", "run_id": f"r{text}"} for text in odd), now=NOW)
+        stores.put(store, {"id": "last", "memory": "no run", "user_id": "alex"}, now=NOW + timedelta(days=1))
+        (found, state, _), _ = made(store, schema)
+
+    assert state == "DONE"
+    assert [each["memory"] for each in found["n\0'"]] == [*odd, "no run"]
+    assert [each.get("run_id") for each in found["n\0'"]] == [*(f"r{text}" for text in odd), None]
+    assert [each is None for each in written] == [False, False, False, True], "the last batch has one without a run"
+
+
+def test_a_list_that_turns_out_to_be_another_kind_forgets_what_was_written(monkeypatch):
+    """Records of single memories are not wanted any more once a memory has a list of records under the name."""
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    item = {"type": "object", "properties": {"memory": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"trips": {"type": "array", "items": item}}}
+    with closing(Store(":memory:")) as store:
+        many = [{"memory": str(number), "user_id": "alex"} for number in range(7)]
+        stores.put(store, *many, now=NOW)
+        stores.put(
+            store,
+            {
+                "id": "z",
+                "memory": "z",
+                "user_id": "alex",
+                "metadata": {"trips": [{"memory": "Rome"}, {"memory": "Bern"}]},
+            },
+            now=NOW + timedelta(days=1),
+        )
+        (found, _, _), _ = made(store, schema)
+
+    assert found == {"trips": [{"memory": "Rome"}, {"memory": "Bern"}]}
+
+
+def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    item = {"type": "object", "properties": {"memory": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *({"memory": str(number), "user_id": "alex"} for number in range(9)), now=NOW)
+        jobs.create(store, HOME, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        worker.run(store, jobs.claim(store, NOW), lambda: NOW)
+        pieces = jobs.result(store, jobs.find(store, HOME, NOW, export_id="e", filters=None))
+        assert not isinstance(pieces, bytes)
+        first = [next(pieces), next(pieces)]
+        jobs.purge(store, clock.now())
+
+        with pytest.raises(jobs.Gone):
+            list(pieces)
+
+    assert first == [b'{"all":[', b'{"memory":"0"},{"memory":"1"}']
