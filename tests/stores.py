@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -33,8 +33,8 @@ class Listed:
         self._records = given
         self.size = len(given)
 
-    def records(self) -> list[dict[str, Any]]:
-        return self._records
+    def records(self, fields: Collection[str]) -> list[dict[str, Any]]:
+        return [{name: each[name] for name in fields} for each in self._records]
 
     def objects(self, places: dict[str, Place]) -> str | None:
         made = [

@@ -22,7 +22,7 @@ from mem0_exports.local.tables import memories
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mem0_exports._filter_tree import Filter
@@ -152,20 +152,16 @@ def _current(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= today)
 
 
-_RECORD: Final = tuple(
-    memories.c[name]
-    for name in (
-        "id",
-        "memory",
-        *ENTITY_FIELDS,
-        "metadata",
-        "categories",
-        "expiration_date",
-        "created_at",
-        "updated_at",
-    )
+FIELDS: Final = (
+    *("id", "memory", *ENTITY_FIELDS),
+    *("metadata", "categories", "expiration_date", "created_at", "updated_at"),
 )
-"""The columns that `record_of` takes."""
+"""What a memory is outside the store."""
+
+_WRITTEN: Final = {name: f"json({name})" if name in {"metadata", "categories"} else name for name in FIELDS}
+"""The fields as SQL has to say them where it writes JSON."""
+
+_RECORD: Final = tuple(memories.c[name] for name in FIELDS)
 
 _IN_ORDER: Final = (memories.c.created_us, memories.c.seq)
 
@@ -197,17 +193,17 @@ class Batch:
         with self._store.read() as connection:
             return connection.exec_driver_sql(f"{query} {_CHOSEN}", (*values, chosen)).one()
 
-    def records(self) -> list[dict[str, Any]]:
-        """Them as records."""
+    def records(self, fields: Collection[str] = FIELDS) -> list[dict[str, Any]]:
+        """Them as records with these fields."""
         try:
             # One text for all of them: so the database does for each what Python would take longer for.
-            (text,) = self._ask(f"SELECT json_group_array(json_array({_VALUES}))")
+            (text,) = self._ask(f"SELECT json_group_array(json_array({', '.join(_WRITTEN[name] for name in fields)}))")
         except DataError:  # more than the database can put into one text
             if self.size == 1:
                 raise
             halves = self._seqs[: self.size // 2], self._seqs[self.size // 2 :]
-            return [record for half in halves for record in Batch(self._store, half).records()]
-        return [dict(zip(_FIELDS, values, strict=True)) for values in load(text)]
+            return [record for half in halves for record in Batch(self._store, half).records(fields)]
+        return [dict(zip(fields, values, strict=True)) for values in load(text)]
 
     def objects(self, places: Mapping[str, Place]) -> str | None:
         """Them as JSON objects with commas between them: for each name what stands at a place of each memory.
@@ -233,9 +229,6 @@ class Batch:
         return None if lacking else text[1:-1]
 
 
-_FIELDS: Final = tuple(column.name for column in _RECORD)
-_WRITTEN: Final = {name: f"json({name})" if name in {"metadata", "categories"} else name for name in _FIELDS}
-_VALUES: Final = ", ".join(_WRITTEN.values())
 # A cross join keeps its order: that of the list.
 _CHOSEN: Final = "FROM (SELECT value FROM json_each(?)) AS chosen CROSS JOIN memories ON memories.seq = chosen.value"
 

@@ -40,6 +40,11 @@ class Field:
         self.memory_ids: list[str] = []
         self.gaps: Counter[tuple[str, str]] = Counter()
 
+    @property
+    def fields(self) -> set[str]:
+        """The own fields of memories that are looked at, metadata apart."""
+        return self.source.fields
+
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """Take what the memories have for this property; `steps` say for each of them where that may be."""
         for record, each in zip(records, steps, strict=False):

@@ -85,6 +85,14 @@ class Lookup:
             return Place(own=name) if kind == "memory" else Place(key=name) if kind == "metadata" else None
         return Place(key=self.name) if self._own is None else Place(own=self._own)
 
+    @property
+    def fields(self) -> set[str]:
+        """The own fields of memories that are looked at, metadata apart."""
+        if self.said is None:
+            return {field for field in (self._own, self._also) if field is not None}
+        kind, name = self.said
+        return {"memory": {name}, "category": {"memory", "categories"}}.get(kind, set())
+
     def steps(self, keys: tuple[str, ...]) -> Steps:
         """Where to look in a memory whose metadata have these keys."""
         if self.said is not None:
@@ -119,17 +127,20 @@ class Plan:
     """Where several lookups look in memories whose metadata have the same keys."""
 
     def __init__(self, lookups: Sequence[Lookup], keys: tuple[str, ...]) -> None:
-        self._lookups = lookups
         self.steps = [lookup.steps(keys) for lookup in lookups]
         """For each lookup, where to look."""
+        self.empty = [index for index, steps in enumerate(self.steps) if not steps]
+        """The lookups that find nothing in these memories."""
+        self.names = [lookup.name for lookup, steps in zip(lookups, self.steps, strict=True) if steps]
+        """The names of the others."""
 
     @cached_property
     def first_values(self) -> Callable[[Record], tuple[Any, ...]] | None:
-        """Gives the first choice of each lookup at once; None where one of them has none, or a category."""
-        first = [steps[0] if steps else Step(_nothing) for steps in self.steps]
+        """Gives the first choice for each of `names` at once; None where one of them is a category."""
+        first = [steps[0] for steps in self.steps if steps]
         if any(step.own is None and step.key is None for step in first):
             return None
-        # All own fields are taken at once, and all metadata, and then put into the order of the lookups.
+        # All own fields are taken at once, and all metadata, and then put into the order of the names.
         take_own = _taker([step.own for step in first if step.own is not None])
         take_metadata = _taker([step.key for step in first if step.own is None])
         taken = sorted(range(len(first)), key=lambda index: first[index].own is None)
@@ -139,10 +150,6 @@ class Plan:
             return arrange(take_own(record) + take_metadata(record["metadata"]))
 
         return first_values
-
-
-def _nothing(_record: Record) -> None:
-    return None
 
 
 def _taker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:

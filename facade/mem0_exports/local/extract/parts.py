@@ -8,7 +8,7 @@ from mem0_exports.local.json_text import dump
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class Place(NamedTuple):
@@ -26,8 +26,8 @@ class Batch(Protocol):
         """How many there are."""
         ...
 
-    def records(self) -> list[dict[str, Any]]:
-        """Them as records."""
+    def records(self, fields: Collection[str]) -> list[dict[str, Any]]:
+        """Them as records, with these fields and perhaps others."""
         ...
 
     def objects(self, places: Mapping[str, Place]) -> str | None:

@@ -45,6 +45,9 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 """Own fields of memories that are texts, with the formats that they are known to have."""
 
 
+_MOST_IN_VAIN: Final = 3
+"""Batches that the database may write in vain: then the memories are not of the kind."""
+
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
 """Metadata keys that stand in a path of SQL as they are."""
 
@@ -57,7 +60,6 @@ class RecordList(Field):
         super().__init__(name, shape)
         self._item = shape.items
         self._columns = [(Lookup(key, each), each) for key, each in self._item.properties.items()]
-        self._names = [source.name for source, _ in self._columns]
         # Where values may be lists or objects it takes more to know whether they can stay as they are.
         self._scalars = all(shape.kinds and not shape.kinds & {"object", "array"} for _, shape in self._columns)
         self._plans = Plans([source for source, _ in self._columns])
@@ -70,7 +72,13 @@ class RecordList(Field):
         self._may_stand_apart = apart and not shape.node.keys() - _SAYS_NOTHING - {"type", "items"}
         self._stands_apart = False
         self._written = self._places() if self._may_stand_apart and not self.source.steps(()) else None
+        self._in_vain = 0
         self._certain = self._written is not None and self._always_valid(self._written)
+
+    @property
+    def fields(self) -> set[str]:
+        """As `Field`."""
+        return self.source.fields.union(*(source.fields for source, _ in self._columns))
 
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """As `Field`."""
@@ -87,9 +95,13 @@ class RecordList(Field):
 
     def see_as_written(self, batch: Batch) -> bool:
         """Take a whole batch as the database writes it; False where that cannot be done."""
-        if self._written is None or self._lists or (text := batch.objects(self._written)) is None:
+        if self._written is None or self._lists:
             return False
-        if not self._certain and not self.shape.accepts(load(f"[{text}]")):
+        text = batch.objects(self._written)
+        if text is None or not (self._certain or self.shape.accepts(load(f"[{text}]"))):
+            self._in_vain += 1
+            if self._in_vain == _MOST_IN_VAIN:
+                self._written = None
             return False
         self._flush()
         self._put(text.encode())
@@ -127,12 +139,14 @@ class RecordList(Field):
 
     def _see_memories(self, records: list[Record]) -> None:
         absent = [0] * len(self._columns)
-        accepts, names = self._item.accepts, self._names
+        accepts = self._item.accepts
+        instead_of_nothing = {index for index, instead in enumerate(self._absent) if instead is not MISSING}
         for record in records:
             plan = self._plans.of(record)
-            if self._scalars and plan.first_values is not None and None not in (found := plan.first_values(record)):
-                filled: Record | None = dict(zip(names, found, strict=True))
-                empty: list[int] = []
+            take = plan.first_values if self._scalars and instead_of_nothing.isdisjoint(plan.empty) else None
+            if take is not None and None not in (found := take(record)):
+                filled: Record | None = dict(zip(plan.names, found, strict=True))
+                empty = plan.empty
             else:
                 filled, empty = self._first_values(record, plan.steps)
             if filled and accepts(filled):

@@ -72,6 +72,11 @@ class _Filling:
         self._plans = Plans([field.source for field in self._fields])
         self.next_place = first_place + len(self._fields)
 
+    @property
+    def fields(self) -> set[str]:
+        """The fields of memories that are looked at."""
+        return {"id", "metadata"}.union(*(field.fields for field in self._fields))
+
     def see(self, records: list[Record]) -> None:
         """Take what some memories have."""
         if not records:
@@ -145,11 +150,12 @@ def extract(
     fillings: list[_Filling] = []
     for each in ([] if root.properties else root.branches) or [root]:
         fillings.append(_Filling(each, root, parts, fillings[-1].next_place if fillings else 0))
+    fields: set[str] = set().union(*(filling.fields for filling in fillings))
     count = 0
     for batch in batches:
         # The first one is always looked at: the report names memories.
         if not (count and len(fillings) == 1 and fillings[0].see_as_written(batch)):
-            records = batch.records()
+            records = batch.records(fields)
             for filling in fillings:
                 filling.see(records)
         count += batch.size
