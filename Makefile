@@ -74,8 +74,9 @@ contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
 	@pytest tests/contract $(if $(SEED),--hypothesis-seed=$(SEED))
 
 .PHONY: bench
-bench: $(READY) ## speed, as ratios to named baselines
+bench: $(READY) ## speed, as ratios to named baselines; the engine with a million memories takes some ten minutes
 	@python benchmarks/client.py
+	@python benchmarks/local.py
 
 .PHONY: interop
 interop: $(READY) ## the official mem0ai clients (Python, npm) and curl against `mem0-exports serve`

@@ -11,11 +11,19 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def served(store: Path, api_key: str | None = None, *more: str, log_level: str = "warning") -> Iterator[str]:
-    """The base URL of a server over `store`, for as long as the context lasts; `more` are arguments of the command."""
+def served(
+    store: Path, api_key: str | None = None, *more: str, log_level: str = "warning", log: Path | None = None
+) -> Iterator[str]:
+    """The base URL of a server over `store`, for as long as the context lasts.
+
+    `more` are arguments of the command; `log` is where its standard error goes.
+    """
     command = [sys.executable, "-m", "mem0_exports.cli", "serve", "--store", str(store), "--port", "0"]
     command += ["--log-level", log_level, *([] if api_key is None else ["--api-key", api_key]), *more]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        contextlib.nullcontext() if log is None else log.open("wb") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -53,9 +53,9 @@ cp tests/interop/{package.json,package-lock.json,official_client.mjs} "$javascri
 
 # ---- the server -------------------------------------------------------------------------------------------------
 
-key=$(.venv/bin/python3 -c 'import secrets; print("m0-" + secrets.token_hex(16))')
+key=$(.venv/bin/mem0-exports keys create --store "$temporary/store.db" --project interop 2>/dev/null)
 : >"$temporary/stdout" # here already, for the job may be slower than the first look into it
-.venv/bin/mem0-exports serve --store "$temporary/store.db" --port 0 --api-key "$key" \
+.venv/bin/mem0-exports serve --store "$temporary/store.db" --port 0 --log-level warning \
   >"$temporary/stdout" 2>"$temporary/stderr" &
 server=$!
 

@@ -103,7 +103,7 @@ def run(store: Store, job: Job, now: Callable[[], datetime], stop: Stop | None =
     if job.lost >= jobs.MOST_LOST:
         reason = f"gave up after {jobs.MOST_LOST} attempts that ended without a word"
         jobs.fail(store, job, reason)
-        _note(job, "failed", now() - started, reason=reason)
+        _note(job, "failed", now() - started)
         return
     work = _Run(store, job, now, stop or Stop())
     try:
@@ -113,7 +113,7 @@ def run(store: Store, job: Job, now: Callable[[], datetime], stop: Stop | None =
     except Unfillable as error:
         reason, text = str(error), error.report.to_json()
         work.insist(lambda: jobs.fail(store, job, reason, text))
-        _note(job, "failed", now() - started, reason=reason)
+        _note(job, "failed", now() - started)
     except _HandBack:
         jobs.hand_back(store, job, now())
         _note(job, "handed back", now() - started)
