@@ -50,7 +50,7 @@ class Field:
         for record, each in zip(records, steps, strict=False):
             if not each:
                 continue
-            found = values(each, record) if len(each) > 1 else [each[0].take(record)]
+            found = [each[0].take(record)] if len(each) == 1 else values(each, record)
             if found and found[0] is not None:
                 self.take(found, record["id"])
 
