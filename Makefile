@@ -44,7 +44,7 @@ unit: $(READY)
 	@pytest -q tests/unit
 
 .PHONY: check
-check: lint types check-generated unit ## the fast gates: format, lint, types, drift, unit tests
+check: lint types check-generated check-api unit ## the fast gates: format, lint, types, drift, unit tests
 
 .PHONY: lint
 lint: $(READY)
@@ -68,6 +68,14 @@ generate: $(READY) ## regenerate generated/mem0_api from openapi.yaml
 .PHONY: check-generated
 check-generated: $(READY) ## fail if generated/ is not what openapi.yaml gives
 	@python tools/generate.py --check
+
+.PHONY: check-api
+check-api: $(READY) ## fail if a public name went or changed, and CHANGELOG.md does not say so
+	@python tools/public_api.py
+
+.PHONY: api
+api: $(READY) ## at a release: renew api/mem0_exports.pyi, which check-api compares with
+	@python tools/public_api.py --write
 
 .PHONY: contract
 contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
