@@ -44,7 +44,7 @@ unit: $(READY)
 	@pytest -q tests/unit
 
 .PHONY: check
-check: lint types check-generated check-api unit ## the fast gates: format, lint, types, drift, unit tests
+check: lint types lint-spec check-generated check-api unit ## the fast gates: format, lint, types, drift, unit tests
 
 .PHONY: lint
 lint: $(READY)
@@ -64,6 +64,10 @@ types: $(READY)
 .PHONY: generate
 generate: $(READY) ## regenerate generated/mem0_api from openapi.yaml
 	@python tools/generate.py
+
+.PHONY: lint-spec
+lint-spec: $(READY) ## fail if openapi.yaml breaks a rule, and say where and how to mend it
+	@python tools/lint_spec.py
 
 .PHONY: check-generated
 check-generated: $(READY) ## fail if generated/ is not what openapi.yaml gives
