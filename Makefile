@@ -14,6 +14,7 @@ SEED ?=
 ifneq ($(SEED),)
 export SEED
 endif
+export URL RATE TIMES
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
@@ -82,8 +83,17 @@ api: $(READY) ## at a release: renew api/mem0_exports.pyi, which check-api compa
 	@python tools/public_api.py --write
 
 .PHONY: contract
+ifneq ($(URL),)
+contract: $(READY)
+	@python -m tests.deployment --url "$$URL" $(if $(filter 1,$(WRITE)),--write) $(if $(RATE),--rate "$$RATE")
+else
 contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
 	@pytest tests/contract $(if $(SEED),--hypothesis-seed=$(SEED))
+endif
+
+.PHONY: conformance
+conformance: $(READY) ## the clients against the spec: every documented answer, every request; SEED=N, TIMES=N
+	@pytest tests/conformance $(if $(SEED),--hypothesis-seed=$(SEED))
 
 .PHONY: bench
 bench: $(READY) ## speed, as ratios to named baselines

@@ -81,12 +81,15 @@ def _key_header(document: dict[str, Any], raw: dict[str, Any]) -> str:
     return str(scheme["name"])
 
 
+def place(error: jsonschema_rs.ValidationError) -> str:
+    """The JSON pointer of what is wrong; `/` for the whole."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path) or "/"
+
+
 def problem(validator: jsonschema_rs.Validator, body: Any) -> str | None:
     """The first thing that is wrong with a body, behind its JSON pointer; None where nothing is."""
-    for error in validator.iter_errors(body):
-        where = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
-        return f"{where or '/'}: {error.message[:300]}"
-    return None
+    error = next(validator.iter_errors(body), None)
+    return None if error is None else f"{place(error)}: {error.message[:300]}"
 
 
 def strict(body: bytes) -> Any:
