@@ -34,6 +34,7 @@ class Told(NamedTuple):
     status: int
     body: Any
     kind: str = "application/json"
+    retry_after: str | None = None
 
 
 Alter = Callable[[Asked, Told], Told]
@@ -72,6 +73,8 @@ class Altered:
         told = self._alter(asked, Told(sent[0]["status"], said))
         text = told.body if isinstance(told.body, bytes) else json.dumps(told.body).encode()
         headers = [(b"content-type", told.kind.encode()), (b"content-length", str(len(text)).encode())]
+        if told.retry_after is not None:
+            headers.append((b"retry-after", told.retry_after.encode()))
         await send({"type": "http.response.start", "status": told.status, "headers": headers})
         await send({"type": "http.response.body", "body": text})
 
@@ -82,6 +85,7 @@ def altered(store: Path, api_key: str, alter: Alter) -> Iterator[tuple[str, Alte
     engine = Engine(store, api_key=api_key)
     app = Altered(build(engine), alter)
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `mem0-exports serve` does
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

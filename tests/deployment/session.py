@@ -47,7 +47,7 @@ class Session:
     def __init__(self, url: str, key: str, *, rate: float, most: int) -> None:
         self.known: dict[str, Operation] = operations(load())
         self.differences: list[Difference] = []
-        self.checks: list[str] = []
+        self.checks: set[str] = set()
         self.requests = 0
         self._http = httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT, follow_redirects=False)
         self._key = key
@@ -78,7 +78,7 @@ class Session:
         """One check: send, and note whatever is not as the spec promises. `key` None sends none, "" the right one."""
         operation = self.known[operation_id]
         response = self.send(operation.method, operation.path, body, query=query, key=key)
-        self.checks.append(name)
+        self.checks.add(name)
         documented = sorted(operation.responses)
         promised = " or ".join(map(str, sorted(expect)))
         sent = f"{operation.method} {operation.path}, {sent}"

@@ -41,11 +41,10 @@ SCHEMA = {
 class Writes:
     """One run that writes, and what it has written."""
 
-    def __init__(self, session: Session, *, wait: float = WAIT) -> None:
+    def __init__(self, session: Session) -> None:
         self.user = f"{PREFIX}{secrets.token_hex(6)}"
         self.expires = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
         self._session = session
-        self._wait = wait
         self._ids: list[str] = []
         self._filters = {"AND": [{"user_id": self.user}]}
         self._wrote = False
@@ -107,7 +106,7 @@ class Writes:
 
     def _listed(self, count: int) -> dict[str, Any] | None:
         """The list of what was added, waiting until it shows."""
-        deadline = time.monotonic() + self._wait
+        deadline = time.monotonic() + WAIT
         name, body = "write.list", {"filters": self._filters}
         while True:
             page = self._session.ask(name, "memories_list", body, expect={200}, sent="filters by the new user")
@@ -146,7 +145,7 @@ class Writes:
             self._same("write.by-filters:result", "exports_get", found, other.body)
 
     def _ready(self, export_id: str) -> Any:
-        deadline = time.monotonic() + self._wait
+        deadline = time.monotonic() + WAIT
         pause = 0.2
         body = {"memory_export_id": export_id}
         while True:
