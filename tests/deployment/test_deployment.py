@@ -14,6 +14,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -257,14 +258,26 @@ def test_an_export_that_is_never_ready_ends_at_the_deadline(store, monkeypatch, 
     assert len(app.asked) <= reads.MOST + writes.MOST
 
 
-def test_the_rate_is_kept(store, monkeypatch, capsys):
+def test_the_rate_is_kept(store, monkeypatch):
     monkeypatch.setenv("MEM0_API_KEY", KEY)
     with altered(store, KEY, as_it_is) as (url, app):
-        assert deployment.main(["--url", url, "--rate", "20"]) == 0
+        assert deployment.main(["--url", url, "--rate", "10"]) == 0
 
     times = [asked.at for asked in app.asked]
-    assert times[-1] - times[0] >= (len(times) - 1) / 20 * 0.95
-    assert min(after - before for before, after in pairwise(times)) >= 0.03
+    assert times[-1] - times[0] >= (len(times) - 1) / 10 * 0.9
+    # A busy machine hands over some requests late, and the ones after them then seem to be early.
+    assert median(after - before for before, after in pairwise(times)) >= 0.09
+
+
+def test_no_more_is_sent_than_was_announced(store, monkeypatch, capsys):
+    monkeypatch.setattr(reads, "MOST", 10)
+    with altered(store, KEY, as_it_is) as (url, app):
+        code, _, printed = found(url, monkeypatch=monkeypatch, capsys=capsys)
+
+    assert code == 2
+    assert len(app.asked) == 10
+    assert "at most 10 requests" in printed
+    assert "the 10 requests that were announced are used up" in printed
 
 
 def test_what_is_written_is_cleaned_up_after_an_error_too(store, monkeypatch, capsys):
