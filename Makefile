@@ -14,6 +14,7 @@ SEED ?=
 ifneq ($(SEED),)
 export SEED
 endif
+export URL RATE TIMES
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
@@ -44,7 +45,7 @@ unit: $(READY)
 	@pytest -q tests/unit
 
 .PHONY: check
-check: lint types check-generated unit ## the fast gates: format, lint, types, drift, unit tests
+check: lint types lint-spec check-generated check-api unit ## the fast gates: format, lint, types, drift, unit tests
 
 .PHONY: lint
 lint: $(READY)
@@ -65,13 +66,34 @@ types: $(READY)
 generate: $(READY) ## regenerate generated/mem0_api from openapi.yaml
 	@python tools/generate.py
 
+.PHONY: lint-spec
+lint-spec: $(READY) ## fail if openapi.yaml breaks a rule, and say where and how to mend it
+	@python tools/lint_spec.py
+
 .PHONY: check-generated
 check-generated: $(READY) ## fail if generated/ is not what openapi.yaml gives
 	@python tools/generate.py --check
 
+.PHONY: check-api
+check-api: $(READY) ## fail if a public name went or changed, and CHANGELOG.md does not say so
+	@python tools/public_api.py
+
+.PHONY: api
+api: $(READY) ## at a release: renew api/mem0_exports.pyi, which check-api compares with
+	@python tools/public_api.py --write
+
 .PHONY: contract
+ifneq ($(URL),)
+contract: $(READY)
+	@python -m tests.deployment --url "$$URL" $(if $(filter 1,$(WRITE)),--write) $(if $(RATE),--rate "$$RATE")
+else
 contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
 	@pytest tests/contract $(if $(SEED),--hypothesis-seed=$(SEED))
+endif
+
+.PHONY: conformance
+conformance: $(READY) ## the clients against the spec: every documented answer, every request; SEED=N, TIMES=N
+	@pytest tests/conformance $(if $(SEED),--hypothesis-seed=$(SEED))
 
 .PHONY: bench
 bench: $(READY) ## speed, as ratios to named baselines; the engine with a million memories takes some ten minutes

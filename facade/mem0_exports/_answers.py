@@ -91,7 +91,7 @@ def _said(body: Any) -> str | None:
         (None, "detail"),
     ):
         inside = body if holder is None else body.get(holder)
-        if isinstance(inside, dict) and isinstance(said := inside.get(key), str) and said:
+        if isinstance(inside, dict) and isinstance(said := inside.get(key), str) and readable(said):
             return said
     fields = [
         f"{field}: {' '.join(map(str, problems))}" for field, problems in body.items() if isinstance(problems, list)

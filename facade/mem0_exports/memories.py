@@ -91,6 +91,9 @@ def _add(
         raise InputError("metadata is a dict of JSON values", field="metadata")
     if not any(fields.get(name) for name in ("user_id", "agent_id", "app_id", "run_id")):
         raise InputError("name at least one of user_id, agent_id, app_id and run_id", field="user_id")
+    for name in ("user_id", "agent_id", "app_id", "run_id"):
+        if fields[name] is not None and not (isinstance(fields[name], str) and fields[name]):
+            raise InputError(f"{name} is a text that is not empty, or left out; got {fields[name]!r}", field=name)
     return _wire.memories_add(
         listed,
         timestamp=None if timestamp is None else _seconds(timestamp),
@@ -113,7 +116,10 @@ def _seconds(timestamp: datetime) -> int:
         raise InputError("timestamp has no time zone: timestamp.astimezone() for this machine's", field="timestamp")
     if timestamp.microsecond:
         raise InputError("the service keeps whole seconds: timestamp.replace(microsecond=0)", field="timestamp")
-    return int(timestamp.timestamp())
+    seconds = int(timestamp.timestamp())
+    if seconds < 0:
+        raise InputError("the service keeps times from 1970 on", field="timestamp")
+    return seconds
 
 
 def _memories(where: Where, page_size: int, settings: Settings, *, show_expired: bool) -> _Pages[Memory]:

@@ -118,6 +118,7 @@ def test_pages_are_counted_and_the_address_of_the_next_page_is_not_followed(serv
         (400, {}, b'{"message": "Schema is required"}', BadRequest, "Schema is required"),
         (400, {}, b'{"error": "One of the filters"}', BadRequest, "One of the filters"),
         (400, {}, b'{"error": "400 Bad Request", "details": {"message": "no user"}}', BadRequest, "no user"),
+        (400, {}, b'{"error": "no user", "details": {"message": " "}}', BadRequest, "no user"),
         (400, {}, b'{"name": ["This field is required."]}', BadRequest, "name: This field is required."),
         (422, {}, b"{}", BadRequest, "{}"),
         (401, {}, b'{"detail": "Invalid API key."}', Unauthorized, "Invalid API key."),

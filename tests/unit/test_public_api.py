@@ -1,0 +1,158 @@
+"""The check of the public API, on copies of the package in which something was taken away or changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+
+from pathlib import Path
+
+import pytest
+
+import mem0_exports
+
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("public_api", ROOT / "tools" / "public_api.py")
+public_api = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(public_api)
+
+
+@pytest.fixture(scope="module")
+def promised(tmp_path_factory):
+    """What is promised where nothing has changed since the release."""
+    root = tmp_path_factory.mktemp("released")
+    (root / "facade").symlink_to(ROOT / "facade")
+    (root / "CHANGELOG.md").write_text("")
+    assert public_api.main(["--write"], root) == 0
+    return (root / "api" / "mem0_exports.pyi").read_bytes()
+
+
+@pytest.fixture
+def project(tmp_path, promised):
+    """A copy in which nothing has changed since its release."""
+    shutil.copytree(ROOT / "facade", tmp_path / "facade", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## [Unreleased]\n\n## [0.1.0]\n### Removed\n- `Client.ping`\n"
+    )
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "mem0_exports.pyi").write_bytes(promised)
+    return tmp_path
+
+
+def changed(project, module, old, new):
+    path = project / "facade" / "mem0_exports" / f"{module}.py"
+    text = path.read_text(encoding="utf-8")
+    assert old in text, "the place that this test changes is gone"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_the_listing_of_this_tree_has_every_exported_name():
+    listing = public_api.Listing(ROOT / "facade").text()
+
+    for name in mem0_exports.__all__:
+        assert any(
+            f"\n{start}" in listing for start in (f"class {name}:", f"class {name}(", f"{name}: ", f"def {name}(")
+        )
+
+
+BREAKS = {
+    "a name is no longer exported": ("__init__", '    "AddedMemory",\n', "", "AddedMemory", "exported"),
+    "a method goes": ("client", "def with_options(", "def _with_options(", "Client.with_options", "removed"),
+    "a method that comes from a helper goes": ("exports", "    def id(self)", "    def _id(self)", "Export.id", "removed"),
+    "a method becomes async": ("client", "    def ping(self", "    async def ping(self", "Client.ping", "async"),
+    "a parameter goes": ("client", "def ping(self, *, timeout: float | None = None, retry", "def ping(self, *, retry", "Client.ping", "timeout"),
+    "an overloaded method goes": ("exports", "    def run(\n", "    def _run(\n", "Exports.run", "removed"),
+    "a parameter is renamed": ("memories", "page_size: int = LARGEST_PAGE", "size: int = LARGEST_PAGE", "Entities.list", "page_size"),
+    "a parameter has another type": ("memories", "metadata: Mapping[str, Any] | None", "metadata: str | None", "Memories.add", "metadata"),
+    "a parameter becomes required": ("client", "api_key: str | None = None,\n        *,\n        base", "api_key: str | None,\n        *,\n        base", "Client.__init__", "api_key"),
+    "a required parameter comes": ("client", "def close(self)", "def close(self, how: str)", "Client.close", "how"),
+    "a default changes its value": ("client", "REQUEST_TIMEOUT: Final = 30.0", "REQUEST_TIMEOUT: Final = 60.0", "Client.local", "timeout"),
+    "a return type changes": ("ledger", "def forget(self, fingerprint: str) -> bool", "def forget(self, fingerprint: str) -> None", "Ledger.forget", "bool"),
+    "a class method becomes a method": ("client", "    @classmethod\n    def local(\n        cls", "    def local(\n        cls", "Client.local", "classmethod"),
+    "a property becomes a method": ("client", "    @property\n    def engine", "    def engine", "Client.engine", "kind"),
+    "an overload changes": ("exports", "-> Export[JsonObject]: ...", "-> Export[str]: ...", "Exports.get", "Export[JsonObject]"),
+    "another overload changes": ("exports", "        schema: Typed[T],\n        where", "        schema: type[T],\n        where", "Exports.run", "overload"),
+    "an overload goes": ("exports", "    @overload\n    def get(\n        self,\n        export_id: str | UUID,\n        schema: Typed[T],\n        *,\n        org_id: str | None = None,\n        project_id: str | None = None,\n    ) -> Export[T]: ...\n", "", "Exports.get", "overload"),
+    "an error is no builtin any more": ("errors", "class RequestTimeout(NoAnswer, TimeoutError)", "class RequestTimeout(NoAnswer)", "RequestTimeout", "TimeoutError"),
+    "a field of a record goes": ("records", "    user_email: str | None\n", "", "Account.user_email", "removed"),
+    "a field of a record has another type": ("records", "    created_at: datetime\n", "    created_at: str\n", "Memory.created_at", "datetime"),
+    "fields of a record change places": ("records", "    id: str\n    memory: str\n\n\n", "    memory: str\n    id: str\n\n\n", "AddedMemory.__init__", "position"),
+    "an operator of a filter goes": ("filters", "    def exists(self)", "    def _exists(self)", "EntityField.exists", "removed"),
+    "a field of F goes": ("filters", "    keywords: Final =", "    _keywords: Final =", "Fields.keywords", "removed"),
+    "an alias means something else": ("filters", "TimeLike: TypeAlias = datetime | date | str", "TimeLike: TypeAlias = datetime | date", "TimeLike", "stands"),
+    "a function goes": ("_filter_tree", "def any_of(*filters: Filter)", "def any_of(first: Filter)", "any_of", "filters"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "old", "new", "name", "words"), BREAKS.values(), ids=BREAKS)
+def test_a_broken_promise_fails_until_the_changelog_names_it(project, capsys, module, old, new, name, words):
+    changed(project, module, old, new)
+
+    assert public_api.main([], project) == 1
+
+    told = capsys.readouterr()
+    lines = [line for line in told.out.splitlines() if line.startswith(f"{name}: ")]
+    assert lines, told.out
+    assert any(words in line for line in lines), told.out
+    assert "CHANGELOG.md" in told.err
+    before = (project / "api" / "mem0_exports.pyi").read_bytes()
+    assert public_api.main(["--write"], project) == 1
+    assert (project / "api" / "mem0_exports.pyi").read_bytes() == before, "nor can the promise be renewed unsaid"
+
+    broken = {line.partition(":")[0] for line in told.out.splitlines()}
+    entries = "".join(f"- `{each}(...)` is another.\n" for each in broken)
+    (project / "CHANGELOG.md").write_text(f"## [Unreleased]\n### Changed\n{entries}\n## [0.1.0]\n")
+    assert public_api.main(["--write"], project) == 0, "said, it may become the new promise"
+
+
+ADDITIONS = {
+    "a name": ("errors", "class LedgerError(", "class Brandnew(Mem0ExportsError):\n    ...\n\n\nclass LedgerError("),
+    "a method": ("client", "    def close(self)", "    def brandnew(self) -> None: ...\n\n    def close(self)"),
+    "an optional parameter": ("ledger", "def forget(self, fingerprint: str)", "def forget(self, fingerprint: str, *, quiet: bool = False)"),
+    "an optional parameter of an overload": ("exports", "        timeout: float | None = None,\n", "        timeout: float | None = None,\n        extra: int = 0,\n"),
+    "a private name goes": ("client", "def _described(", "def _said("),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "old", "new"), ADDITIONS.values(), ids=ADDITIONS)
+def test_additions_and_private_names_need_no_entry(project, module, old, new):
+    changed(project, module, old, new)
+
+    assert public_api.main([], project) == 0
+
+
+@pytest.mark.parametrize(
+    "changelog",
+    [
+        "## [Unreleased]\n### Added\n- `Client.ping`\n",
+        "## [Unreleased]\n\n## [0.1.0]\n### Changed\n- `Client.ping`\n",
+        "## [Unreleased]\n### Removed\n- Client.ping\n",
+        "## [Unreleased]\n### Removed\n- `AsyncClient.ping`, `ping`, `Client`\n",
+        "",
+    ],
+)
+def test_an_entry_elsewhere_or_for_something_else_does_not_count(project, changelog):
+    changed(project, "client", "    def ping(self", "    def _ping(self")
+    (project / "CHANGELOG.md").write_text(changelog)
+
+    assert public_api.main([], project) == 1
+
+
+def test_a_missing_listing_fails(project, capsys):
+    (project / "api" / "mem0_exports.pyi").unlink()
+
+    assert public_api.main([], project) == 1
+    assert "make api" in capsys.readouterr().err
+
+
+def test_the_listing_does_not_depend_on_the_order_in_the_source(project):
+    before = public_api.Listing(project / "facade").text()
+    changed(
+        project,
+        "client",
+        "    memories: Memories\n    entities: Entities\n",
+        "    entities: Entities\n    memories: Memories\n",
+    )
+
+    assert public_api.Listing(project / "facade").text() == before
