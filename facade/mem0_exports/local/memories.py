@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 
 from array import array
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -208,8 +209,11 @@ class Batch:
     def objects(self, places: Mapping[str, Place]) -> str | None:
         """Them as JSON objects with commas between them: for each name what stands at a place of each memory.
 
-        None where one of them has nothing there, or may have a list among its metadata. The database writes the text.
+        None where one of them has nothing there, or may have a list among its metadata. The database writes the text,
+        if it can: before SQLite 3.38 it cannot, and this is always None.
         """
+        if sqlite3.sqlite_version_info < (3, 38):
+            return None
         pairs, absent, values = [], ["instr(metadata, '[') > 0"], []
         for name, (own, key) in places.items():
             if own is not None:

@@ -44,7 +44,6 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 }
 """Own fields of memories that are texts, with the formats that they are known to have."""
 
-
 _MOST_IN_VAIN: Final = 3
 """Batches that the database may write in vain: then the memories are not of the kind."""
 
@@ -63,8 +62,9 @@ class RecordList(Field):
         # Where values may be lists or objects it takes more to know whether they can stay as they are.
         self._scalars = all(shape.kinds and not shape.kinds & {"object", "array"} for _, shape in self._columns)
         self._plans = Plans([source for source, _ in self._columns])
-        self._absent = [_where_absent(shape) if source.name in self._item.required else MISSING
-                        for source, shape in self._columns]  # fmt: skip
+        self._absent = [
+            _where_absent(shape) if source.name in self._item.required else MISSING for source, shape in self._columns
+        ]
         self._records: list[Any] = []
         self._lists = self.source.said is not None
         self._parts = parts
@@ -197,9 +197,9 @@ class RecordList(Field):
                     self.note(path, misfit(found[0], error))
             else:
                 self.note(path, source.absent)
-            if source.name not in self._item.required:
+            instead = self._absent[index]
+            if instead is MISSING:
                 continue
-            instead = _where_absent(shape)
             if instead is _REFUSED:
                 self.note(f"{self.name}[]", f"the memory has no {source.name}, which is required")
                 return
