@@ -91,7 +91,7 @@ def script(ask: Ask, moment: Moment) -> list[tuple[int, bytes]]:
         wanted = {"memory_export_id": export_id}
         deadline = time.monotonic() + 20
         # How often it is asked for depends on the machine, and is no part of the comparison.
-        while ask("POST", "/v1/exports/get/", "", wanted) == (404, b'{"error": "No memory export request found"}'):
+        while ask("POST", "/v1/exports/get/", "", wanted) == (404, b'{"error":"No memory export request found"}'):
             assert time.monotonic() < deadline
             time.sleep(0.005)
         say("POST", "/v1/exports/get/", wanted)

@@ -86,6 +86,8 @@ def _parameters(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Pa
 
 def problem(validator: jsonschema_rs.Validator, body: Any) -> Problem | None:
     """The first thing that is wrong with `body`, or None."""
+    if validator.is_valid(body):
+        return None
     for error in validator.iter_errors(body):
         return Problem(pointer(error.instance_path), error.message[:300])
     return None

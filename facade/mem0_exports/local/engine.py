@@ -5,7 +5,6 @@ Every request is checked against openapi.yaml before anything is done, and every
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 
@@ -241,4 +240,4 @@ def _not_allowed(method: str, methods: Iterable[str]) -> Answer:
 
 
 def _answer(status: int, document: Any, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(status, json.dumps(document, ensure_ascii=False).encode(), headers or {})
+    return Answer(status, json_text.dump(document), headers or {})
