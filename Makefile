@@ -71,7 +71,12 @@ check-generated: $(READY) ## fail if generated/ is not what openapi.yaml gives
 
 .PHONY: contract
 contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
-	@pytest tests/contract $(if $(SEED),--hypothesis-seed=$(SEED))
+	@pytest tests/contract
+
+.PHONY: contract-long
+contract-long: $(READY) ## the same with ten times as many cases, from a random seed
+	@SEED=$${SEED:-$$(python -c 'import secrets; print(secrets.randbelow(2**32))')} BUDGET=$${BUDGET:-10} \
+		pytest tests/contract --timeout=3600
 
 .PHONY: bench
 bench: $(READY) ## speed, as ratios to named baselines

@@ -8,36 +8,26 @@ from typing import Any
 
 import jsonschema_rs
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contract import strategies
-from tests.contract.service import API_KEY, LIMITED, engine, operation
-
-
-create, get, add, list_ = map(operation, ["exports_create", "exports_get", "memories_add", "memories_list"])
-
-
-def call(op: Any, body: Any) -> Any:
-    """Send `body` with the key, hold the answer to the contract, and return it."""
-    case = op.Case(body=body, media_type="application/json", headers={"Authorization": f"Token {API_KEY}"})
-    answer = case.call()
-    case.validate_response(answer)
-    return answer
+from tests.contract.budget import drawn
+from tests.contract.service import application, call
 
 
 def ready(export_id: str) -> Any:
     """The answer to a finished export."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        answer = call(get, {"memory_export_id": export_id})
+        answer = call("exports_get", {"memory_export_id": export_id})
         if answer.status_code == 200 or "reason" in answer.json():
             return answer
         time.sleep(0.002)
     raise AssertionError(f"export {export_id} was never ready")
 
 
-@settings(LIMITED, max_examples=150)
+@drawn(150)
 @given(data=st.data())
 def test_every_accepted_export_becomes_an_object_of_its_schema(data):
     user = data.draw(strategies.ids)
@@ -46,38 +36,40 @@ def test_every_accepted_export_becomes_an_object_of_its_schema(data):
     filters = data.draw(strategies.scoped(user))
     for text, metadata in memories:
         body = {"messages": [{"role": "user", "content": text}], "user_id": user, "metadata": metadata, "infer": False}
-        assert call(add, body).status_code == 200
+        assert call("memories_add", body).status_code == 200
 
-    accepted = call(create, {"schema": schema, "filters": filters, "export_instructions": "größer als 名前"})
+    accepted = call("exports_create", {"schema": schema, "filters": filters, "export_instructions": "größer als 名前"})
     assert accepted.status_code == 201, accepted.json()
     answer = ready(accepted.json()["id"])
 
     assert answer.status_code == 200, answer.json()
     problems = [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(answer.json())]
     assert problems == []
-    assert call(get, {"filters": filters}).json() == answer.json(), "by its filters, the newest export is this one"
+    assert call("exports_get", {"filters": filters}).json() == answer.json(), (
+        "by its filters, the newest export is this one"
+    )
 
 
-@settings(LIMITED, max_examples=100)
+@drawn(100)
 @given(data=st.data())
 def test_a_list_by_any_filters_that_name_the_user_holds_the_users_memories(data):
     user = data.draw(strategies.ids)
     body = {"messages": [{"role": "user", "content": "x"}], "user_id": user, "infer": False}
-    call(add, body)
+    call("memories_add", body)
 
-    page = call(list_, {"filters": data.draw(strategies.scoped(user))})
+    page = call("memories_list", {"filters": data.draw(strategies.scoped(user))})
 
     assert page.status_code == 200
     assert page.json()["count"] == len(page.json()["results"]) >= 1
     assert {memory["user_id"] for memory in page.json()["results"]} == {user}
 
 
-@settings(LIMITED, max_examples=60)
+@drawn(60)
 @given(filters=strategies.unscoped)
 def test_filters_that_name_nobody_are_refused_and_make_no_job(filters):
     before = jobs()
 
-    answer = call(create, {"schema": {"type": "object"}, "filters": filters})
+    answer = call("exports_create", {"schema": {"type": "object"}, "filters": filters})
 
     assert answer.status_code == 400
     assert "at least one positively-scoped" in answer.json()["error"]
@@ -85,5 +77,5 @@ def test_filters_that_name_nobody_are_refused_and_make_no_job(filters):
 
 
 def jobs() -> int:
-    with engine.store.read() as connection:
+    with application.engine.store.read() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM exports").scalar_one())
