@@ -30,7 +30,7 @@ def member(key, value, record):
     }.get(key, record.get(key))
     if value == "*":
         return found is not None
-    operators = value if isinstance(value, dict) else {"eq": value}
+    operators = value if isinstance(value, dict) else {"in" if isinstance(value, list) else "eq": value}
     if key in ("created_at", "updated_at", "timestamp", "expiration_date"):
         return all(compared(name, found and moment(found), wanted) for name, wanted in operators.items())
     if key == "categories":

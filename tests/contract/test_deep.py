@@ -1,9 +1,16 @@
-"""What a schema alone cannot say: a job that was accepted becomes an object of its schema, whatever the schema."""
+"""What a schema alone cannot say: a job that was accepted becomes an object of its schema, whatever the schema.
+
+Nothing in that object is made up: each value is one that a memory has, at most written in another type.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import jsonschema_rs
@@ -11,9 +18,10 @@ import jsonschema_rs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mem0_exports.local import clock
 from tests.contract import strategies
 from tests.contract.budget import drawn
-from tests.contract.service import application, call
+from tests.contract.service import application, call, fresh
 
 
 def ready(export_id: str) -> Any:
@@ -48,6 +56,80 @@ def test_every_accepted_export_becomes_an_object_of_its_schema(data):
     assert call("exports_get", {"filters": filters}).json() == answer.json(), (
         "by its filters, the newest export is this one"
     )
+
+
+# Fields that memories often have, in types that fit and in types that do not.
+_kinds = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "integer"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+        {"type": ["string", "integer"]},
+        {"enum": list(strategies.COMMON_TEXTS)},
+        {},
+    ]
+)
+_kinds = _kinds | _kinds.map(lambda kind: {"type": "array", "items": kind})
+_fields = st.dictionaries(
+    st.sampled_from([*strategies.METADATA_KEYS, "City", "memory", "user_id", "created_at", "metadata"]),
+    _kinds
+    | st.tuples(_kinds, st.sampled_from(strategies.METADATA_KEYS)).map(
+        lambda pair: {**pair[0], "x-mem0-source": {"metadata": pair[1]}}
+    ),
+    min_size=1,
+    max_size=5,
+)
+_traced = _fields | _fields.map(
+    lambda fields: {"rows": {"type": "array", "items": {"type": "object", "properties": fields}}, **fields}
+)
+
+
+@drawn(120)
+@given(told=st.lists(strategies.memories, max_size=5), fields=_traced)
+def test_every_value_of_an_export_is_one_that_a_memory_has(told, fields):
+    schema = {"type": "object", "properties": fields}
+    with fresh(clock.now):
+        for memory in told:
+            rest = {name: value for name, value in memory.items() if name != "content"}
+            message = {"role": "user", "content": memory["content"]}
+            body = {"messages": [message], "infer": False, **rest, "user_id": "alex"}
+            assert call("memories_add", body).status_code == 200
+        memories = call("memories_list", {"filters": {"user_id": "alex"}}).json()["results"]
+
+        accepted = call("exports_create", {"schema": schema, "filters": {"user_id": "alex"}})
+        answer = ready(accepted.json()["id"])
+
+    assert answer.status_code == 200, answer.json()
+    had = {said(value) for memory in memories for value in scalars(memory)}
+    invented = [value for value in scalars(answer.json()) if value is not None and said(value) not in had]
+    assert invented == [], memories
+    for name, field in fields.items():
+        if field == {"type": "array", "items": {"type": "string"}} and name == "memory":
+            texts = list(dict.fromkeys(memory["memory"] for memory in memories))
+            assert answer.json().get("memory", []) == texts, "each text once, oldest first"
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """What stands in a JSON value, however deep."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from scalars(each)
+    else:
+        yield value
+
+
+def said(value: Any) -> Any:
+    """A scalar without its type: 1, 1.0 and "1" say the same, as do true and "true", and "Lisbon" and "lisbon"."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if number.is_finite():
+        return number.normalize()
+    return re.sub(r"[_\-\s]", "", text).casefold()
 
 
 @drawn(100)
