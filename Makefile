@@ -76,7 +76,7 @@ contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
 .PHONY: contract-long
 contract-long: $(READY) ## the same with ten times as many cases, from a random seed
 	@SEED=$${SEED:-$$(python -c 'import secrets; print(secrets.randbelow(2**32))')} BUDGET=$${BUDGET:-10} \
-		pytest tests/contract --timeout=3600
+		pytest tests/contract
 
 .PHONY: bench
 bench: $(READY) ## speed, as ratios to named baselines

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.budget import BUDGET, SEED
+from tests.contract.budget import BUDGET, SEED, TIMEOUT
 from tests.contract.command_line import CommandLine, running
 from tests.contract.service import documented, tally
 
@@ -29,6 +29,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     last = [item for item in items if item.path == SOCKET]
     judges = [item for item in items if item.path == JUDGE]
     others = [item for item in items if item.path not in (SOCKET, JUDGE)]
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.timeout(TIMEOUT))
     whole = is_whole(config, {item.path for item in others + last})
     items[:] = others + last + (judges if whole else [])
     if judges and not whole:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from tests.contract.budget import SEED, limits
-from tests.contract.model import FAILED, OWNERS, PENDING, SCHEMAS, Export, Project
+from tests.contract.model import FAILED, KEPT, OWNERS, PENDING, SCHEMAS, Export, Project
 from tests.contract.service import KEYS, call, fresh
 
 
@@ -94,6 +94,7 @@ class Story(RuleBasedStateMachine):
         self.projects = {key: Project() for key in KEYS}
         self.exports: list[tuple[str, Export]] = []
         self.wheres: list[dict[str, Any]] = []
+        self.told: list[dict[str, Any]] = []
 
     def teardown(self) -> None:
         try:
@@ -123,8 +124,32 @@ class Story(RuleBasedStateMachine):
             body["timestamp"] = stamp
         if expires is not None:
             body["expiration_date"] = (self.now + timedelta(days=expires)).date().isoformat()
-        created_at = self.now if stamp is None else datetime.fromtimestamp(stamp, UTC)
+        self.told.append(body)
+        self.send(key, body)
 
+    @precondition(lambda self: self.told)
+    @rule(
+        key=keys,
+        change=st.sampled_from(["nothing", "nothing", "owner", "metadata", "expires", "stamp"]),
+        data=st.data(),
+    )
+    def add_again(self, key, change, data):
+        """Something that was said before, or almost."""
+        body = dict(data.draw(st.sampled_from(self.told)))
+        if change == "owner":
+            body[data.draw(st.sampled_from(OWNERS))] = data.draw(names)
+        elif change == "metadata":
+            body["metadata"] = data.draw(metadata)
+        elif change == "expires":
+            body["expiration_date"] = self.now.date().isoformat()
+        elif change == "stamp":
+            body["timestamp"] = data.draw(seconds)
+        self.told.append(body)
+        self.send(key, body)
+
+    def send(self, key: str, body: dict[str, Any]) -> None:
+        stamp = body.get("timestamp")
+        created_at = self.now if stamp is None else datetime.fromtimestamp(stamp, UTC)
         answer = call("memories_add", body, key=key)
         added = self.projects[key].add(body, created_at, self.now)
 
@@ -135,7 +160,7 @@ class Story(RuleBasedStateMachine):
             memory.id = result["id"]
         self.projects[key].memories_changed(self.now)
 
-    @rule(key=keys, where=wheres, show_expired=st.booleans(), size=st.integers(1, 3) | st.just(200), data=st.data())
+    @rule(key=keys, where=wheres, show_expired=st.booleans(), size=st.sampled_from([1, 2, 3, 200]), data=st.data())
     def list_all(self, key, where, show_expired, size, data):
         order = data.draw(st.permutations(sorted(where)))
         self.pages(key, written(where, order, rooted=data.draw(st.booleans())), size, show_expired=show_expired)
@@ -163,7 +188,7 @@ class Story(RuleBasedStateMachine):
         beyond = call("memories_list", {"filters": filters}, query={"page": last + 1, "page_size": size}, key=key)
         assert beyond.status_code == 404
 
-    @rule(key=keys, size=st.integers(1, 3) | st.just(200))
+    @rule(key=keys, size=st.sampled_from([1, 2, 3, 200]))
     def entities(self, key, size):
         memories = self.projects[key].memories
         spans: dict[tuple[str, str], list[datetime]] = {}
@@ -273,6 +298,14 @@ class Story(RuleBasedStateMachine):
             self.fetch(key, export)  # with two clocks in a pending job there would be too many results to foresee
         self.now += leap
 
+    @precondition(lambda self: self.exports)
+    @rule(data=st.data())
+    def an_export_expires(self, data):
+        key, export = data.draw(st.sampled_from(self.exports))
+        for moment in (export.created + KEPT - timedelta(seconds=1), export.created + KEPT + timedelta(seconds=1)):
+            self.time_goes_by(max(timedelta(0), moment - self.now))
+            self.judge(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+
     @rule(key=keys, unknown=st.uuids().map(str) | st.text())
     def unknown_ids_are_not_found(self, key, unknown):
         assert call("exports_get", {"memory_export_id": unknown}, key=key).status_code == 404
@@ -294,4 +327,4 @@ class Story(RuleBasedStateMachine):
 
 
 def test_a_server_does_what_the_model_says():
-    run_state_machine_as_test(Story, settings=limits(60, steps=25))
+    run_state_machine_as_test(Story, settings=limits(80, steps=30))
