@@ -26,16 +26,17 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    last = [item for item in items if item.path == SOCKET]
-    judges = [item for item in items if item.path == JUDGE]
-    others = [item for item in items if item.path not in (SOCKET, JUDGE)]
-    for item in items:
-        if item.path.parent == HERE:
-            item.add_marker(pytest.mark.timeout(TIMEOUT))
-    whole = is_whole(config, {item.path for item in others + last})
-    items[:] = others + last + (judges if whole else [])
-    if judges and not whole:
+    ours = [item for item in items if item.path.parent == HERE]
+    for item in ours:
+        item.add_marker(pytest.mark.timeout(TIMEOUT))
+    judges = [item for item in ours if item.path == JUDGE]
+    kept = sorted((item for item in ours if item.path != JUDGE), key=lambda item: item.path == SOCKET)
+    if is_whole(config, {item.path for item in kept}):
+        kept += judges
+    elif judges:
         config.hook.pytest_deselected(items=judges)
+    first = next((index for index, item in enumerate(items) if item in ours), 0)
+    items[:] = items[:first] + kept + [item for item in items[first:] if item not in ours]
 
 
 def is_whole(config: pytest.Config, ran: set[Path]) -> bool:
@@ -45,7 +46,7 @@ def is_whole(config: pytest.Config, ran: set[Path]) -> bool:
     return not narrowed and not by_name and set(HERE.glob("test_*.py")) - {JUDGE} <= ran
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def command_line(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CommandLine | None]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import uuid
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -35,8 +37,13 @@ os.environ["MEM0_CONTRACT_KEY"] = KEYS[0]
 
 
 def opened(now: Callable[[], datetime] = clock.now) -> Engine:
-    """A new engine, empty, with the keys."""
-    return Engine(":memory:", api_key=KEYS[0], now=now)
+    """A new engine, empty, with the keys. Its ids are those of every engine that begins with this seed."""
+    source = random.Random(SEED)
+
+    def new_id() -> uuid.UUID:
+        return uuid.UUID(int=source.getrandbits(128), version=4)
+
+    return Engine(":memory:", api_key=KEYS[0], now=now, new_id=new_id)
 
 
 class _Application:

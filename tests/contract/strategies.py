@@ -129,6 +129,11 @@ common_texts = st.sampled_from(COMMON_TEXTS)
 meeting = trees(conditions(common_ids, common_texts))
 """Filters that have something to say of `memories`."""
 
+cased = st.sampled_from("aAzZ\u00df\u1e9e\u03a3\u03c3\u03c2\u0130i\u0131\ufb01\u00e9e\u0301\U00010400") | st.characters(
+    exclude_categories=["Cs"]
+)
+"""Letters with capitals, among them those whose upper and lower forms are not one letter each."""
+
 _values = st.one_of(
     common_texts, st.integers(-1, 2), st.booleans(), st.none(), st.sampled_from([1.0, 0.5, 2**63, 2**63 + 1])
 )

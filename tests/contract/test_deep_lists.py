@@ -105,6 +105,18 @@ def test_a_moment_is_the_same_in_every_time_zone(told, data):
 
 
 @drawn(60)
+@given(before=st.text(max_size=3), piece=st.text(strategies.cased, min_size=1, max_size=4), after=st.text(max_size=3))
+def test_keywords_ignore_case_in_every_alphabet_and_no_other_difference(before, piece, after):
+    spellings = {piece, piece.upper(), piece.lower(), piece.swapcase(), piece.title(), piece.casefold()}
+    with filled([{"content": before + piece + after}]) as (memory,):
+        for spelling in spellings:
+            alike = spelling.casefold() in memory["memory"].casefold()
+            assert selected(scoped({"keywords": {"icontains": spelling}})) == [memory["id"]] * alike
+            equal = spelling in memory["memory"]
+            assert selected(scoped({"keywords": {"contains": spelling}})) == [memory["id"]] * equal
+
+
+@drawn(60)
 @given(stamp=st.integers(0, 253402300799), data=st.data())
 def test_a_timestamp_comes_back_as_the_moment_it_names(stamp, data):
     moment = datetime.fromtimestamp(stamp, UTC)
