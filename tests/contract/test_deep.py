@@ -10,6 +10,7 @@ import re
 import time
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from mem0_exports.local import clock
 from tests.contract import strategies
 from tests.contract.budget import drawn
+from tests.contract.model import RICH, Project
 from tests.contract.service import application, call, fresh
 
 
@@ -130,6 +132,37 @@ def said(value: Any) -> Any:
     if number.is_finite():
         return number.normalize()
     return re.sub(r"[_\-\s]", "", text).casefold()
+
+
+_told = st.lists(
+    st.builds(
+        lambda memory, city: {**memory, "metadata": {**memory.get("metadata", {}), "city": city}},
+        strategies.memories,
+        st.sampled_from(["Lisbon", "lisbon", "Porto", "S\u00e3o", ""]),
+    ),
+    max_size=6,
+)
+
+
+@drawn(100)
+@given(told=_told, tree=st.none() | strategies.meeting)
+def test_an_export_is_made_of_the_memories_that_its_filters_select_oldest_first(told, tree):
+    filters = {"user_id": "alex"} if tree is None else {"AND": [{"user_id": "alex"}, tree]}
+    project = Project()
+    with fresh(lambda: strategies.NEAR):
+        for memory in told:
+            rest = {name: value for name, value in memory.items() if name != "content"}
+            message = {"role": "user", "content": memory["content"]}
+            body = {"messages": [message], "infer": False, "user_id": "alex", **rest}
+            stamp = body.get("timestamp")
+            created_at = strategies.NEAR if stamp is None else datetime.fromtimestamp(stamp, UTC)
+            results = call("memories_add", body).json()["results"]
+            for kept, result in zip(project.add(body, created_at, strategies.NEAR), results, strict=True):
+                kept.id = result["id"]
+        accepted = call("exports_create", {"schema": RICH, "filters": filters})
+        answer = ready(accepted.json()["id"])
+
+    assert answer.json() == project.result(RICH, filters, strategies.NEAR)
 
 
 @drawn(100)

@@ -28,8 +28,11 @@ CITIES = ("Lisbon", "Porto", "São\u0301", "")
 START = datetime(2025, 3, 4, 18, 20, 0, 123456, UTC)
 
 keys = st.sampled_from(KEYS)
-names = st.sampled_from(NAMES[:3]) | st.sampled_from(NAMES)
-owners = st.dictionaries(st.sampled_from(OWNERS), names, min_size=1, max_size=3)
+names = st.sampled_from([*["alex"] * 4, *NAMES])
+owners = st.one_of(
+    st.fixed_dictionaries({"user_id": names}, optional={"run_id": names}),
+    st.dictionaries(st.sampled_from(OWNERS), names, min_size=1, max_size=3),
+)
 metadata = st.fixed_dictionaries({}, optional={"city": st.sampled_from(CITIES), "größe": st.integers(0, 2)})
 messages = st.lists(
     st.fixed_dictionaries(
@@ -53,7 +56,7 @@ wheres = st.builds(
     lambda name, value, rest: {**rest, name: value},
     st.sampled_from(["user_id", "user_id", "agent_id"]),
     names | st.lists(names, min_size=1, max_size=2, unique=True).map(lambda listed: {"in": listed}),
-    narrowings,
+    st.just({}) | narrowings,
 )
 """Filters as parts that all have to hold."""
 
