@@ -53,12 +53,21 @@ NEAR = datetime(2025, 3, 4, 18, 20, tzinfo=UTC)
 _OFFSETS = ("Z", "+00:00", "-00:00", "+01:00", "-0730", "+14:00", "-12:00")
 
 
+def _local(moment: datetime, offset: str) -> datetime | None:
+    """What clocks show with this offset; None beyond the years 1 to 9999."""
+    minutes = 0 if offset == "Z" else int(offset[1:3]) * 60 + int(offset[-2:])
+    try:
+        return moment + timedelta(minutes=-minutes if offset[0] == "-" else minutes)
+    except OverflowError:
+        return None
+
+
 @st.composite
 def spellings(draw: st.DrawFn, moment: datetime) -> str:
     """One of the ways to write a moment: in some time zone, with more or fewer digits."""
-    offset = draw(st.sampled_from(_OFFSETS))
-    minutes = 0 if offset == "Z" else int(offset[1:3]) * 60 + int(offset[-2:])
-    local = moment + timedelta(minutes=-minutes if offset[0] == "-" else minutes)
+    offset = draw(st.sampled_from([each for each in _OFFSETS if _local(moment, each) is not None]))
+    local = _local(moment, offset)
+    assert local is not None
     digits = f"{local.microsecond:06}".rstrip("0")
     fraction = digits + "0" * draw(st.integers(0, 9 - len(digits)))
     clock = f"{local:%H:%M:%S}" + (f".{fraction}" if fraction else "")
@@ -149,6 +158,9 @@ memories = st.fixed_dictionaries(
     },
 )
 """Memories as somebody tells of them, the user aside. Few values, so that filters select some and leave some out."""
+
+metadata_operands = st.one_of(common_texts, st.sampled_from([0, 1, True, False, 1.0, 2**63, 2**63 + 1]))
+metadata_values = metadata_operands | st.none() | st.lists(metadata_operands, max_size=2)
 
 _trees = trees(conditions(ids, texts))
 

@@ -104,6 +104,23 @@ def test_a_moment_is_the_same_in_every_time_zone(told, data):
         assert equal == selected(scoped({"AND": [{field: {"gte": several[0]}}, {field: {"lte": several[1]}}]}))
 
 
+@drawn(80)
+@given(
+    values=st.lists(strategies.metadata_values, min_size=2, max_size=5),
+    operand=strategies.metadata_operands,
+    key=st.sampled_from(strategies.METADATA_KEYS),
+)
+def test_metadata_are_equal_where_json_is(values, operand, key):
+    told = [{"content": f"memory {number}", "metadata": {key: value}} for number, value in enumerate(values)]
+    with filled(
+        [*told, {"content": "without"}, {"content": "with others", "metadata": {f"{key}_": operand}}]
+    ) as listed:
+        conditions = [operand, {"eq": operand}, {"ne": operand}]
+        for condition in [*conditions, {"contains": operand}] if isinstance(operand, str) else conditions:
+            filters = scoped({"metadata": {key: condition}})
+            assert selected(filters) == [each["id"] for each in listed if holds(filters, each)], condition
+
+
 @drawn(60)
 @given(before=st.text(max_size=3), piece=st.text(strategies.cased, min_size=1, max_size=4), after=st.text(max_size=3))
 def test_keywords_ignore_case_in_every_alphabet_and_no_other_difference(before, piece, after):
