@@ -88,8 +88,13 @@ contract: $(READY)
 	@python -m tests.deployment --url "$$URL" $(if $(filter 1,$(WRITE)),--write) $(if $(RATE),--rate "$$RATE")
 else
 contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
-	@pytest tests/contract $(if $(SEED),--hypothesis-seed=$(SEED))
+	@pytest tests/contract
 endif
+
+.PHONY: contract-long
+contract-long: $(READY) ## the same with ten times as many cases, from a random seed
+	@SEED=$${SEED:-$$(python -c 'import secrets; print(secrets.randbelow(2**32))')} BUDGET=$${BUDGET:-10} \
+		pytest tests/contract
 
 .PHONY: conformance
 conformance: $(READY) ## the clients against the spec: every documented answer, every request; SEED=N, TIMES=N
