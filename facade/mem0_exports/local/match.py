@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mem0_exports import _times
 from mem0_exports._filter_tree import AllOf, AnyOf, Condition, Filter, Not
 from mem0_exports.local.clock import microseconds
+from mem0_exports.local.json_text import dump
 from mem0_exports.local.tables import memories
 
 
@@ -96,7 +97,11 @@ def _memory_ids(condition: Condition) -> Clause:
 def _metadata(condition: Condition) -> Clause:
     operator = "contains" if condition.operator == "contains" else "eq"
     wanted = json.dumps(condition.value)
-    holds = sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, wanted) == 1
+    holds = sa.and_(
+        # Most memories that lack the key are left out without Python; the key may also stand deeper, or in a text.
+        sa.func.coalesce(sa.func.instr(memories.c.metadata, f"{dump(condition.key).decode()}:"), 0) > 0,
+        sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, wanted) == 1,
+    )
     return sa.not_(holds) if condition.operator == "ne" else holds
 
 
