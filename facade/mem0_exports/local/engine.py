@@ -94,7 +94,7 @@ class Engine:
         """
         self._contract = contract()
         self.store = Store(path)
-        self.keys = Keys(self.store, api_key) if served or api_key is not None else Everybody(project)
+        self.access = Keys(self.store, api_key) if served or api_key is not None else Everybody(project)
         self.filter_rules = filter_rules or CAREFUL
         self.kept = kept
         self.now = now
@@ -116,7 +116,7 @@ class Engine:
         if method not in methods:
             return _not_allowed(method, methods)
         operation = methods[method]
-        project = self._with_the_store(operation, lambda: self.keys.project_of(headers.get("authorization", "")))
+        project = self._with_the_store(operation, lambda: self.access.project_of(headers.get("authorization", "")))
         if isinstance(project, Answer):
             return project
         if project is None:
@@ -213,7 +213,7 @@ class Engine:
     @property
     def _own_project(self) -> str:
         """The project of whoever holds this object, and so needs no key."""
-        return self.keys.project if isinstance(self.keys, Everybody) else HOME
+        return self.access.project if isinstance(self.access, Everybody) else HOME
 
     def close(self, grace: float = GRACE) -> None:
         """Finish the running job, or hand it back where it takes longer than `grace` seconds, and close the store."""
