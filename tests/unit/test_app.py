@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import sqlite3
 import threading
 import time
 
@@ -242,3 +243,22 @@ def test_nobody_else_is_let_in_without_a_key(tmp_path, host, monkeypatch):
     assert done.returncode == 1
     assert "there is no key" in done.stderr
     assert not (tmp_path / "store.db").exists()
+
+
+def test_health_and_keys_are_answered_while_everybody_waits_to_write(service, client):
+    """More writers than the server has threads, all behind one that keeps the store."""
+    (host, port), engine = service
+    body = json.dumps({**ADD, "user_id": "waits"}).encode()
+    head = f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}content-length: {len(body)}\r\n\r\n".encode()
+    with contextlib.ExitStack() as waiting:
+        with contextlib.closing(sqlite3.connect(engine.store.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(60):
+                waiting.enter_context(socket.create_connection((host, port))).sendall(head + body)
+            time.sleep(0.5)
+            begun = time.monotonic()
+            assert client.get("/health", timeout=5).json() == {"status": "ok"}
+            assert client.get("/v1/ping/", headers={"authorization": "Token wrong"}, timeout=5).status_code == 401
+            assert time.monotonic() - begun < 5
+            other.execute("ROLLBACK")
+        assert client.get("/v1/ping/", timeout=30).status_code == 200

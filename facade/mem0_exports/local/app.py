@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import anyio
+import anyio.to_thread
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -45,13 +46,15 @@ READ_TIMEOUT: Final = 30.0
 
 def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
     """The application around an engine, which stays open: closing it is for whoever opened it."""
+    # Threads of their own: heads are answered, and with them /health, also while all others wait to write.
+    for_heads = anyio.CapacityLimiter(8)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         log = _RequestLog(request)
         headers = dict(request.headers)
         # In a thread, for a key is looked up in the store.
-        found = await run_in_threadpool(engine.admit, request.method, scope["path"], headers)
+        found = await anyio.to_thread.run_sync(engine.admit, request.method, scope["path"], headers, limiter=for_heads)
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         if isinstance(found, Admitted):
             admitted, log.project = found, found.project
