@@ -210,3 +210,29 @@ def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
             list(pieces)
 
     assert first == [b'{"all":[', b'{"memory":"0"},{"memory":"1"}']
+
+
+def test_an_answer_never_goes_on_with_another_export(monkeypatch):
+    """SQLite gives the number of an export that is gone to the next one, whose parts are another project's business."""
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    item = {"type": "object", "properties": {"memory": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    later = NOW + timedelta(days=1)
+    with closing(Store(":memory:")) as store:
+        for project in ("mine", "yours"):
+            texts = ({"memory": f"{project} {number}", "user_id": "alex"} for number in range(9))
+            stores.put(store, *texts, project=project, now=NOW)
+        jobs.create(store, "mine", "e-1", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        worker.run(store, jobs.claim(store, NOW), lambda: NOW)
+        mine = jobs.find(store, "mine", NOW, export_id="e-1", filters=None)
+        pieces = jobs.result(store, mine)
+        next(pieces), next(pieces)
+
+        jobs.purge(store, later)
+        jobs.create(store, "yours", "e-2", later, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        worker.run(store, jobs.claim(store, later), lambda: later)
+        assert jobs.find(store, "yours", later, export_id="e-2", filters=None)["seq"] == mine["seq"]
+
+        with pytest.raises(jobs.Gone):
+            list(pieces)
