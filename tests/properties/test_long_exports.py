@@ -236,3 +236,72 @@ def test_an_answer_never_goes_on_with_another_export(monkeypatch):
 
         with pytest.raises(jobs.Gone):
             list(pieces)
+
+
+HIDING = {
+    "a reference": {"$ref": "#/$defs/short", "type": "object", "properties": {"memory": {"type": "string"}}},
+    "an alternative to null": {
+        "properties": {"memory": {"maxLength": 3}},
+        "anyOf": [{"type": "object", "properties": {"memory": {"type": "string"}}}, {"type": "null"}],
+    },
+    "a type beside an alternative to null": {
+        "type": "object",
+        "properties": {"memory": {"type": ["integer", "null"], "anyOf": [{"type": "string"}, {"type": "null"}]}},
+    },
+}
+"""Records that say one keyword twice, of which one is easily overlooked: none of them takes a long text."""
+
+
+@pytest.mark.parametrize("item", HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize("batch", [2, 1000])
+def test_a_record_obeys_both_places_that_say_the_same_keyword(monkeypatch, item, batch):
+    monkeypatch.setattr(memories, "_BATCH", batch)
+    schema = {
+        "type": "object",
+        "properties": {"all": {"type": "array", "items": item}},
+        "$defs": {"short": {"properties": {"memory": {"maxLength": 3}}}},
+    }
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
+        found, _ = made(store, schema)
+
+    assert found == ({}, "DONE", None)
+
+
+LOOSE = {"type": "array", "items": {"type": "object", "properties": {"memory": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {
+            "type": "object",
+            "properties": {
+                "all": {"items": {"properties": {"memory": {"maxLength": 3}}}, "anyOf": [LOOSE, {"type": "null"}]}
+            },
+        },
+        {
+            "type": "object",
+            "properties": {"all": {"maxItems": 1}},
+            "anyOf": [{"type": "object", "properties": {"all": LOOSE}}, {"type": "null"}],
+        },
+        {
+            "type": "object",
+            "properties": {"all": {"minItems": 1}},
+            "anyOf": [{"type": "object", "properties": {"all": LOOSE}}, {"type": "null"}],
+        },
+    ],
+    ids=["items", "maxItems of the root", "minItems of the root"],
+)
+def test_a_list_obeys_both_places_that_say_the_same_keyword(monkeypatch, schema):
+    """In one piece and in many: what is said twice is checked with the whole list."""
+    outcomes = []
+    for batch, kept in ((1000, 1000), (2, 2)):
+        monkeypatch.setattr(memories, "_BATCH", batch)
+        monkeypatch.setattr(record_lists, "_MOST_KEPT", kept)
+        with closing(Store(":memory:")) as store:
+            stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
+            (found, state, _), _ = made(store, schema)
+        outcomes.append((found, state))
+
+    assert outcomes[0] == outcomes[1]

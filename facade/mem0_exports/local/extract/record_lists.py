@@ -69,7 +69,8 @@ class RecordList(Field):
         self._lists = self.source.said is not None
         self._parts = parts
         self._place = place
-        self._may_stand_apart = apart and not shape.node.keys() - _SAYS_NOTHING - {"type", "items"}
+        other_keywords = shape.node.keys() - _SAYS_NOTHING - {"type", "items"} | shape.hidden - _SAYS_NOTHING
+        self._may_stand_apart = apart and not other_keywords
         self._stands_apart = False
         self._written = self._places() if self._may_stand_apart and not self.source.steps(()) else None
         self._in_vain = 0
@@ -249,6 +250,7 @@ class RecordList(Field):
         simple = {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}
         if (
             node.keys() - _SAYS_NOTHING - simple
+            or self._item.hidden - _SAYS_NOTHING
             or self._item.required - places.keys()
             or self._item.kinds != {"object"}
         ):
@@ -276,11 +278,13 @@ def _where_absent(shape: Shape) -> Any:
 def _always_fits(field: str, shape: Shape) -> bool:
     """Whether every value that the own field of a memory can have is valid by `shape`."""
     node = shape.node
+    if shape.hidden - _SAYS_NOTHING:
+        return False
     said = node.keys() - _SAYS_NOTHING - {"x-mem0-source"}
     if field == "categories":
         items = shape.items
         return (
-            shape.kinds == {"array"} and said == {"type", "items"} and items.kinds == {"string"}
+            shape.kinds == {"array"} and said == {"type", "items"} and items.kinds == {"string"} and not items.hidden
             and not items.node.keys() - _SAYS_NOTHING - {"type"}
         )  # fmt: skip
     if field not in _TEXTS:

@@ -64,7 +64,7 @@ class _Filling:
         self._shape = shape
         self._root = root
         # Nothing of the root looks into the values of its properties but the properties themselves.
-        apart = shape is root and not shape.node.keys() - _OF_PROPERTIES
+        apart = shape is root and not shape.node.keys() - _OF_PROPERTIES and not shape.hidden
         self._fields = [
             _field(name, each, parts, place, apart=apart)
             for place, (name, each) in enumerate(shape.properties.items(), first_place)
