@@ -143,6 +143,7 @@ def test_an_export_is_the_same_in_one_piece_and_in_many(schema, given_records):
 def test_the_database_writes_what_python_would(monkeypatch):
     """Own fields alone: all batches but the first are written by SQL, as is checked here too."""
     monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "TRACED", 2)
     written = []
     objects = memories.Batch.objects
 
@@ -256,6 +257,7 @@ HIDING = {
 @pytest.mark.parametrize("batch", [2, 1000])
 def test_a_record_obeys_both_places_that_say_the_same_keyword(monkeypatch, item, batch):
     monkeypatch.setattr(memories, "_BATCH", batch)
+    monkeypatch.setattr(record_lists, "TRACED", 0)
     schema = {
         "type": "object",
         "properties": {"all": {"type": "array", "items": item}},
@@ -305,3 +307,18 @@ def test_a_list_obeys_both_places_that_say_the_same_keyword(monkeypatch, schema)
         outcomes.append((found, state))
 
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("batch", [2, 1000])
+def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypatch, batch):
+    monkeypatch.setattr(memories, "_BATCH", batch)
+    item = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *({"id": f"a-{number}", "memory": "x", "user_id": "alex"} for number in range(4)), now=NOW)
+        cities = ({"id": f"b-{number:03}", "memory": "x", "user_id": "alex", "metadata": {"city": "Rome"}}
+                  for number in range(150))  # fmt: skip
+        stores.put(store, *cities, now=NOW + timedelta(days=1))
+        _, report = made(store, schema)
+
+    assert json.loads(report)["filled"] == {"all": [f"b-{number:03}" for number in range(100)]}

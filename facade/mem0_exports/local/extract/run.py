@@ -153,8 +153,7 @@ def extract(
     fields: set[str] = set().union(*(filling.fields for filling in fillings))
     count = 0
     for batch in batches:
-        # The first one is always looked at: the report names memories.
-        if not (count and len(fillings) == 1 and fillings[0].see_as_written(batch)):
+        if not (len(fillings) == 1 and fillings[0].see_as_written(batch)):
             records = batch.records(fields)
             for filling in fillings:
                 filling.see(records)
