@@ -15,7 +15,7 @@ from uuid import uuid4
 import anyio
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount
@@ -26,6 +26,8 @@ from mem0_exports.local.engine import LARGEST_BODY, Admitted
 
 if TYPE_CHECKING:
     import asyncio
+
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -41,6 +43,9 @@ BODY_TIMEOUT: Final = 30.0
 
 READ_TIMEOUT: Final = 30.0
 """Seconds for which a client may leave its answer unread."""
+
+_CHUNK: Final = 64 * 1024
+"""Bytes of an answer that are sent at once."""
 
 
 def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
@@ -70,10 +75,13 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
         if unread:  # what is left of a body would be taken for the next request
             more["connection"] = "close"
         more |= found.headers
-        if isinstance(found.body, bytes):
+        response: Response
+        if isinstance(found.body, bytes) and len(found.body) <= _CHUNK:
             response = Response(found.body, found.status, more, media_type="application/json")
-        else:  # each piece is read in a thread
-            response = StreamingResponse(found.body, found.status, more, media_type="application/json")
+        else:
+            if isinstance(found.body, bytes):
+                more["content-length"] = str(len(found.body))
+            response = StreamingResponse(_chunks(found.body), found.status, more, media_type="application/json")
         await response(scope, receive, send)
         log.write(found.status)
 
@@ -97,6 +105,14 @@ class _RequestLog:
         fields = {"event": "request", "method": self._method, "path": self._path, "status": status, "ms": ms}
         fields |= {"project": self.project, "request_id": self.id}
         _log.info("%s %s %s", self._method, self._path, status, extra={"fields": fields})
+
+
+async def _chunks(body: bytes | Iterator[bytes]) -> AsyncIterator[bytes]:
+    """A long answer bit by bit, for a client that reads slowly is not to look like one that does not read."""
+    # Each piece is read in a thread.
+    async for piece in iterate_in_threadpool([body] if isinstance(body, bytes) else body):
+        for start in range(0, len(piece), _CHUNK):
+            yield piece[start : start + _CHUNK]
 
 
 async def _body(request: Request) -> bytes:
