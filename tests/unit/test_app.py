@@ -86,6 +86,13 @@ def test_the_health_path_needs_no_key(service, client):
     assert client.post("/health").status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/a%0ab", "/v1/ping/%0A", "/%0d%0a"])
+def test_an_odd_path_is_unknown_like_any_other(client, path):
+    unknown = client.get(path)
+    assert (unknown.status_code, unknown.headers["content-type"]) == (404, "application/json")
+    assert "x-request-id" in unknown.headers
+
+
 def test_a_store_that_cannot_be_read_is_not_healthy(tmp_path):
     engine = Engine(tmp_path / "store.db")
     engine.close()

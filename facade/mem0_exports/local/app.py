@@ -14,11 +14,10 @@ from uuid import uuid4
 
 import anyio
 
-from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Mount
+from starlette.routing import Router
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mem0_exports.local.engine import LARGEST_BODY, Admitted
@@ -48,7 +47,7 @@ _CHUNK: Final = 64 * 1024
 """Bytes of an answer that are sent at once."""
 
 
-def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
+def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
     """The application around an engine, which stays open: closing it is for whoever opened it."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,8 +84,8 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
         await response(scope, receive, send)
         log.write(found.status)
 
-    # One route for everything: the engine itself knows which paths and methods there are.
-    return Starlette(routes=[Mount("/", app=answer)])
+    # No routes: the engine itself knows which paths and methods there are.
+    return Router(redirect_slashes=False, default=answer)
 
 
 class _RequestLog:
