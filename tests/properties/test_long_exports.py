@@ -322,3 +322,20 @@ def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypa
         _, report = made(store, schema)
 
     assert json.loads(report)["filled"] == {"all": [f"b-{number:03}" for number in range(100)]}
+
+
+@pytest.mark.parametrize("columns", [50, 64, 1200])
+def test_a_record_may_have_many_properties(monkeypatch, columns):
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "TRACED", 2)
+    names = [f"k{number}" for number in range(columns)]
+    item = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    record = dict.fromkeys(names, "x")
+    with closing(Store(":memory:")) as store:
+        stores.put(
+            store, *({"memory": str(number), "user_id": "alex", "metadata": record} for number in range(5)), now=NOW
+        )
+        found, _ = made(store, schema)
+
+    assert found == ({"all": [record] * 5}, "DONE", None)

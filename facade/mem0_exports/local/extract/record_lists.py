@@ -48,6 +48,9 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 _MOST_IN_VAIN: Final = 3
 """Batches that the database may write in vain: then the memories are not of the kind."""
 
+_MOST_COLUMNS: Final = 50
+"""Properties of a record that the database writes: SQLite takes up to 127 arguments of a function, two for each."""
+
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
 """Metadata keys that stand in a path of SQL as they are."""
 
@@ -234,6 +237,8 @@ class RecordList(Field):
     def _places(self) -> dict[str, Place] | None:
         """Where the value of each name stands, as far as the database can write it; None where it cannot."""
         found: dict[str, Place] = {}
+        if len(self._columns) > _MOST_COLUMNS:
+            return None
         for source, shape in self._columns:
             place = source.place
             scalar = shape.kinds and not shape.kinds & {"object", "array"}
