@@ -109,11 +109,11 @@ def check_sources(schema: Any) -> None:
 
 
 def _nodes(value: Any, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The sub-schemas in which an annotation may stand: below properties, items, $defs and unions."""
+    """The sub-schemas in which an annotation may stand: below properties, items, $defs, definitions and unions."""
     if not isinstance(value, Mapping):
         return
     yield pointer, value
-    for key in ("properties", "$defs"):
+    for key in ("properties", "$defs", "definitions"):
         named = value.get(key)
         if isinstance(named, Mapping):
             for name, each in named.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
 
 from mem0_exports import F
 from tests.durability import audit
-from tests.durability.processes import started, until
+from tests.durability.processes import KEY, started, until
 
 
 COUNT = 40_000
@@ -46,3 +47,20 @@ def test_a_running_export_is_finished_or_handed_back(tmp_path, grace, history):
     assert time.monotonic() - begun < 55
     assert audit.by_job(store) == {export_id: history}
     assert audit.rows(store, "SELECT lost FROM exports") == [(0,)], "nothing was lost on the way"
+
+
+def test_a_client_that_does_not_read_its_answer_does_not_keep_a_server_from_stopping(tmp_path):
+    store = audit.audited(
+        tmp_path / "store.db", ({"memory": f"{n} {'x' * 60_000}", "user_id": "a"} for n in range(200))
+    )
+    body = b'{"filters": {"user_id": "a"}}'
+    head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\nhost: x\r\nauthorization: Token {KEY}\r\n"
+    with started(store, grace=1) as server, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        begun = time.monotonic()
+        server.stop()
+
+    assert time.monotonic() - begun < 10

@@ -146,6 +146,7 @@ def test_the_database_writes_what_python_would(monkeypatch, version):
     """Own fields alone: all batches but the first are written by SQL, where it can, as is checked here too."""
     monkeypatch.setattr(memories.sqlite3, "sqlite_version_info", version)
     monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "TRACED", 2)
     written = []
     objects = memories.Batch.objects
 
@@ -215,3 +216,131 @@ def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
             list(pieces)
 
     assert first == [b'{"all":[', b'{"memory":"0"},{"memory":"1"}']
+
+
+def test_an_answer_never_goes_on_with_another_export(monkeypatch):
+    """SQLite gives the number of an export that is gone to the next one, whose parts are another project's business."""
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    item = {"type": "object", "properties": {"memory": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    later = NOW + timedelta(days=1)
+    with closing(Store(":memory:")) as store:
+        for project in ("mine", "yours"):
+            texts = ({"memory": f"{project} {number}", "user_id": "alex"} for number in range(9))
+            stores.put(store, *texts, project=project, now=NOW)
+        jobs.create(store, "mine", "e-1", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        worker.run(store, jobs.claim(store, NOW), lambda: NOW)
+        mine = jobs.find(store, "mine", NOW, export_id="e-1", filters=None)
+        pieces = jobs.result(store, mine)
+        next(pieces), next(pieces)
+
+        jobs.purge(store, later)
+        jobs.create(store, "yours", "e-2", later, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        worker.run(store, jobs.claim(store, later), lambda: later)
+        assert jobs.find(store, "yours", later, export_id="e-2", filters=None)["seq"] == mine["seq"]
+
+        with pytest.raises(jobs.Gone):
+            list(pieces)
+
+
+HIDING = {
+    "a reference": {"$ref": "#/$defs/short", "type": "object", "properties": {"memory": {"type": "string"}}},
+    "an alternative to null": {
+        "properties": {"memory": {"maxLength": 3}},
+        "anyOf": [{"type": "object", "properties": {"memory": {"type": "string"}}}, {"type": "null"}],
+    },
+    "a type beside an alternative to null": {
+        "type": "object",
+        "properties": {"memory": {"type": ["integer", "null"], "anyOf": [{"type": "string"}, {"type": "null"}]}},
+    },
+}
+"""Records that say one keyword twice, of which one is easily overlooked: none of them takes a long text."""
+
+
+@pytest.mark.parametrize("item", HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize("batch", [2, 1000])
+def test_a_record_obeys_both_places_that_say_the_same_keyword(monkeypatch, item, batch):
+    monkeypatch.setattr(memories, "_BATCH", batch)
+    monkeypatch.setattr(record_lists, "TRACED", 0)
+    schema = {
+        "type": "object",
+        "properties": {"all": {"type": "array", "items": item}},
+        "$defs": {"short": {"properties": {"memory": {"maxLength": 3}}}},
+    }
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
+        found, _ = made(store, schema)
+
+    assert found == ({}, "DONE", None)
+
+
+LOOSE = {"type": "array", "items": {"type": "object", "properties": {"memory": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {
+            "type": "object",
+            "properties": {
+                "all": {"items": {"properties": {"memory": {"maxLength": 3}}}, "anyOf": [LOOSE, {"type": "null"}]}
+            },
+        },
+        {
+            "type": "object",
+            "properties": {"all": {"maxItems": 1}},
+            "anyOf": [{"type": "object", "properties": {"all": LOOSE}}, {"type": "null"}],
+        },
+        {
+            "type": "object",
+            "properties": {"all": {"minItems": 1}},
+            "anyOf": [{"type": "object", "properties": {"all": LOOSE}}, {"type": "null"}],
+        },
+    ],
+    ids=["items", "maxItems of the root", "minItems of the root"],
+)
+def test_a_list_obeys_both_places_that_say_the_same_keyword(monkeypatch, schema):
+    """In one piece and in many: what is said twice is checked with the whole list."""
+    outcomes = []
+    for batch, kept in ((1000, 1000), (2, 2)):
+        monkeypatch.setattr(memories, "_BATCH", batch)
+        monkeypatch.setattr(record_lists, "_MOST_KEPT", kept)
+        with closing(Store(":memory:")) as store:
+            stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
+            (found, state, _), _ = made(store, schema)
+        outcomes.append((found, state))
+
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("batch", [2, 1000])
+def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypatch, batch):
+    monkeypatch.setattr(memories, "_BATCH", batch)
+    item = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *({"id": f"a-{number}", "memory": "x", "user_id": "alex"} for number in range(4)), now=NOW)
+        cities = ({"id": f"b-{number:03}", "memory": "x", "user_id": "alex", "metadata": {"city": "Rome"}}
+                  for number in range(150))  # fmt: skip
+        stores.put(store, *cities, now=NOW + timedelta(days=1))
+        _, report = made(store, schema)
+
+    assert json.loads(report)["filled"] == {"all": [f"b-{number:03}" for number in range(100)]}
+
+
+@pytest.mark.parametrize("columns", [50, 64, 1200])
+def test_a_record_may_have_many_properties(monkeypatch, columns):
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "TRACED", 2)
+    names = [f"k{number}" for number in range(columns)]
+    item = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    record = dict.fromkeys(names, "x")
+    with closing(Store(":memory:")) as store:
+        stores.put(
+            store, *({"memory": str(number), "user_id": "alex", "metadata": record} for number in range(5)), now=NOW
+        )
+        found, _ = made(store, schema)
+
+    assert found == ({"all": [record] * 5}, "DONE", None)

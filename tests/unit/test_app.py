@@ -34,6 +34,7 @@ def service(tmp_path_factory):
     """The address of a server in a thread, and its engine."""
     engine = Engine(tmp_path_factory.mktemp("app") / "store.db", api_key=KEY)
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)  # so that it is this process that has to wait
     config = uvicorn.Config(
         build(engine, body_timeout=0.5), http=Hurried, log_level="critical", lifespan="off", ws="none"
     )
@@ -84,6 +85,13 @@ def test_the_health_path_needs_no_key(service, client):
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert client.post("/health").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/a%0ab", "/v1/ping/%0A", "/%0d%0a"])
+def test_an_odd_path_is_unknown_like_any_other(client, path):
+    unknown = client.get(path)
+    assert (unknown.status_code, unknown.headers["content-type"]) == (404, "application/json")
+    assert "x-request-id" in unknown.headers
 
 
 def test_a_store_that_cannot_be_read_is_not_healthy(tmp_path):
@@ -223,6 +231,23 @@ def test_an_answer_that_nobody_reads_is_given_up(service, client):
 
     assert received < 100 * len(text), "the server did not wait"
     assert client.get("/v1/ping/").status_code == 200
+
+
+def test_an_answer_that_is_read_slowly_is_given_whole(service, client):
+    text = "x" * 90_000
+    messages = [{"role": "user", "content": f"{number} {text}"} for number in range(50)]
+    client.post("/v3/memories/add/", json={**ADD, "messages": messages, "user_id": "steady"}, timeout=30)
+    wanted = json.dumps({"filters": {"user_id": "steady"}}).encode()
+    head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\n{HEAD}content-length: {len(wanted)}\r\n"
+    with connected(service) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(f"{head}connection: close\r\n\r\n".encode() + wanted)
+        received = b""
+        while chunk := connection.recv(100_000):
+            received += chunk
+            time.sleep(0.03)
+
+    assert len(json.loads(received.partition(b"\r\n\r\n")[2])["results"]) == 50
 
 
 def test_others_are_served_while_many_are_slow(service, client):

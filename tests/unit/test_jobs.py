@@ -308,3 +308,23 @@ print("done")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_lease_begins_when_a_part_is_written_however_long_that_took(store, monkeypatch):
+    """A disk that was full for longer than a lease: the job is not for others at once when there is room again."""
+    monkeypatch.setattr(worker, "_LOOK", 0.0)
+    clock, full = [START], [True]
+    put = jobs.put
+
+    def fails_once(*given):
+        if full.pop() if full else False:
+            clock[0] += 2 * LEASE
+            raise OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
+        put(*given)
+
+    new_job(store)
+    job = jobs.claim(store, START)
+    monkeypatch.setattr(jobs, "put", fails_once)
+    worker._Run(store, job, lambda: clock[0], worker.Stop()).put(0, b"1")
+
+    assert jobs.claim(store, clock[0]) is None

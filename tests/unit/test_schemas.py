@@ -294,6 +294,7 @@ def test_an_answer_that_is_no_object_breaks_the_contract(source, raw):
         ({"properties": {"a": {"$ref": "#/$defs/none"}}}, "none"),
         ({"properties": {"a": {"x-mem0-source": {"metdata": "b"}}}}, "/properties/a: x-mem0-source"),
         ({"properties": {"a": {"items": {"x-mem0-source": {"memory": "mood"}}}}}, "/properties/a/items"),
+        ({"definitions": {"A": {"x-mem0-source": "mood"}}}, "/definitions/A: x-mem0-source"),
         (Hidden, "AliasPath"),
         ({"type": "object", "default": float("nan")}, "not JSON"),
         ({"type": "object", "default": {1, 2}}, "not JSON"),

@@ -74,6 +74,19 @@ def test_nothing_of_memories_schemas_filters_or_keys_is_in_the_log(lines):
     assert "x" * 101 not in text
 
 
+def test_nothing_of_a_memory_is_in_the_log_where_the_store_fails(caplog):
+    body = {"messages": [{"role": "user", "content": "Lives in Lisbon"}], "user_id": "alex", "infer": False}
+    with closing(Engine()) as engine:
+        with engine.store.write() as connection:
+            full = "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT raise(ABORT, 'disk is full'); END"
+            connection.exec_driver_sql(full)
+        answer = engine.respond("POST", "/v3/memories/add/", "", {}, json.dumps(body).encode())
+
+    assert answer.status == 500
+    assert "disk is full" in caplog.text
+    assert [secret for secret in SECRETS if secret in caplog.text] == []
+
+
 def test_an_exports_time_is_set_when_the_engine_is():
     moment = datetime.fromisoformat("2025-01-01T00:00:00Z")
     with closing(Engine(kept=timedelta(hours=1), now=lambda: moment)) as engine:

@@ -15,11 +15,10 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Mount
+from starlette.routing import Router
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mem0_exports.local.engine import LARGEST_BODY, Admitted
@@ -27,6 +26,8 @@ from mem0_exports.local.engine import LARGEST_BODY, Admitted
 
 if TYPE_CHECKING:
     import asyncio
+
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -43,8 +44,11 @@ BODY_TIMEOUT: Final = 30.0
 READ_TIMEOUT: Final = 30.0
 """Seconds for which a client may leave its answer unread."""
 
+_CHUNK: Final = 64 * 1024
+"""Bytes of an answer that are sent at once."""
 
-def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
+
+def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
     """The application around an engine, which stays open: closing it is for whoever opened it."""
     # Threads of their own: heads are answered, and with them /health, also while all others wait to write.
     for_heads = anyio.CapacityLimiter(8)
@@ -73,15 +77,18 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Starlette:
         if unread:  # what is left of a body would be taken for the next request
             more["connection"] = "close"
         more |= found.headers
-        if isinstance(found.body, bytes):
+        response: Response
+        if isinstance(found.body, bytes) and len(found.body) <= _CHUNK:
             response = Response(found.body, found.status, more, media_type="application/json")
-        else:  # each piece is read in a thread
-            response = StreamingResponse(found.body, found.status, more, media_type="application/json")
+        else:
+            if isinstance(found.body, bytes):
+                more["content-length"] = str(len(found.body))
+            response = StreamingResponse(_chunks(found.body), found.status, more, media_type="application/json")
         await response(scope, receive, send)
         log.write(found.status)
 
-    # One route for everything: the engine itself knows which paths and methods there are.
-    return Starlette(routes=[Mount("/", app=answer)])
+    # No routes: the engine itself knows which paths and methods there are.
+    return Router(redirect_slashes=False, default=answer)
 
 
 class _RequestLog:
@@ -100,6 +107,14 @@ class _RequestLog:
         fields = {"event": "request", "method": self._method, "path": self._path, "status": status, "ms": ms}
         fields |= {"project": self.project, "request_id": self.id}
         _log.info("%s %s %s", self._method, self._path, status, extra={"fields": fields})
+
+
+async def _chunks(body: bytes | Iterator[bytes]) -> AsyncIterator[bytes]:
+    """A long answer bit by bit, for a client that reads slowly is not to look like one that does not read."""
+    # Each piece is read in a thread.
+    async for piece in iterate_in_threadpool([body] if isinstance(body, bytes) else body):
+        for start in range(0, len(piece), _CHUNK):
+            yield piece[start : start + _CHUNK]
 
 
 async def _body(request: Request) -> bytes:

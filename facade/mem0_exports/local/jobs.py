@@ -121,23 +121,25 @@ def result(store: Store, row: Any) -> bytes | Iterator[bytes]:
     frame = json.loads(row["frame"])
     if len(frame) == 1:
         return str(frame[0]).encode()
-    return _pieces(store, row["seq"], frame)
+    return _pieces(store, row["seq"], row["id"], frame)
 
 
-def _pieces(store: Store, seq: int, frame: list[str | int]) -> Iterator[bytes]:
+def _pieces(store: Store, seq: int, export_id: str, frame: list[str | int]) -> Iterator[bytes]:
+    # The seq alone is not enough: SQLite gives that of an export which is gone to the next one.
+    export = sa.select(exports.c.seq).where(exports.c.seq == seq, exports.c.id == export_id).scalar_subquery()
     for piece in frame:
         if isinstance(piece, str):
             yield piece.encode()
             continue
         number = 0
-        of_list = sa.select(parts.c.content).where(parts.c.export == seq, parts.c.place == piece)
+        of_list = sa.select(parts.c.content).where(parts.c.export == export, parts.c.place == piece)
         with store.read() as connection:
             count = connection.scalar(sa.select(sa.func.count()).select_from(of_list.subquery()))
         while number < (count or 1):
             with store.read() as connection:
                 items = connection.scalar(of_list.where(parts.c.number == number))
             if items is None:
-                raise Gone(seq)
+                raise Gone(export_id)
             yield items if number == 0 else b"," + items
             number += 1
 

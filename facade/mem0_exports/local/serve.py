@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import math
 import signal
 import socket
 import sys
@@ -30,8 +31,9 @@ def serve(
 ) -> None:
     """Serve a store at an address; `port` 0 is any that is free. Says on standard output where it listens.
 
-    SIGINT and SIGTERM end it: requests are answered, and the running job has `grace` seconds; then it is handed back,
-    for this store's next server. ConfigurationError where other machines would get in and there is no key.
+    SIGINT and SIGTERM end it: requests have `grace` seconds to be answered, and then so has the running job; if it
+    takes longer it is handed back, for this store's next server. ConfigurationError where other machines would get in
+    and there is no key.
     """
     keyless = api_key is None and not _has_keys(store)
     if keyless and not _is_loopback(host):
@@ -48,7 +50,7 @@ def serve(
             print("no key is set: every program on this machine may use this service", file=sys.stderr)
         logs.to_stderr(log_level)
         try:
-            _run(engine, listening, f"[{host}]" if ":" in host else host)
+            _run(engine, listening, f"[{host}]" if ":" in host else host, grace)
         finally:
             engine.close(grace)
 
@@ -60,7 +62,7 @@ def _has_keys(path: Path) -> bool:
         return Keys(store).needed
 
 
-def _run(engine: Engine, listening: socket.socket, host: str) -> None:
+def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> None:
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -69,9 +71,16 @@ def _run(engine: Engine, listening: socket.socket, host: str) -> None:
     # Once it has stopped, uvicorn raises the signal that stopped it again; the engine is to be closed first.
     before = {stop: signal.signal(stop, lambda *_: None) for stop in (signal.SIGINT, signal.SIGTERM)}
     try:
-        Server(
-            uvicorn.Config(build(engine), http=Impatient, log_config=None, access_log=False, lifespan="off", ws="none")
-        ).run([listening])
+        config = uvicorn.Config(
+            build(engine),
+            http=Impatient,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=math.ceil(grace),  # a client that reads slowly does not keep it from stopping
+        )
+        Server(config).run([listening])
     finally:
         for stop, handler in before.items():
             signal.signal(stop, handler)  # so that a second signal ends the wait for a job, which goes on later

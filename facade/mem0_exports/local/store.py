@@ -45,6 +45,7 @@ class Store:
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=self.path),
             connect_args={"check_same_thread": False, "timeout": 30.0},
+            hide_parameters=True,  # errors are logged, and what people store is nothing for a log
             # More connections than a server has threads: readers never wait for one that a waiting writer holds.
             **({"poolclass": StaticPool} if in_memory else {"pool_size": 8, "max_overflow": 120}),
         )

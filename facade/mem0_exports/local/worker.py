@@ -73,9 +73,13 @@ class _Run:
     def put(self, place: int, items: bytes) -> None:
         """Keep some items of a list of the result."""
         number = self._numbers.get(place, 0)
-        moment = self.now()
-        self.insist(lambda: jobs.put(self.store, self.job, moment, place, number, items))
-        self._renewed = clock.microseconds(moment)
+
+        def write() -> None:
+            moment = self.now()
+            jobs.put(self.store, self.job, moment, place, number, items)
+            self._renewed = clock.microseconds(moment)
+
+        self.insist(write)
         self._numbers[place] = number + 1
 
     def drop(self, place: int) -> None:

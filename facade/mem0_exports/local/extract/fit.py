@@ -62,8 +62,10 @@ class Shape:
         self._document = document
         self._pointer = place
         self.written = schema
-        node, self._places = _resolved(document, schema, place)
-        self.node, self._inner = _without_null(document, node, self._places)
+        node, self._places, hidden = _resolved(document, schema, place)
+        self.node, self._inner, more_hidden = _without_null(document, node, self._places)
+        self.hidden = hidden | more_hidden
+        """Keywords that are written at two places, differently, of which `node` has one; only a validator knows both."""
         self._known: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
 
     @classmethod
@@ -273,27 +275,34 @@ def folded(name: str) -> str:
 _NULL: Final = {"type": "null"}
 
 
-def _resolved(document: _Document, schema: Any, place: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """`schema` behind its references, siblings of $ref included; and for each keyword the pointer of where it stands."""
+def _resolved(document: _Document, schema: Any, place: str) -> tuple[dict[str, Any], dict[str, str], set[str]]:
+    """`schema` behind its references, siblings of $ref included; for each keyword the pointer of where it stands; and
+    keywords that stand there again, saying something else.
+    """
     node: dict[str, Any] = {}
     places: dict[str, str] = {}
+    hidden: set[str] = set()
     for _ in range(32):  # a chain of references that is longer is a loop
         if not isinstance(schema, dict):
             break
         for key, each in schema.items():
             if key not in node:
                 node[key], places[key] = each, place
+            elif node[key] != each and key != "$ref":
+                hidden.add(key)
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             break
         schema, place = at(document.schema, reference), reference.rstrip("/")
-    return node, places
+    return node, places, hidden
 
 
 def _without_null(
     document: _Document, node: dict[str, Any], places: dict[str, str]
-) -> tuple[dict[str, Any], tuple[str, Any] | None]:
-    """`node` with the one alternative that it has beside null taken in, which is returned too: its pointer and schema."""
+) -> tuple[dict[str, Any], tuple[str, Any] | None, set[str]]:
+    """`node` with the one alternative that it has beside null taken in; the pointer and the schema of that; and keywords
+    that now hide others.
+    """
     for key in ("anyOf", "oneOf"):
         branches = node.get(key)
         if not isinstance(branches, list) or _NULL not in branches:
@@ -303,7 +312,9 @@ def _without_null(
             continue
         index, other = others[0]
         place = f"{places[key]}/{key}/{index}"
-        inner, inner_places = _resolved(document, other, place)
+        inner, inner_places, hidden = _resolved(document, other, place)
         places.update(inner_places)
-        return {**{name: each for name, each in node.items() if name != key}, **inner}, (place, other)
-    return node, None
+        around = {name: each for name, each in node.items() if name != key}
+        hidden |= {name for name in around.keys() & inner.keys() if around[name] != inner[name]} - {"$ref"}
+        return {**around, **inner}, (place, other), hidden
+    return node, None, set()

@@ -47,6 +47,9 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 _MOST_IN_VAIN: Final = 3
 """Batches that the database may write in vain: then the memories are not of the kind."""
 
+_MOST_COLUMNS: Final = 50
+"""Properties of a record that the database writes: SQLite takes up to 127 arguments of a function, two for each."""
+
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
 """Metadata keys that stand in a path of SQL as they are."""
 
@@ -69,7 +72,8 @@ class RecordList(Field):
         self._lists = self.source.said is not None
         self._parts = parts
         self._place = place
-        self._may_stand_apart = apart and not shape.node.keys() - _SAYS_NOTHING - {"type", "items"}
+        other_keywords = shape.node.keys() - _SAYS_NOTHING - {"type", "items"} | shape.hidden - _SAYS_NOTHING
+        self._may_stand_apart = apart and not other_keywords
         self._stands_apart = False
         self._written = self._places() if self._may_stand_apart and not self.source.steps(()) else None
         self._in_vain = 0
@@ -95,8 +99,8 @@ class RecordList(Field):
 
     def see_as_written(self, batch: Batch) -> bool:
         """Take a whole batch as the database writes it; False where that cannot be done."""
-        if self._written is None or self._lists:
-            return False
+        if self._written is None or self._lists or len(self.memory_ids) < TRACED:
+            return False  # the report names the first memories, which the database does not
         text = batch.objects(self._written)
         if text is None or not (self._certain or self.shape.accepts(load(f"[{text}]"))):
             self._in_vain += 1
@@ -233,6 +237,8 @@ class RecordList(Field):
     def _places(self) -> dict[str, Place] | None:
         """Where the value of each name stands, as far as the database can write it; None where it cannot."""
         found: dict[str, Place] = {}
+        if len(self._columns) > _MOST_COLUMNS:
+            return None
         for source, shape in self._columns:
             place = source.place
             scalar = shape.kinds and not shape.kinds & {"object", "array"}
@@ -249,6 +255,7 @@ class RecordList(Field):
         simple = {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}
         if (
             node.keys() - _SAYS_NOTHING - simple
+            or self._item.hidden - _SAYS_NOTHING
             or self._item.required - places.keys()
             or self._item.kinds != {"object"}
         ):
@@ -276,11 +283,13 @@ def _where_absent(shape: Shape) -> Any:
 def _always_fits(field: str, shape: Shape) -> bool:
     """Whether every value that the own field of a memory can have is valid by `shape`."""
     node = shape.node
+    if shape.hidden - _SAYS_NOTHING:
+        return False
     said = node.keys() - _SAYS_NOTHING - {"x-mem0-source"}
     if field == "categories":
         items = shape.items
         return (
-            shape.kinds == {"array"} and said == {"type", "items"} and items.kinds == {"string"}
+            shape.kinds == {"array"} and said == {"type", "items"} and items.kinds == {"string"} and not items.hidden
             and not items.node.keys() - _SAYS_NOTHING - {"type"}
         )  # fmt: skip
     if field not in _TEXTS:

@@ -64,7 +64,7 @@ class _Filling:
         self._shape = shape
         self._root = root
         # Nothing of the root looks into the values of its properties but the properties themselves.
-        apart = shape is root and not shape.node.keys() - _OF_PROPERTIES
+        apart = shape is root and not shape.node.keys() - _OF_PROPERTIES and not shape.hidden
         self._fields = [
             _field(name, each, parts, place, apart=apart)
             for place, (name, each) in enumerate(shape.properties.items(), first_place)
@@ -153,8 +153,7 @@ def extract(
     fields: set[str] = set().union(*(filling.fields for filling in fillings))
     count = 0
     for batch in batches:
-        # The first one is always looked at: the report names memories.
-        if not (count and len(fillings) == 1 and fillings[0].see_as_written(batch)):
+        if not (len(fillings) == 1 and fillings[0].see_as_written(batch)):
             records = batch.records(fields)
             for filling in fillings:
                 filling.see(records)
