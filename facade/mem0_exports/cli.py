@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     create = _with_text(actions.add_parser("create", help="make a key and print it"), _keys_create)
     _add_store(create)
     create.add_argument("--project", default="local", metavar="NAME", help="what it opens (default: local)")
-    create.add_argument("--name", default="", metavar="TEXT", help="what you call it, such as who has it")
+    create.add_argument("--name", type=_line, default="", metavar="TEXT", help="what you call it, such as who has it")
     _add_store(_with_text(actions.add_parser("list", help="list the keys"), _keys_list))
     revoke = _with_text(actions.add_parser("revoke", help="let a key open nothing any more"), _keys_revoke)
     revoke.add_argument("id", metavar="ID", help="the key's id, the part between mx- and the next hyphen")
@@ -127,13 +127,28 @@ def _with_text(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespac
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", type=Path, required=True, metavar="PATH", help="the SQLite file; made if missing")
+    parser.add_argument("--store", type=_file, required=True, metavar="PATH", help="the SQLite file; made if missing")
+
+
+def _file(text: str) -> Path:
+    if text == ":memory:":
+        raise argparse.ArgumentTypeError("a file is needed: what is in memory ends with this command")
+    return Path(text)
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError("one line of plain text is needed")
+    return text
 
 
 def _above_zero(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < 1e6:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"a number above 0 is needed, got {text!r}")
     return number
 
 
@@ -144,10 +159,9 @@ def _project(chosen: argparse.Namespace) -> str:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"a number from 0 to 65535 is needed, got {text!r}")
+    return int(text)
 
 
 def _demo(chosen: argparse.Namespace) -> int:
@@ -171,7 +185,9 @@ def _import(chosen: argparse.Namespace) -> int:
         done = import_lines(store, lines, project=_project(chosen))
     for bad in done.bad:
         print(f"{chosen.file}:{bad.number}: {bad.reason}", file=sys.stderr)
-    print(f"{done.added} added, {done.known} already there, {len(done.bad)} bad")
+    if done.bad_count > len(done.bad):
+        print(f"{chosen.file}: and {done.bad_count - len(done.bad)} more bad lines", file=sys.stderr)
+    print(f"{done.added} added, {done.known} already there, {done.bad_count} bad")
     return 1 if done.bad else 0
 
 
@@ -210,7 +226,7 @@ def _keys_create(chosen: argparse.Namespace) -> int:
 
 def _keys_list(chosen: argparse.Namespace) -> int:
     """List the keys of a store: their ids, projects and names, and whether they are still good."""
-    with _store(chosen) as store:
+    with _store(chosen, must_exist=True) as store:
         found = _access().listed(store)
     rows = [("id", "project", "name", "created", "revoked")]
     rows += [(key.id, key.project, key.name, key.created_at, key.revoked_at or "") for key in found]
@@ -222,14 +238,16 @@ def _keys_list(chosen: argparse.Namespace) -> int:
 
 def _keys_revoke(chosen: argparse.Namespace) -> int:
     """Let a key open nothing any more, at once, also on servers that are running."""
-    with _store(chosen) as store:
+    with _store(chosen, must_exist=True) as store:
         _access().revoke(store, chosen.id, _now())
     print(f"key {chosen.id} opens nothing any more")
     return 0
 
 
-def _store(chosen: argparse.Namespace) -> AbstractContextManager[Store]:
+def _store(chosen: argparse.Namespace, *, must_exist: bool = False) -> AbstractContextManager[Store]:
     _needs("sqlalchemy", "local")
+    if must_exist and not chosen.store.exists():
+        raise ConfigurationError(f"there is no store {str(chosen.store)!r}")
     from mem0_exports.local.store import Store  # noqa: PLC0415 -- an extra
 
     return contextlib.closing(Store(chosen.store))

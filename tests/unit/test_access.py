@@ -239,3 +239,67 @@ def test_a_project_has_a_plain_name(tmp_path, name):
 def test_a_key_that_is_not_there_cannot_be_revoked():
     with closing(Store(":memory:")) as store, pytest.raises(ConfigurationError, match="no key 'deadbeef'"):
         access.revoke(store, "deadbeef", clock.now())
+
+
+LOCAL = [{}, {"host": "127.0.0.1:8765"}, {"host": "localhost"}, {"host": "[::1]:80"}, {"sec-fetch-site": "none"},
+         {"host": "localhost:1", "origin": "http://localhost:1", "sec-fetch-site": "same-origin"}]  # fmt: skip
+STRANGE = [{"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": ""}, {"host": "10.0.0.1:8765"},
+           {"host": "localhost:1", "origin": "https://evil.example"}, {"host": "localhost:1", "origin": "null"},
+           {"host": "localhost:1", "origin": "http://localhost:2"}, {"host": "localhost:1", "sec-fetch-site": "cross-site"},
+           {"host": "localhost:1", "sec-fetch-site": "same-site"}]  # fmt: skip
+
+
+@pytest.mark.parametrize(("headers", "status"), [*((each, 200) for each in LOCAL), *((each, 401) for each in STRANGE)])
+def test_without_keys_web_pages_and_names_that_lead_here_are_not_let_in(engine, headers, status):
+    """A page that somebody looks at can send requests to this machine, and its owner's name server can point here."""
+    body = json.dumps({"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "a"}).encode()
+
+    assert engine.respond("POST", "/v3/memories/add/", "", headers, body).status == status
+    with engine.store.read() as connection:
+        stored = connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
+    assert stored == (status == 200)
+    # With a key it is the key that counts.
+    _, text = access.create(engine.store, "red", "", clock.now())
+    with_key = {**headers, "authorization": f"Token {text}"}
+    assert engine.respond("GET", "/v1/ping/", "", with_key, b"").status == 200
+
+
+def test_a_key_of_the_store_opens_its_own_project_also_as_the_servers_own(tmp_path):
+    path = tmp_path / "store.db"
+    with closing(Store(path)) as store:
+        _, text = access.create(store, "red", "", clock.now())
+    with closing(Engine(path, served=True, api_key=text)) as engine:
+        assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[1]["project_id"] == "red"
+
+
+@pytest.mark.parametrize("action", [["list"], ["revoke", "00000000"]])
+def test_a_mistyped_store_is_not_made(tmp_path, action):
+    done = command("keys", *action, "--store", tmp_path / "mistyped.db")
+
+    assert (done.returncode, "there is no store" in done.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["keys", "create", "--store", ":memory:"],
+        ["keys", "create", "--store", "x.db", "--name", "two\nlines"],
+        ["serve", "--store", ":memory:"],
+        ["serve", "--store", "x.db", "--port", "99999"],
+    ],
+    ids=str,
+)
+def test_what_can_only_be_a_mistake_is_said_to_be_one(tmp_path, arguments):
+    done = command(*arguments, cwd=tmp_path)
+
+    assert (done.returncode, "needed" in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_store_is_its_owners_alone(tmp_path):
+    with closing(Store(tmp_path / "store.db")) as store:
+        access.create(store, "red", "", clock.now())
+        modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}

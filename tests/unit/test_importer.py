@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mem0_exports import Client, F
+from mem0_exports.local import memories
 from mem0_exports.local.importer import BadLine, import_lines
 from mem0_exports.local.store import Store
 from tests import stores
@@ -157,3 +158,33 @@ def test_more_lines_than_one_batch(store):
 
     assert import_lines(store, iter(many)).added == 2500
     assert [found["memory"] for found in stored(store)] == [str(number) for number in range(2500)]
+
+
+def test_what_is_stored_at_once_is_not_large(store, monkeypatch):
+    from mem0_exports.local import importer
+
+    at_once = []
+    import_rows = memories.import_rows
+
+    def watched(store, project, rows):
+        at_once.append(len(rows))
+        return import_rows(store, project, rows)
+
+    monkeypatch.setattr(memories, "import_rows", watched)
+    monkeypatch.setattr(importer, "_BATCH_BYTES", 300)
+    assert import_lines(store, lines(*({**RECORD, "memory": str(n) * 100} for n in range(6)))).added == 6
+
+    assert max(at_once) <= 2
+
+
+def test_of_many_bad_lines_the_first_are_named_and_all_are_counted(store):
+    done = import_lines(store, (b"{}" for _ in range(1500)))
+
+    assert (done.bad_count, len(done.bad), done.bad[-1].number) == (1500, 1000, 1000)
+
+
+def test_a_line_that_no_request_could_be_is_refused(store):
+    done = import_lines(store, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
+
+    assert (done.added, [bad.number for bad in done.bad]) == (1, [1])
+    assert "longer than 10 MB" in done.bad[0].reason

@@ -328,3 +328,43 @@ def test_a_lease_begins_when_a_part_is_written_however_long_that_took(store, mon
     worker._Run(store, job, lambda: clock[0], worker.Stop()).put(0, b"1")
 
     assert jobs.claim(store, clock[0]) is None
+
+
+def test_an_export_that_has_expired_is_not_made_any_more(store):
+    new_job(store, "e-1", kept=timedelta(hours=1))
+
+    assert jobs.claim(store, START + timedelta(hours=1)) is None
+    assert jobs.claim(store, START + timedelta(minutes=59)).id == "e-1"
+
+
+def test_a_fault_of_the_store_that_will_not_pass_fails_the_job_at_once(store):
+    """A row that is damaged: no other attempt would read it."""
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE memories SET metadata = '{no json'")
+    new_job(store)
+
+    worker.run(store, jobs.claim(store, START), lambda: START)
+
+    assert (row(store)["state"], row(store)["attempt"]) == ("FAILED", 1)
+    assert row(store)["reason"] == "internal error: OperationalError"
+
+
+def test_memories_are_read_in_batches_that_are_not_large(store, monkeypatch):
+    monkeypatch.setattr(memories, "_BATCH_LETTERS", 1000)
+    many = [
+        {"id": f"n-{n}", "memory": "x" * length, "user_id": "mara"} for n, length in enumerate((400, 500, 600, 5000, 1))
+    ]
+    stores.put(store, *many, now=START)
+
+    batches = list(memories.through(store, HOME, F.user_id == "mara", START))
+
+    assert [batch.size for batch in batches] == [2, 1, 1, 1]
+    assert [each["memory"] for batch in batches for each in batch.records()] == [each["memory"] for each in many]
+
+
+def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
+    from mem0_exports.local import store as module
+
+    monkeypatch.setattr(module.sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(ConfigurationError, match=r"a store needs 3\.35\.0 or newer"):
+        Store(":memory:")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import re
 import secrets
 
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -22,6 +24,7 @@ from mem0_exports.local.tables import HOME, keys
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mem0_exports.local.store import Store
@@ -48,7 +51,7 @@ class Everybody:
     def __init__(self, project: str = HOME) -> None:
         self.project = checked_project(project)
 
-    def project_of(self, _authorization: str) -> str | None:
+    def project_of(self, _headers: Mapping[str, str]) -> str | None:
         """The project."""
         return self.project
 
@@ -72,9 +75,9 @@ class Keys:
         with self._store.read() as connection:
             return connection.execute(sa.select(keys.c.id).limit(1)).first() is not None
 
-    def project_of(self, authorization: str) -> str | None:
-        """The project that the header of a request opens, or None."""
-        scheme, _, key = authorization.partition(" ")
+    def project_of(self, headers: Mapping[str, str]) -> str | None:
+        """The project that a request with these headers opens, or None."""
+        scheme, _, key = headers.get("authorization", "").partition(" ")
         digest = _digest(key)
         own = self._own is not None and hmac.compare_digest(digest, self._own)
         found = _KEY.fullmatch(key)
@@ -85,11 +88,32 @@ class Keys:
                     sa.select(keys.c.project, keys.c.digest).where(keys.c.id == found[1], keys.c.revoked_us.is_(None))
                 ).first()
         stored = hmac.compare_digest(digest, _NOBODY if row is None else row.digest)
-        if scheme == "Token" and own:
-            return HOME
         if scheme == "Token" and stored and row is not None:
             return str(row.project)
-        return None if self.needed else HOME
+        if scheme == "Token" and own:
+            return HOME
+        return HOME if not self.needed and from_this_machine(headers) else None
+
+
+def from_this_machine(headers: Mapping[str, str]) -> bool:
+    """Whether a request that carries no key was meant for a server on this machine, by somebody on this machine.
+
+    Browsers let any web page send requests here, and a name of its owner's may lead here. They say so.
+    """
+    host = headers.get("host")
+    if host is not None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        return False
+    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return False
+    return headers.get("origin") in {None, f"http://{host}"}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address leads to this machine and no other."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _digest(key: str) -> bytes:

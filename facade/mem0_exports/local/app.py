@@ -77,15 +77,18 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
         if unread:  # what is left of a body would be taken for the next request
             more["connection"] = "close"
         more |= found.headers
+        chunks = _Chunks(found.body)
         response: Response
         if isinstance(found.body, bytes) and len(found.body) <= _CHUNK:
             response = Response(found.body, found.status, more, media_type="application/json")
         else:
             if isinstance(found.body, bytes):
                 more["content-length"] = str(len(found.body))
-            response = StreamingResponse(_chunks(found.body), found.status, more, media_type="application/json")
-        await response(scope, receive, send)
-        log.write(found.status)
+            response = StreamingResponse(chunks, found.status, more, media_type="application/json")
+        try:
+            await response(scope, receive, send)
+        finally:
+            log.write(None if chunks.begun and not chunks.whole else found.status)
 
     # No routes: the engine itself knows which paths and methods there are.
     return Router(redirect_slashes=False, default=answer)
@@ -102,19 +105,27 @@ class _RequestLog:
         self._started = time.perf_counter()
 
     def write(self, status: int | None) -> None:
-        """Write it, once the answer is sent; None where the client did not wait for one."""
+        """Write it, once the answer is sent; None where it was not sent, or not whole."""
         ms = round((time.perf_counter() - self._started) * 1000, 1)
         fields = {"event": "request", "method": self._method, "path": self._path, "status": status, "ms": ms}
         fields |= {"project": self.project, "request_id": self.id}
         _log.info("%s %s %s", self._method, self._path, status, extra={"fields": fields})
 
 
-async def _chunks(body: bytes | Iterator[bytes]) -> AsyncIterator[bytes]:
+class _Chunks:
     """A long answer bit by bit, for a client that reads slowly is not to look like one that does not read."""
-    # Each piece is read in a thread.
-    async for piece in iterate_in_threadpool([body] if isinstance(body, bytes) else body):
-        for start in range(0, len(piece), _CHUNK):
-            yield piece[start : start + _CHUNK]
+
+    def __init__(self, body: bytes | Iterator[bytes]) -> None:
+        self._body = body
+        self.begun = self.whole = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Each piece is read in a thread."""
+        self.begun = True
+        async for piece in iterate_in_threadpool([self._body] if isinstance(self._body, bytes) else self._body):
+            for start in range(0, len(piece), _CHUNK):
+                yield piece[start : start + _CHUNK]
+        self.whole = True
 
 
 async def _body(request: Request) -> bytes:

@@ -116,7 +116,7 @@ class Engine:
         if method not in methods:
             return _not_allowed(method, methods)
         operation = methods[method]
-        project = self._with_the_store(operation, lambda: self.access.project_of(headers.get("authorization", "")))
+        project = self._with_the_store(operation, lambda: self.access.project_of(headers))
         if isinstance(project, Answer):
             return project
         if project is None:

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from mem0_exports.local.store import Store
 
 BATCH: Final = 5000
-"""Lines that are stored at once."""
+"""Lines that are stored at once, at most."""
+
+_BATCH_BYTES: Final = 8_000_000
+"""Bytes of lines that are stored at once, but for the last of them."""
+
+_LONGEST_LINE: Final = 10 * 1024 * 1024
+"""Bytes, as the body of a request."""
+
+_NAMED: Final = 1000
+"""Bad lines that are named; the others are counted."""
 
 _TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
 _KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
@@ -48,6 +57,9 @@ class Imported:
     known: int = 0
     """Records that were there already."""
     bad: list[BadLine] = attrs.field(factory=list)
+    """The first thousand lines that were not imported."""
+    bad_count: int = 0
+    """How many lines were not imported."""
 
 
 def import_lines(
@@ -69,9 +81,16 @@ def import_lines(
         done.known += outcomes.count("known")
         for row, number, outcome in zip(rows, numbers, outcomes, strict=True):
             if outcome is None:
-                done.bad.append(BadLine(number, f"id: {row['id']} is the id of another memory"))
+                refuse(number, f"id: {row['id']} is the id of another memory")
         rows.clear()
         numbers.clear()
+
+    def refuse(number: int, reason: str) -> None:
+        done.bad_count += 1
+        if len(done.bad) < _NAMED:
+            done.bad.append(BadLine(number, reason))
+
+    size = 0
 
     for number, given in enumerate(lines, 1):
         line = given.removeprefix(b"\xef\xbb\xbf") if number == 1 else given
@@ -82,9 +101,11 @@ def import_lines(
             rows.append(memories.row_for(record, project, "" if record.get("id") else str(new_id()), now()))
             numbers.append(number)
         except (_BadRecord, FilterError) as error:
-            done.bad.append(BadLine(number, str(error)))
-        if len(rows) >= BATCH:
+            refuse(number, str(error))
+        size += len(line)
+        if len(rows) >= BATCH or size >= _BATCH_BYTES:
             flush()
+            size = 0
     flush()
     done.bad.sort(key=lambda bad: bad.number)
     return done
@@ -95,6 +116,8 @@ class _BadRecord(ValueError):
 
 
 def _record(line: bytes) -> dict[str, Any]:
+    if len(line) > _LONGEST_LINE:
+        raise _BadRecord(f"the line is longer than {_LONGEST_LINE // 1024 // 1024} MB")
     try:
         record = json_text.read(line)
     except ValueError as error:

@@ -147,7 +147,7 @@ def _pieces(store: Store, seq: int, export_id: str, frame: list[str | int]) -> I
 def claim(store: Store, now: datetime) -> Job | None:
     """Take the job that has waited longest, or None."""
     moment = clock.microseconds(now)
-    due = exports.c.available_us <= moment
+    due = sa.and_(exports.c.available_us <= moment, exports.c.expires_us > moment)
     with store.read() as connection:  # most of the time there is none, and asking keeps no other writer waiting
         if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:
             return None

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from sqlalchemy.exc import DataError
-
 from mem0_exports import _times
 from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.local import clock
@@ -31,7 +29,10 @@ if TYPE_CHECKING:
     from mem0_exports.local.store import Store
 
 _BATCH: Final = 2000
-"""Memories read at once when all that match are gone through."""
+"""Memories read at once, at most, when all that match are gone through."""
+
+_BATCH_LETTERS: Final = 4_000_000
+"""Letters of their texts and metadata read at once, unless it is a single memory that has more."""
 
 _KINDS: Final = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
 
@@ -194,16 +195,22 @@ class Batch:
         with self._store.read() as connection:
             return connection.exec_driver_sql(f"{query} {_CHOSEN}", (*values, chosen)).one()
 
+    def in_pieces(self) -> Iterator[Batch]:
+        """Them in one batch, or in several where it would be large."""
+        (text,) = self._ask("SELECT json_group_array(length(memory) + coalesce(length(metadata), 0))")
+        lengths = orjson.loads(text)
+        first = total = 0
+        for index, length in enumerate(lengths):
+            if total and total + length > _BATCH_LETTERS:
+                yield Batch(self._store, self._seqs[first:index])
+                first, total = index, 0
+            total += length
+        yield Batch(self._store, self._seqs[first:]) if first else self
+
     def records(self, fields: Collection[str] = FIELDS) -> list[dict[str, Any]]:
         """Them as records with these fields."""
-        try:
-            # One text for all of them: so the database does for each what Python would take longer for.
-            (text,) = self._ask(f"SELECT json_group_array(json_array({', '.join(_WRITTEN[name] for name in fields)}))")
-        except DataError:  # more than the database can put into one text
-            if self.size == 1:
-                raise
-            halves = self._seqs[: self.size // 2], self._seqs[self.size // 2 :]
-            return [record for half in halves for record in Batch(self._store, half).records(fields)]
+        # One text for all of them: so the database does for each what Python would take longer for.
+        (text,) = self._ask(f"SELECT json_group_array(json_array({', '.join(_WRITTEN[name] for name in fields)}))")
         return [dict(zip(fields, values, strict=True)) for values in load(text)]
 
     def objects(self, places: Mapping[str, Place]) -> str | None:
@@ -226,10 +233,7 @@ class Batch:
         absent += ["metadata ->> ? IS NULL" for own, _ in places.values() if own is None]
         paths = [f'$."{key}"' for own, key in places.values() if own is None]
         query = f"SELECT sum({' OR '.join(absent)}), json_group_array(json_object({', '.join(pairs)}))"
-        try:
-            lacking, text = self._ask(query, *paths, *values)
-        except DataError:
-            return None
+        lacking, text = self._ask(query, *paths, *values)
         return None if lacking else text[1:-1]
 
 
@@ -248,7 +252,7 @@ def through(store: Store, project: str, filters: Filter, now: datetime) -> Itera
     with store.read() as connection:
         seqs = array("q", orjson.loads(connection.scalar(sa.select(sa.func.json_group_array(ordered.c.seq))) or "[]"))
     for start in range(0, len(seqs), _BATCH):
-        yield Batch(store, seqs[start : start + _BATCH])
+        yield from Batch(store, seqs[start : start + _BATCH]).in_pieces()
 
 
 def record_of(row: Sequence[Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import math
 import signal
 import socket
@@ -15,7 +14,7 @@ import uvicorn
 
 from mem0_exports.errors import ConfigurationError
 from mem0_exports.local import logs
-from mem0_exports.local.access import Keys
+from mem0_exports.local.access import Keys, is_loopback
 from mem0_exports.local.app import Impatient, build
 from mem0_exports.local.engine import Engine
 from mem0_exports.local.store import Store
@@ -36,7 +35,7 @@ def serve(
     and there is no key.
     """
     keyless = api_key is None and not _has_keys(store)
-    if keyless and not _is_loopback(host):
+    if keyless and not is_loopback(host):
         raise ConfigurationError(
             f"--host {host} lets other machines in, and there is no key: make one with `mem0-exports keys create`, or "
             "give --api-key, or set MEM0_API_KEY"
@@ -84,10 +83,3 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
     finally:
         for stop, handler in before.items():
             signal.signal(stop, handler)  # so that a second signal ends the wait for a job, which goes on later
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

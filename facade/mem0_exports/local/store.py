@@ -8,9 +8,11 @@ connection, which its users take in turn.
 from __future__ import annotations
 
 import contextlib
+import os
+import sqlite3
 import threading
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -24,10 +26,12 @@ from mem0_exports.local.migrations import migrate
 
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from collections.abc import Iterator
     from pathlib import Path
+
+
+_OLDEST: Final = (3, 35, 0)
+"""The first SQLite that gives back what it has changed."""
 
 
 class Store:
@@ -38,7 +42,16 @@ class Store:
         self._closed = False
         if not self.path:
             raise ConfigurationError("the path of a store is not empty; ':memory:' keeps it in memory")
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise ConfigurationError(
+                f"this Python has SQLite {sqlite3.sqlite_version}, and a store needs {'.'.join(map(str, _OLDEST))} or newer"
+            )
         in_memory = self.path == ":memory:"
+        if not in_memory:
+            with contextlib.suppress(
+                OSError
+            ):  # SQLite says better what is wrong; it gives its other files the same mode
+                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         self._turn: contextlib.AbstractContextManager[Any] = (
             threading.RLock() if in_memory else contextlib.nullcontext()
         )

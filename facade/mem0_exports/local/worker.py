@@ -7,7 +7,8 @@ import threading
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mem0_exports._filter_documents import parse
 from mem0_exports._filter_rules import CAREFUL
@@ -67,7 +68,7 @@ class _Run:
             raise _HandBack
         moment = self.now()
         if clock.microseconds(moment) - self._renewed >= jobs.LEASE // 4:
-            jobs.renew(self.store, self.job, moment)
+            self.insist(lambda: jobs.renew(self.store, self.job, moment))
             self._renewed = clock.microseconds(moment)
 
     def put(self, place: int, items: bytes) -> None:
@@ -92,10 +93,10 @@ class _Run:
         while True:
             try:
                 write()
-            except OperationalError as error:
-                if self._stop.soon.is_set():
+            except SQLAlchemyError as error:
+                if self._stop.soon.is_set() or not _passes(error):
                     raise
-                _log.warning("the store cannot be written, trying again: %s", error.orig)
+                _log.warning("the store cannot be written, trying again: %s", getattr(error, "orig", error))
                 self._stop.soon.wait(_LOOK)
             else:
                 return
@@ -112,7 +113,7 @@ def run(store: Store, job: Job, now: Callable[[], datetime], stop: Stop | None =
     work = _Run(store, job, now, stop or Stop())
     try:
         if job.attempt > 1:
-            jobs.clear(store, job, started)
+            work.insist(lambda: jobs.clear(store, job, started))
         frame, report = extract(job.schema, work.batches(), work, instructions=job.instructions)
     except Unfillable as error:
         reason, text = str(error), error.report.to_json()
@@ -121,14 +122,23 @@ def run(store: Store, job: Job, now: Callable[[], datetime], stop: Stop | None =
     except _HandBack:
         jobs.hand_back(store, job, now())
         _note(job, "handed back", now() - started)
-    except (jobs.Fenced, SQLAlchemyError, KeyboardInterrupt, SystemExit):
-        raise  # no fault of the job: it is tried again
-    except BaseException as error:  # noqa: BLE001 -- a panic of native code is no Exception, and would come again
+    except (jobs.Fenced, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        if isinstance(error, SQLAlchemyError) and _passes(error):
+            raise  # no fault of the job: it is tried again
         _log.exception("export %s failed", job.id)
         jobs.fail(store, job, f"internal error: {type(error).__name__}")
     else:
         work.insist(lambda: jobs.finish(store, job, frame, report.to_json()))
         _note(job, "done", now() - started, memories=report.memories)
+
+
+def _passes(error: SQLAlchemyError) -> bool:
+    """Whether the store may work again by itself: it was held by another process, or its disk is full."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
+    return any(word in str(error.orig) for word in ("locked", "busy", "full", "I/O", "readonly"))
 
 
 def _note(job: Job, event: str, took: timedelta, **more: Any) -> None:
