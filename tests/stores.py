@@ -8,7 +8,7 @@ from typing import Any
 
 from mem0_exports.local import clock, memories
 from mem0_exports.local.extract import Report, extract
-from mem0_exports.local.extract.parts import Place
+from mem0_exports.local.extract.parts import Place, Written
 from mem0_exports.local.json_text import dump, load
 from mem0_exports.local.store import Store
 from mem0_exports.local.tables import HOME
@@ -36,14 +36,17 @@ class Listed:
     def records(self, fields: Collection[str]) -> list[dict[str, Any]]:
         return [{name: each[name] for name in fields} for each in self._records]
 
-    def objects(self, places: dict[str, Place]) -> str | None:
+    def objects(self, places: dict[str, Place]) -> Written | None:
         made = [
             {name: each[own] if own else (each["metadata"] or {}).get(key) for name, (own, key) in places.items()}
             for each in self._records
         ]
-        if any(value is None for each in made for value in each.values()) or "[" in str(self._records):
+        if "[" in str(self._records):
             return None
-        return dump(made).decode()[1:-1]
+        lacking = [
+            (index, self._records[index]["metadata"]) for index, each in enumerate(made) if None in each.values()
+        ]
+        return Written(dump(made).decode()[1:-1], lacking)
 
 
 class Kept:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mem0_exports import _times
 from mem0_exports._filter_tree import ENTITY_FIELDS
 from mem0_exports.local import clock
+from mem0_exports.local.extract.parts import Written
 from mem0_exports.local.json_text import dump, load
 from mem0_exports.local.match import clause
 from mem0_exports.local.tables import memories
@@ -213,32 +214,33 @@ class Batch:
         (text,) = self._ask(f"SELECT json_group_array(json_array({', '.join(_WRITTEN[name] for name in fields)}))")
         return [dict(zip(fields, values, strict=True)) for values in load(text)]
 
-    def objects(self, places: Mapping[str, Place]) -> str | None:
-        """Them as JSON objects with commas between them: for each name what stands at a place of each memory.
+    def objects(self, places: Mapping[str, Place]) -> Written | None:
+        """Them as JSON objects: for each name what stands at a place of each memory, or null.
 
-        None where one of them has nothing there, or may have a list among its metadata. The database writes the text,
-        if it can: before SQLite 3.38 it cannot, and this is always None.
+        None where one of them may have a list among its metadata. The database writes the text, if it can: before
+        SQLite 3.38 it cannot, and this is always None.
         """
         if sqlite3.sqlite_version_info < (3, 38):
             return None
-        pairs, absent, values = [], ["instr(metadata, '[') > 0"], []
-        for name, (own, key) in places.items():
-            if own is not None:
-                pairs.append(f"?, {_WRITTEN[own]}")
-                values.append(name)
-                absent.append(f"{own} IS NULL")
-            else:
-                pairs.append("?, metadata -> ?")
-                values += [name, f'$."{key}"']
-        absent += ["metadata ->> ? IS NULL" for own, _ in places.values() if own is None]
-        paths = [f'$."{key}"' for own, key in places.values() if own is None]
-        query = f"SELECT sum({' OR '.join(absent)}), json_group_array(json_object({', '.join(pairs)}))"
-        lacking, text = self._ask(query, *paths, *values)
-        return None if lacking else text[1:-1]
+        pairs = ["?, metadata -> ?" if own is None else f"?, {_WRITTEN[own]}" for own, _ in places.values()]
+        absent = ["metadata ->> ? IS NULL" if own is None else f"{own} IS NULL" for own, _ in places.values()]
+        keys = [f'$."{key}"' for own, key in places.values() if own is None]
+        named = [value for name, (own, key) in places.items() for value in ([name] if own else [name, f'$."{key}"'])]
+        some_absent = " OR ".join(absent)
+        lists, text, lacking = self._ask(
+            "SELECT sum(instr(metadata, '[') > 0), "
+            f"json_group_array(json_object({', '.join(pairs)})), "
+            f"json_group_array(json_array(chosen.key, json(metadata))) FILTER (WHERE {some_absent})",
+            *named,
+            *keys,
+        )
+        return None if lists else Written(text[1:-1], load(lacking))
 
 
 # A cross join keeps its order: that of the list.
-_CHOSEN: Final = "FROM (SELECT value FROM json_each(?)) AS chosen CROSS JOIN memories ON memories.seq = chosen.value"
+_CHOSEN: Final = (
+    "FROM (SELECT key, value FROM json_each(?)) AS chosen CROSS JOIN memories ON memories.seq = chosen.value"
+)
 
 
 def through(store: Store, project: str, filters: Filter, now: datetime) -> Iterator[Batch]:

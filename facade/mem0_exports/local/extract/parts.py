@@ -18,6 +18,15 @@ class Place(NamedTuple):
     key: str | None = None
 
 
+class Written(NamedTuple):
+    """Memories as JSON objects, written somewhere else."""
+
+    text: str
+    """The objects, with commas between them."""
+    lacking: list[tuple[int, dict[str, Any] | None]]
+    """Those that have a null where a memory has nothing: which they are, and the metadata of the memory."""
+
+
 class Batch(Protocol):
     """Some of the memories, oldest first."""
 
@@ -30,10 +39,10 @@ class Batch(Protocol):
         """Them as records, with these fields and perhaps others."""
         ...
 
-    def objects(self, places: Mapping[str, Place]) -> str | None:
-        """Them as JSON objects with commas between them: for each name what stands at a place of each memory.
+    def objects(self, places: Mapping[str, Place]) -> Written | None:
+        """Them as JSON objects: for each name what stands at a place of each memory, or null.
 
-        None where one of them has nothing there, or may have a list among its metadata.
+        None where one of them may have a list among its metadata, or where it cannot be done.
         """
         ...
 

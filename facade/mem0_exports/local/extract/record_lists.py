@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.local.extract.fields import MISSING, TRACED, Field, misfit
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mem0_exports.local.extract.lookup import Steps
-    from mem0_exports.local.extract.parts import Batch, Parts, Place
+    from mem0_exports.local.extract.parts import Batch, Parts, Place, Written
 
 _MOST_KEPT: Final = 2000
 """Records that are kept in memory before they go into parts."""
@@ -99,16 +100,51 @@ class RecordList(Field):
 
     def see_as_written(self, batch: Batch) -> bool:
         """Take a whole batch as the database writes it; False where that cannot be done."""
-        if self._written is None or self._lists or len(self.memory_ids) < TRACED:
+        places = self._written
+        if places is None or self._lists or len(self.memory_ids) < TRACED:
             return False  # the report names the first memories, which the database does not
-        text = batch.objects(self._written)
-        if text is None or not (self._certain or self.shape.accepts(load(f"[{text}]"))):
+        written = batch.objects(places)
+        taken = written is not None and (
+            self._take_lacking(written, places) if written.lacking else self._take_whole(written)
+        )
+        if not taken:
             self._in_vain += 1
             if self._in_vain == _MOST_IN_VAIN:
                 self._written = None
             return False
+        return True
+
+    def _take_whole(self, written: Written) -> bool:
+        """Take records that have all values; False where one of them does not fit as it is."""
+        if not self._certain and not self.shape.accepts(load(f"[{written.text}]")):
+            return False
         self._flush()
-        self._put(text.encode())
+        self._put(written.text.encode())
+        return True
+
+    def _take_lacking(self, written: Written, places: dict[str, Place]) -> bool:
+        """Take records of which some have null for nothing; False where that is not all there is to say of one."""
+        records = load(f"[{written.text}]")
+        absent: Counter[int] = Counter()
+        for position, metadata in written.lacking:
+            record = records[position]
+            steps = self._plans.of({"metadata": metadata}).steps
+            for index, name in enumerate(places):
+                if record[name] is None:
+                    elsewhere = any((step.own, step.key) != places[name] for step in steps[index])
+                    if elsewhere or self._absent[index] is not MISSING:
+                        return False  # it may have something under another name, or has to have something
+                    del record[name]
+                    absent[index] += 1
+            if not record:
+                return False
+        if not self._certain and not self.shape.accepts(records):
+            return False
+        for index, times in sorted(absent.items()):
+            source = self._columns[index][0]
+            self.note(f"{self.name}[].{source.name}", source.absent, times)
+        self._records += records
+        self._flush_if_long()
         return True
 
     def result(self) -> Any:
