@@ -159,6 +159,59 @@ def told(report: str) -> Any:
     return found["memories"], gaps
 
 
+_any_scalar = {"type": ["string", "integer"]}
+_nullable = {"type": ["string", "integer", "null"]}
+
+
+@st.composite
+def _nearly_alike(draw) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A list whose values all fit, of memories that now and then lack one, or have it as null or spelled otherwise."""
+    names = draw(st.lists(st.sampled_from(["team", "score", "note", "run_id", "agent_id"]), unique=True, min_size=1))
+    columns = {name: draw(st.sampled_from([_any_scalar, _nullable, _any_scalar])) for name in names}
+    required = draw(st.lists(st.sampled_from(names), unique=True, max_size=1))
+    item = {"type": "object", "properties": columns, "required": required}
+    found = []
+    for number in range(draw(st.integers(2, 9))):
+        record = {"memory": f"m{number}", "user_id": "alex", "agent_id": "a", "run_id": "r"}
+        metadata = {"team": "red", "score": number, "note": "x"}
+        for name in draw(st.lists(st.sampled_from(names), max_size=2)):
+            other = draw(st.sampled_from(["absent", "null", name.title(), f"_{name}"]))
+            of = record if name in record else metadata
+            value = of.pop(name, None)
+            if other == "null":
+                metadata[name] = None
+            elif other != "absent":
+                metadata[other] = value
+        found.append({**record, "metadata": metadata})
+    return {"type": "object", "properties": {"items": {"type": "array", "items": item}}}, found
+
+
+@LIMITED
+@given(drawn=_nearly_alike())
+def test_values_that_are_lacking_are_looked_for_wherever_they_may_be(drawn):
+    schema, given_records = drawn
+    written = 0
+    objects = memories.Batch.objects
+
+    def watched(batch, places):
+        nonlocal written
+        written += 1
+        return objects(batch, places)
+
+    with closing(Store(":memory:")) as store:
+        stores.put(store, *given_records, now=NOW)
+        whole, report = made(store, schema)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(memories, "_BATCH", 3)
+            patched.setattr(record_lists, "TRACED", 0)
+            patched.setattr(memories.Batch, "objects", watched)
+            pieces, other_report = made(store, schema)
+
+    assert pieces == whole
+    assert told(other_report) == told(report)
+    assert written
+
+
 @pytest.mark.parametrize("version", [(3, 37, 2), sqlite3.sqlite_version_info], ids=["old", "this"])
 def test_the_database_writes_what_python_would(monkeypatch, version):
     """Own fields alone: all batches but the first are written by SQL, where it can, as is checked here too."""
