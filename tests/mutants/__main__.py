@@ -63,10 +63,9 @@ def chosen(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
 
 
 def hunt(
-    root: Path, mutants: Sequence[Mutant], suites: Sequence[Suite], *, jobs: int = 1, out: TextIO | None = None
+    root: Path, mutants: Sequence[Mutant], suites: Sequence[Suite], *, jobs: int = 1, out: TextIO = sys.stdout
 ) -> int:
     """Judge the mutants of the project at `root`, and write what comes of it; the exit code."""
-    out = out or sys.stdout
     stale = [f"{each.name}: {why}" for each in mutants if (why := problem(each, root)) is not None]
     if stale:
         print("stale: the project has changed, and these have to change with it", *stale, sep="\n  ", file=out)
@@ -75,17 +74,18 @@ def hunt(
     verdicts: list[Verdict] = []
     try:
         with Runner(root, suites) as runner, ThreadPoolExecutor(jobs) as pool:
-            runner.check_imports()
-            for _ in pool.map(runner.baseline, [each for each in suites if each.quick]):
-                pass
-            print(f"without any mutant the quick suites pass ({time.monotonic() - begun:.0f} s)", file=out, flush=True)
-            waiting = [pool.submit(runner.judge, mutant) for mutant in mutants]
             try:
-                for done in as_completed(waiting):
+                runner.check_imports()
+                for _ in pool.map(runner.baseline, [each for each in suites if each.quick]):
+                    pass
+                seconds = time.monotonic() - begun
+                print(f"without any mutant the quick suites pass ({seconds:.0f} s)", file=out, flush=True)
+                for done in as_completed([pool.submit(runner.judge, mutant) for mutant in mutants]):
                     verdicts.append(done.result())
                     print(row(verdicts[-1]), file=out, flush=True)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                runner.stop()
                 raise
     except Unsound as error:
         print(f"nothing can be said: {error}", file=out)

@@ -73,6 +73,8 @@ class Runner:
     def __init__(self, root: Path, suites: Sequence[Suite], *, longest_suite: float = LONGEST_SUITE) -> None:
         self.suites = tuple(suites)
         self._longest = longest_suite
+        self._running: set[int] = set()
+        self._stopped = False
         self._place = Path(tempfile.mkdtemp(prefix="mutants-"))
         self._unchanged = self._place / "unchanged"
         copy(root, self._unchanged)
@@ -82,6 +84,12 @@ class Runner:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._place, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End what is running, and start nothing more; for another thread."""
+        self._stopped = True
+        for group in list(self._running):
+            _end(group)
 
     def check_imports(self) -> None:
         """Unsound unless what is imported in the copy is the copy's."""
@@ -155,6 +163,8 @@ class Runner:
 
     def _run(self, project: Path, arguments: Sequence[str]) -> tuple[int, str] | None:
         """The exit status and the output of Python in the project; None where it takes too long."""
+        if self._stopped:
+            raise Unsound("it was stopped")
         found = [str(project / name) for name in ROOTS]
         tools = str(Path(sys.executable).parent)  # the generator calls others by name
         environment = {
@@ -175,12 +185,16 @@ class Runner:
                 start_new_session=True,  # so that its children can be ended with it
             ) as process,
         ):
+            self._running.add(process.pid)
             try:
                 status = process.wait(timeout=self._longest)
             except subprocess.TimeoutExpired:
                 return None
             finally:
+                self._running.discard(process.pid)
                 _end(process.pid)
+            if self._stopped:
+                raise Unsound("it was stopped")
             output.seek(0)
             return status, output.read().decode("utf-8", "replace")
 
