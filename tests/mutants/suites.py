@@ -43,7 +43,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "_answers": ("tests/unit/test_answers.py",),
     "_connection": ("tests/unit/test_drive.py", "tests/unit/test_client.py"),
     "_deadlines": ("tests/unit/test_deadlines.py",),
-    "_drive": ("tests/unit/test_drive.py",),
+    "_drive": ("tests/unit/test_drive.py", "tests/unit/test_deadlines.py"),
     "_export_flows": ("tests/unit/test_export_flows.py", "tests/unit/test_ledger.py"),
     "_filter_documents": _FILTERS,
     "_filter_tree": _FILTERS,
@@ -68,12 +68,13 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "json_text": ("tests/unit/test_hostile.py", "tests/unit/test_engine.py"),
     "ledger": ("tests/unit/test_ledger.py",),
     "lookup": ("tests/unit/test_extract.py",),
+    "memories": ("tests/unit/test_access.py", "tests/unit/test_importer.py", "tests/congruence/test_client.py"),
     "match": ("tests/properties/test_filters_as_sql.py",),
-    "operations": ("tests/unit/test_engine.py", "tests/congruence/test_client.py"),
-    "record_lists": ("tests/unit/test_extract.py",),
+    "operations": ("tests/unit/test_engine.py", "tests/unit/test_access.py", "tests/congruence/test_client.py"),
+    "record_lists": ("tests/unit/test_extract.py", "tests/properties/test_long_exports.py"),
     "run": ("tests/unit/test_extract.py",),
     "schemas": ("tests/unit/test_schemas.py",),
-    "worker": ("tests/unit/test_jobs.py",),
+    "worker": ("tests/unit/test_jobs.py", "tests/properties/test_long_exports.py"),
 }
 """By the stem of a module, or the whole path."""
 
