@@ -43,7 +43,7 @@ def query(address):
 @pytest.mark.parametrize("size", range(1, 9))
 @pytest.mark.parametrize("operation", PATHS)
 def test_pages_are_the_list_cut_into_pieces(engine, operation, size):
-    items = [item for item in page(engine, operation, 1, 200)[1]["results"]]
+    items = page(engine, operation, 1, 200)[1]["results"]
     found, number = [], 0
     while True:
         number += 1
