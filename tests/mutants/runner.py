@@ -169,6 +169,7 @@ class Runner:
         tools = str(Path(sys.executable).parent)  # the generator calls others by name
         environment = {
             **os.environ,
+            "NO_SHRINK": "1",  # tests/conftest.py
             "PYTHONPATH": os.pathsep.join(found),
             "PATH": os.pathsep.join([tools, os.environ.get("PATH", "")]),
         }

@@ -122,6 +122,37 @@ def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
     assert [each["memory"] for each in listed["results"]] == wanted
 
 
+def test_what_is_left_out_of_a_request_means_its_default(engine):
+    spec = json.loads(files("mem0_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    for number in range(3):
+        messages = [{"role": "user", "content": f"n{number}-{each}"} for each in range(50)]
+        body = {"messages": messages, "infer": False, "user_id": "many"}
+        assert (
+            ask(engine, "/v3/memories/add/", {**body, **({"expiration_date": "2020-01-01"} if number else {})})[0]
+            == 200
+        )
+    defaults = [
+        (path, where, name, node["default"])
+        for path in ("/v3/memories/", "/v1/entities/")
+        for where, named in (
+            ("query", {each["name"]: each["schema"] for each in spec["components"]["parameters"].values()}),
+            ("body", spec["components"]["schemas"]["ListMemoriesRequest"]["properties"] if "v3" in path else {}),
+        )
+        for name, node in named.items()
+        if "default" in node
+    ]
+    assert len(defaults) == 5
+    for path, where, name, default in defaults:
+        body = {"filters": {"user_id": "many"}} if "v3" in path else b""
+        given = {**body, name: default} if where == "body" else body
+        method = "POST" if body else "GET"
+
+        plain = ask(engine, path, body, method=method)
+
+        assert ask(engine, path, given, f"{name}={default}" if where == "query" else "", method=method) == plain
+        assert plain[0] == 200
+
+
 def test_large_filters_are_answered_or_refused_and_never_break_the_store(engine):
     def status(filters):
         return ask(engine, "/v3/memories/", {"filters": filters})[0]
