@@ -64,11 +64,11 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "clock": ("tests/unit/test_importer.py", "tests/properties/test_times.py"),
     "engine": ("tests/unit/test_engine.py", "tests/unit/test_app.py"),
     "exports": ("tests/unit/test_client.py",),
-    "fields": ("tests/unit/test_extract.py",),
+    "fields": ("tests/unit/test_extract.py", "tests/properties/test_reports.py"),
     "filters": ("tests/unit/test_filters.py",),
     "fit": ("tests/unit/test_extract.py",),
     "importer": ("tests/unit/test_importer.py",),
-    "jobs": ("tests/unit/test_jobs.py",),
+    "jobs": ("tests/unit/test_jobs.py", "tests/properties/test_job_states.py"),
     "json_sql": ("tests/properties/test_filters_as_sql.py",),
     "json_text": ("tests/unit/test_hostile.py", "tests/unit/test_engine.py"),
     "ledger": ("tests/unit/test_ledger.py",),
@@ -89,7 +89,11 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "record_lists": ("tests/unit/test_extract.py", "tests/properties/test_long_exports.py"),
     "run": ("tests/unit/test_extract.py",),
     "schemas": ("tests/unit/test_schemas.py",),
-    "worker": ("tests/unit/test_jobs.py", "tests/properties/test_long_exports.py"),
+    "worker": (
+        "tests/unit/test_jobs.py",
+        "tests/properties/test_job_states.py",
+        "tests/properties/test_long_exports.py",
+    ),
 }
 """By the stem of a module, or the whole path."""
 
