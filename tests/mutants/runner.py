@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOTS: Final = ("facade", "generated")
 """Folders of the project that modules are imported from."""
 
-LONGEST_TEST: Final = 150
+LONGEST_TEST: Final = 100
 """Seconds for one test: what hangs has noticed something."""
 
 LONGEST_SUITE: Final = 900.0
@@ -73,6 +73,8 @@ class Runner:
     def __init__(self, root: Path, suites: Sequence[Suite], *, longest_suite: float = LONGEST_SUITE) -> None:
         self.suites = tuple(suites)
         self._longest = longest_suite
+        self._confirmed: set[str] = set()
+        """Tests that are known to pass without any mutant."""
         self._running: set[int] = set()
         self._stopped = False
         self._place = Path(tempfile.mkdtemp(prefix="mutants-"))
@@ -136,8 +138,11 @@ class Runner:
             return
         test = failure.test if "::" in failure.test else suite.paths[0]
         for path in (test, test.partition("::")[0]):
+            if path in self._confirmed:
+                return
             done = self._pytest(self._unchanged, (path,))
             if done is not None and done[0] == 0:
+                self._confirmed.add(path)
                 return
             if done is None or done[0] not in {4, 5}:  # those say that there is no such test
                 break
