@@ -1,10 +1,13 @@
-"""What an export says of itself, held against a count by hand: what went in, from where, and what stayed out."""
+"""What an export is made of and says of itself, against a count by hand: what went in, from where, what stayed out."""
 
 from __future__ import annotations
+
+import pytest
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mem0_exports.sources import MEMORY_FIELDS
 from tests.stores import extracted
 
 
@@ -85,3 +88,42 @@ def test_a_single_value_is_the_newest_and_names_where_it_comes_from(history, bat
     if newest is not None:
         assert (type(data["a"]), data["a"]) == (type(newest[1]), newest[1])
         assert report.filled == {"a": [f"m-{newest[0]}"]}
+
+
+@LIMITED
+@given(
+    history=st.lists(st.one_of(st.integers(), st.sampled_from(["x", True, 0.5])), max_size=12), batch=st.integers(1, 5)
+)
+def test_records_and_a_count_are_right_however_the_batches_are_cut(history, batch):
+    item = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    count = {"type": "integer", "x-mem0-source": {"count": True}}
+    schema = {"type": "object", "properties": {"rows": {"type": "array", "items": item}, "n": count}}
+
+    data, report = extracted(schema, memories([{"a": each} for each in history]), batch=batch)
+
+    assert data["n"] == report.memories == len(history)
+    assert data.get("rows", []) == [{"a": each} for each in history if type(each) is int]
+
+
+@pytest.mark.parametrize("name", [name for name in MEMORY_FIELDS if name != "metadata"])
+@pytest.mark.parametrize("own", ["own", None])
+def test_a_field_of_the_memory_goes_before_metadata_of_its_name(name, own):
+    (memory,) = memories([{name: "beside"}])
+    schema = {"type": "object", "properties": {name: {}}}
+
+    data, _ = extracted(schema, [{**memory, name: own}] if name != "id" else [{**memory, name: own or "m"}])
+
+    assert data == {name: own or ("m" if name == "id" else "beside")}
+
+
+@LIMITED
+@given(
+    others=st.dictionaries(st.sampled_from(["y", "z", "é"]), scalars, max_size=3),
+    value=st.sampled_from([1, "1", 1.0]),
+)
+def test_an_object_keeps_the_keys_that_its_schema_does_not_name(others, value):
+    schema = {"type": "object", "properties": {"o": {"type": "object", "properties": {"x": {"type": "integer"}}}}}
+
+    data, _ = extracted(schema, memories([{"o": {"x": value, **others}}]))
+
+    assert data == {"o": {"x": 1, **others}}
