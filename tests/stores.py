@@ -41,7 +41,8 @@ class Listed:
             {name: each[own] if own else (each["metadata"] or {}).get(key) for name, (own, key) in places.items()}
             for each in self._records
         ]
-        if any(value is None for each in made for value in each.values()) or "[" in str(self._records):
+        lists = any("[" in str(each["metadata"]) for each in self._records)
+        if lists or any(value is None for each in made for value in each.values()):
             return None
         return dump(made).decode()[1:-1]
 
