@@ -136,7 +136,7 @@ MUTANTS: Final = (
         "the timeout of an awaited list is overlooked",
     ),
     Mutant(
-        "clients.async-closed-twice-open",
+        "clients.async-close-does-nothing",
         _DRIVE,
         "                await closing.aclose()\n",
         "                pass\n",
