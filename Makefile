@@ -14,7 +14,7 @@ SEED ?=
 ifneq ($(SEED),)
 export SEED
 endif
-export URL RATE TIMES
+export URL RATE TIMES ONLY SUITES JOBS
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
@@ -99,6 +99,10 @@ contract-long: $(READY) ## the same with ten times as many cases, from a random 
 .PHONY: conformance
 conformance: $(READY) ## the clients against the spec: every documented answer, every request; SEED=N, TIMES=N
 	@pytest tests/conformance $(if $(SEED),--hypothesis-seed=$(SEED))
+
+.PHONY: mutants
+mutants: $(READY) ## plant small faults, one at a time, and say which suite catches each; ONLY=, SUITES=, JOBS=
+	@python -m tests.mutants $(if $(ONLY),--only "$$ONLY") $(if $(SUITES),--suites "$$SUITES") $(if $(JOBS),--jobs "$$JOBS")
 
 .PHONY: bench
 bench: $(READY) ## speed, as ratios to named baselines; the engine with a million memories takes some ten minutes

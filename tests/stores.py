@@ -41,7 +41,7 @@ class Listed:
             {name: each[own] if own else (each["metadata"] or {}).get(key) for name, (own, key) in places.items()}
             for each in self._records
         ]
-        if "[" in str(self._records):
+        if any("[" in str(each["metadata"]) for each in self._records):
             return None
         lacking = [
             (index, self._records[index]["metadata"]) for index, each in enumerate(made) if None in each.values()

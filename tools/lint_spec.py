@@ -253,6 +253,23 @@ def required(document: Any) -> Iterator[Finding]:
                 yield Finding(f"{place}/required", "undocumented-required", problem, mend)
 
 
+def closed_requests(document: Any) -> Iterator[Finding]:
+    waiting = [operation.get("requestBody") for _, operation in operations(document)]
+    seen: set[str] = set()
+    while waiting:
+        for _, node in walk(waiting.pop()):
+            reference = node.get("$ref")
+            if isinstance(reference, str) and reference not in seen:
+                seen.add(reference)
+                waiting.append(found(document, reference))
+    for name, pointer, schema in schemas(document):
+        if f"#{pointer}" in seen and schema.get("properties") and schema.get("additionalProperties") is not False:
+            problem = (
+                f"requests may have anything beside the properties of {name}, so that a misspelled one is overlooked"
+            )
+            yield Finding(pointer, "open-request", problem, "write additionalProperties: false")
+
+
 def json_schemas(document: Any) -> Iterator[Finding]:
     for name, pointer, schema in schemas(document):
         try:
@@ -323,6 +340,7 @@ RULES: Final[tuple[Callable[[Any], Iterator[Finding]], ...]] = (
     inline,
     descriptions,
     required,
+    closed_requests,
     json_schemas,
     names,
     unions,

@@ -56,7 +56,8 @@ words = st.one_of(
     st.lists(st.sampled_from(PARTS), max_size=4).map("".join),
 )
 filled = words.filter(bool)
-ids = st.one_of(st.sampled_from(["u", "U", "u\x00", "'", "%"]), filled.filter(lambda text: text != "*"))
+few = st.sampled_from(["u", "U", "u\x00"])  # so that filters and records often mean the same one
+ids = st.one_of(few, few, st.sampled_from(["'", "%"]), filled.filter(lambda text: text != "*"))
 numbers = st.one_of(
     st.integers(-1, 2),
     st.sampled_from([2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**63 + 1, -(2**63), -(2**63) - 1, 10**30, 10**30 + 1]),
@@ -166,15 +167,6 @@ def selected(store, where):
         return set(connection.scalars(sa.select(table.c.id).where(clause(where))))
 
 
-@settings(LIMITED, max_examples=2500)
-@given(given_records=st.lists(records(), min_size=1, max_size=8), where=trees)
-def test_sql_selects_what_a_naive_evaluator_selects(store, given_records, where):
-    by_id = filled_with(store, given_records)
-    document = where.to_dict()
-
-    assert selected(store, where) == {name for name, record in by_id.items() if holds(document, record)}
-
-
 @settings(LIMITED, max_examples=1000)
 @given(where=trees)
 def test_a_tree_survives_the_wire(where):
@@ -202,7 +194,7 @@ EVERY = [
     *(
         made
         for field in (F.user_id, F.agent_id, F.app_id, F.run_id)
-        for made in (field == "u", field != "u", field.in_("v", "w"), field.exists())
+        for made in (field == "u", field != "u", field.in_("w", "v"), field.in_("v", "u"), field.exists())
     ),
     *(
         made
@@ -215,7 +207,8 @@ EVERY = [
             field >= at,
             field == at,
             field != at,
-            field.in_(at, "2024-01-01"),
+            field.in_("2024-01-01", at),
+            field.in_("2025-01-01", at),
         )
     ),
     *(F.metadata["k"] == value for value in ("a", 1, 1.0, True, 2**63)),
@@ -283,3 +276,13 @@ def test_values_and_keys_never_become_sql(store, hostile):
     assert selected(store, F.memory_ids.in_(hostile)) == set()
     with store.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 2
+
+
+# Last, for it takes longest.
+@settings(LIMITED, max_examples=2500)
+@given(given_records=st.lists(records(), min_size=1, max_size=8), where=trees)
+def test_sql_selects_what_a_naive_evaluator_selects(store, given_records, where):
+    by_id = filled_with(store, given_records)
+    document = where.to_dict()
+
+    assert selected(store, where) == {name for name, record in by_id.items() if holds(document, record)}

@@ -104,7 +104,7 @@ def test_keys_are_kept_as_digests(tmp_path):
     content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert b"laptop" in content
     assert text.encode() not in content
-    assert text.rpartition("-")[2].encode() not in content
+    assert text.split("-", 2)[2].encode() not in content  # a secret may have hyphens, too
     with closing(sqlite3.connect(path)) as raw:
         ((digest,),) = raw.execute("SELECT digest FROM keys")
     assert len(digest) == 32

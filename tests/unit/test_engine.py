@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 
+from importlib.resources import files
+
 import pytest
 
 from mem0_exports.local.engine import Engine
@@ -83,6 +85,72 @@ def test_a_bad_request_says_what_is_bad(engine, path, body, words):
 
     assert status == 400
     assert words in json.dumps(answer)
+
+
+@pytest.mark.parametrize("path", ["/v1/exports/", "/v3/memories/"])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"user_id": "*"},
+        {"agent_id": {"ne": "a"}},
+        {"NOT": {"run_id": "a"}},
+        {"AND": [{"app_id": "*"}, {"NOT": {"app_id": {"in": ["a"]}}}]},
+        {"created_at": {"gte": "2025-01-01"}},
+        {"categories": {"contains": "home"}},
+        {"keywords": {"icontains": "home"}},
+        {"memory_ids": ["0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"]},
+        {"metadata": {"user_id": "a"}},
+    ],
+    ids=str,
+)
+def test_filters_that_name_nobody_choose_no_memories(engine, path, filters):
+    body = {"filters": filters, "schema": SCHEMA} if path == "/v1/exports/" else {"filters": filters}
+
+    assert ask(engine, path, body)[0] == 400
+
+
+def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
+    spec = json.loads(files("mem0_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    roles = spec["components"]["schemas"]["Role"]["enum"]
+    messages = [{"role": role, "content": f"said by the {role}"} for role in roles]
+
+    _, added = ask(engine, "/v3/memories/add/", {"messages": messages, "infer": False, "user_id": "talker"})
+    _, listed = ask(engine, "/v3/memories/", {"filters": {"user_id": "talker"}})
+
+    wanted = [each["content"] for each in messages if each["role"] != "system"]
+    assert [each["data"]["memory"] for each in added["results"]] == wanted
+    assert [each["memory"] for each in listed["results"]] == wanted
+
+
+def test_what_is_left_out_of_a_request_means_its_default(engine):
+    spec = json.loads(files("mem0_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    for number in range(3):
+        messages = [{"role": "user", "content": f"n{number}-{each}"} for each in range(50)]
+        body = {"messages": messages, "infer": False, "user_id": "many"}
+        assert (
+            ask(engine, "/v3/memories/add/", {**body, **({"expiration_date": "2020-01-01"} if number else {})})[0]
+            == 200
+        )
+    defaults = [
+        (path, where, name, node["default"])
+        for path in ("/v3/memories/", "/v1/entities/")
+        for where, named in (
+            ("query", {each["name"]: each["schema"] for each in spec["components"]["parameters"].values()}),
+            ("body", spec["components"]["schemas"]["ListMemoriesRequest"]["properties"] if "v3" in path else {}),
+        )
+        for name, node in named.items()
+        if "default" in node
+    ]
+    assert len(defaults) == 5
+    for path, where, name, default in defaults:
+        body = {"filters": {"user_id": "many"}} if "v3" in path else b""
+        given = {**body, name: default} if where == "body" else body
+        method = "POST" if body else "GET"
+
+        plain = ask(engine, path, body, method=method)
+
+        assert ask(engine, path, given, f"{name}={default}" if where == "query" else "", method=method) == plain
+        assert plain[0] == 200
 
 
 def test_large_filters_are_answered_or_refused_and_never_break_the_store(engine):

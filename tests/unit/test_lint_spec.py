@@ -77,6 +77,8 @@ BREAKS = {
     "a schema that is not described": (lambda d: schemas(d)["Ping"].pop("description"), "missing-description", f"{SCHEMAS}/Ping"),
     "an unknown required property": (lambda d: schemas(d)["Ping"]["required"].append("statsu"), "undocumented-required", f"{SCHEMAS}/Ping/required"),
     "an unknown required property in a branch": (lambda d: schemas(d)["AddMemoriesRequest"]["allOf"][0]["anyOf"].append({"required": ["team_id"]}), "undocumented-required", f"{SCHEMAS}/AddMemoriesRequest/allOf/0/anyOf/4/required"),
+    "a request with any property": (lambda d: schemas(d)["MemoryExportRequest"].pop("additionalProperties"), "open-request", f"{SCHEMAS}/MemoryExportRequest"),
+    "an object of a request with any property": (lambda d: schemas(d)["TimeOperators"].update(additionalProperties=True), "open-request", f"{SCHEMAS}/TimeOperators"),
     "an example that does not fit": (lambda d: content(ping(d)["responses"]["200"])["examples"]["ok"].update(value={"status": 5}), "bad-example", f"{PING}/responses/200/content/application~1json/examples/ok/value"),
     "a shared example that does not fit": (lambda d: content(d["components"]["responses"]["Unauthorized"])["examples"]["bad_key"].update(value={}), "bad-example", "/components/responses/Unauthorized/content/application~1json/examples/bad_key/value"),
     "an example of another format": (lambda d: content(create(d)["responses"]["201"])["examples"]["accepted"]["value"].update(id="1"), "bad-example", f"{CREATE}/responses/201/content/application~1json/examples/accepted/value"),

@@ -1,0 +1,121 @@
+"""Run the suites against each planted bug: `python -m tests.mutants`, or `make mutants`.
+
+The exit code is 0 where enough mutants are caught, 1 where fewer are, and 2 where nothing can be said, because a suite
+fails without any mutant, or a mutant is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import sys
+import time
+
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
+
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.model import problem
+from tests.mutants.runner import Runner, Unsound
+from tests.mutants.suites import SUITES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.mutants.model import Mutant
+    from tests.mutants.runner import Verdict
+    from tests.mutants.suites import Suite
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+ENOUGH: Final = 0.95
+"""The part of the mutants that has to be caught."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="Say which suite catches which bug.")
+    parser.add_argument("--only", default="", help="patterns of names, such as 'filters' or 'jobs.* spec.*'")
+    parser.add_argument("--suites", default="", help=f"some of {' '.join(each.name for each in SUITES)}")
+    parser.add_argument("--jobs", type=int, default=2, help="how many mutants at once")
+    parser.add_argument("--list", action="store_true", help="list the mutants, and run nothing")
+    given = parser.parse_args(arguments)
+    mutants = chosen(MUTANTS, given.only)
+    names = given.suites.split() or [suite.name for suite in SUITES]
+    suites = [suite for suite in SUITES if suite.name in names]
+    if unknown := set(names) - {suite.name for suite in suites}:
+        parser.error(f"there is no suite {', '.join(sorted(unknown))}")
+    if not mutants:
+        parser.error(f"no mutant is called {given.only!r}")
+    if given.list:
+        for mutant in mutants:
+            print(f"{mutant.name:34} {mutant.file}: {mutant.why}")
+        return 0
+    return hunt(ROOT, mutants, suites, jobs=given.jobs)
+
+
+def chosen(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
+    """The mutants whose names fit one of the patterns; a part of a name is a pattern too."""
+    patterns = [f"*{each}*" for each in only.split()] or ["*"]
+    return [each for each in mutants if any(fnmatch.fnmatchcase(each.name, pattern) for pattern in patterns)]
+
+
+def hunt(
+    root: Path, mutants: Sequence[Mutant], suites: Sequence[Suite], *, jobs: int = 1, out: TextIO = sys.stdout
+) -> int:
+    """Judge the mutants of the project at `root`, and write what comes of it; the exit code."""
+    stale = [f"{each.name}: {why}" for each in mutants if (why := problem(each, root)) is not None]
+    if stale:
+        print("stale: the project has changed, and these have to change with it", *stale, sep="\n  ", file=out)
+        return 2
+    begun = time.monotonic()
+    verdicts: list[Verdict] = []
+    try:
+        with Runner(root, suites) as runner, ThreadPoolExecutor(jobs) as pool:
+            try:
+                runner.check_imports()
+                for _ in pool.map(runner.baseline, [each for each in suites if each.quick]):
+                    pass
+                seconds = time.monotonic() - begun
+                print(f"without any mutant the quick suites pass ({seconds:.0f} s)", file=out, flush=True)
+                for done in as_completed([pool.submit(runner.judge, mutant) for mutant in mutants]):
+                    verdicts.append(done.result())
+                    print(row(verdicts[-1]), file=out, flush=True)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                runner.stop()
+                raise
+    except Unsound as error:
+        print(f"nothing can be said: {error}", file=out)
+        return 2
+    return _summed_up(verdicts, time.monotonic() - begun, out)
+
+
+def row(verdict: Verdict) -> str:
+    """A line of the table: the mutant, the suite that caught it, seconds, the test."""
+    mutant, caught, seconds = verdict
+    suite, test = caught or ("SURVIVES", mutant.survives or "")
+    return f"{mutant.name:34} {suite:12} {seconds:6.1f} s  {test.removeprefix('tests/')}"
+
+
+def _summed_up(verdicts: Sequence[Verdict], seconds: float, out: TextIO) -> int:
+    caught = [each for each in verdicts if each.caught is not None]
+    by_suite: dict[str, int] = {}
+    for each in caught:
+        if each.caught is not None:
+            by_suite[each.caught.suite] = by_suite.get(each.caught.suite, 0) + 1
+    share = len(caught) / len(verdicts)
+    of_which = ", ".join(f"{suite} {times}" for suite, times in sorted(by_suite.items(), key=lambda pair: -pair[1]))
+    print(f"\n{len(caught)} of {len(verdicts)} caught ({share:.0%}) in {seconds:.0f} s: {of_which or 'none'}", file=out)
+    for mutant, found, _ in sorted(verdicts, key=lambda verdict: verdict.mutant.name):
+        if found is None:
+            print(f"  survives: {mutant.name}: {mutant.survives or 'not explained'}", file=out)
+        elif mutant.survives is not None:
+            print(f"  caught after all, its explanation can go: {mutant.name}", file=out)
+    return 0 if share >= ENOUGH else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""All planted bugs, by area: one module each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.mutants.catalogue import (
+    answers,
+    clients,
+    extraction,
+    filters,
+    jobs,
+    keys_and_projects,
+    ledgers_and_schemas,
+    spec,
+    values,
+)
+
+
+if TYPE_CHECKING:
+    from tests.mutants.model import Mutant
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    *keys_and_projects.MUTANTS,
+    *answers.MUTANTS,
+    *filters.MUTANTS,
+    *values.MUTANTS,
+    *jobs.MUTANTS,
+    *extraction.MUTANTS,
+    *clients.MUTANTS,
+    *ledgers_and_schemas.MUTANTS,
+    *spec.MUTANTS,
+)

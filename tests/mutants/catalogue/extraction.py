@@ -1,0 +1,123 @@
+"""The engine: what exports are filled with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.model import Mutant
+
+
+_FIELDS = "facade/mem0_exports/local/extract/fields.py"
+_FIT = "facade/mem0_exports/local/extract/fit.py"
+_LOOKUP = "facade/mem0_exports/local/extract/lookup.py"
+_RECORDS = "facade/mem0_exports/local/extract/record_lists.py"
+_RUN = "facade/mem0_exports/local/extract/run.py"
+_WORKER = "facade/mem0_exports/local/worker.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "extraction.oldest-wins",
+        _FIELDS,
+        "self._value = first_fit(self.shape, found)",
+        "self._value = first_fit(self.shape, found) if self._value is MISSING else self._value",
+        "the address before the last move",
+    ),
+    Mutant(
+        "extraction.gaps-counted-once",
+        _FIELDS,
+        "self.gaps[path, why] += times",
+        "self.gaps[path, why] += 1",
+        "the report says that one record lacks what thousands lack",
+    ),
+    Mutant(
+        "extraction.values-twice",
+        _FIELDS,
+        "            if key not in self._values:\n",
+        "            if key not in self._values or not isinstance(fitted, str):\n",
+        "the last spelling of an equal number replaces the first, and its memory is counted again",
+    ),
+    Mutant(
+        "extraction.numbers-rounded",
+        _FIT,
+        "return [number] if math.isfinite(number) and Decimal(repr(number)) == exact else []",
+        "return [number] if math.isfinite(number) else []",
+        "a number that no float can be is changed without a word",
+    ),
+    Mutant(
+        "extraction.required-forgotten",
+        _FIT,
+        'return set(self.node.get("required", ()))',
+        "return set()",
+        "what is required and empty is not reported as such",
+    ),
+    Mutant(
+        "extraction.other-keys-lost",
+        _FIT,
+        "return [{**declared, **others}, declared] if self.properties else []",
+        "return [declared] if self.properties else []",
+        "objects lose what their schema does not name",
+    ),
+    Mutant(
+        "extraction.ambiguous-name-guessed",
+        _LOOKUP,
+        "alike[0] if len(alike) == 1 else None",
+        "alike[0] if alike else None",
+        "of two keys that are spelled alike, one is taken by chance",
+    ),
+    Mutant(
+        "extraction.metadata-before-own",
+        _LOOKUP,
+        "        found += [_metadata_key(key)] if key is not None else []\n",
+        "        found = ([_metadata_key(key)] if key is not None else []) + found\n",
+        "a metadata key hides the memory's own field",
+    ),
+    Mutant(
+        "extraction.other-names-forgotten",
+        _LOOKUP,
+        "        found += [_own_field(self._also)] if self._also is not None else []\n",
+        "",
+        "text and tags stay empty",
+    ),
+    Mutant(
+        "extraction.list-not-switched",
+        _RECORDS,
+        "            self._parts.drop(self._place)\n",
+        "",
+        "records of single memories stay among those of lists",
+    ),
+    Mutant(
+        "extraction.parts-out-of-order",
+        _RECORDS,
+        "        self._flush()\n        self._put(text.encode())\n",
+        "        self._put(text.encode())\n        self._flush()\n",
+        "a long list is not in the order of its memories",
+    ),
+    Mutant(
+        "extraction.record-not-checked",
+        _RECORDS,
+        'if text is None or not (self._certain or self.shape.accepts(load(f"[{text}]"))):',
+        "if text is None:",
+        "a long list has records that are not valid",
+    ),
+    Mutant(
+        "extraction.whole-not-checked",
+        _RUN,
+        "problem = self._shape.problem(seen) or self._root.problem(seen)",
+        "problem = self._shape.problem(seen)",
+        "an export that is no instance of its schema",
+    ),
+    Mutant(
+        "extraction.count-of-looked-at",
+        _RUN,
+        "            count.add(batch.size)\n",
+        "            count.add(1)\n",
+        "a count is that of the batches",
+    ),
+    Mutant(
+        "extraction.part-number-again",
+        _WORKER,
+        "        if self._numbers.pop(place, 0):\n",
+        "        if self._numbers.get(place, 0):\n",
+        "after a list was dropped its parts do not begin at the first one",
+    ),
+)

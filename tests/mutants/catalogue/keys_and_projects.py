@@ -1,0 +1,107 @@
+"""The engine: who gets in, and what one project sees of another."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.model import Mutant
+
+
+_ACCESS = "facade/mem0_exports/local/access.py"
+_JOBS = "facade/mem0_exports/local/jobs.py"
+_MEMORIES = "facade/mem0_exports/local/memories.py"
+_OPERATIONS = "facade/mem0_exports/local/operations.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "keys.not-checked",
+        _ACCESS,
+        "return None if self.needed else HOME",
+        "return HOME",
+        "whoever has a wrong key or none reads the project local",
+    ),
+    Mutant(
+        "keys.revoked-one-opens",
+        _ACCESS,
+        "where(keys.c.id == found[1], keys.c.revoked_us.is_(None))",
+        "where(keys.c.id == found[1])",
+        "a key that was taken away still opens its project",
+    ),
+    Mutant(
+        "keys.secret-not-compared",
+        _ACCESS,
+        "stored = hmac.compare_digest(digest, _NOBODY if row is None else row.digest)",
+        "stored = row is not None",
+        "the id of a key, which is no secret, is enough",
+    ),
+    Mutant(
+        "keys.beginning-compared",
+        _ACCESS,
+        "return hashlib.sha256(key.encode()).digest()",
+        "return hashlib.sha256(key.encode()[:16]).digest()",
+        "all keys that begin alike are the same key",
+    ),
+    Mutant(
+        "keys.kept-as-they-are",
+        _ACCESS,
+        "return hashlib.sha256(key.encode()).digest()",
+        "return key.encode()",
+        "whoever reads the store has all keys",
+    ),
+    Mutant(
+        "keys.any-scheme",
+        _ACCESS,
+        'if scheme == "Token" and own:',
+        "if own:",
+        "a header that the spec does not know lets in",
+    ),
+    Mutant(
+        "projects.list-of-all",
+        _MEMORIES,
+        "wanted = [memories.c.project == project, clause(filters)]",
+        "wanted = [clause(filters)]",
+        "a project lists and exports the memories of others",
+    ),
+    Mutant(
+        "projects.entities-of-all",
+        _MEMORIES,
+        ".where(memories.c.project == project, column.is_not(None))",
+        ".where(column.is_not(None))",
+        "a project sees whom others know",
+    ),
+    Mutant(
+        "projects.text-known-elsewhere",
+        _MEMORIES,
+        'where(memories.c.project == row["project"], same)',
+        "where(same)",
+        "a memory is not stored because another project has it",
+    ),
+    Mutant(
+        "projects.import-known-elsewhere",
+        _MEMORIES,
+        "mine = sa.select(memories.c.record_key, memories.c.id).where(memories.c.project == project)",
+        "mine = sa.select(memories.c.record_key, memories.c.id)",
+        "an import leaves out what another project has",
+    ),
+    Mutant(
+        "projects.export-by-id",
+        _JOBS,
+        "wanted.append(exports.c.id == export_id)",
+        "wanted = [exports.c.expires_us > clock.microseconds(now), exports.c.id == export_id]",
+        "whoever knows an id fetches the export of another project",
+    ),
+    Mutant(
+        "projects.export-by-filters",
+        _JOBS,
+        "wanted.append(exports.c.filters == filters_key(filters))",
+        "wanted = [exports.c.expires_us > clock.microseconds(now), exports.c.filters == filters_key(filters)]",
+        "the same filters fetch the newer export of another project",
+    ),
+    Mutant(
+        "projects.named-one-not-checked",
+        _OPERATIONS,
+        '(("org_id", ORGANIZATION), ("project_id", project))',
+        '(("org_id", ORGANIZATION),)',
+        "a request for another project is answered from one's own",
+    ),
+)

@@ -1,0 +1,87 @@
+"""The clients: what a ledger remembers, and how types become schemas and answers values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.model import Mutant
+
+
+_FILE = "facade/mem0_exports/_ledger_file.py"
+_FLOWS = "facade/mem0_exports/_export_flows.py"
+_LEDGER = "facade/mem0_exports/ledger.py"
+_SCHEMAS = "facade/mem0_exports/schemas.py"
+_TYPES = "facade/mem0_exports/_type_schemas.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "ledger.intent-lost",
+        _FILE,
+        "UPDATE exports SET state = 'unknown', lost_answers = lost_answers + 1 WHERE state = 'asking'",
+        "UPDATE exports SET state = 'open' WHERE state = 'asking'",
+        "after a crash an export is asked for twice",
+    ),
+    Mutant(
+        "ledger.not-on-disk",
+        _FLOWS,
+        "yield from _written(partial(page.created, job.id))",
+        "page.leave()",
+        "the id of a job is not written down",
+    ),
+    Mutant(
+        "ledger.instructions-overlooked",
+        _FLOWS,
+        "parts = [origin, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]",
+        "parts = [origin, self.schema.json, self.filters, self.org_id, self.project_id]",
+        "other instructions get the old result",
+    ),
+    Mutant(
+        "ledger.expired-waited-for",
+        _LEDGER,
+        '(state == "pending" and now < expires_at <= now + KEPT)',
+        '(state == "pending")',
+        "an export that the service has forgotten is waited for on every run",
+    ),
+    Mutant(
+        "ledger.another-key-taken",
+        _LEDGER,
+        "if row is None or (row[0] != self._account and self._ledger.new_key):",
+        "if row is None or row[0] != self._account:",
+        "one account gets the results of another one",
+    ),
+    Mutant(
+        "schemas.alias-lost",
+        _TYPES,
+        "schema = adapter.json_schema(schema_generator=_Compact)",
+        "schema = adapter.json_schema(by_alias=False, schema_generator=_Compact)",
+        "the service fills names that the model does not read",
+    ),
+    Mutant(
+        "schemas.notice-kept",
+        _SCHEMAS,
+        "            data.pop(NOTICE, None)\n",
+        "            pass\n",
+        "a note of the service is taken for data, or refused",
+    ),
+    Mutant(
+        "schemas.strict-as-lax",
+        _SCHEMAS,
+        'strict=True if self._validate == "strict" else None',
+        "strict=None",
+        "what was to be refused is converted",
+    ),
+    Mutant(
+        "schemas.root-not-unwrapped",
+        _SCHEMAS,
+        'return cast("T", getattr(value, WRAPPED) if self._wrapped else value)',
+        'return cast("T", value)',
+        "a list[Row] is an object with items",
+    ),
+    Mutant(
+        "schemas.dict-not-validated",
+        _SCHEMAS,
+        "        if errors:\n            raise ExportInvalid(export_id, data=data, errors=errors)",
+        "        if len(errors) > 1:\n            raise ExportInvalid(export_id, data=data, errors=errors)",
+        "an answer that does not fit a JSON Schema is given away",
+    ),
+)

@@ -1,0 +1,124 @@
+"""The engine: times and their zones, expiry, texts and numbers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.model import Mutant
+
+
+_CLOCK = "facade/mem0_exports/local/clock.py"
+_ENGINE = "facade/mem0_exports/local/engine.py"
+_JSON_SQL = "facade/mem0_exports/local/json_sql.py"
+_JSON_TEXT = "facade/mem0_exports/local/json_text.py"
+_MEMORIES = "facade/mem0_exports/local/memories.py"
+_OPERATIONS = "facade/mem0_exports/local/operations.py"
+_TIMES = "facade/mem0_exports/_times.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "times.offset-ignored",
+        _TIMES,
+        "return found.astimezone(UTC)",
+        "return found.replace(tzinfo=UTC)",
+        "18:20+02:00 is taken for 18:20 UTC",
+    ),
+    Mutant(
+        "times.text-as-local",
+        _TIMES,
+        "return found if found.tzinfo is not None else found.replace(tzinfo=UTC)",
+        "return found.astimezone(UTC)",
+        "a time without an offset means another moment on each machine",
+    ),
+    Mutant(
+        "times.stamp-as-local",
+        _OPERATIONS,
+        "datetime.fromtimestamp(stamp, UTC)",
+        "datetime.fromtimestamp(stamp).replace(tzinfo=UTC)",
+        "created_at is off by the zone of the server",
+    ),
+    Mutant(
+        "times.through-floats",
+        _CLOCK,
+        "return (when - _START) // _MICROSECOND",
+        "return int(when.timestamp() * 1_000_000)",
+        "equal times differ by a microsecond",
+    ),
+    Mutant(
+        "times.whole-seconds",
+        _TIMES,
+        'return value.isoformat().removesuffix("+00:00") + "Z"',
+        'return value.strftime("%Y-%m-%dT%H:%M:%SZ")',
+        "filters lose microseconds",
+    ),
+    Mutant(
+        "times.last-day-lost",
+        _MEMORIES,
+        "memories.c.expires_us >= today",
+        "memories.c.expires_us > today",
+        "a memory is gone on its last day already",
+    ),
+    Mutant(
+        "times.expired-exported",
+        _MEMORIES,
+        "wanted = _selected(project, filters, now, show_expired=False)",
+        "wanted = _selected(project, filters, now, show_expired=True)",
+        "exports have what lists have no more",
+    ),
+    Mutant(
+        "memories.one-text-for-all",
+        _MEMORIES,
+        'orjson.dumps([record["memory"], owners], option=orjson.OPT_SORT_KEYS)',
+        'orjson.dumps([record["memory"]], option=orjson.OPT_SORT_KEYS)',
+        "a text is stored for the first user only",
+    ),
+    Mutant(
+        "memories.details-not-compared",
+        _MEMORIES,
+        '"record_key": _digest(_ENCODER.encode(given).encode()),',
+        '"record_key": _digest(_ENCODER.encode([record["memory"], owners]).encode()),',
+        "an import takes two memories with the same text for one",
+    ),
+    Mutant(
+        "texts.fold-as-lower",
+        _JSON_SQL,
+        "return None if text is None else text.casefold()",
+        "return None if text is None else text.lower()",
+        "STRASSE does not find Straße",
+    ),
+    Mutant(
+        "texts.answers-in-ascii",
+        _ENGINE,
+        "json.dumps(document, ensure_ascii=False).encode(), headers or {})",
+        'json.dumps(document, ensure_ascii=False).encode("ascii", "replace"), headers or {})',
+        "every letter beyond ASCII is a question mark",
+    ),
+    Mutant(
+        "texts.half-of-a-pair",
+        _JSON_TEXT,
+        'if "\\\\u" in decoded:',
+        'if "\\\\U" in decoded:',
+        "half of a surrogate pair breaks the store with a 500",
+    ),
+    Mutant(
+        "texts.names-twice",
+        _JSON_TEXT,
+        "if len(made) < len(pairs):",
+        "if len(made) > len(pairs):",
+        "of two values of one name one is dropped silently",
+    ),
+    Mutant(
+        "texts.nested-without-end",
+        _JSON_TEXT,
+        "DEEPEST: Final = 100\n",
+        "DEEPEST: Final = 100_000\n",
+        "deep nesting ends in a 500, or in a crash",
+    ),
+    Mutant(
+        "numbers.long-as-floats",
+        _JSON_TEXT,
+        'long = len(text) >= 20 and _LONG in b":" + text.encode().translate(_MARKS)',
+        "long = False",
+        "integers beyond 64 bits lose their last digits",
+    ),
+)

@@ -1,0 +1,174 @@
+"""A job in the hands of many workers, some of them late: it goes the way that a model of a few lines goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from mem0_exports import F
+from mem0_exports.local import clock, jobs, memories, worker
+from mem0_exports.local.extract import record_lists
+from mem0_exports.local.store import Store
+from mem0_exports.local.tables import HOME, parts
+from tests.stores import put
+
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+LEASE = timedelta(microseconds=jobs.LEASE)
+
+
+class Jobs(RuleBasedStateMachine):
+    taken = Bundle("taken")
+
+    @initialize()
+    def create(self):
+        self.store, self.now = Store(":memory:"), START
+        jobs.create(self.store, HOME, "e", START, timedelta(days=7), schema={}, filters=F.user_id == "a")
+        self.state, self.attempt, self.lost, self.available = "PENDING", 0, 0, START
+        self.parts: list[bytes] = []
+
+    def teardown(self):
+        self.store.close()
+
+    @rule(seconds=st.sampled_from([1, 30, 59, 60, 61]))
+    def time_passes(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
+    @rule(target=taken)
+    def a_worker_looks_for_work(self):
+        job = jobs.claim(self.store, self.now)
+        if self.available is None or self.available > self.now:
+            assert job is None
+        else:
+            self.lost += self.state == "RUNNING"
+            self.attempt += 1
+            self.state, self.available = "RUNNING", self.now + LEASE
+            assert (job.attempt, job.lost) == (self.attempt, self.lost)
+        return job
+
+    @rule(job=taken, what=st.sampled_from(["renew", "put", "clear", "drop", "hand_back", "finish", "fail"]))
+    def a_worker_does_something(self, job, what):
+        if job is None:
+            return
+        arguments = {
+            "renew": [self.now],
+            "put": [self.now, 0, len(self.parts), b"%d" % job.attempt],
+            "clear": [self.now],
+            "drop": [0],
+            "hand_back": [self.now],
+            "finish": [["{}"], "{}"],
+            "fail": ["why"],
+        }[what]
+        if job.attempt != self.attempt or self.state != "RUNNING":
+            with pytest.raises(jobs.Fenced):
+                getattr(jobs, what)(self.store, job, *arguments)
+            return
+        getattr(jobs, what)(self.store, job, *arguments)
+        if what in {"renew", "put", "clear"}:
+            self.available = self.now + LEASE
+        if what == "put":
+            self.parts.append(b"%d" % job.attempt)
+        if what in {"clear", "drop", "fail"}:
+            self.parts = []
+        if what == "hand_back":
+            self.state, self.available = "PENDING", self.now
+        if what in {"finish", "fail"}:
+            self.state, self.available = {"finish": "DONE", "fail": "FAILED"}[what], None
+
+    @invariant()
+    def the_row_is_that_of_the_model(self):
+        row = jobs.find(self.store, HOME, START, export_id="e", filters=None)
+        available = None if self.available is None else clock.microseconds(self.available)
+        assert (row["state"], row["attempt"], row["lost"], row["available_us"]) == (
+            self.state,
+            self.attempt,
+            self.lost,
+            available,
+        )
+        assert (row["reason"] is None) == (self.state != "FAILED")
+        with self.store.read() as connection:
+            assert [*connection.scalars(sa.select(parts.c.content).order_by(parts.c.number))] == self.parts
+
+
+Jobs.TestCase.settings = settings(
+    deadline=None, derandomize=True, database=None, max_examples=150, stateful_step_count=30
+)
+TestJobs = Jobs.TestCase
+
+
+@pytest.fixture
+def long_job(monkeypatch):
+    """A store with a job whose result goes into parts: a list of the texts of 30 memories, a few in a batch."""
+    monkeypatch.setattr(memories, "_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    store = Store(":memory:")
+    put(store, *({"memory": f"n{number}", "user_id": "a"} for number in range(30)), now=START)
+    item = {"type": "object", "properties": {"memory": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
+    jobs.create(store, HOME, "e", START, timedelta(days=7), schema=schema, filters=F.user_id == "a")
+    yield store
+    store.close()
+
+
+def outcome(store):
+    row = jobs.find(store, HOME, START, export_id="e", filters=None)
+    found = jobs.result(store, row)
+    text = found if isinstance(found, bytes) else b"".join(found)
+    return row["state"], text
+
+
+WHOLE = "".join(f'{{"memory":"n{number}"}},' for number in range(30))[:-1]
+
+
+@pytest.mark.parametrize("crashes", range(jobs.MOST_LOST))
+@pytest.mark.parametrize("calls", [3, 6, 12])
+def test_what_crashed_workers_leave_is_not_in_the_result(long_job, crashes, calls):
+    for number in range(crashes):
+        times = iter([START] * calls)
+
+        def now(times=times):
+            try:
+                return next(times)
+            except StopIteration:
+                raise SystemExit from None
+
+        with pytest.raises(SystemExit):
+            worker.run(long_job, jobs.claim(long_job, START + number * 2 * LEASE), now)
+    later = START + crashes * 2 * LEASE
+    worker.run(long_job, jobs.claim(long_job, later), lambda: later)
+
+    assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 14])
+def test_while_a_worker_goes_on_no_other_one_gets_its_job(long_job, seconds):
+    passed, others = START, []
+    job = jobs.claim(long_job, START)
+
+    def now():
+        nonlocal passed
+        passed += timedelta(seconds=seconds)
+        others.append(jobs.claim(long_job, passed))
+        return passed
+
+    worker.run(long_job, job, now)
+
+    assert others == [None] * len(others)
+    assert passed - START >= timedelta(seconds=10 * seconds)
+    assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())
+
+
+def test_a_job_that_is_handed_back_for_ever_is_never_given_up(long_job):
+    stop = worker.Stop()
+    stop.at_once = True
+    for _ in range(2 * jobs.MOST_LOST):
+        worker.run(long_job, jobs.claim(long_job, START), lambda: START, stop)
+    worker.run(long_job, jobs.claim(long_job, START), lambda: START)
+
+    assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())

@@ -1,0 +1,66 @@
+"""Times in the store: what goes in comes out, in the same order, and a memory counts until the end of its last day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mem0_exports import F
+from mem0_exports.local import clock, memories
+from mem0_exports.local.store import Store
+from mem0_exports.local.tables import HOME
+from tests.stores import put
+
+
+LIMITED = settings(deadline=None, derandomize=True, database=None)
+
+offsets = st.integers(-24 * 60 + 1, 24 * 60 - 1).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+inner_moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=offsets)  # noqa: DTZ001 -- bounds
+
+
+@settings(LIMITED, max_examples=500)
+@given(moment=inner_moments)
+@example(moment=datetime(2025, 3, 4, 18, 20, 0, 1, UTC))
+@example(moment=datetime(9999, 12, 30, 23, 59, 59, 999999, UTC))
+def test_a_moment_comes_back_as_the_same_moment(moment):
+    found = clock.stamp(moment.isoformat(), "created_at")
+
+    assert datetime.fromisoformat(found.text) == moment
+    assert datetime.fromisoformat(clock.text_at(found.us)) == moment
+    assert clock.text_at(found.us).endswith("Z")
+
+
+@settings(LIMITED, max_examples=500)
+@given(moment=inner_moments, later=st.integers(1, 10), other=offsets)
+def test_a_microsecond_later_is_later_in_every_zone(moment, later, other):
+    after = (moment + timedelta(microseconds=later)).astimezone(other)
+
+    assert clock.microseconds(after) - clock.microseconds(moment) == later
+
+
+@pytest.mark.parametrize("hour", ["00:00:00", "12:00:00", "23:59:59.999999"])
+def test_lists_and_exports_have_what_has_not_expired(hour):
+    today = date(2025, 6, 1)
+    now = datetime.fromisoformat(f"{today}T{hour}+00:00")
+    days = [None, *(today + timedelta(days=apart) for apart in (-400, -1, 0, 1, 400))]
+    store = Store(":memory:")
+    put(store, *({"memory": f"until {day}", "user_id": "a", "expiration_date": day and str(day)} for day in days))
+
+    def texts(records):
+        return [each["memory"] for each in records]
+
+    where = F.user_id == "a"
+    exported = texts(each for batch in memories.through(store, HOME, where, now) for each in batch.records())
+    listed, all_of_them = (
+        memories.page(store, HOME, where, now, show_expired=shown, offset=0, limit=100) for shown in (False, True)
+    )
+    store.close()
+
+    wanted = [f"until {day}" for day in days if day is None or day >= today]
+    assert exported == texts(listed[1]) == wanted
+    assert (listed[0], all_of_them[0]) == (len(wanted), len(days))
+    assert texts(all_of_them[1]) == [f"until {day}" for day in days]
