@@ -16,9 +16,16 @@ MUTANTS: Final = (
     Mutant(
         "keys.not-checked",
         _ACCESS,
-        "return None if self.needed else HOME",
-        "return HOME",
+        "return HOME if not self.needed and from_this_machine(headers) else None",
+        "return HOME if from_this_machine(headers) else None",
         "whoever has a wrong key or none reads the project local",
+    ),
+    Mutant(
+        "keys.web-pages-let-in",
+        _ACCESS,
+        'return headers.get("origin") in {None, f"http://{host}"}',
+        "return True",
+        "any web page writes into the store of whoever looks at it",
     ),
     Mutant(
         "keys.revoked-one-opens",

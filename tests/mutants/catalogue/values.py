@@ -88,9 +88,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "texts.answers-in-ascii",
-        _ENGINE,
-        "json.dumps(document, ensure_ascii=False).encode(), headers or {})",
-        'json.dumps(document, ensure_ascii=False).encode("ascii", "replace"), headers or {})',
+        _JSON_TEXT,
+        "        return orjson.dumps(value)\n",
+        '        return orjson.dumps(value).decode().encode("ascii", "replace")\n',
         "every letter beyond ASCII is a question mark",
     ),
     Mutant(
