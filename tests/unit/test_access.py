@@ -243,7 +243,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked():
 
 LOCAL = [{}, {"host": "127.0.0.1:8765"}, {"host": "localhost"}, {"host": "[::1]:80"}, {"sec-fetch-site": "none"},
          {"host": "localhost:1", "origin": "http://localhost:1", "sec-fetch-site": "same-origin"}]  # fmt: skip
-STRANGE = [{"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": ""}, {"host": "10.0.0.1:8765"},
+STRANGE = [{"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": ""}, {"host": "10.0.0.1:8765"}, {"host": "[::1"},
            {"host": "localhost:1", "origin": "https://evil.example"}, {"host": "localhost:1", "origin": "null"},
            {"host": "localhost:1", "origin": "http://localhost:2"}, {"host": "localhost:1", "sec-fetch-site": "cross-site"},
            {"host": "localhost:1", "sec-fetch-site": "same-site"}]  # fmt: skip

@@ -368,3 +368,19 @@ def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
     monkeypatch.setattr(module.sqlite3, "sqlite_version_info", (3, 34, 1))
     with pytest.raises(ConfigurationError, match=r"a store needs 3\.35\.0 or newer"):
         Store(":memory:")
+
+
+def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store):
+    first = worker.Worker(store, lambda: START)
+    first.take_no_more()
+    new_job(store)
+    first.wake()
+    first.stop()
+    assert row(store)["state"] == "PENDING"
+
+    second = worker.Worker(store, lambda: START)
+    deadline = time.monotonic() + 10
+    while row(store)["state"] != "DONE" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    second.stop()
+    assert (row(store)["state"], row(store)["lost"]) == ("DONE", 0)

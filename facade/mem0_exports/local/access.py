@@ -101,7 +101,11 @@ def from_this_machine(headers: Mapping[str, str]) -> bool:
     Browsers let any web page send requests here, and a name of its owner's may lead here. They say so.
     """
     host = headers.get("host")
-    if host is not None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    try:
+        name = "localhost" if host is None else urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if not is_loopback(name):
         return False
     if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return False

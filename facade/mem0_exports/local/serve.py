@@ -67,6 +67,10 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
             await super().startup(sockets)
             print(f"listening on http://{host}:{listening.getsockname()[1]}", flush=True)
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            engine.worker.take_no_more()
+            await super().shutdown(sockets)
+
     # Once it has stopped, uvicorn raises the signal that stopped it again; the engine is to be closed first.
     before = {stop: signal.signal(stop, lambda *_: None) for stop in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -162,10 +162,14 @@ class Worker:
         """There is a new job."""
         self._wake.set()
 
-    def stop(self, grace: float = GRACE) -> None:
-        """Finish the running job, and no other; hand it back where it takes longer than `grace` seconds."""
+    def take_no_more(self) -> None:
+        """Finish the running job, and leave the others to whoever comes next."""
         self._stop.soon.set()
         self._wake.set()
+
+    def stop(self, grace: float = GRACE) -> None:
+        """Finish the running job, and no other; hand it back where it takes longer than `grace` seconds."""
+        self.take_no_more()
         self._thread.join(grace)
         self._stop.at_once = True
         self._thread.join()
