@@ -13,6 +13,7 @@ import sys
 import time
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -308,7 +309,16 @@ def test_an_interrupted_run_cleans_up(store):
     with altered(store, KEY, slow) as (url, _):
         command = [sys.executable, "-m", "tests.deployment", "--url", url, "--rate", "500", "--write"]
         environment = {**os.environ, "MEM0_API_KEY": KEY}
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        # Ctrl-C is heeded also where whoever runs the tests in the background ignores it.
+        heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=heeded,  # noqa: PLW1509 -- no thread of this process holds anything that it needs
+        ) as process:
             deadline = time.monotonic() + 60
             while not arrived and time.monotonic() < deadline:
                 time.sleep(0.05)
