@@ -161,20 +161,23 @@ def told(report: str) -> Any:
 
 _any_scalar = {"type": ["string", "integer"]}
 _nullable = {"type": ["string", "integer", "null"]}
+_at_most_4 = {"type": ["string", "integer"], "maximum": 4}
 
 
 @st.composite
 def _nearly_alike(draw) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A list whose values all fit, of memories that now and then lack one, or have it as null or spelled otherwise."""
+    """A list of memories that now and then lack a value, or have it as null, spelled otherwise, or too large."""
     own, other = ["run_id", "agent_id"], ["team", "score", "note"]
-    names = draw(st.lists(st.sampled_from(draw(st.sampled_from([own, own + other]))), unique=True, min_size=1))
-    columns = {name: draw(st.sampled_from([_any_scalar, _nullable, _any_scalar])) for name in names}
+    names = draw(st.permutations(draw(st.sampled_from([own, other, own + other]))))[: draw(st.integers(1, 5))]
+    columns = {name: draw(st.sampled_from([_any_scalar, _nullable])) for name in names}
+    if "score" in columns and draw(st.booleans()):
+        columns["score"] = _at_most_4
     required = draw(st.lists(st.sampled_from(names), unique=True, max_size=1))
     item = {"type": "object", "properties": columns, "required": required}
     found = []
     for number in range(draw(st.integers(2, 9))):
         record = {"memory": f"m{number}", "user_id": "alex", "agent_id": "a", "run_id": "r"}
-        metadata = {"team": "red", "score": number, "note": "x"}
+        metadata = {"team": "red", "score": draw(st.integers(0, 6)), "note": "x"}
         for name in draw(st.lists(st.sampled_from(names), max_size=2)):
             other = draw(st.sampled_from(["absent", "null", name.title(), f"_{name}"]))
             of = record if name in record else metadata
@@ -184,7 +187,8 @@ def _nearly_alike(draw) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             elif other != "absent":
                 metadata[other] = value
         found.append({**record, "metadata": metadata})
-    return {"type": "object", "properties": {"items": {"type": "array", "items": item}}}, found
+    count = draw(st.sampled_from([{}, {"n": {"type": "integer", "x-mem0-source": {"count": True}}}]))
+    return {"type": "object", "properties": {"items": {"type": "array", "items": item}, **count}}, found
 
 
 @LIMITED
