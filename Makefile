@@ -63,7 +63,7 @@ types: $(READY)
 	@pyright
 
 .PHONY: generate
-generate: $(READY) ## regenerate generated/mem0_api from openapi.yaml
+generate: $(READY) ## regenerate generated/mem0_exports_api from openapi.yaml
 	@python tools/generate.py
 
 .PHONY: lint-spec

@@ -29,11 +29,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from mem0_exports.local import importer, memories
-from mem0_exports.local.clock import now
-from mem0_exports.local.engine import Engine
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME
+from mem0_exports_engine import importer
+from mem0_exports_engine.clock import now
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.store.sqlite import memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.tables import HOME
 
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ def served(
 
     `more` are arguments of the command; `log` is where its standard error goes.
     """
-    command = [sys.executable, "-m", "mem0_exports.cli", "serve", "--store", str(store), "--port", "0"]
+    command = [sys.executable, "-m", "mem0_exports_cli.main", "serve", "--store", str(store), "--port", "0"]
     command += ["--log-level", log_level, *([] if api_key is None else ["--api-key", api_key]), *more]
     with (
         contextlib.nullcontext() if log is None else log.open("wb") as errors,

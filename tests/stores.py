@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from mem0_exports.local import clock, memories
-from mem0_exports.local.extract import Report, extract
-from mem0_exports.local.extract.parts import Place, Written
-from mem0_exports.local.json_text import dump, load
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME
+from mem0_exports_engine import clock
+from mem0_exports_engine.extract import Report, extract
+from mem0_exports_engine.json_text import dump, load
+from mem0_exports_engine.ports import Place, Written
+from mem0_exports_engine.store.sqlite import memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.tables import HOME
 
 
 def put(store: Store, *records: dict[str, Any], project: str = HOME, now: datetime | None = None) -> None:

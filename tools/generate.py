@@ -1,4 +1,4 @@
-"""Make generated/mem0_api from openapi.yaml, or check that it is what openapi.yaml gives.
+"""Make generated/mem0_exports_api from openapi.yaml, or check that it is what openapi.yaml gives.
 
     python tools/generate.py            regenerate; a failure leaves the old tree alone
     python tools/generate.py --check    exit 1 with a diff where the tree differs from what would be generated
@@ -27,7 +27,7 @@ from openapi_spec_validator import validate
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "openapi.yaml"
 CONFIG = ROOT / "codegen.yml"
-TARGET = ROOT / "generated" / "mem0_api"
+TARGET = ROOT / "generated" / "mem0_exports_api"
 
 
 def generate(into: Path) -> None:
@@ -72,7 +72,7 @@ def differences(fresh: Path) -> list[str]:
     lines: list[str] = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, "").splitlines(), new.get(name, "").splitlines()
-        label = f"generated/mem0_api/{name}"
+        label = f"generated/mem0_exports_api/{name}"
         lines += difflib.unified_diff(
             before, after, f"{label} (committed)", f"{label} (from openapi.yaml)", "", "", 2, ""
         )
@@ -82,14 +82,14 @@ def differences(fresh: Path) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Generate generated/mem0_api from openapi.yaml.")
+    parser = argparse.ArgumentParser(description="Generate generated/mem0_exports_api from openapi.yaml.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the tree is stale")
     check = parser.parse_args().check
     TARGET.parent.mkdir(exist_ok=True)
     # Beside the target, so that the rename stays on one file system.
     scratch = Path(tempfile.mkdtemp(prefix=".generate-", dir=TARGET.parent))
     try:
-        fresh = scratch / "mem0_api"
+        fresh = scratch / "mem0_exports_api"
         generate(fresh)
         if not check:
             replace(fresh)
@@ -97,7 +97,7 @@ def main() -> int:
         lines = differences(fresh)
         if lines:
             print("\n".join(lines[:80]))
-            print("generated/mem0_api is not what openapi.yaml gives: run `make generate`", file=sys.stderr)
+            print("generated/mem0_exports_api is not what openapi.yaml gives: run `make generate`", file=sys.stderr)
         return 1 if lines else 0
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

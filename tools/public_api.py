@@ -29,7 +29,6 @@ _MADE_FOR_USERS: Final = frozenset({"AsyncExport", "Export", "Filter", "Schema"}
 """Classes in `__all__` that users get and never make: their constructors promise nothing."""
 
 _ONLY: Final = {
-    "Engine": frozenset({"import_lines", "report"}),
     "Ledger": frozenset({"__init__", "__enter__", "__exit__", "close", "entries", "forget", "result"}),
 }
 """Classes of which only some members are promised: the others are for the rest of the package."""

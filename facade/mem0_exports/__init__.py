@@ -10,11 +10,7 @@ The names below load on first use: importing the package itself costs nothing.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mem0_exports._filter_rules import FilterRules
-    from mem0_exports._settings import Retry
     from mem0_exports._version import __version__
-    from mem0_exports.async_exports import AsyncExport
-    from mem0_exports.bulk import ExportOutcome, ExportProgress, ExportRequest
     from mem0_exports.client import AsyncClient, Client
     from mem0_exports.errors import (
         BadRequest,
@@ -40,19 +36,19 @@ if TYPE_CHECKING:
         StatusError,
         Unauthorized,
     )
-    from mem0_exports.exports import Export
-    from mem0_exports.filters import F, Filter, all_of, any_of
-    from mem0_exports.ledger import Ledger, LedgerEntry
-    from mem0_exports.records import Account, AddedMemory, Entity, Memory
-    from mem0_exports.schemas import Schema
-    from mem0_exports.sources import From
+    from mem0_exports.exports.api import Export
+    from mem0_exports.exports.api_async import AsyncExport
+    from mem0_exports.exports.bulk import ExportOutcome, ExportProgress, ExportRequest
+    from mem0_exports.exports.ledger import Ledger, LedgerEntry
+    from mem0_exports.filters.fields import F, Filter, all_of, any_of
+    from mem0_exports.filters.rules import FilterRules
+    from mem0_exports.http.settings import Retry
+    from mem0_exports.models import Account, AddedMemory, Entity, Memory
+    from mem0_exports.schemas.annotations import From
+    from mem0_exports.schemas.schema import Schema
 
 _HOMES = {
-    "_filter_rules": ("FilterRules",),
-    "_settings": ("Retry",),
     "_version": ("__version__",),
-    "async_exports": ("AsyncExport",),
-    "bulk": ("ExportOutcome", "ExportProgress", "ExportRequest"),
     "client": ("AsyncClient", "Client"),
     "errors": (
         "BadRequest",
@@ -78,12 +74,16 @@ _HOMES = {
         "StatusError",
         "Unauthorized",
     ),
-    "exports": ("Export",),
-    "filters": ("F", "Filter", "all_of", "any_of"),
-    "ledger": ("Ledger", "LedgerEntry"),
-    "records": ("Account", "AddedMemory", "Entity", "Memory"),
-    "schemas": ("Schema",),
-    "sources": ("From",),
+    "exports.api": ("Export",),
+    "exports.api_async": ("AsyncExport",),
+    "exports.bulk": ("ExportOutcome", "ExportProgress", "ExportRequest"),
+    "exports.ledger": ("Ledger", "LedgerEntry"),
+    "filters.fields": ("F", "Filter", "all_of", "any_of"),
+    "filters.rules": ("FilterRules",),
+    "http.settings": ("Retry",),
+    "models": ("Account", "AddedMemory", "Entity", "Memory"),
+    "schemas.annotations": ("From",),
+    "schemas.schema": ("Schema",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -15,16 +15,16 @@ import sys
 
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
-from mem0_exports import _wire
-from mem0_exports._connection import checked_base_url, shared_ssl_context
-from mem0_exports._drive import AsyncDriver, AsyncTransport, Driver, Transport
-from mem0_exports._flow import send
-from mem0_exports._keys import usable_key
-from mem0_exports._settings import Retry, Schedule, Settings, checked_retry, checked_timeout
 from mem0_exports._version import __version__
-from mem0_exports.async_exports import AsyncExports
+from mem0_exports.api_key import usable_key
 from mem0_exports.errors import ConfigurationError, InputError
-from mem0_exports.exports import Exports
+from mem0_exports.exports.api import Exports
+from mem0_exports.exports.api_async import AsyncExports
+from mem0_exports.http import operations as _wire
+from mem0_exports.http.connection import checked_base_url, shared_ssl_context
+from mem0_exports.http.driver import AsyncDriver, AsyncTransport, Driver, Transport
+from mem0_exports.http.flow import send
+from mem0_exports.http.settings import Retry, Schedule, Settings, checked_retry, checked_timeout
 from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memories
 
 
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from mem0_exports._filter_rules import FilterRules
-    from mem0_exports.local.engine import Engine
-    from mem0_exports.local.transport import LocalTransport
-    from mem0_exports.records import Account
+    from mem0_exports.filters.rules import FilterRules
+    from mem0_exports.local_engine import EngineTransport, LocalEngine
+    from mem0_exports.models import Account
 
 
 PLATFORM: Final = "https://api.mem0.ai"
@@ -138,7 +137,7 @@ class Client:
         self._use(driver, settled.settings(driver), None)
 
     def _use(
-        self, driver: Driver, settings: Settings, local: LocalTransport | None, *, owns_driver: bool = True
+        self, driver: Driver, settings: Settings, local: EngineTransport | None, *, owns_driver: bool = True
     ) -> None:
         self._driver = driver
         self._settings = settings
@@ -164,9 +163,11 @@ class Client:
         is whose memories and exports it sees, where a store has those of several. Needs the extra
         `mem0-exports[local]`.
         """
+        from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
+
         client = cls.__new__(cls)
         settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
-        transport = _local_transport(path, filter_rules, project)
+        transport = LocalTransport(path, filter_rules, project)
         driver = Driver(settled.base_url, settled.headers, transport)
         settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
         client._use(driver, settings, transport)
@@ -186,7 +187,7 @@ class Client:
         return client
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> LocalEngine:
         """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
         return _engine(self._local)
 
@@ -238,7 +239,7 @@ class AsyncClient:
         self._use(driver, settled.settings(driver), None)
 
     def _use(
-        self, driver: AsyncDriver, settings: Settings, local: LocalTransport | None, *, owns_driver: bool = True
+        self, driver: AsyncDriver, settings: Settings, local: EngineTransport | None, *, owns_driver: bool = True
     ) -> None:
         self._driver = driver
         self._settings = settings
@@ -259,9 +260,11 @@ class AsyncClient:
         project: str = "local",
     ) -> Self:
         """A client of the embedded engine. As `Client.local`; the engine works in threads, never on the event loop."""
+        from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
+
         client = cls.__new__(cls)
         settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
-        transport = _local_transport(path, filter_rules, project)
+        transport = LocalTransport(path, filter_rules, project)
         driver = AsyncDriver(settled.base_url, settled.headers, transport)
         settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
         client._use(driver, settings, transport)
@@ -281,7 +284,7 @@ class AsyncClient:
         return client
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> LocalEngine:
         """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
         return _engine(self._local)
 
@@ -317,13 +320,7 @@ class AsyncClient:
         _no_pickle(self)
 
 
-def _local_transport(path: str | Path, filter_rules: FilterRules | None, project: str) -> LocalTransport:
-    from mem0_exports.local.transport import LocalTransport  # noqa: PLC0415 -- an extra
-
-    return LocalTransport(path, filter_rules, project)
-
-
-def _engine(transport: LocalTransport | None) -> Engine:
+def _engine(transport: EngineTransport | None) -> LocalEngine:
     if transport is None:
         raise ConfigurationError("only a client made with local() has an embedded engine")
     return transport.engine

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from mem0_exports import _wire
-from mem0_exports._flow import send
 from mem0_exports.errors import ContractViolation, InputError, NotFound
+from mem0_exports.http import operations as _wire
+from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from mem0_exports._drive import AsyncDriver, Driver
-    from mem0_exports._filter_tree import Where
-    from mem0_exports._settings import Retry, Settings
-    from mem0_exports.records import AddedMemory, Entity, Memory, Page
+    from mem0_exports.filters.tree import Where
+    from mem0_exports.http.driver import AsyncDriver, Driver
+    from mem0_exports.http.settings import Retry, Settings
+    from mem0_exports.models import AddedMemory, Entity, Memory, Page
 
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ def _seconds(timestamp: datetime) -> int:
 
 
 def _memories(where: Where, page_size: int, settings: Settings, *, show_expired: bool) -> _Pages[Memory]:
-    from mem0_exports._filter_tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
+    from mem0_exports.filters.tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
 
     filters = checked(where, settings.filter_rules).to_dict()
     _check_page_size(page_size)

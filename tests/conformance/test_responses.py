@@ -20,18 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from mem0_api import AuthenticatedClient
-from mem0_exports import (
-    BadRequest,
-    ExportFailed,
-    F,
-    Forbidden,
-    NotFound,
-    Schema,
-    StatusError,
-    Unauthorized,
-)
-from mem0_exports._wire import OPERATIONS as MODULES
+from mem0_exports import BadRequest, ExportFailed, F, Forbidden, NotFound, Schema, StatusError, Unauthorized
+from mem0_exports.http.operations import OPERATIONS as MODULES
+from mem0_exports_api import AuthenticatedClient
 from tests.conformance.harness import DOCUMENT, DOCUMENTED, NOTICE, OPERATIONS, drawn, once, scripted, visible
 from tests.spec import behind, problem
 
@@ -118,7 +109,7 @@ def moment(text: Any) -> Any:
 
 @pytest.mark.parametrize(("operation_id", "status"), DOCUMENTED)
 def test_the_generated_parser_reads_every_documented_answer_and_loses_nothing(operation_id, status):
-    parser = import_module(f"mem0_api.api.{MODULES[operation_id]}")._build_response
+    parser = import_module(f"mem0_exports_api.api.{MODULES[operation_id]}")._build_response
     client = AuthenticatedClient(base_url="https://service.example", token="t", raise_on_unexpected_status=True)
 
     @drawn(EXAMPLES)

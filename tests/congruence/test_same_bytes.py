@@ -20,9 +20,9 @@ import httpx
 import pytest
 import uvicorn
 
-from mem0_exports.local.app import Impatient, build
-from mem0_exports.local.engine import Engine
-from mem0_exports.local.extract import record_lists
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.extract.offline import records as record_lists
+from mem0_exports_engine.server.app import Impatient, build
 
 
 KEY = "Token same-bytes"

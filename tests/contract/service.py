@@ -22,9 +22,10 @@ import sqlalchemy as sa
 
 from schemathesis.specs.openapi.checks import ignored_auth
 
-from mem0_exports.local import clock, tables
-from mem0_exports.local.app import build
-from mem0_exports.local.engine import Engine
+from mem0_exports_engine import clock
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.server.app import build
+from mem0_exports_engine.store.sqlite import tables
 from tests.contract.budget import SEED
 from tests.contract.tally import Pair, Tally
 

@@ -19,7 +19,7 @@ import jsonschema_rs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mem0_exports.local import clock
+from mem0_exports_engine import clock
 from tests.contract import strategies
 from tests.contract.budget import drawn
 from tests.contract.model import RICH, Project

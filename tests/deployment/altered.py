@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
-from mem0_exports.local.app import build
-from mem0_exports.local.engine import Engine
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.server.app import build
 
 
 class Asked(NamedTuple):

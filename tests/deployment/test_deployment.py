@@ -21,7 +21,7 @@ from statistics import median
 import pytest
 
 from mem0_exports import Client, F
-from mem0_exports.local.engine import Engine
+from mem0_exports_engine.engine import Engine
 from tests.deployment import __main__ as deployment
 from tests.deployment import reads, writes
 from tests.deployment.altered import Told, altered

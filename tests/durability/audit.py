@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from mem0_exports.local import memories
-from mem0_exports.local.clock import now
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME
+from mem0_exports_engine.clock import now
+from mem0_exports_engine.store.sqlite import memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.tables import HOME
 
 
 _TRIGGERS = """

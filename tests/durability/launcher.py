@@ -14,8 +14,10 @@ import sys
 import sqlalchemy as sa
 import uvicorn  # noqa: F401 -- loaded before the start, as are the next two
 
-from mem0_exports import cli
-from mem0_exports.local import app, engine, jobs, serve  # noqa: F401
+from mem0_exports_cli import main as cli
+from mem0_exports_engine import engine  # noqa: F401
+from mem0_exports_engine.server import app, serve  # noqa: F401
+from mem0_exports_engine.store.sqlite import jobs
 
 
 def main() -> int:

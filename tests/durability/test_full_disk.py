@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from mem0_exports import Export, ExportTimeout, F, ServerError
-from mem0_exports.local import jobs
+from mem0_exports_engine.store.sqlite import jobs
 from tests.durability import audit
 from tests.durability.processes import Server, started
 

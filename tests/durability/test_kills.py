@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mem0_exports import AddedMemory, Client, F, NoAnswer
-from mem0_exports.local import jobs
+from mem0_exports_engine.store.sqlite import jobs
 from tests.durability import audit
 from tests.durability.processes import Server, started
 

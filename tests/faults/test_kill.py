@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from mem0_exports import Client, F, Ledger
-from mem0_exports import _export_flows as flows
+from mem0_exports.exports import flows
 from tests.faults import server as faults
 from tests.faults.bulk_run import WEIGHTS, Found, requests
 from tests.faults.server import FaultServer, at_random, result_of

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from mem0_exports import Client, ExportRequest, ExportTimeout, F, Mem0ExportsError, RequestTimeout, Retry
-from mem0_exports.bulk import Plan
-from mem0_exports.exports import CONCURRENCY, TIMEOUT
+from mem0_exports.exports.api import CONCURRENCY, TIMEOUT
+from mem0_exports.exports.bulk import Plan
 from tests.faults import server as faults
 from tests.faults.bulk_run import Found
 from tests.faults.conftest import KEY

@@ -26,7 +26,7 @@ from tests.mutants.suites import Suite, first_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOTS: Final = ("facade", "generated")
+ROOTS: Final = ("facade", "engine", "cli", "generated")
 """Folders of the project that modules are imported from."""
 
 LONGEST_TEST: Final = 100

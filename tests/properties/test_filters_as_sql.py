@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports import F, Filter, all_of, any_of
-from mem0_exports.local import memories
-from mem0_exports.local.match import clause
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME
-from mem0_exports.local.tables import memories as table
+from mem0_exports_engine.store.sqlite import memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.filters import clause
+from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.store.sqlite.tables import memories as table
 from tests.naive_filters import holds
 
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from mem0_exports import F
-from mem0_exports.local import clock, jobs, memories, worker
-from mem0_exports.local.extract import record_lists
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME, parts
+from mem0_exports_engine import clock
+from mem0_exports_engine.extract.offline import records as record_lists
+from mem0_exports_engine.store.sqlite import jobs, memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.tables import HOME, parts
+from mem0_exports_engine.workers import thread as worker
 from tests.stores import put
 
 

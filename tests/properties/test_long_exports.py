@@ -15,10 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports import F
-from mem0_exports.local import clock, jobs, memories, worker
-from mem0_exports.local.extract import Unfillable, record_lists
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME
+from mem0_exports_engine import clock
+from mem0_exports_engine.extract import Unfillable
+from mem0_exports_engine.extract.offline import records as record_lists
+from mem0_exports_engine.store.sqlite import jobs, memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.workers import thread as worker
 from tests import stores
 from tests.contract.strategies import json_values
 

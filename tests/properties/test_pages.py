@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mem0_exports.local.engine import Engine
+from mem0_exports_engine.engine import Engine
 
 
 PATHS = {"memories_list": ("POST", "/v3/memories/"), "entities_list": ("GET", "/v1/entities/")}

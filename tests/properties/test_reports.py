@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mem0_exports.sources import MEMORY_FIELDS
+from mem0_exports.schemas.annotations import MEMORY_FIELDS
 from tests.stores import extracted
 
 

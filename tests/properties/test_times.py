@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports import F
-from mem0_exports.local import clock, memories
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME
+from mem0_exports_engine import clock
+from mem0_exports_engine.store.sqlite import memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.tables import HOME
 from tests.stores import put
 
 

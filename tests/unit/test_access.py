@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from mem0_exports import Client, ConfigurationError, F, Forbidden, InputError, Unauthorized
-from mem0_exports.local import access, clock
-from mem0_exports.local.engine import Engine
-from mem0_exports.local.store import Store
+from mem0_exports_engine import access, clock
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.store.sqlite.database import Store
 from tests.serving import served
 from tests.unit.test_cli import command
 from tests.unit.test_engine import ask

@@ -14,8 +14,8 @@ import httpx
 import pytest
 import uvicorn
 
-from mem0_exports.local.app import Impatient, build
-from mem0_exports.local.engine import LARGEST_BODY, Engine
+from mem0_exports_engine.engine import LARGEST_BODY, Engine
+from mem0_exports_engine.server.app import Impatient, build
 from tests.unit.test_cli import command
 
 

@@ -13,7 +13,7 @@ from tests.serving import served
 
 
 def command(*arguments, cwd=None):
-    run = [sys.executable, "-m", "mem0_exports.cli", *map(str, arguments)]
+    run = [sys.executable, "-m", "mem0_exports_cli.main", *map(str, arguments)]
     return subprocess.run(run, capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
 
 

@@ -23,10 +23,10 @@ from mem0_exports import (
     F,
     InputError,
     ServerError,
-    async_exports,
-    exports,
     memories,
 )
+from mem0_exports.exports import api as exports
+from mem0_exports.exports import api_async as async_exports
 
 
 KEY = "m0-secret-key"

@@ -9,12 +9,13 @@ import httpcore
 import httpx
 import pytest
 
-from mem0_exports import Client, ConnectionFailed, _connection
-from mem0_exports._connection import Connection
-from mem0_exports._deadlines import Backend, Deadline, _Stream
-from mem0_exports._drive import AsyncDriver, Driver, _Undivided
-from mem0_exports._flow import Request, send
-from mem0_exports._settings import Retry, Schedule, Settings
+from mem0_exports import Client, ConnectionFailed
+from mem0_exports.http import connection as _connection
+from mem0_exports.http.connection import Connection
+from mem0_exports.http.deadlines import Backend, Deadline, _Stream
+from mem0_exports.http.driver import AsyncDriver, Driver, _Undivided
+from mem0_exports.http.flow import Request, send
+from mem0_exports.http.settings import Retry, Schedule, Settings
 
 
 class Recording(httpcore.NetworkStream):

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from mem0_exports import ConnectionFailed, ExportTimeout, F, RateLimited, Retry
-from mem0_exports import _export_flows as flows
-from mem0_exports._drive import AsyncDriver, Driver
-from mem0_exports._flow import BrokenOff, Send, Sleep, Work, send
-from mem0_exports._settings import Schedule, Settings
+from mem0_exports.exports import flows
+from mem0_exports.http.driver import AsyncDriver, Driver
+from mem0_exports.http.flow import BrokenOff, Send, Sleep, Work, send
+from mem0_exports.http.settings import Schedule, Settings
 from tests.unit.test_flow import READ, body
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import pytest
 
-from mem0_exports.local.engine import Engine
+from mem0_exports_engine.engine import Engine
 from tests.serving import served
 
 
@@ -110,7 +110,7 @@ def test_filters_that_name_nobody_choose_no_memories(engine, path, filters):
 
 
 def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
-    spec = json.loads(files("mem0_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
     roles = spec["components"]["schemas"]["Role"]["enum"]
     messages = [{"role": role, "content": f"said by the {role}"} for role in roles]
 
@@ -123,7 +123,7 @@ def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
 
 
 def test_what_is_left_out_of_a_request_means_its_default(engine):
-    spec = json.loads(files("mem0_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
     for number in range(3):
         messages = [{"role": "user", "content": f"n{number}-{each}"} for each in range(50)]
         body = {"messages": messages, "infer": False, "user_id": "many"}
@@ -210,7 +210,7 @@ def test_other_paths_and_methods_are_not_there(engine):
 
 
 def test_an_answer_that_breaks_the_contract_is_not_given(engine, monkeypatch):
-    from mem0_exports.local import operations
+    from mem0_exports_engine import operations
 
     monkeypatch.setitem(operations.HANDLERS, "ping", lambda *_: operations.Outcome(200, {"state": "ok"}))
 

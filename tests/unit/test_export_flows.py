@@ -7,9 +7,9 @@ import json
 import pytest
 
 from mem0_exports import ConnectionFailed, ExportTimeout, F, RequestTimeout
-from mem0_exports import _export_flows as flows
-from mem0_exports._flow import Response
-from mem0_exports._settings import Schedule
+from mem0_exports.exports import flows
+from mem0_exports.http.flow import Response
+from mem0_exports.http.settings import Schedule
 from tests.unit.test_flow import World
 
 

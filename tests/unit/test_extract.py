@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from mem0_exports import From, Schema
-from mem0_exports.local.extract import Gap, Unfillable, Unusable, check_schema
+from mem0_exports_engine.extract import Gap, Unfillable, Unusable, check_schema
 from tests.stores import extracted
 
 

@@ -11,10 +11,10 @@ from enum import StrEnum
 import jsonschema_rs
 import pytest
 
-from mem0_api.models import Filters
 from mem0_exports import Client, F, Filter, FilterError, FilterRules, FilterWarning, all_of, any_of
-from mem0_exports._filter_tree import checked
-from mem0_exports.local.contract import contract
+from mem0_exports.filters.tree import checked
+from mem0_exports_api.models import Filters
+from mem0_exports_engine.contract import contract
 
 
 REQUEST = contract().paths["/v1/exports/"]["POST"].request

@@ -7,10 +7,10 @@ import random
 import pytest
 
 from mem0_exports import ConfigurationError, InputError, RateLimited, Retry
-from mem0_exports._answers import refusal
-from mem0_exports._flow import BrokenOff, Request, Response, Send, Sleep, TimedOut, Work, send, wait
-from mem0_exports._settings import Gate, Schedule, Settings
 from mem0_exports.errors import ConnectionFailed, ContractViolation, RequestTimeout, ServerError, StatusError
+from mem0_exports.http.flow import BrokenOff, Request, Response, Send, Sleep, TimedOut, Work, send, wait
+from mem0_exports.http.responses import refusal
+from mem0_exports.http.settings import Gate, Schedule, Settings
 
 
 READ = Request("exports_get", "POST", "/x/")

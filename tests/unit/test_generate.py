@@ -52,7 +52,7 @@ def test_the_committed_code_is_what_the_spec_gives_and_twice_gives_the_same_byte
 
 
 def test_a_hand_edit_of_generated_code_is_found(project):
-    edited = project / "generated" / "mem0_api" / "models" / "ping.py"
+    edited = project / "generated" / "mem0_exports_api" / "models" / "ping.py"
     edited.write_text(edited.read_text().replace("status", "state"))
 
     done = generate(project, "--check")

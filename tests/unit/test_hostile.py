@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mem0_exports.local.engine import LARGEST_BODY, Engine
-from mem0_exports.local.json_text import DEEPEST
+from mem0_exports_engine.engine import LARGEST_BODY, Engine
+from mem0_exports_engine.json_text import DEEPEST
 
 
 FILTERS = {"user_id": "a"}

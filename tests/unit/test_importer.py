@@ -7,9 +7,9 @@ import json
 import pytest
 
 from mem0_exports import Client, F
-from mem0_exports.local import memories
-from mem0_exports.local.importer import BadLine, import_lines
-from mem0_exports.local.store import Store
+from mem0_exports_engine.importer import BadLine, import_lines
+from mem0_exports_engine.store.sqlite import memories
+from mem0_exports_engine.store.sqlite.database import Store
 from tests import stores
 
 
@@ -161,7 +161,7 @@ def test_more_lines_than_one_batch(store):
 
 
 def test_what_is_stored_at_once_is_not_large(store, monkeypatch):
-    from mem0_exports.local import importer
+    from mem0_exports_engine import importer
 
     at_once = []
     import_rows = memories.import_rows

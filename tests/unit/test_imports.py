@@ -19,20 +19,28 @@ def loaded_by(statement: str) -> set[str]:
 def test_importing_the_package_loads_nothing_heavy():
     loaded = loaded_by("import mem0_exports")
 
-    assert not loaded & {"httpx", "pydantic", "asyncio", "sqlite3", "attrs", "typing", "mem0_api", "sqlalchemy"}
+    assert not loaded & {"httpx", "pydantic", "asyncio", "sqlite3", "attrs", "typing", "mem0_exports_api", "sqlalchemy"}
 
 
 def test_importing_the_client_loads_neither_models_nor_engine_nor_pydantic():
     loaded = loaded_by("from mem0_exports import Client, F")
 
     assert "httpx" in loaded
-    assert not loaded & {"pydantic", "asyncio", "sqlite3", "mem0_api", "sqlalchemy", "jsonschema_rs", "dateutil"}
+    assert not loaded & {
+        "pydantic",
+        "asyncio",
+        "sqlite3",
+        "mem0_exports_api",
+        "sqlalchemy",
+        "jsonschema_rs",
+        "dateutil",
+    }
 
 
 def test_preparing_loads_what_first_requests_would_load():
-    loaded = loaded_by("from mem0_exports import _wire; _wire.prepare()")
+    loaded = loaded_by("from mem0_exports.http import operations; operations.prepare()")
 
-    assert {"mem0_api", "mem0_exports.records", "mem0_exports._filter_documents", "dateutil", "pydantic"} <= loaded
+    assert {"mem0_exports_api", "mem0_exports.models", "mem0_exports.filters.parse", "dateutil", "pydantic"} <= loaded
 
 
 def test_the_public_names_are_these():

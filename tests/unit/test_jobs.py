@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from mem0_exports import ConfigurationError, F, Filter
-from mem0_exports.local import jobs, memories, worker
-from mem0_exports.local.store import Store
-from mem0_exports.local.tables import HOME
+from mem0_exports_engine.store.sqlite import jobs, memories
+from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.workers import thread as worker
 from tests import stores
 
 
@@ -193,7 +194,7 @@ def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
 
 
 def test_many_processes_may_open_one_new_file_at_once(tmp_path):
-    code = f"from mem0_exports.local.store import Store; Store({str(tmp_path / 'store.db')!r}).close()"
+    code = f"from mem0_exports_engine.store.sqlite.database import Store; Store({str(tmp_path / 'store.db')!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
 
     errors = [process.communicate(timeout=60)[1].decode() for process in running]
@@ -363,7 +364,7 @@ def test_memories_are_read_in_batches_that_are_not_large(store, monkeypatch):
 
 
 def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
-    from mem0_exports.local import store as module
+    from mem0_exports_engine.store.sqlite import database as module
 
     monkeypatch.setattr(module.sqlite3, "sqlite_version_info", (3, 34, 1))
     with pytest.raises(ConfigurationError, match=r"a store needs 3\.35\.0 or newer"):

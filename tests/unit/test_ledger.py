@@ -28,9 +28,9 @@ from mem0_exports import (
     Retry,
     Unauthorized,
 )
-from mem0_exports import _export_flows as flows
-from mem0_exports._drive import Driver
-from mem0_exports._flow import Response, Send, Work
+from mem0_exports.exports import flows
+from mem0_exports.http.driver import Driver
+from mem0_exports.http.flow import Response, Send, Work
 from tests.unit.test_flow import World, named, status
 
 

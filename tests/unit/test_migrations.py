@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mem0_exports import Client, ExportFailed, F
-from mem0_exports.local import tables
-from mem0_exports.local.store import Store
+from mem0_exports_engine.store.sqlite import tables
+from mem0_exports_engine.store.sqlite.database import Store
 
 
 OLD = Path(__file__).with_name("store_v1.sql")
@@ -79,7 +79,7 @@ def test_what_was_there_is_known_and_not_added_again(old):
 
 
 def test_a_step_that_fails_leaves_the_old_store_as_it_was(old, monkeypatch):
-    from mem0_exports.local import migrations
+    from mem0_exports_engine.store.sqlite import migrations
 
     before = schema_of(old)
     monkeypatch.setattr(migrations, "_TO_2", migrations._TO_2 + "SELECT no_such_function();\n")
@@ -93,7 +93,7 @@ def test_a_step_that_fails_leaves_the_old_store_as_it_was(old, monkeypatch):
 
 
 def test_several_processes_may_find_an_old_store_at_once(old):
-    code = f"from mem0_exports.local.store import Store; Store({str(old)!r}).close()"
+    code = f"from mem0_exports_engine.store.sqlite.database import Store; Store({str(old)!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(5)]
 
     assert [process.communicate(timeout=60)[1] for process in running] == [b""] * 5

@@ -126,7 +126,7 @@ def test_patterns_choose_by_parts_of_names():
 
 
 def test_the_first_files_of_a_module_are_those_of_chosen_suites():
-    file = "facade/mem0_exports/local/operations.py"
+    file = "engine/mem0_exports_engine/operations.py"
     by_name = {suite.name: suite for suite in SUITES}
 
     assert [each.name for each in first_for(file, SUITES)] == ["unit", "congruence", "properties"]

@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 
 
-SPEC = json.loads(files("mem0_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+SPEC = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
 OPERATION = SPEC["paths"]["/v1/exports/"]["post"]
 VALIDATORS = jsonschema_rs.validator_map_for(SPEC, offline=True, validate_formats=True)
 REQUEST = VALIDATORS["#/paths/~1v1~1exports~1/post/requestBody/content/application~1json/schema"]

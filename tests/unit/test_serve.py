@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from mem0_exports import Client, ExportFailed, F
-from mem0_exports.local.engine import Engine
+from mem0_exports_engine.engine import Engine
 from tests.serving import served
 from tests.unit.test_cli import command
 

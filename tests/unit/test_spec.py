@@ -7,11 +7,11 @@ import json
 from importlib import import_module
 from importlib.resources import files
 
-from mem0_exports import _wire
-from mem0_exports.local.operations import HANDLERS
+from mem0_exports.http import operations as _wire
+from mem0_exports_engine.operations import HANDLERS
 
 
-SPEC = json.loads(files("mem0_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+SPEC = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
 OPERATIONS = {operation["operationId"]: operation for path in SPEC["paths"].values() for operation in path.values()}
 
 
@@ -33,7 +33,7 @@ def test_every_operation_has_exactly_one_row_in_the_operation_table():
     assert len(set(modules)) == len(modules)
     for operation_id, module in _wire.OPERATIONS.items():
         assert module.rpartition(".")[2] == operation_id
-        assert callable(import_module(f"mem0_api.api.{module}")._get_kwargs)
+        assert callable(import_module(f"mem0_exports_api.api.{module}")._get_kwargs)
 
 
 def test_every_operation_has_one_handler_in_the_engine():

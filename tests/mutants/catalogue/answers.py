@@ -7,9 +7,9 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_ENGINE = "facade/mem0_exports/local/engine.py"
-_MEMORIES = "facade/mem0_exports/local/memories.py"
-_OPERATIONS = "facade/mem0_exports/local/operations.py"
+_ENGINE = "engine/mem0_exports_engine/engine.py"
+_MEMORIES = "engine/mem0_exports_engine/store/sqlite/memories.py"
+_OPERATIONS = "engine/mem0_exports_engine/operations.py"
 
 MUTANTS: Final = (
     Mutant(

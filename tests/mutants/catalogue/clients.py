@@ -7,13 +7,13 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_ANSWERS = "facade/mem0_exports/_answers.py"
+_ANSWERS = "facade/mem0_exports/http/responses.py"
 _CLIENT = "facade/mem0_exports/client.py"
-_CONNECTION = "facade/mem0_exports/_connection.py"
-_DRIVE = "facade/mem0_exports/_drive.py"
-_FLOW = "facade/mem0_exports/_flow.py"
+_CONNECTION = "facade/mem0_exports/http/connection.py"
+_DRIVE = "facade/mem0_exports/http/driver.py"
+_FLOW = "facade/mem0_exports/http/flow.py"
 _MEMORIES = "facade/mem0_exports/memories.py"
-_WIRE = "facade/mem0_exports/_wire.py"
+_WIRE = "facade/mem0_exports/http/operations.py"
 
 MUTANTS: Final = (
     Mutant(

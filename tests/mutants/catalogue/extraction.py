@@ -7,12 +7,12 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_FIELDS = "facade/mem0_exports/local/extract/fields.py"
-_FIT = "facade/mem0_exports/local/extract/fit.py"
-_LOOKUP = "facade/mem0_exports/local/extract/lookup.py"
-_RECORDS = "facade/mem0_exports/local/extract/record_lists.py"
-_RUN = "facade/mem0_exports/local/extract/run.py"
-_WORKER = "facade/mem0_exports/local/worker.py"
+_FIELDS = "engine/mem0_exports_engine/extract/offline/values.py"
+_FIT = "engine/mem0_exports_engine/extract/offline/fit.py"
+_LOOKUP = "engine/mem0_exports_engine/extract/offline/lookup.py"
+_RECORDS = "engine/mem0_exports_engine/extract/offline/records.py"
+_RUN = "engine/mem0_exports_engine/extract/offline/extractor.py"
+_WORKER = "engine/mem0_exports_engine/workers/thread.py"
 
 MUTANTS: Final = (
     Mutant(

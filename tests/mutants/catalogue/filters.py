@@ -7,10 +7,10 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_DOCUMENTS = "facade/mem0_exports/_filter_documents.py"
-_JSON_SQL = "facade/mem0_exports/local/json_sql.py"
-_MATCH = "facade/mem0_exports/local/match.py"
-_TREE = "facade/mem0_exports/_filter_tree.py"
+_DOCUMENTS = "facade/mem0_exports/filters/parse.py"
+_JSON_SQL = "engine/mem0_exports_engine/store/sqlite/functions.py"
+_MATCH = "engine/mem0_exports_engine/store/sqlite/filters.py"
+_TREE = "facade/mem0_exports/filters/tree.py"
 
 MUTANTS: Final = (
     Mutant(

@@ -7,9 +7,9 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_JOBS = "facade/mem0_exports/local/jobs.py"
-_STORE = "facade/mem0_exports/local/store.py"
-_WORKER = "facade/mem0_exports/local/worker.py"
+_JOBS = "engine/mem0_exports_engine/store/sqlite/jobs.py"
+_STORE = "engine/mem0_exports_engine/store/sqlite/database.py"
+_WORKER = "engine/mem0_exports_engine/workers/thread.py"
 
 MUTANTS: Final = (
     Mutant(

@@ -7,10 +7,10 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_ACCESS = "facade/mem0_exports/local/access.py"
-_JOBS = "facade/mem0_exports/local/jobs.py"
-_MEMORIES = "facade/mem0_exports/local/memories.py"
-_OPERATIONS = "facade/mem0_exports/local/operations.py"
+_ACCESS = "engine/mem0_exports_engine/access.py"
+_JOBS = "engine/mem0_exports_engine/store/sqlite/jobs.py"
+_MEMORIES = "engine/mem0_exports_engine/store/sqlite/memories.py"
+_OPERATIONS = "engine/mem0_exports_engine/operations.py"
 
 MUTANTS: Final = (
     Mutant(

@@ -7,11 +7,11 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_FILE = "facade/mem0_exports/_ledger_file.py"
-_FLOWS = "facade/mem0_exports/_export_flows.py"
-_LEDGER = "facade/mem0_exports/ledger.py"
-_SCHEMAS = "facade/mem0_exports/schemas.py"
-_TYPES = "facade/mem0_exports/_type_schemas.py"
+_FILE = "facade/mem0_exports/exports/ledger_file.py"
+_FLOWS = "facade/mem0_exports/exports/flows.py"
+_LEDGER = "facade/mem0_exports/exports/ledger.py"
+_SCHEMAS = "facade/mem0_exports/schemas/schema.py"
+_TYPES = "facade/mem0_exports/schemas/describe.py"
 
 MUTANTS: Final = (
     Mutant(

@@ -7,13 +7,13 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_CLOCK = "facade/mem0_exports/local/clock.py"
-_ENGINE = "facade/mem0_exports/local/engine.py"
-_JSON_SQL = "facade/mem0_exports/local/json_sql.py"
-_JSON_TEXT = "facade/mem0_exports/local/json_text.py"
-_MEMORIES = "facade/mem0_exports/local/memories.py"
-_OPERATIONS = "facade/mem0_exports/local/operations.py"
-_TIMES = "facade/mem0_exports/_times.py"
+_CLOCK = "engine/mem0_exports_engine/clock.py"
+_ENGINE = "engine/mem0_exports_engine/engine.py"
+_JSON_SQL = "engine/mem0_exports_engine/store/sqlite/functions.py"
+_JSON_TEXT = "engine/mem0_exports_engine/json_text.py"
+_MEMORIES = "engine/mem0_exports_engine/store/sqlite/memories.py"
+_OPERATIONS = "engine/mem0_exports_engine/operations.py"
+_TIMES = "facade/mem0_exports/filters/times.py"
 
 MUTANTS: Final = (
     Mutant(

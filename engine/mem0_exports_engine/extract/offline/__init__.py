@@ -1,0 +1,1 @@
+"""The extractor without a language model: metadata and the memories' own fields."""

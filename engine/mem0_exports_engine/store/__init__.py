@@ -1,0 +1,1 @@
+"""Where memories, jobs and keys are kept."""

@@ -1,0 +1,113 @@
+"""Filter tree -> SQL. Values and metadata keys are always bound parameters, never SQL text.
+
+Every condition is true or false, never NULL, so that NOT is a plain complement: a missing value equals nothing, differs
+from everything, and is neither before nor after anything.
+"""
+
+from __future__ import annotations
+
+import json
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from mem0_exports.filters import times as _times
+from mem0_exports.filters.tree import AllOf, AnyOf, Condition, Filter, Not
+from mem0_exports_engine.clock import microseconds
+from mem0_exports_engine.json_text import dump
+from mem0_exports_engine.store.sqlite.tables import memories
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Clause = sa.ColumnElement[bool]
+
+_TIME_COLUMNS = {
+    "created_at": memories.c.created_us,
+    "timestamp": memories.c.created_us,
+    "updated_at": memories.c.updated_us,
+    "expiration_date": memories.c.expires_us,
+}
+
+
+def clause(tree: Filter) -> Clause:
+    """The WHERE clause for a filter tree."""
+    if isinstance(tree, AllOf):
+        return sa.and_(*map(clause, tree.parts))
+    if isinstance(tree, AnyOf):
+        return sa.or_(*map(clause, tree.parts))
+    if isinstance(tree, Not):
+        return sa.not_(clause(tree.part))
+    if isinstance(tree, Condition):
+        return _CONDITIONS.get(tree.field, _compared)(tree)
+    raise TypeError(f"no such filter: {tree!r}")
+
+
+def _compared(condition: Condition) -> Clause:
+    """Entity ids and times."""
+    column: sa.ColumnElement[Any]
+    value: Any = condition.value
+    if condition.field in _TIME_COLUMNS:
+        column = _TIME_COLUMNS[condition.field]
+        value = [*map(_moment, value)] if condition.operator == "in" else _moment(value)
+    else:
+        column = memories.c[condition.field]
+    present = column.is_not(None)
+    match condition.operator:
+        case "exists":
+            return present
+        case "eq":
+            return sa.and_(present, column == value)
+        case "ne":
+            return sa.or_(column.is_(None), column != value)
+        case "in":
+            return sa.and_(present, column.in_(value))
+        case "lt":
+            return sa.and_(present, column < value)
+        case "lte":
+            return sa.and_(present, column <= value)
+        case "gt":
+            return sa.and_(present, column > value)
+        case "gte":
+            return sa.and_(present, column >= value)
+    raise TypeError(f"no such operator: {condition!r}")
+
+
+def _moment(text: str) -> int:
+    return microseconds(_times.moment(text, "time"))
+
+
+def _categories(condition: Condition) -> Clause:
+    wanted = json.dumps(condition.value)
+    return sa.func.mem0_categories(memories.c.categories, condition.operator, wanted) == 1
+
+
+def _keywords(condition: Condition) -> Clause:
+    if condition.operator == "contains":
+        return sa.func.instr(memories.c.memory, condition.value) > 0
+    return sa.func.instr(sa.func.mem0_fold(memories.c.memory), condition.value.casefold()) > 0
+
+
+def _memory_ids(condition: Condition) -> Clause:
+    return memories.c.id.in_(condition.value)
+
+
+def _metadata(condition: Condition) -> Clause:
+    operator = "contains" if condition.operator == "contains" else "eq"
+    wanted = json.dumps(condition.value)
+    holds = sa.and_(
+        # Most memories that lack the key are left out without Python; the key may also stand deeper, or in a text.
+        sa.func.coalesce(sa.func.instr(memories.c.metadata, f"{dump(condition.key).decode()}:"), 0) > 0,
+        sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, wanted) == 1,
+    )
+    return sa.not_(holds) if condition.operator == "ne" else holds
+
+
+_CONDITIONS: dict[str, Callable[[Condition], Clause]] = {
+    "categories": _categories,
+    "keywords": _keywords,
+    "memory_ids": _memory_ids,
+    "metadata": _metadata,
+}

@@ -1,0 +1,156 @@
+"""Brings the tables of a store up to the version that this package writes, in one transaction, or refuses to.
+
+Each step is SQL as it was when it was written: it must not follow later changes of `tables`. A test holds that a store
+which went through all steps has the same tables as a new one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from mem0_exports.errors import ConfigurationError
+from mem0_exports_engine.store.sqlite import tables
+
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from collections.abc import Callable
+
+
+def migrate(connection: sa.Connection, path: str) -> None:
+    """Make or upgrade the tables; ConfigurationError where the file is another program's or a newer version's."""
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version > tables.VERSION:
+        raise ConfigurationError(
+            f"the store {path!r} was written by a newer mem0-exports (version {version}, this one knows "
+            f"{tables.VERSION}); upgrade this one"
+        )
+    if version == tables.VERSION:
+        return
+    if version == 0:
+        if sa.inspect(connection).get_table_names():
+            raise ConfigurationError(f"{path!r} is a database of something else; it was not changed")
+        tables.metadata.create_all(connection)
+    for step in range(version, tables.VERSION) if version else ():
+        _STEPS[step](connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {tables.VERSION}")
+
+
+_TO_2: Final = """
+DROP INDEX memories_user;
+DROP INDEX memories_agent;
+DROP INDEX memories_app;
+DROP INDEX memories_run;
+DROP INDEX memories_text;
+ALTER TABLE memories RENAME TO memories_1;
+CREATE TABLE memories (
+    seq INTEGER NOT NULL,
+    project TEXT NOT NULL,
+    id TEXT NOT NULL,
+    memory TEXT NOT NULL,
+    user_id TEXT,
+    agent_id TEXT,
+    app_id TEXT,
+    run_id TEXT,
+    metadata TEXT,
+    categories TEXT,
+    created_at TEXT NOT NULL,
+    created_us BIGINT NOT NULL,
+    updated_at TEXT NOT NULL,
+    updated_us BIGINT NOT NULL,
+    expiration_date TEXT,
+    expires_us BIGINT,
+    text_key BLOB NOT NULL,
+    record_key BLOB NOT NULL,
+    PRIMARY KEY (seq)
+);
+INSERT INTO memories
+SELECT seq, 'local', id, memory, user_id, agent_id, app_id, run_id, metadata, categories, created_at, created_us,
+       updated_at, updated_us, expiration_date, expires_us, mem0_digest(text_key), mem0_digest(record_key)
+FROM memories_1 ORDER BY seq;
+DROP TABLE memories_1;
+CREATE UNIQUE INDEX memories_id ON memories (project, id);
+CREATE UNIQUE INDEX memories_record ON memories (record_key, project);
+CREATE INDEX memories_text ON memories (text_key, project);
+CREATE INDEX memories_user ON memories (project, user_id, created_us, seq) WHERE user_id IS NOT NULL;
+CREATE INDEX memories_agent ON memories (project, agent_id, created_us, seq) WHERE agent_id IS NOT NULL;
+CREATE INDEX memories_app ON memories (project, app_id, created_us, seq) WHERE app_id IS NOT NULL;
+CREATE INDEX memories_run ON memories (project, run_id, created_us, seq) WHERE run_id IS NOT NULL;
+
+DROP INDEX exports_waiting;
+DROP INDEX exports_filters;
+DROP INDEX exports_expiry;
+ALTER TABLE exports RENAME TO exports_1;
+CREATE TABLE exports (
+    seq INTEGER NOT NULL,
+    project TEXT NOT NULL,
+    id TEXT NOT NULL,
+    schema TEXT NOT NULL,
+    filters TEXT NOT NULL,
+    instructions TEXT,
+    created_us BIGINT NOT NULL,
+    expires_us BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    available_us BIGINT,
+    frame TEXT,
+    report TEXT,
+    reason TEXT,
+    PRIMARY KEY (seq),
+    UNIQUE (id)
+);
+INSERT INTO exports
+SELECT seq, 'local', id, schema, filters, instructions, created_us, expires_us, state, attempt, max(attempt - 1, 0),
+       available_us, mem0_frame(result), report, reason
+FROM exports_1 ORDER BY seq;
+DROP TABLE exports_1;
+CREATE INDEX exports_waiting ON exports (available_us) WHERE available_us IS NOT NULL;
+CREATE INDEX exports_filters ON exports (project, filters, seq);
+CREATE INDEX exports_expiry ON exports (expires_us);
+
+CREATE TABLE export_parts (
+    export INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    content BLOB NOT NULL
+);
+CREATE UNIQUE INDEX export_parts_place ON export_parts (export, place, number);
+
+CREATE TABLE keys (
+    id TEXT NOT NULL,
+    project TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    created_us BIGINT NOT NULL,
+    revoked_us BIGINT,
+    PRIMARY KEY (id)
+);
+"""
+"""Projects, keys, and results in parts."""
+
+
+def _to_2(connection: sa.Connection) -> None:
+    driver: Any = connection.connection.driver_connection
+    _functions(driver)
+    for statement in _TO_2.split(";\n"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+
+
+def _functions(connection: sqlite3.Connection) -> None:
+    import json  # noqa: PLC0415 -- only old stores need it
+
+    def frame(result: str | None) -> str | None:
+        """A result as the one piece of its frame."""
+        return None if result is None else json.dumps([result], ensure_ascii=False)
+
+    connection.create_function("mem0_digest", 1, lambda text: bytes.fromhex(text)[:16], deterministic=True)
+    connection.create_function("mem0_frame", 1, frame, deterministic=True)
+
+
+_STEPS: Final[dict[int, Callable[[sa.Connection], None]]] = {1: _to_2}
+"""For each version, the step to the next one."""

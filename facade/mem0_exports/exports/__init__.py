@@ -1,0 +1,1 @@
+"""Export jobs: starting them, waiting for them, many at once, and across crashes."""

@@ -1,0 +1,1 @@
+"""Which memories: `F` writes filters, `parse` reads them out of dicts."""

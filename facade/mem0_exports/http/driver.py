@@ -1,0 +1,307 @@
+"""Runs a flow: carries out its commands over httpx, in a thread or on an event loop.
+
+This is the one place where sync and async differ. No decision is made here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import httpx
+
+from mem0_exports.http.connection import FAILURES, Connection, Sending, log_attempt
+from mem0_exports.http.flow import BrokenOff, Response, Send, Sleep, Work
+
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from mem0_exports.http.flow import Flow
+
+T = TypeVar("T")
+
+Transport: TypeAlias = httpx.BaseTransport
+AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
+
+
+class _Undivided:
+    """Blocking work that is done as a whole or not at all, also when whoever waits for it is cancelled."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._begun = self._dropped = False
+
+    def __call__(self) -> Any:
+        """Do it, unless it was dropped."""
+        with self._lock:
+            if self._dropped:
+                return None
+            self._begun = True
+        try:
+            return self._call()
+        finally:
+            self._done.set()
+
+    @property
+    def carried_out(self) -> bool:
+        """Whether it was done: drops it if it has not begun, and waits for its end if it has."""
+        with self._lock:
+            self._dropped = not self._begun
+        if self._begun:
+            self._done.wait()
+        return self._begun
+
+
+class Driver(Connection):
+    """Runs flows in the calling thread. Opens nothing before the first request; safe to share between threads."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], transport: Transport | None) -> None:
+        super().__init__(base_url, headers, own_transport=transport is not None)
+        self._transport = transport
+        self._http: httpx.Client | None = None
+
+    def prepare(self) -> httpx.Client:
+        """Open the connection pool, once; no network."""
+        with self._lock:
+            self.check_open()
+            if self._http is None:
+                from mem0_exports.http import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which takes as long as httpx
+
+                http = self.made(httpx.Client, self._transport)
+                if not self._own_transport:
+                    for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
+                        _deadlines.keep_deadlines(transport)
+                self._deadline = _deadlines.Deadline
+                self._http = http
+            return self._http
+
+    def forget_connections(self) -> None:
+        """Start anew, in the child of a fork."""
+        super().forget_connections()
+        self._http = None
+
+    def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
+        """The value of the flow, or its error. BrokenOff soon after `stop` is set."""
+        try:
+            command = next(flow)
+            while True:
+                if stop is not None and stop.is_set():
+                    self._break_off(flow, carried_out=False)
+                    raise BrokenOff(carried_out=False)
+                reply: Any = None
+                failure: Exception | None = None
+                sending = self.sending(command) if isinstance(command, Send) else None
+                try:
+                    if isinstance(command, Send):
+                        assert sending is not None  # made above
+                        reply = self._send(command, sending)
+                    elif isinstance(command, Work):
+                        reply = command.call()
+                    else:
+                        self._sleep(command.seconds, stop)
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                except BaseException:
+                    self._break_off(flow, carried_out=sending is not None and sending.carried_out)
+                    raise
+                command = flow.send(reply) if failure is None else flow.throw(failure)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        finally:
+            flow.close()
+
+    def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
+        """Let the flow write down how far it came."""
+        try:
+            command = flow.throw(BrokenOff(carried_out=carried_out))
+            while isinstance(command, Work):
+                failure: Exception | None = None
+                try:
+                    command.call()
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                command = flow.send(None) if failure is None else flow.throw(failure)
+        except (BrokenOff, StopIteration):
+            pass
+
+    def _sleep(self, seconds: float, stop: threading.Event | None) -> None:
+        if stop is None:
+            time.sleep(seconds)
+        else:
+            stop.wait(seconds)
+
+    def _send(self, command: Send, sending: Sending) -> Response:
+        http = self._http or self.prepare()
+        begun = time.monotonic()
+        try:
+            with self._deadline(begun + command.timeout):
+                response = http.send(http.build_request(**self.options(command, sending)))
+            outcome = self.response(response)
+        except FAILURES as error:
+            failure = self.translated(error, command, sending)
+        else:
+            log_attempt(command, begun, outcome)
+            return outcome
+        log_attempt(command, begun, failure)
+        # Outside the handler: the error of httpx, whose request holds the key, must not hang on ours as its context.
+        raise failure
+
+    def close(self) -> None:
+        """Close the connections and the transport."""
+        with self._lock:
+            self._closed, opened, self._http = True, self._http, None
+        closing = opened or self._transport
+        if closing is not None:
+            closing.close()
+
+
+class AsyncDriver(Connection):
+    """Runs flows on the event loop (asyncio or trio)."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
+        super().__init__(base_url, headers, own_transport=transport is not None)
+        self._transport = transport
+        self._http: httpx.AsyncClient | None = None
+        self._loop: object = None
+
+    def prepare(self) -> httpx.AsyncClient:
+        """Open the connection pool, once for an event loop; no network."""
+        loop = _running_loop()
+        with self._lock:
+            self.check_open()
+            # Connections belong to the loop that made them. Those of an earlier asyncio.run() are dead.
+            if self._http is None or (self._loop != loop and not self._own_transport):
+                self._http = self.made(httpx.AsyncClient, self._transport)
+                self._loop = loop
+            return self._http
+
+    def forget_connections(self) -> None:
+        """Start anew, in the child of a fork."""
+        super().forget_connections()
+        self._http = None
+
+    async def run(self, flow: Flow[T]) -> T:
+        """The value of the flow, or its error. A cancellation lets it write down how far it came."""
+        try:
+            command = next(flow)
+            while True:
+                reply: Any = None
+                failure: Exception | None = None
+                sending = self.sending(command) if isinstance(command, Send) else None
+                work = _Undivided(command.call) if isinstance(command, Work) else None
+                try:
+                    if isinstance(command, Send):
+                        assert sending is not None  # made above
+                        reply = await self._send(command, sending)
+                    elif work is not None:
+                        reply = await _in_thread(work)
+                    elif isinstance(command, Sleep):
+                        await self._sleep(command.seconds)
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                except BaseException:
+                    under_way = sending or work
+                    await self._break_off(flow, carried_out=under_way is not None and under_way.carried_out)
+                    raise
+                command = flow.send(reply) if failure is None else flow.throw(failure)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        finally:
+            flow.close()
+
+    async def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
+        """Let the flow write down how far it came, off the loop. A second cancellation does not divide that either."""
+        try:
+            command = flow.throw(BrokenOff(carried_out=carried_out))
+            while isinstance(command, Work):
+                failure: Exception | None = None
+                work = _Undivided(command.call)
+                try:
+                    await _in_thread(work)
+                except Exception as error:  # noqa: BLE001 -- the flow decides
+                    failure = error
+                except BaseException:  # noqa: BLE001 -- the first cancellation is raised when this is done
+                    if not work.carried_out:
+                        command.call()
+                command = flow.send(None) if failure is None else flow.throw(failure)
+        except (BrokenOff, StopIteration):
+            pass
+
+    async def _sleep(self, seconds: float) -> None:
+        import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
+        await anyio.sleep(seconds)
+
+    async def _send(self, command: Send, sending: Sending) -> Response:
+        http = self.prepare()
+        begun = time.monotonic()
+        try:
+            async with _within(command.timeout):
+                response = await http.send(http.build_request(**self.options(command, sending)))
+            outcome = self.response(response)
+        except FAILURES as error:
+            failure = self.translated(error, command, sending)
+        else:
+            log_attempt(command, begun, outcome)
+            return outcome
+        log_attempt(command, begun, failure)
+        raise failure  # outside the handler, as in Driver
+
+    async def close(self) -> None:
+        """Close the connections and the transport."""
+        import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
+        with self._lock:
+            self._closed, opened, self._http = True, self._http, None
+        if opened is not None and not self._own_transport and self._loop != _running_loop():
+            return  # its connections died with the loop that made them
+        closing = opened or self._transport
+        if closing is not None:
+            with anyio.CancelScope(shield=True):  # a cancelled user must not leave a worker and open files behind
+                await closing.aclose()
+
+
+def _running_loop() -> object:
+    """What runs the caller: an asyncio loop, or something of trio's."""
+    import asyncio  # noqa: PLC0415 -- a sync client needs none
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx brings it
+
+        return current_token()
+
+
+def _within(seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
+    """TimeoutError for what takes longer. asyncio's own costs less than half of what anyio's does."""
+    import asyncio  # noqa: PLC0415 -- a sync client needs none
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _within_on_trio(seconds)
+    return asyncio.timeout(seconds)
+
+
+@contextlib.asynccontextmanager
+async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
+    import anyio  # noqa: PLC0415 -- httpx brings it
+
+    with anyio.fail_after(seconds):
+        yield
+
+
+async def _in_thread(work: _Undivided) -> Any:
+    import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+
+    with anyio.CancelScope(shield=True):
+        return await anyio.to_thread.run_sync(work)

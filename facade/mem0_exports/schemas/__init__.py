@@ -1,0 +1,1 @@
+"""What an export looks like: Python types and JSON Schemas, and values that fit them."""
