@@ -268,7 +268,8 @@ def _differences(name: str, old: Any, new: Any) -> list[Change]:
         return [Change(name, what) for what in _function_differences(old, new)]
     if str(old.annotation) != str(new.annotation):
         return [Change(name, f"type changed from {old.annotation} to {new.annotation}")]
-    if "TypeAlias" in str(old.annotation) and str(old.value) != str(new.value):
+    quoted = "'\""  # an alias in quotes means the same
+    if "TypeAlias" in str(old.annotation) and str(old.value).strip(quoted) != str(new.value).strip(quoted):
         return [Change(name, f"stands for another type: {old.value} before, {new.value} now")]
     return [Change(name, "property or not changed")] if _how(old) != _how(new) else []
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from mem0_exports.errors import FilterError
-from mem0_exports.filters.tree import ENTITY_FIELDS
+from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports_engine import clock, json_text
 from mem0_exports_engine.store.sqlite import memories
 from mem0_exports_engine.store.sqlite.tables import HOME

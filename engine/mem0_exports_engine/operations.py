@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.errors import FilterError
+from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters import times as _times
-from mem0_exports.filters.tree import ENTITY_FIELDS, Filter
+from mem0_exports.filters.tree import Filter
 from mem0_exports_engine.extract import Unusable, check_schema
 from mem0_exports_engine.store.sqlite import jobs, memories
 

@@ -36,9 +36,8 @@ if TYPE_CHECKING:
         StatusError,
         Unauthorized,
     )
-    from mem0_exports.exports.api import Export
-    from mem0_exports.exports.api_async import AsyncExport
     from mem0_exports.exports.bulk import ExportOutcome, ExportProgress, ExportRequest
+    from mem0_exports.exports.handles import AsyncExport, Export
     from mem0_exports.exports.ledger import Ledger, LedgerEntry
     from mem0_exports.filters.fields import F, Filter, all_of, any_of
     from mem0_exports.filters.rules import FilterRules
@@ -74,9 +73,8 @@ _HOMES = {
         "StatusError",
         "Unauthorized",
     ),
-    "exports.api": ("Export",),
-    "exports.api_async": ("AsyncExport",),
     "exports.bulk": ("ExportOutcome", "ExportProgress", "ExportRequest"),
+    "exports.handles": ("AsyncExport", "Export"),
     "exports.ledger": ("Ledger", "LedgerEntry"),
     "filters.fields": ("F", "Filter", "all_of", "any_of"),
     "filters.rules": ("FilterRules",),

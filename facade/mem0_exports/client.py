@@ -20,11 +20,12 @@ from mem0_exports.api_key import usable_key
 from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.exports.api import Exports
 from mem0_exports.exports.api_async import AsyncExports
-from mem0_exports.http import operations as _wire
+from mem0_exports.exports.spec import Origin
+from mem0_exports.http import operations
 from mem0_exports.http.connection import checked_base_url, shared_ssl_context
 from mem0_exports.http.driver import AsyncDriver, AsyncTransport, Driver, Transport
 from mem0_exports.http.flow import send
-from mem0_exports.http.settings import Retry, Schedule, Settings, checked_retry, checked_timeout
+from mem0_exports.http.settings import PollSchedule, Retry, Settings, check_retry, check_timeout
 from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memories
 
 
@@ -44,10 +45,11 @@ REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request where nothing else is said."""
 
 _LOCAL_ADDRESS: Final = "http://embedded.invalid"  # never resolved: the embedded engine is no server
-_LOCAL_SCHEDULE: Final = Schedule(first=0.005, factor=1.5, longest=0.5)
+_SCHEDULE: Final = PollSchedule()
+_LOCAL_SCHEDULE: Final = PollSchedule(initial_interval=0.005, factor=1.5, max_interval=0.5)
 
 
-class _Settled:
+class _Config:
     """Configuration that both clients share, decided once: argument, then environment, then default."""
 
     def __init__(
@@ -56,7 +58,6 @@ class _Settled:
         base_url: str | None,
         timeout: float,
         retry: Retry | None,
-        filter_rules: FilterRules | None,
     ) -> None:
         key = os.environ.get("MEM0_API_KEY") if api_key is None else api_key
         if key is None:
@@ -67,7 +68,6 @@ class _Settled:
         url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
         self.base_url = checked_base_url(PLATFORM if url is None else url)
         self.timeout, self.retry = _checked(timeout, Retry() if retry is None else retry)
-        self.filter_rules = filter_rules
         version = ".".join(map(str, sys.version_info[:2]))
         self.headers = {
             "authorization": f"Token {usable_key(key)}",
@@ -75,23 +75,19 @@ class _Settled:
             "user-agent": f"mem0-exports/{__version__} python/{version}",
         }
 
-    def settings(self, driver: Driver | AsyncDriver) -> Settings:
-        """What the calls share."""
+    def settings(self, driver: Driver | AsyncDriver, schedule: PollSchedule) -> Settings:
+        """Return what the calls of the client share."""
+        return Settings(self.timeout, schedule, driver.clock, self.retry)
+
+    def origin(self, service: str | None = None) -> Origin:
+        """Return whom the client asks: the service at `base_url`, or a store. No key can be read out of it."""
         account = hashlib.sha256(f"{self.base_url} {self.headers['authorization']}".encode()).hexdigest()[:16]
-        return Settings(
-            self.timeout,
-            Schedule(),
-            driver.clock,
-            self.filter_rules,
-            self.retry,
-            origin=self.base_url,
-            account=account,
-        )
+        return Origin(self.base_url if service is None else service, account)
 
 
 def _checked(timeout: float, retry: Retry) -> tuple[float, Retry]:
     try:
-        return checked_timeout(timeout), checked_retry(retry)
+        return check_timeout(timeout), check_retry(retry)
     except InputError as error:
         problem = str(error)
     raise ConfigurationError(problem)
@@ -132,19 +128,28 @@ class Client:
             ConfigurationError: no key was found, or one of these cannot be used.
 
         """
-        settled = _Settled(api_key, base_url, timeout, retry, filter_rules)
-        driver = Driver(settled.base_url, settled.headers, transport)
-        self._use(driver, settled.settings(driver), None)
+        config = _Config(api_key, base_url, timeout, retry)
+        driver = Driver(config.base_url, config.headers, transport)
+        self._use(driver, config.settings(driver, _SCHEDULE), config.origin(), filter_rules)
 
     def _use(
-        self, driver: Driver, settings: Settings, local: EngineTransport | None, *, owns_driver: bool = True
+        self,
+        driver: Driver,
+        settings: Settings,
+        origin: Origin,
+        filter_rules: FilterRules | None,
+        *,
+        local: EngineTransport | None = None,
+        owns_driver: bool = True,
     ) -> None:
         self._driver = driver
         self._settings = settings
+        self._origin = origin
+        self._filter_rules = filter_rules
         self._local = local
         self._owns_driver = owns_driver
-        self.exports = Exports(driver, settings)
-        self.memories = Memories(driver, settings)
+        self.exports = Exports(driver, settings, origin=origin, filter_rules=filter_rules)
+        self.memories = Memories(driver, settings, filter_rules)
         self.entities = Entities(driver, settings)
 
     @classmethod
@@ -166,11 +171,11 @@ class Client:
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
-        settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
+        config = _Config("local", _LOCAL_ADDRESS, timeout, retry)
         transport = LocalTransport(path, filter_rules, project)
-        driver = Driver(settled.base_url, settled.headers, transport)
-        settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
-        client._use(driver, settings, transport)
+        driver = Driver(config.base_url, config.headers, transport)
+        settings = config.settings(driver, _LOCAL_SCHEDULE)
+        client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
@@ -183,7 +188,7 @@ class Client:
         )
         client = type(self).__new__(type(self))
         settings = self._settings._replace(timeout=new_timeout, retry=new_retry)
-        client._use(self._driver, settings, self._local, owns_driver=False)
+        client._use(self._driver, settings, self._origin, self._filter_rules, local=self._local, owns_driver=False)
         return client
 
     @property
@@ -193,7 +198,7 @@ class Client:
 
     def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
         """Check the key; returns whose it is. `timeout` in seconds for the call, repetitions included."""
-        call, settings = _wire.ping(), self._settings.given(retry)
+        call, settings = operations.ping(), self._settings.with_retry(retry)
         return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     def close(self) -> None:
@@ -234,19 +239,28 @@ class AsyncClient:
         transport: AsyncTransport | None = None,
     ) -> None:
         """Configure a client; nothing is sent. Arguments and errors as `Client`."""
-        settled = _Settled(api_key, base_url, timeout, retry, filter_rules)
-        driver = AsyncDriver(settled.base_url, settled.headers, transport)
-        self._use(driver, settled.settings(driver), None)
+        config = _Config(api_key, base_url, timeout, retry)
+        driver = AsyncDriver(config.base_url, config.headers, transport)
+        self._use(driver, config.settings(driver, _SCHEDULE), config.origin(), filter_rules)
 
     def _use(
-        self, driver: AsyncDriver, settings: Settings, local: EngineTransport | None, *, owns_driver: bool = True
+        self,
+        driver: AsyncDriver,
+        settings: Settings,
+        origin: Origin,
+        filter_rules: FilterRules | None,
+        *,
+        local: EngineTransport | None = None,
+        owns_driver: bool = True,
     ) -> None:
         self._driver = driver
         self._settings = settings
+        self._origin = origin
+        self._filter_rules = filter_rules
         self._local = local
         self._owns_driver = owns_driver
-        self.exports = AsyncExports(driver, settings)
-        self.memories = AsyncMemories(driver, settings)
+        self.exports = AsyncExports(driver, settings, origin=origin, filter_rules=filter_rules)
+        self.memories = AsyncMemories(driver, settings, filter_rules)
         self.entities = AsyncEntities(driver, settings)
 
     @classmethod
@@ -263,11 +277,11 @@ class AsyncClient:
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
-        settled = _Settled("local", _LOCAL_ADDRESS, timeout, retry, filter_rules)
+        config = _Config("local", _LOCAL_ADDRESS, timeout, retry)
         transport = LocalTransport(path, filter_rules, project)
-        driver = AsyncDriver(settled.base_url, settled.headers, transport)
-        settings = settled.settings(driver)._replace(schedule=_LOCAL_SCHEDULE, origin=transport.origin)
-        client._use(driver, settings, transport)
+        driver = AsyncDriver(config.base_url, config.headers, transport)
+        settings = config.settings(driver, _LOCAL_SCHEDULE)
+        client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
@@ -280,7 +294,7 @@ class AsyncClient:
         )
         client = type(self).__new__(type(self))
         settings = self._settings._replace(timeout=new_timeout, retry=new_retry)
-        client._use(self._driver, settings, self._local, owns_driver=False)
+        client._use(self._driver, settings, self._origin, self._filter_rules, local=self._local, owns_driver=False)
         return client
 
     @property
@@ -290,7 +304,7 @@ class AsyncClient:
 
     async def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
         """Check the key; returns whose it is. `timeout` in seconds for the call, repetitions included."""
-        call, settings = _wire.ping(), self._settings.given(retry)
+        call, settings = operations.ping(), self._settings.with_retry(retry)
         return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     async def close(self) -> None:
@@ -302,7 +316,7 @@ class AsyncClient:
         """Load what the first request would load, in a thread: the event loop does not pay for it."""
         import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
-        await anyio.to_thread.run_sync(_wire.prepare)
+        await anyio.to_thread.run_sync(_prepare)
         if self._local is None:
             await anyio.to_thread.run_sync(shared_ssl_context)
         self._driver.prepare()
@@ -318,6 +332,16 @@ class AsyncClient:
 
     def __reduce__(self) -> NoReturn:
         _no_pickle(self)
+
+
+def _prepare() -> None:
+    """Import what the first requests of a client would import."""
+    import dateutil.parser  # noqa: F401, PLC0415
+    import pydantic  # noqa: F401, PLC0415
+
+    import mem0_exports.filters.check  # noqa: F401, PLC0415
+
+    operations.prepare()
 
 
 def _engine(transport: EngineTransport | None) -> LocalEngine:

@@ -7,21 +7,23 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from mem0_exports.errors import ContractViolation, InputError, NotFound
-from mem0_exports.http import operations as _wire
+from mem0_exports.facts import ENTITY_FIELDS
+from mem0_exports.http import operations
 from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from mem0_exports.filters.tree import Where
+    from mem0_exports.filters.check import Where
+    from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import AsyncDriver, Driver
     from mem0_exports.http.settings import Retry, Settings
     from mem0_exports.models import AddedMemory, Entity, Memory, Page
 
 T = TypeVar("T")
 
-LARGEST_PAGE: Final = 200
+MAX_PAGE_SIZE: Final = 200
 """The most items that the service puts on a page."""
 
 
@@ -32,13 +34,13 @@ class _Pages(Generic[T]):
     come and go, an item may move to the next page and come twice, or a page may be gone: neither is an error.
     """
 
-    def __init__(self, call_for: Callable[[int], _wire.Call[Page[T]]], key: Callable[[T], object]) -> None:
+    def __init__(self, call_for: Callable[[int], operations.Call[Page[T]]], key: Callable[[T], object]) -> None:
         self._call_for = call_for
         self._key = key
         self._number = 0
         self._seen: set[object] = set()
 
-    def following(self) -> _wire.Call[Page[T]]:
+    def following(self) -> operations.Call[Page[T]]:
         """The call for the page after the last one."""
         self._number += 1
         call = self._call_for(self._number)
@@ -66,7 +68,7 @@ def _add(
     timestamp: datetime | None,
     expiration_date: date | None,
     **fields: Any,
-) -> _wire.Call[list[AddedMemory]]:
+) -> operations.Call[list[AddedMemory]]:
     if isinstance(messages, str):
         listed = [{"role": "user", "content": messages}]
     elif isinstance(messages, Mapping):
@@ -89,12 +91,12 @@ def _add(
         raise InputError("messages is empty", field="messages")
     if fields["metadata"] is not None and not isinstance(fields["metadata"], Mapping):
         raise InputError("metadata is a dict of JSON values", field="metadata")
-    if not any(fields.get(name) for name in ("user_id", "agent_id", "app_id", "run_id")):
+    if not any(fields.get(name) for name in ENTITY_FIELDS):
         raise InputError("name at least one of user_id, agent_id, app_id and run_id", field="user_id")
-    for name in ("user_id", "agent_id", "app_id", "run_id"):
+    for name in ENTITY_FIELDS:
         if fields[name] is not None and not (isinstance(fields[name], str) and fields[name]):
             raise InputError(f"{name} is a text that is not empty, or left out; got {fields[name]!r}", field=name)
-    return _wire.memories_add(
+    return operations.memories_add(
         listed,
         timestamp=None if timestamp is None else _seconds(timestamp),
         expiration_date=None if expiration_date is None else _day(expiration_date),
@@ -122,13 +124,13 @@ def _seconds(timestamp: datetime) -> int:
     return seconds
 
 
-def _memories(where: Where, page_size: int, settings: Settings, *, show_expired: bool) -> _Pages[Memory]:
-    from mem0_exports.filters.tree import checked  # noqa: PLC0415 -- a client that only fetches needs no filters
+def _memories(where: Where, page_size: int, rules: FilterRules | None, *, show_expired: bool) -> _Pages[Memory]:
+    from mem0_exports.filters.check import check_where  # noqa: PLC0415 -- a client that only fetches needs no filters
 
-    filters = checked(where, settings.filter_rules).to_dict()
+    filters = check_where(where, rules).to_dict()
     _check_page_size(page_size)
     return _Pages(
-        lambda page: _wire.memories_list(filters, show_expired=show_expired, page=page, page_size=page_size),
+        lambda page: operations.memories_list(filters, show_expired=show_expired, page=page, page_size=page_size),
         lambda memory: memory.id,
     )
 
@@ -136,13 +138,13 @@ def _memories(where: Where, page_size: int, settings: Settings, *, show_expired:
 def _entities(page_size: int) -> _Pages[Entity]:
     _check_page_size(page_size)
     return _Pages(
-        lambda page: _wire.entities_list(page=page, page_size=page_size), lambda entity: (entity.type, entity.name)
+        lambda page: operations.entities_list(page=page, page_size=page_size), lambda entity: (entity.type, entity.name)
     )
 
 
 def _check_page_size(page_size: int) -> None:
-    if not 1 <= page_size <= LARGEST_PAGE:
-        raise InputError(f"page_size lies between 1 and {LARGEST_PAGE}, got {page_size}", field="page_size")
+    if not 1 <= page_size <= MAX_PAGE_SIZE:
+        raise InputError(f"page_size lies between 1 and {MAX_PAGE_SIZE}, got {page_size}", field="page_size")
 
 
 class _Resource:
@@ -150,8 +152,8 @@ class _Resource:
         self._driver = driver
         self._settings = settings
 
-    def _call(self, call: _wire.Call[T], timeout: float | None, retry: Retry | None) -> T:
-        settings = self._settings.given(retry)
+    def _call(self, call: operations.Call[T], timeout: float | None, retry: Retry | None) -> T:
+        settings = self._settings.with_retry(retry)
         return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     def _iterate(self, pages: _Pages[T], timeout: float | None, retry: Retry | None) -> Iterator[T]:
@@ -172,8 +174,8 @@ class _AsyncResource:
         self._driver = driver
         self._settings = settings
 
-    async def _call(self, call: _wire.Call[T], timeout: float | None, retry: Retry | None) -> T:
-        settings = self._settings.given(retry)
+    async def _call(self, call: operations.Call[T], timeout: float | None, retry: Retry | None) -> T:
+        settings = self._settings.with_retry(retry)
         return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     async def _iterate(self, pages: _Pages[T], timeout: float | None, retry: Retry | None) -> AsyncIterator[T]:
@@ -192,6 +194,10 @@ class _AsyncResource:
 
 class Memories(_Resource):
     """The memories of the project."""
+
+    def __init__(self, driver: Driver, settings: Settings, filter_rules: FilterRules | None = None) -> None:
+        super().__init__(driver, settings)
+        self._filter_rules = filter_rules
 
     def add(
         self,
@@ -245,16 +251,20 @@ class Memories(_Resource):
         where: Where,
         *,
         show_expired: bool = False,
-        page_size: int = LARGEST_PAGE,
+        page_size: int = MAX_PAGE_SIZE,
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> Iterator[Memory]:
         """All memories that `where` selects, page after page as you iterate; `timeout` in seconds for each page."""
-        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired), timeout, retry)
+        return self._iterate(_memories(where, page_size, self._filter_rules, show_expired=show_expired), timeout, retry)
 
 
 class AsyncMemories(_AsyncResource):
     """The memories of the project, awaited."""
+
+    def __init__(self, driver: AsyncDriver, settings: Settings, filter_rules: FilterRules | None = None) -> None:
+        super().__init__(driver, settings)
+        self._filter_rules = filter_rules
 
     async def add(
         self,
@@ -291,19 +301,19 @@ class AsyncMemories(_AsyncResource):
         where: Where,
         *,
         show_expired: bool = False,
-        page_size: int = LARGEST_PAGE,
+        page_size: int = MAX_PAGE_SIZE,
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> AsyncIterator[Memory]:
         """All memories that `where` selects, page after page as you iterate; `timeout` in seconds for each page."""
-        return self._iterate(_memories(where, page_size, self._settings, show_expired=show_expired), timeout, retry)
+        return self._iterate(_memories(where, page_size, self._filter_rules, show_expired=show_expired), timeout, retry)
 
 
 class Entities(_Resource):
     """The users, agents, apps and runs that have memories."""
 
     def list(
-        self, *, page_size: int = LARGEST_PAGE, timeout: float | None = None, retry: Retry | None = None
+        self, *, page_size: int = MAX_PAGE_SIZE, timeout: float | None = None, retry: Retry | None = None
     ) -> Iterator[Entity]:
         """All of them, page after page as you iterate; `timeout` in seconds for each page."""
         return self._iterate(_entities(page_size), timeout, retry)
@@ -313,7 +323,7 @@ class AsyncEntities(_AsyncResource):
     """The users, agents, apps and runs that have memories, awaited."""
 
     def list(
-        self, *, page_size: int = LARGEST_PAGE, timeout: float | None = None, retry: Retry | None = None
+        self, *, page_size: int = MAX_PAGE_SIZE, timeout: float | None = None, retry: Retry | None = None
     ) -> AsyncIterator[Entity]:
         """All of them, page after page as you iterate; `timeout` in seconds for each page."""
         return self._iterate(_entities(page_size), timeout, retry)

@@ -49,7 +49,7 @@ WEIGHTS: Final = {
 }
 """Every fault that may pass, by how often it comes. Left out are those that are final: 400, a redirect, wrong types."""
 
-RETRY: Final = Retry(attempts=6, first=0.02, longest=0.2)
+RETRY: Final = Retry(attempts=6, initial_delay=0.02, max_delay=0.2)
 
 
 class Found(BaseModel):

@@ -11,7 +11,7 @@ from tests.faults.server import FaultServer
 
 KEY = "m0-a-secret-key"
 
-QUICK = Retry(first=0.01)
+QUICK = Retry(initial_delay=0.01)
 """The defaults, with waits that a test has time for."""
 
 

@@ -165,7 +165,7 @@ def test_a_duplicate_that_asks_again_finds_what_the_other_got(server, path):
     asked = [ExportRequest(Found, ALEX) for _ in range(4)]
     with (
         Ledger(path, on_unknown="ask_again") as ledger,
-        Client(KEY, base_url=server.url, retry=Retry(first=0.3)) as client,
+        Client(KEY, base_url=server.url, retry=Retry(initial_delay=0.3)) as client,
     ):
         outcomes = list(client.exports.run_many(asked, ledger=ledger, concurrency=4))
 

@@ -143,7 +143,7 @@ def test_all_wait_when_the_service_says_429(server, client):
         return None
 
     server.script = script
-    outcomes = list(client.exports.run_many(requests(12), concurrency=4, retry=Retry(first=0.05)))
+    outcomes = list(client.exports.run_many(requests(12), concurrency=4, retry=Retry(initial_delay=0.05)))
 
     assert {outcome.status for outcome in outcomes} == {"ready"}
     # What was on its way already may still arrive: at most one request of each of the three others.

@@ -218,7 +218,7 @@ def test_a_create_waits_until_somebody_listens(server, client):
     opener = threading.Timer(0.3, refusing.__exit__, (None, None, None))
     opener.start()
 
-    job = client.exports.create(Found, ALEX, retry=Retry(attempts=50, first=0.05, longest=0.05))
+    job = client.exports.create(Found, ALEX, retry=Retry(attempts=50, initial_delay=0.05, max_delay=0.05))
 
     opener.join()
     assert server.created == [job.id]
@@ -230,7 +230,7 @@ def test_a_deadline_of_a_call_holds_for_all_its_attempts(server, client):
 
     impatient = client.with_options(timeout=0.5)
 
-    error = failure(lambda client: client.ping(timeout=0.8, retry=Retry(attempts=50, first=0)), impatient)
+    error = failure(lambda client: client.ping(timeout=0.8, retry=Retry(attempts=50, initial_delay=0)), impatient)
 
     assert type(error) is RequestTimeout
     assert error.attempts == 2, "0.5 s for the first, what is left for the second"

@@ -9,8 +9,8 @@ import sys
 
 from pathlib import Path
 
-from mem0_exports import Client, F, Ledger
-from mem0_exports.exports import flows
+from mem0_exports import F, Ledger
+from mem0_exports.exports.spec import ExportSpec
 from tests.faults import server as faults
 from tests.faults.bulk_run import WEIGHTS, Found, requests
 from tests.faults.server import FaultServer, at_random, result_of
@@ -78,11 +78,11 @@ def test_killed_at_random_moments_and_run_again(tmp_path):
 
 def on_disk(server, path):
     """Every result, read without any server."""
-    with Ledger(path) as ledger, Client("key", base_url=server.url) as client:
+    with Ledger(path) as ledger:
         assert {entry.state for entry in ledger.entries()} == {"ready"}
         results = [ledger.result(entry.fingerprint) for entry in ledger.entries()]
-        asked = flows.question(Found, F.user_id == "user-7", client._settings)
-        assert json.loads(ledger.result(asked.fingerprint(server.url)))["user"] == "user-7"
+        spec = ExportSpec.of(Found, F.user_id == "user-7", None)
+        assert json.loads(ledger.result(spec.fingerprint(server.url)))["user"] == "user-7"
     users = sorted(json.loads(raw)["user"] for raw in results)
     assert users == sorted(request.tag for request in requests(COUNT))
     for raw in results:

@@ -9,6 +9,7 @@ import pytest
 from mem0_exports import Client, ExportRequest, ExportTimeout, F, Mem0ExportsError, RequestTimeout, Retry
 from mem0_exports.exports.api import CONCURRENCY, TIMEOUT
 from mem0_exports.exports.bulk import Plan
+from mem0_exports.exports.spec import Origin
 from tests.faults import server as faults
 from tests.faults.bulk_run import Found
 from tests.faults.conftest import KEY
@@ -43,7 +44,7 @@ def test_the_retry_of_a_call_is_the_one_that_counts(server, client, name, attemp
     server.script = lambda _asked: faults.UNAVAILABLE
 
     with pytest.raises(Mem0ExportsError):
-        (CALLS | WAITS)[name](client, retry=Retry(attempts=attempts, first=0))
+        (CALLS | WAITS)[name](client, retry=Retry(attempts=attempts, initial_delay=0))
 
     assert server.requests.total() == attempts
 
@@ -75,7 +76,7 @@ def test_other_options_of_a_client(server, client):
     server.script = lambda _asked: faults.UNAVAILABLE
 
     with pytest.raises(Mem0ExportsError):
-        client.with_options(retry=Retry(attempts=5, first=0)).ping()
+        client.with_options(retry=Retry(attempts=5, initial_delay=0)).ping()
 
     assert server.requests["ping"] == 5
 
@@ -129,6 +130,8 @@ def test_each_bulk_run_has_a_gate_of_its_own(client):
         settings = client.exports._settings if hasattr(client, "exports") else client._settings
         return Plan.of(
             getattr(settings, "_target", settings),
+            origin=Origin("https://api.example", "account"),
+            filter_rules=None,
             concurrency=CONCURRENCY,
             timeout=TIMEOUT,
             ordered=False,

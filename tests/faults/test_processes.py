@@ -37,7 +37,7 @@ def test_one_client_in_thirty_two_threads(server):
     reads = {fault: weight for fault, weight in WEIGHTS.items() if fault.then != "hang"}
     server.script = at_random(0.2, 5, reads, operations={"get", "ping", "list"})
     found = {}
-    with Client(KEY, base_url=server.url, retry=Retry(attempts=8, first=0.01)) as client:
+    with Client(KEY, base_url=server.url, retry=Retry(attempts=8, initial_delay=0.01)) as client:
 
         def work(number):
             user = f"thread-{number}"
@@ -101,15 +101,15 @@ def test_a_child_that_ends_leaves_the_parents_ledger_alone(tmp_path):
         from mem0_exports import Ledger
         warnings.simplefilter("ignore")
         ledger = Ledger({str(path)!r})
-        page = lambda name: ledger.page(name, "origin", "account")
-        page("before").begin()
+        entry = lambda name: ledger.entry(name, "origin", "account")
+        entry("before").begin()
         if (child := os.fork()) == 0:
             with ledger:
                 pass
             ledger.close()
             sys.exit(0)
         os.waitpid(child, 0)
-        page("after").begin()
+        entry("after").begin()
         os.kill(os.getpid(), 9)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)

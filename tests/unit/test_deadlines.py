@@ -13,9 +13,9 @@ from mem0_exports import Client, ConnectionFailed
 from mem0_exports.http import connection as _connection
 from mem0_exports.http.connection import Connection
 from mem0_exports.http.deadlines import Backend, Deadline, _Stream
-from mem0_exports.http.driver import AsyncDriver, Driver, _Undivided
+from mem0_exports.http.driver import AsyncDriver, AtomicCall, Driver
 from mem0_exports.http.flow import Request, send
-from mem0_exports.http.settings import Retry, Schedule, Settings
+from mem0_exports.http.settings import PollSchedule, Retry, Settings
 
 
 class Recording(httpcore.NetworkStream):
@@ -174,7 +174,7 @@ def test_the_key_is_taken_out_of_what_httpx_says():
 
 def ping_through(handler):
     driver = Driver("http://service.invalid", HEADERS, httpx.MockTransport(handler))
-    settings = Settings(5, Schedule(), driver.clock, retry=Retry(attempts=1))
+    settings = Settings(5, PollSchedule(), driver.clock, retry=Retry(attempts=1))
     return driver.run(send(Request("ping", "GET", "/"), lambda response: response, settings))
 
 
@@ -219,7 +219,7 @@ def test_a_transport_is_closed_also_where_it_was_never_used():
 
 def test_work_that_was_dropped_is_never_done():
     done = []
-    work = _Undivided(lambda: done.append(1))
+    work = AtomicCall(lambda: done.append(1))
 
     assert work.carried_out is False
     work()

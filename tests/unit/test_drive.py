@@ -10,9 +10,10 @@ import pytest
 
 from mem0_exports import ConnectionFailed, ExportTimeout, F, RateLimited, Retry
 from mem0_exports.exports import flows
+from mem0_exports.exports.spec import ExportSpec
 from mem0_exports.http.driver import AsyncDriver, Driver
-from mem0_exports.http.flow import BrokenOff, Send, Sleep, Work, send
-from mem0_exports.http.settings import Schedule, Settings
+from mem0_exports.http.flow import FlowInterrupted, RunBlocking, Send, Sleep, send
+from mem0_exports.http.settings import PollSchedule, Settings
 from tests.unit.test_flow import READ, body
 
 
@@ -74,7 +75,7 @@ def in_both(make_flow, answers, **settings):
     runs = []
     for kind in ("sync", "asyncio", "trio"):
         service = Service(answers)
-        known = Settings(30.0, Schedule(1.0, 2.0, 4.0), service.clock, draw=lambda: 0.5, **settings)
+        known = Settings(30.0, PollSchedule(1.0, 2.0, 4.0), service.clock, jitter=lambda: 0.5, **settings)
         flow = make_flow(known)
         try:
             if kind == "sync":
@@ -94,8 +95,8 @@ def in_both(make_flow, answers, **settings):
 
 def export(timeout):
     def make(settings):
-        asked = flows.question({"type": "object"}, F.user_id == "alex", settings)
-        return flows.run(asked, settings, timeout)
+        spec = ExportSpec.of({"type": "object"}, F.user_id == "alex", None)
+        return flows.run(spec, settings, timeout)
 
     return make
 
@@ -143,7 +144,7 @@ def test_a_create_that_may_have_been_done_is_sent_once():
 
 def test_a_retry_after_that_is_too_long_for_the_deadline():
     outcome, log = in_both(
-        lambda settings: send(READ, body, settings, deadline=8.0), [BUSY], retry=Retry(longest_retry_after=5)
+        lambda settings: send(READ, body, settings, deadline=8.0), [BUSY], retry=Retry(max_retry_after=5)
     )
 
     assert isinstance(outcome, RateLimited)
@@ -154,9 +155,9 @@ def recording(log):
     """Yields a sleep, and writes down what comes of it."""
     try:
         yield Sleep(3600)
-    except BrokenOff as broken:
+    except FlowInterrupted as broken:
         for step in ("first", "second"):
-            yield Work(lambda step=step: log.append((step, threading.current_thread().name)))
+            yield RunBlocking(lambda step=step: log.append((step, threading.current_thread().name)))
         log.append(broken.carried_out)
         raise
 
@@ -166,7 +167,7 @@ def test_a_driver_that_is_told_to_stop_lets_the_flow_write_and_does_nothing_else
     threading.Timer(0.05, stop.set).start()
     log = []
 
-    with pytest.raises(BrokenOff):
+    with pytest.raises(FlowInterrupted):
         Driver(ADDRESS, HEADERS, None).run(then_more(recording(log)), stop)
 
     assert [each[0] for each in log[:2]] == ["first", "second"]
@@ -207,8 +208,8 @@ def test_work_that_has_begun_is_finished_though_its_task_is_cancelled():
 
     def flow():
         try:
-            yield Work(slow)
-        except BrokenOff as broken:
+            yield RunBlocking(slow)
+        except FlowInterrupted as broken:
             done.append(broken.carried_out)
             raise
 
@@ -229,7 +230,7 @@ def test_the_loop_goes_on_while_a_ledger_writes():
     ticks = []
 
     def flow():
-        yield Work(lambda: threading.Event().wait(0.2))
+        yield RunBlocking(lambda: threading.Event().wait(0.2))
 
     async def tick():
         while True:
@@ -247,4 +248,4 @@ def test_the_loop_goes_on_while_a_ledger_writes():
 
 def test_what_is_sent_does_not_show_in_what_is_drawn():
     assert "secret" not in repr(Send(READ.__class__("op", "POST", "/", body=b"secret"), 1.0))
-    assert "secret" not in repr(Work(lambda: "secret"))
+    assert "secret" not in repr(RunBlocking(lambda: "secret"))

@@ -8,8 +8,9 @@ import pytest
 
 from mem0_exports import ConnectionFailed, ExportTimeout, F, RequestTimeout
 from mem0_exports.exports import flows
+from mem0_exports.exports.spec import ExportSpec
 from mem0_exports.http.flow import Response
-from mem0_exports.http.settings import Schedule
+from mem0_exports.http.settings import PollSchedule
 from tests.unit.test_flow import World
 
 
@@ -18,9 +19,9 @@ PENDING = Response(404, {}, b'{"error": "No memory export request found"}')
 
 
 def run(world, timeout, request_timeout=30.0, on_poll=None):
-    settings = world.settings(request_timeout, Schedule(1.0, 1.0, 1.0))
-    asked = flows.question({"type": "object"}, F.user_id == "a", settings)
-    return world.run(flows.run(asked, settings, timeout, on_poll))
+    settings = world.settings(request_timeout, PollSchedule(1.0, 1.0, 1.0))
+    spec = ExportSpec.of({"type": "object"}, F.user_id == "a", None)
+    return world.run(flows.run(spec, settings, timeout, on_poll))
 
 
 def test_run_waits_for_what_it_created():

@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 
 from mem0_exports import Client, F, Filter, FilterError, FilterRules, FilterWarning, all_of, any_of
-from mem0_exports.filters.tree import checked
+from mem0_exports.filters.check import check_where
 from mem0_exports_api.models import Filters
 from mem0_exports_engine.contract import contract
 
@@ -161,12 +161,12 @@ BOTH = {"user_id": "a", "agent_id": "b"}
 
 def test_user_and_agent_together_are_warned_of_unless_the_rules_say_otherwise():
     with pytest.warns(FilterWarning, match=r"\(F.user_id == ...\) \| \(F.agent_id"):
-        checked(BOTH)
+        check_where(BOTH)
     with pytest.raises(FilterError, match="two_entities"):
-        checked((F.user_id == "a") & (F.agent_id == "b"), FilterRules(two_entities="refuse"))
-    checked(BOTH, FilterRules(two_entities="allow"))
-    checked((F.user_id == "a") | (F.agent_id == "b"))
-    checked((F.user_id == "a") & F.agent_id.exists())
+        check_where((F.user_id == "a") & (F.agent_id == "b"), FilterRules(two_entities="refuse"))
+    check_where(BOTH, FilterRules(two_entities="allow"))
+    check_where((F.user_id == "a") | (F.agent_id == "b"))
+    check_where((F.user_id == "a") & F.agent_id.exists())
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_tree_that_is_nested_too_deep_is_refused_when_it_is_used():
         where = (where & (F.run_id != "b")) | (F.run_id != "c")
 
     with pytest.raises(FilterError, match="deep"):
-        checked(where)
+        check_where(where)
 
 
 def test_a_filter_does_not_change():

@@ -8,9 +8,9 @@ import pytest
 
 from mem0_exports import ConfigurationError, InputError, RateLimited, Retry
 from mem0_exports.errors import ConnectionFailed, ContractViolation, RequestTimeout, ServerError, StatusError
-from mem0_exports.http.flow import BrokenOff, Request, Response, Send, Sleep, TimedOut, Work, send, wait
+from mem0_exports.http.flow import FlowInterrupted, Request, Response, RunBlocking, Send, Sleep, TimedOut, send, wait
 from mem0_exports.http.responses import refusal
-from mem0_exports.http.settings import Gate, Schedule, Settings
+from mem0_exports.http.settings import Gate, PollSchedule, Settings
 
 
 READ = Request("exports_get", "POST", "/x/")
@@ -36,9 +36,9 @@ class World:
     def clock(self):
         return self.now
 
-    def settings(self, timeout=30.0, schedule=Schedule(), **others):
+    def settings(self, timeout=30.0, schedule=PollSchedule(), **others):
         """With the longest jitter that may be drawn, unless said otherwise."""
-        return Settings(timeout, schedule, self.clock, draw=others.pop("draw", lambda: 1.0), **others)
+        return Settings(timeout, schedule, self.clock, jitter=others.pop("jitter", lambda: 1.0), **others)
 
     def run(self, flow):
         try:
@@ -49,7 +49,7 @@ class World:
                     self.now += command.seconds
                     command = flow.send(None)
                     continue
-                if isinstance(command, Work):
+                if isinstance(command, RunBlocking):
                     answer = done(command.call)
                 else:
                     answer = self.answers(command)
@@ -93,7 +93,7 @@ def ready(response):
     return body(response)
 
 
-def waiting(world, timeout, request_timeout=30.0, schedule=Schedule(), on_poll=None, *, answered=False, **settings):
+def waiting(world, timeout, request_timeout=30.0, schedule=PollSchedule(), on_poll=None, *, answered=False, **settings):
     return wait(
         READ,
         ready,
@@ -213,12 +213,12 @@ def test_errors_of_earlier_attempts_do_not_hang_on_the_last():
 def test_waits_are_drawn_below_a_bound_that_doubles_up_to_the_longest():
     world = World(endless(RESET))
     with pytest.raises(ConnectionFailed):
-        world.run(send(READ, body, world.settings(retry=Retry(attempts=8, first=0.5, longest=8))))
+        world.run(send(READ, body, world.settings(retry=Retry(attempts=8, initial_delay=0.5, max_delay=8))))
     assert world.sleeps() == [0.5, 1, 2, 4, 8, 8, 8]
 
     world = World(endless(RESET))
     with pytest.raises(ConnectionFailed):
-        world.run(send(READ, body, world.settings(retry=Retry(attempts=3), draw=iter([0.0, 0.25]).__next__)))
+        world.run(send(READ, body, world.settings(retry=Retry(attempts=3), jitter=iter([0.0, 0.25]).__next__)))
     assert world.sleeps() == [0.0, 0.25]
 
 
@@ -226,7 +226,7 @@ def test_a_hundred_attempts_wait_no_longer_than_the_longest():
     world = World(endless(RESET))
 
     with pytest.raises(ConnectionFailed):
-        world.run(send(READ, body, world.settings(retry=Retry(attempts=100, longest=3600), draw=random.random)))
+        world.run(send(READ, body, world.settings(retry=Retry(attempts=100, max_delay=3600), jitter=random.random)))
 
     assert len(world.sends()) == 100
     assert max(world.sleeps()) <= 3600
@@ -263,7 +263,7 @@ def test_retry_after_as_seconds_and_as_a_date(said, seconds):
     assert refusal("x", answer).retry_after == seconds
     world = World([answer, OK])
 
-    world.run(send(READ, body, world.settings(retry=Retry(first=0.25))))
+    world.run(send(READ, body, world.settings(retry=Retry(initial_delay=0.25))))
 
     assert world.sleeps() == [0.25 if seconds is None else seconds + 0.25]
 
@@ -318,11 +318,11 @@ def test_one_attempt_repeats_nothing():
         {"attempts": True},
         {"attempts": 1.5},
         {"attempts": 101},
-        {"first": -1},
-        {"first": True},
-        {"first": float("nan")},
-        {"longest": "8"},
-        {"longest_retry_after": float("inf")},
+        {"initial_delay": -1},
+        {"initial_delay": True},
+        {"initial_delay": float("nan")},
+        {"max_delay": "8"},
+        {"max_retry_after": float("inf")},
     ],
     ids=str,
 )
@@ -334,11 +334,11 @@ def test_a_policy_that_makes_no_sense_is_refused(wrong):
 def test_settings_take_a_policy_and_a_deadline_from_a_call_and_nothing_else():
     settings = World([]).settings()
 
-    assert settings.given(None) is settings
-    assert settings.given(Retry(attempts=9)).retry.attempts == 9
+    assert settings.with_retry(None) is settings
+    assert settings.with_retry(Retry(attempts=9)).retry.attempts == 9
     assert (settings.deadline(None), settings.deadline(5)) == (None, 105)
     with pytest.raises(InputError, match="Retry"):
-        settings.given(3)
+        settings.with_retry(3)
     for wrong in (0, "5", True, float("nan")):
         with pytest.raises(InputError, match="timeout"):
             settings.deadline(wrong)
@@ -350,7 +350,7 @@ def test_settings_take_a_policy_and_a_deadline_from_a_call_and_nothing_else():
 def test_a_429_of_one_call_holds_all_others_back():
     gate = Gate()
     world = World([status(429, retry_after="10"), OK, OK])
-    settings = world.settings(gate=gate, retry=Retry(first=1), draw=lambda: 0.5)
+    settings = world.settings(gate=gate, retry=Retry(initial_delay=1), jitter=lambda: 0.5)
 
     assert world.run(send(READ, body, settings)) == b"body"
     assert world.sleeps() == [10.5], "Retry-After, and jitter"
@@ -432,9 +432,7 @@ def test_a_gate_that_opens_after_the_deadline_is_an_error_and_nothing_is_sent():
     assert world.done == []
 
 
-@pytest.mark.parametrize(
-    "retry", [Retry(attempts=1), Retry(longest_retry_after=5)], ids=["last attempt", "over the cap"]
-)
+@pytest.mark.parametrize("retry", [Retry(attempts=1), Retry(max_retry_after=5)], ids=["last attempt", "over the cap"])
 def test_a_429_shuts_the_gate_also_where_this_call_gives_up(retry):
     gate = Gate()
     world = World([status(429, retry_after="10")])
@@ -488,7 +486,7 @@ def test_a_ready_answer_needs_no_sleep():
 def test_the_waits_grow_up_to_the_longest():
     world = World([*[status(404)] * 6, OK])
 
-    assert world.run(waiting(world, 60, schedule=Schedule(1.0, 2.0, 5.0))) == b"body"
+    assert world.run(waiting(world, 60, schedule=PollSchedule(1.0, 2.0, 5.0))) == b"body"
     assert world.sleeps() == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
 
 
@@ -507,7 +505,7 @@ def test_no_request_may_last_longer_than_what_is_left():
     world = World(endless(status(404)), latency=2.0)
 
     with pytest.raises(TimedOut):
-        world.run(waiting(world, 5, request_timeout=30, schedule=Schedule(1.0, 1.0, 1.0)))
+        world.run(waiting(world, 5, request_timeout=30, schedule=PollSchedule(1.0, 1.0, 1.0)))
 
     assert [command.timeout for command in world.sends()] == [5, 2]
     assert world.now == 105
@@ -539,7 +537,7 @@ def test_on_poll_hears_of_every_unready_answer():
     world = World([*[status(404)] * 2, OK])
     heard = []
 
-    world.run(waiting(world, 60, schedule=Schedule(1.0, 2.0, 9.0), on_poll=lambda *said: heard.append(said)))
+    world.run(waiting(world, 60, schedule=PollSchedule(1.0, 2.0, 9.0), on_poll=lambda *said: heard.append(said)))
 
     assert heard == [(1, 0.0), (2, 1.0)]
 
@@ -577,7 +575,7 @@ def test_a_retry_after_beyond_the_cap_ends_the_wait():
 def test_a_wait_obeys_retry_after():
     world = World([status(404), *[status(429, retry_after="60")] * 3, OK])
 
-    world.run(waiting(world, 600, retry=Retry(attempts=1), schedule=Schedule(1.0, 1.0, 1.0)))
+    world.run(waiting(world, 600, retry=Retry(attempts=1), schedule=PollSchedule(1.0, 1.0, 1.0)))
 
     assert world.sleeps() == [1, 60, 60, 60]
 
@@ -607,5 +605,5 @@ def test_a_driver_that_stops_is_not_answered_with_another_command():
     flow = waiting(World([]), 60)
     next(flow)
 
-    with pytest.raises(BrokenOff):
-        flow.throw(BrokenOff(carried_out=False))
+    with pytest.raises(FlowInterrupted):
+        flow.throw(FlowInterrupted(carried_out=False))

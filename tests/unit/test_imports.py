@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from pathlib import Path
+
 import pytest
 
 import mem0_exports
+import mem0_exports_api
 
 
 def loaded_by(statement: str) -> set[str]:
-    code = f"import sys; before = set(sys.modules); {statement}; print(*sorted(set(sys.modules) - before))"
+    code = f"import sys\nbefore = set(sys.modules)\n{statement}\nprint(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return {name.partition(".")[0] for name in done.stdout.split()} | set(done.stdout.split())
 
@@ -37,10 +40,20 @@ def test_importing_the_client_loads_neither_models_nor_engine_nor_pydantic():
     }
 
 
-def test_preparing_loads_what_first_requests_would_load():
-    loaded = loaded_by("from mem0_exports.http import operations; operations.prepare()")
+def test_entering_an_async_client_loads_what_first_requests_would_load():
+    loaded = loaded_by(
+        "import anyio\nfrom mem0_exports import AsyncClient\n"
+        "async def enter():\n    async with AsyncClient('key'): pass\n"
+        "anyio.run(enter)"
+    )
 
-    assert {"mem0_exports_api", "mem0_exports.models", "mem0_exports.filters.parse", "dateutil", "pydantic"} <= loaded
+    generated = {
+        f"mem0_exports_api.api.{path.parent.name}.{path.stem}"
+        for path in Path(mem0_exports_api.__file__).parent.glob("api/*/*.py")
+        if path.stem != "__init__"
+    }
+    assert len(generated) == 6
+    assert {*generated, "mem0_exports.models", "mem0_exports.filters.check", "dateutil.parser", "pydantic"} <= loaded
 
 
 def test_the_public_names_are_these():

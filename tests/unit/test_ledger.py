@@ -28,9 +28,10 @@ from mem0_exports import (
     Retry,
     Unauthorized,
 )
-from mem0_exports.exports import flows
+from mem0_exports.exports import resume
+from mem0_exports.exports.spec import ExportSpec, Origin
 from mem0_exports.http.driver import Driver
-from mem0_exports.http.flow import Response, Send, Work
+from mem0_exports.http.flow import Response, RunBlocking, Send
 from tests.unit.test_flow import World, named, status
 
 
@@ -41,6 +42,7 @@ FAILED = Response(404, {}, b'{"error": "No memory export request found", "reason
 RESULT = Response(200, {}, b'{"city": "Lisbon"}')
 UNUSABLE = Response(200, {}, b'{"city": 5}')
 RESET = ConnectionFailed("reset")
+ORIGIN = Origin("https://api.example", "account")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
@@ -49,10 +51,14 @@ def path(tmp_path):
     return tmp_path / "ledger.db"
 
 
-def run(world, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, **settings):
-    settings = world.settings(**settings)
-    asked = flows.question(schema, where, settings)
-    return world.run(flows.run(asked, settings, timeout, ledger=ledger))
+def run(world, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN, **settings):
+    return world.run(recorded(world.settings(**settings), ledger, where, timeout, schema, origin))
+
+
+def recorded(settings, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN):
+    """The flow of a run with a ledger."""
+    spec = ExportSpec.of(schema, where, None)
+    return resume.run(spec, settings, timeout, ledger=ledger, origin=origin)
 
 
 def operations(world):
@@ -85,7 +91,7 @@ def test_a_run_is_written_down_and_read_the_next_time(path):
     [
         {"where": F.user_id == "ana"},
         {"schema": {**SCHEMA, "title": "City"}},
-        {"origin": "https://elsewhere"},
+        {"origin": Origin("https://elsewhere", "account")},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -99,17 +105,12 @@ def test_another_question_is_another_export(path, other):
 
 
 def test_the_fingerprint_knows_everything_that_is_asked_and_no_order_of_keys():
-    settings = World([]).settings()
     where = F.user_id == "alex"
-    base = flows.question(SCHEMA, where, settings)
-    reordered = flows.question(dict(reversed(SCHEMA.items())), where, settings)
-    others = [
-        flows.question(SCHEMA, where, settings, **{name: "x"}) for name in ("instructions", "org_id", "project_id")
-    ]
+    base = ExportSpec.of(SCHEMA, where, None)
+    reordered = ExportSpec.of(dict(reversed(SCHEMA.items())), where, None)
+    others = [ExportSpec.of(SCHEMA, where, None, **{name: "x"}) for name in ("instructions", "org_id", "project_id")]
 
-    assert (
-        base.fingerprint("o") == reordered.fingerprint("o") == flows.question(SCHEMA, where, settings).fingerprint("o")
-    )
+    assert base.fingerprint("o") == reordered.fingerprint("o") == ExportSpec.of(SCHEMA, where, None).fingerprint("o")
     assert len({each.fingerprint("o") for each in (base, *others)}) == 4
     assert len(base.fingerprint("o")) == 64
 
@@ -145,11 +146,7 @@ def test_killed_before_or_after_any_step_nothing_is_made_twice_unsaid(tmp_path, 
     moments = 0
     with Ledger(tmp_path / "alive.db") as ledger:
         world = World([])
-        settings = world.settings()
-        asked = flows.question(SCHEMA, F.user_id == "alex", settings)
-        for number, (command, sent) in enumerate(
-            stepwise(flows.run(asked, settings, 60, ledger=ledger), SCRIPTS[script])
-        ):
+        for number, (command, sent) in enumerate(stepwise(recorded(world.settings(), ledger), SCRIPTS[script])):
             for during in {False, isinstance(command, Send)}:
                 copy = tmp_path / f"killed-{number}-{during}.db"
                 for suffix in ("", "-wal"):
@@ -189,16 +186,14 @@ def test_broken_off_at_any_step_the_ledger_knows_whether_it_was_sent(tmp_path, s
     for step in range(30):
         with Ledger(tmp_path / f"{how}-{step}.db") as ledger:
             world = World([])
-            settings = world.settings()
-            asked = flows.question(SCHEMA, F.user_id == "alex", settings)
-            flow = flows.run(asked, settings, 60, ledger=ledger)
+            flow = recorded(world.settings(), ledger)
             commands = stepwise(flow, SCRIPTS[script])
             found = next((each for number, each in enumerate(commands) if number == step), None)
             if found is None:
                 assert step > 5
                 return
             command, sent = found
-            if how == "cancelled" and isinstance(command, Work):
+            if how == "cancelled" and isinstance(command, RunBlocking):
                 command.call()
             Driver("http://127.0.0.1", {}, None)._break_off(flow, carried_out=how == "cancelled")
             states = [each.state for each in ledger.entries()]
@@ -314,7 +309,7 @@ def test_entries_are_listed_in_the_order_of_asking_however_many_there_are(path):
         ledger._now = lambda: now
         for number in range(2500):
             now = float(number // 3)
-            page(ledger, f"f{number:04}").begin()
+            entry_of(ledger, f"f{number:04}").begin()
         assert [each.fingerprint for each in ledger.entries()] == [f"f{number:04}" for number in range(2500)]
 
 
@@ -323,7 +318,7 @@ def test_entries_are_listed_in_the_order_of_asking_however_many_there_are(path):
 
 def test_only_its_owner_may_read_it(path):
     with Ledger(path) as ledger:
-        page(ledger, "f").begin()
+        entry_of(ledger, "f").begin()
         modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     assert modes == {0o600}
 
@@ -402,11 +397,11 @@ def fill(ledger):
     """Entries until there is no room for another."""
     with contextlib.suppress(LedgerError):
         for number in range(10_000):
-            page(ledger, f"{number:064}").begin()
+            entry_of(ledger, f"{number:064}").begin()
 
 
-def page(ledger, fingerprint):
-    return ledger.page(fingerprint, "https://api.example", "account")
+def entry_of(ledger, fingerprint):
+    return ledger.entry(fingerprint, "https://api.example", "account")
 
 
 @pytest.mark.parametrize("policy", ["sometimes", None, True])
@@ -428,12 +423,12 @@ def test_the_child_of_a_fork_cannot_use_it(path):
         child = os.fork()
         if child == 0:
             try:
-                page(ledger, "f").begin()
+                entry_of(ledger, "f").begin()
             except LedgerError:
                 os._exit(7)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-        page(ledger, "g").begin()
+        entry_of(ledger, "g").begin()
         assert [each.fingerprint for each in ledger.entries()] == ["g"]
 
 
@@ -442,7 +437,7 @@ def test_threads_may_share_it(path):
         begun: list[object] = []
 
         def work():
-            begun.append(page(ledger, "f").begin())
+            begun.append(entry_of(ledger, "f").begin())
 
         threads = [threading.Thread(target=work) for _ in range(32)]
         for thread in threads:
@@ -456,7 +451,7 @@ def test_threads_may_share_it(path):
 
 
 def begun(ledger):
-    made = page(ledger, "f")
+    made = entry_of(ledger, "f")
     assert made.begin() is not None
     return made
 
@@ -481,7 +476,7 @@ def test_what_is_forgotten_under_way_is_said(path):
     with Ledger(path) as ledger:
         first = begun(ledger)
         ledger.forget("f")
-        assert page(ledger, "f").begin() is None, "somebody is still asking for it"
+        assert entry_of(ledger, "f").begin() is None, "somebody is still asking for it"
         with pytest.raises(LedgerError, match="id-1"):
             first.created("id-1")
         first.leave()
@@ -536,7 +531,5 @@ def test_a_result_read_from_the_ledger_names_its_job_where_it_does_not_fit(path)
 
 def test_a_wrong_ledger_is_refused(path):
     world = World([])
-    asked = flows.question(SCHEMA, F.user_id == "alex", world.settings())
-
     with pytest.raises(InputError, match="Ledger"):
-        world.run(flows.run(asked, world.settings(), 60, ledger=str(path)))
+        run(world, str(path))

@@ -59,11 +59,11 @@ def test_the_listing_of_this_tree_has_every_exported_name():
 BREAKS = {
     "a name is no longer exported": ("__init__", '    "AddedMemory",\n', "", "AddedMemory", "exported"),
     "a method goes": ("client", "def with_options(", "def _with_options(", "Client.with_options", "removed"),
-    "a method that comes from a helper goes": ("exports/api", "    def id(self)", "    def _id(self)", "Export.id", "removed"),
+    "a method that comes from a helper goes": ("exports/handles", "    def id(self)", "    def _id(self)", "Export.id", "removed"),
     "a method becomes async": ("client", "    def ping(self", "    async def ping(self", "Client.ping", "async"),
     "a parameter goes": ("client", "def ping(self, *, timeout: float | None = None, retry", "def ping(self, *, retry", "Client.ping", "timeout"),
     "an overloaded method goes": ("exports/api", "    def run(\n", "    def _run(\n", "Exports.run", "removed"),
-    "a parameter is renamed": ("memories", "page_size: int = LARGEST_PAGE", "size: int = LARGEST_PAGE", "Entities.list", "page_size"),
+    "a parameter is renamed": ("memories", "page_size: int = MAX_PAGE_SIZE", "size: int = MAX_PAGE_SIZE", "Entities.list", "page_size"),
     "a parameter has another type": ("memories", "metadata: Mapping[str, Any] | None", "metadata: str | None", "Memories.add", "metadata"),
     "a parameter becomes required": ("client", "api_key: str | None = None,\n        *,\n        base", "api_key: str | None,\n        *,\n        base", "Client.__init__", "api_key"),
     "a required parameter comes": ("client", "def close(self)", "def close(self, how: str)", "Client.close", "how"),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from importlib import import_module
 from importlib.resources import files
 
-from mem0_exports.http import operations as _wire
+from mem0_exports.http import operations
 from mem0_exports_engine.operations import HANDLERS
 
 
@@ -27,13 +26,25 @@ def test_there_are_the_six_operations():
     assert len(OPERATIONS) == 6, "every operationId is used once"
 
 
-def test_every_operation_has_exactly_one_row_in_the_operation_table():
-    assert list(_wire.OPERATIONS) == list(OPERATIONS)
-    modules = list(_wire.OPERATIONS.values())
-    assert len(set(modules)) == len(modules)
-    for operation_id, module in _wire.OPERATIONS.items():
-        assert module.rpartition(".")[2] == operation_id
-        assert callable(import_module(f"mem0_exports_api.api.{module}")._get_kwargs)
+CALLS = {
+    "exports_create": lambda: operations.exports_create({"type": "object"}, {"user_id": "alex"}),
+    "exports_get": lambda: operations.exports_get("id", bytes),
+    "ping": operations.ping,
+    "memories_add": lambda: operations.memories_add([], user_id="alex"),
+    "memories_list": lambda: operations.memories_list({"user_id": "alex"}, show_expired=False, page=1, page_size=1),
+    "entities_list": lambda: operations.entities_list(page=1, page_size=1),
+}
+
+
+def test_the_client_has_one_function_for_each_operation_which_builds_its_request():
+    built = {name: call().request for name, call in CALLS.items()}
+
+    assert {name: (each.operation, each.method.lower(), each.path) for name, each in built.items()} == {
+        operation["operationId"]: (operation["operationId"], method, path)
+        for path, item in SPEC["paths"].items()
+        for method, operation in item.items()
+    }
+    assert {name for name, each in built.items() if not each.repeatable} == {"exports_create", "memories_add"}
 
 
 def test_every_operation_has_one_handler_in_the_engine():

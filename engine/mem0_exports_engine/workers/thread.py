@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from mem0_exports.filters.parse import parse
-from mem0_exports.filters.rules import CAREFUL
+from mem0_exports.filters.tree import restore
 from mem0_exports_engine import clock
 from mem0_exports_engine.extract import Unfillable, extract
 from mem0_exports_engine.store.sqlite import jobs, memories
@@ -58,7 +57,7 @@ class _Run:
 
     def batches(self) -> Iterator[memories.Batch]:
         """The memories of the export."""
-        filters = parse(self.job.filters, CAREFUL, deepest=None)  # they were checked when the job was made
+        filters = restore(self.job.filters)  # they were checked when the job was made
         for batch in memories.through(self.store, self.job.project, filters, self.now()):
             self._keep()
             yield batch

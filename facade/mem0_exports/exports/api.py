@@ -1,96 +1,45 @@
-"""Exports: the jobs that turn memories into one object of your type.
-
-`Exports` starts jobs, `Export` is the handle of one; `async_exports` has their twins, which run the same flows. A handle
-is an id and a schema, nothing more: `exports.get(id, Model)` makes it again in another process, for as long as the
-service keeps the export (7 days).
-"""
+"""`client.exports`: starts export jobs and finds them again. `api_async` has its twin, which runs the same flows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from mem0_exports.exports import flows
-from mem0_exports.schemas.schema import Schema
+from mem0_exports.exports import flows, resume
+from mem0_exports.exports.handles import TIMEOUT, Export
+from mem0_exports.exports.spec import ExportRef, ExportSpec
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
     from mem0_exports.exports.bulk import ExportOutcome, ExportRequest, OnProgress
+    from mem0_exports.exports.flows import OnPoll
+    from mem0_exports.exports.handles import JsonObject
     from mem0_exports.exports.ledger import Ledger
-    from mem0_exports.filters.tree import Where
+    from mem0_exports.exports.spec import Origin
+    from mem0_exports.filters.check import Where
+    from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import Driver
     from mem0_exports.http.settings import Retry, Settings
     from mem0_exports.schemas.schema import Typed
 
 T = TypeVar("T")
 
-OnPoll: TypeAlias = Callable[[int, float], None]
-"""Called after each poll that found nothing yet, with the number of polls and the seconds since the start."""
-
-JsonObject: TypeAlias = dict[str, Any]
-
-TIMEOUT: Final = 120.0
-"""Seconds that `run` and `result` wait where nothing else is said."""
-
 CONCURRENCY: Final = 8
 """Exports that `run_many` has under way at once, where nothing else is said."""
-
-
-class Handle(Generic[T]):
-    """The state of a handle: a job, which is an id and a schema, and how to ask for it."""
-
-    def __init__(self, job: flows.Job[T], settings: Settings) -> None:
-        self._job = job
-        self._settings = settings
-
-    @property
-    def id(self) -> str:
-        """What the service calls the export. Keep it to come back to the export later."""
-        return self._job.id
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.id!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"a handle cannot be pickled; keep its id: client.exports.get({self.id!r}, Model) makes it again"
-        )
-
-
-class Export(Handle[T]):
-    """One export job."""
-
-    def __init__(self, job: flows.Job[T], settings: Settings, driver: Driver) -> None:
-        super().__init__(job, settings)
-        self._driver = driver
-
-    def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
-        """The result if it is ready, None if not (or never: the service does not tell these apart)."""
-        found = self._driver.run(flows.poll(self._job, self._settings.given(retry), timeout))
-        return None if found is None else found.value
-
-    def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
-        """The result, waiting for it up to `timeout` seconds.
-
-        Once the service has been heard of, the wait lasts through lost connections and errors that may pass.
-
-        Raises:
-            ExportTimeout: not ready in time; the job goes on, and so may you with its id.
-            ExportFailed: the embedded engine could not make it.
-            ExportInvalid: it came, but does not fit the type; its data is in the error.
-
-        """
-        return self._driver.run(flows.result(self._job, self._settings.given(retry), timeout, on_poll))
 
 
 class Exports:
     """Starts export jobs and finds them again."""
 
-    def __init__(self, driver: Driver, settings: Settings) -> None:
+    def __init__(
+        self, driver: Driver, settings: Settings, *, origin: Origin, filter_rules: FilterRules | None = None
+    ) -> None:
         self._driver = driver
         self._settings = settings
+        self._origin = origin
+        self._filter_rules = filter_rules
 
     @overload
     def create(
@@ -146,10 +95,12 @@ class Exports:
             ConnectionFailed, RequestTimeout: no answer. If its `outcome_unknown` is True, a job may have been made.
 
         """
-        settings = self._settings.given(retry)
-        asked = flows.question(schema, where, settings, instructions=instructions, org_id=org_id, project_id=project_id)
-        job = self._driver.run(flows.create(asked, settings, settings.deadline(timeout)))
-        return Export(job, settings, self._driver)
+        settings = self._settings.with_retry(retry)
+        spec = ExportSpec.of(
+            schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
+        )
+        ref = self._driver.run(flows.create(spec, settings, settings.deadline(timeout)))
+        return Export(ref, settings, self._driver)
 
     @overload
     def run(
@@ -196,9 +147,12 @@ class Exports:
 
         With a `ledger` it survives a crash: run again, it waits for the job that exists, or reads the result that came.
         """
-        settings = self._settings.given(retry)
-        asked = flows.question(schema, where, settings, instructions=instructions, org_id=org_id, project_id=project_id)
-        return self._driver.run(flows.run(asked, settings, timeout, on_poll, ledger=ledger))
+        settings = self._settings.with_retry(retry)
+        spec = ExportSpec.of(
+            schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
+        )
+        flow = resume.run(spec, settings, timeout, on_poll, ledger=ledger, origin=self._origin)
+        return self._driver.run(flow)
 
     def run_many(
         self,
@@ -234,6 +188,8 @@ class Exports:
 
         plan: bulk.Plan[T] = bulk.Plan.of(
             self._settings,
+            origin=self._origin,
+            filter_rules=self._filter_rules,
             concurrency=concurrency,
             timeout=timeout,
             ordered=ordered,
@@ -268,5 +224,5 @@ class Exports:
 
         Give the org_id and project_id that it was created with, if any.
         """
-        job = flows.Job(flows.checked_id(export_id), Schema.of(schema), org_id, project_id)
-        return Export(job, self._settings, self._driver)
+        ref = ExportRef.of(export_id, schema, org_id, project_id)
+        return Export(ref, self._settings, self._driver)

@@ -1,22 +1,26 @@
-"""The async twins of `exports`: the same names and arguments, awaited, over the same flows."""
+"""`client.exports` of an AsyncClient: the names and arguments of `api`, awaited, over the same flows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mem0_exports.exports import flows
-from mem0_exports.exports.api import CONCURRENCY, TIMEOUT, Handle, JsonObject
-from mem0_exports.schemas.schema import Schema
+from mem0_exports.exports import flows, resume
+from mem0_exports.exports.api import CONCURRENCY
+from mem0_exports.exports.handles import TIMEOUT, AsyncExport
+from mem0_exports.exports.spec import ExportRef, ExportSpec
 
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
     from uuid import UUID
 
-    from mem0_exports.exports.api import OnPoll
     from mem0_exports.exports.bulk import ExportOutcome, ExportRequest, OnProgress
+    from mem0_exports.exports.flows import OnPoll
+    from mem0_exports.exports.handles import JsonObject
     from mem0_exports.exports.ledger import Ledger
-    from mem0_exports.filters.tree import Where
+    from mem0_exports.exports.spec import Origin
+    from mem0_exports.filters.check import Where
+    from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import AsyncDriver
     from mem0_exports.http.settings import Retry, Settings
     from mem0_exports.schemas.schema import Typed
@@ -24,29 +28,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncExport(Handle[T]):
-    """One export job, awaited."""
-
-    def __init__(self, job: flows.Job[T], settings: Settings, driver: AsyncDriver) -> None:
-        super().__init__(job, settings)
-        self._driver = driver
-
-    async def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
-        """The result if it is ready, None if not (or never: the service does not tell these apart)."""
-        found = await self._driver.run(flows.poll(self._job, self._settings.given(retry), timeout))
-        return None if found is None else found.value
-
-    async def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
-        """The result, waiting for it up to `timeout` seconds. Details and errors as `Export.result`."""
-        return await self._driver.run(flows.result(self._job, self._settings.given(retry), timeout, on_poll))
-
-
 class AsyncExports:
     """Starts export jobs and finds them again, awaited."""
 
-    def __init__(self, driver: AsyncDriver, settings: Settings) -> None:
+    def __init__(
+        self, driver: AsyncDriver, settings: Settings, *, origin: Origin, filter_rules: FilterRules | None = None
+    ) -> None:
         self._driver = driver
         self._settings = settings
+        self._origin = origin
+        self._filter_rules = filter_rules
 
     @overload
     async def create(
@@ -84,10 +75,12 @@ class AsyncExports:
         retry: Retry | None = None,
     ) -> AsyncExport[Any]:
         """Start a job and return its handle. Arguments and errors as `Exports.create`."""
-        settings = self._settings.given(retry)
-        asked = flows.question(schema, where, settings, instructions=instructions, org_id=org_id, project_id=project_id)
-        job = await self._driver.run(flows.create(asked, settings, settings.deadline(timeout)))
-        return AsyncExport(job, settings, self._driver)
+        settings = self._settings.with_retry(retry)
+        spec = ExportSpec.of(
+            schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
+        )
+        ref = await self._driver.run(flows.create(spec, settings, settings.deadline(timeout)))
+        return AsyncExport(ref, settings, self._driver)
 
     @overload
     async def run(
@@ -134,9 +127,12 @@ class AsyncExports:
 
         With a `ledger` it survives a crash: run again, it waits for the job that exists, or reads the result that came.
         """
-        settings = self._settings.given(retry)
-        asked = flows.question(schema, where, settings, instructions=instructions, org_id=org_id, project_id=project_id)
-        return await self._driver.run(flows.run(asked, settings, timeout, on_poll, ledger=ledger))
+        settings = self._settings.with_retry(retry)
+        spec = ExportSpec.of(
+            schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
+        )
+        flow = resume.run(spec, settings, timeout, on_poll, ledger=ledger, origin=self._origin)
+        return await self._driver.run(flow)
 
     def run_many(
         self,
@@ -157,6 +153,8 @@ class AsyncExports:
 
         plan: bulk.Plan[T] = bulk.Plan.of(
             self._settings,
+            origin=self._origin,
+            filter_rules=self._filter_rules,
             concurrency=concurrency,
             timeout=timeout,
             ordered=ordered,
@@ -191,5 +189,5 @@ class AsyncExports:
 
         Give the org_id and project_id that it was created with, if any.
         """
-        job = flows.Job(flows.checked_id(export_id), Schema.of(schema), org_id, project_id)
-        return AsyncExport(job, self._settings, self._driver)
+        ref = ExportRef.of(export_id, schema, org_id, project_id)
+        return AsyncExport(ref, self._settings, self._driver)

@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 import attrs
 
 from mem0_exports.errors import ConfigurationError, InputError, Mem0ExportsError, OutcomeUnknown
-from mem0_exports.exports import flows
-from mem0_exports.http.flow import BrokenOff
-from mem0_exports.http.settings import Gate, checked_timeout
+from mem0_exports.exports import resume
+from mem0_exports.exports.flows import Progress
+from mem0_exports.exports.spec import ExportSpec
+from mem0_exports.http.flow import FlowInterrupted
+from mem0_exports.http.settings import Gate, check_timeout
 
 
 if TYPE_CHECKING:
     import asyncio
 
     from mem0_exports.exports.ledger import Ledger
-    from mem0_exports.filters.tree import Where
+    from mem0_exports.exports.spec import Origin
+    from mem0_exports.filters.check import Where
+    from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import AsyncDriver, Driver
     from mem0_exports.http.flow import Flow
     from mem0_exports.http.settings import Retry, Settings
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 U = TypeVar("U")
 
-LARGEST_CONCURRENCY: Final = 100
+MAX_CONCURRENCY: Final = 100
 """As many connections as a client keeps."""
 
 Status: TypeAlias = Literal["ready", "failed", "unknown", "skipped"]
@@ -143,6 +147,8 @@ class Plan(Generic[T]):
     """A bulk run, checked: how each request becomes a flow, and how many are under way at once."""
 
     settings: Settings
+    origin: Origin
+    filter_rules: FilterRules | None
     concurrency: int
     timeout: float
     ordered: bool
@@ -154,6 +160,8 @@ class Plan(Generic[T]):
         cls,
         settings: Settings,
         *,
+        origin: Origin,
+        filter_rules: FilterRules | None,
         concurrency: int,
         timeout: float,
         ordered: bool,
@@ -162,18 +170,16 @@ class Plan(Generic[T]):
         on_progress: OnProgress | None,
     ) -> Plan[T]:
         """The plan; InputError where it cannot be carried out. All its requests share one gate for back-off."""
-        if (
-            isinstance(concurrency, bool)
-            or not isinstance(concurrency, int)
-            or not 1 <= concurrency <= LARGEST_CONCURRENCY
-        ):
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= MAX_CONCURRENCY:
             raise InputError(
-                f"concurrency lies between 1 and {LARGEST_CONCURRENCY}, got {concurrency!r}", field="concurrency"
+                f"concurrency lies between 1 and {MAX_CONCURRENCY}, got {concurrency!r}", field="concurrency"
             )
         return cls(
-            settings=settings.given(retry)._replace(gate=Gate()),
+            settings=settings.with_retry(retry)._replace(gate=Gate()),
+            origin=origin,
+            filter_rules=filter_rules,
             concurrency=concurrency,
-            timeout=checked_timeout(timeout),
+            timeout=check_timeout(timeout),
             ordered=ordered,
             ledger=ledger,
             on_progress=on_progress,
@@ -184,40 +190,42 @@ class Plan(Generic[T]):
     ) -> Flow[ExportOutcome[T]]:
         """One export, whose failure is an outcome and no exception."""
 
-        def report(event: Event, track: flows.Track) -> None:
+        def report(event: Event, progress: Progress) -> None:
             if self.on_progress is not None:
-                step(ExportProgress(event, index, getattr(request, "tag", None), track.export_id, track.polls))
+                step(ExportProgress(event, index, getattr(request, "tag", None), progress.export_id, progress.polls))
 
-        track = flows.Track(report)
+        progress = Progress(report)
         value: T | None = None
         failure: Exception | None = None
         try:
             if not isinstance(request, ExportRequest):
                 found = type(request).__name__
                 raise InputError(f"run_many takes ExportRequest(schema, where), got {found}", field="requests")
-            asked = flows.question(
+            spec = ExportSpec.of(
                 request.schema,
                 request.where,
-                self.settings,
+                self.filter_rules,
                 instructions=request.instructions,
                 org_id=request.org_id,
                 project_id=request.project_id,
             )
-            value = yield from flows.run(asked, self.settings, self.timeout, ledger=self.ledger, track=track)
+            value = yield from resume.run(
+                spec, self.settings, self.timeout, ledger=self.ledger, origin=self.origin, progress=progress
+            )
         except Exception as error:  # noqa: BLE001 -- one failure never stops the others
             failure = error
-        status = self._status(failure, track)
-        report(status, track)
-        return ExportOutcome(index, request, status, track.export_id, value, failure, track.lost_answers)
+        status = self._status(failure, progress)
+        report(status, progress)
+        return ExportOutcome(index, request, status, progress.export_id, value, failure, progress.lost_answers)
 
-    def _status(self, failure: Exception | None, track: flows.Track) -> Status:
+    def _status(self, failure: Exception | None, progress: Progress) -> Status:
         if failure is None:
             return "ready"
         if isinstance(failure, OutcomeUnknown) and self.ledger is not None and self.ledger.on_unknown == "skip":
             return "skipped"
         if isinstance(failure, Mem0ExportsError):
             return "unknown" if failure.outcome_unknown else "failed"
-        return "unknown" if track.lost_answers and track.export_id is None else "failed"
+        return "unknown" if progress.lost_answers and progress.export_id is None else "failed"
 
 
 class _Window(Generic[T]):
@@ -299,7 +307,7 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
     def work(index: int, request: ExportRequest[T]) -> None:
         try:
             messages.put(driver.run(plan.flow(index, request, messages.put), stop))
-        except BrokenOff:
+        except FlowInterrupted:
             pass
         except BaseException as error:  # noqa: BLE001 -- shown where the user iterates
             messages.put(error)

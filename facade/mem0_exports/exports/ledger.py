@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, Self, Ty
 
 import attrs
 
+from mem0_exports import facts
 from mem0_exports.errors import InputError, LedgerError, OutcomeUnknown
 from mem0_exports.exports.ledger_file import open_ledger
 
@@ -46,8 +47,8 @@ OnUnknown: TypeAlias = Literal["raise", "skip", "ask_again"]
 
 State: TypeAlias = Literal["asking", "unknown", "pending", "ready", "open"]
 
-KEPT: Final = 7 * 24 * 3600
-"""Seconds for which the service keeps an export (its documentation: "expires after 7 days")."""
+RETENTION: Final = facts.RETENTION.total_seconds()
+"""Seconds for which the service keeps an export."""
 
 
 @attrs.frozen(slots=True)
@@ -69,8 +70,8 @@ class LedgerEntry:
     """How many of them are of unknown outcome."""
 
 
-class Known(NamedTuple):
-    """What is known before anything is asked: an id, and perhaps a result."""
+class KnownExport(NamedTuple):
+    """What the ledger knows of an export before anything is sent: an id, and perhaps a result."""
 
     export_id: str | None
     result: bytes | None
@@ -113,7 +114,7 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, which is on disk at the end. For the pages of the ledger."""
+        """A transaction, which is on disk at the end. For the entries of the ledger."""
         if self._forked:
             raise LedgerError(f"the ledger {self.path} was opened before the process was forked; open it after")
         with self._lock:
@@ -132,9 +133,9 @@ class Ledger:
                     self._connection.execute("ROLLBACK")
         raise LedgerError(f"the ledger {self.path} cannot be used: {problem}")
 
-    def page(self, fingerprint: str, origin: str, account: str) -> Page:
-        """The entry for one export, to be written. Used by `run` and `run_many`."""
-        return Page(self, fingerprint, origin, account)
+    def entry(self, fingerprint: str, service: str, account: str) -> EntryWriter:
+        """Return what writes the entry of one export. Used by `run` and `run_many`."""
+        return EntryWriter(self, fingerprint, service, account)
 
     def entries(self) -> Iterator[LedgerEntry]:
         """All entries, by the time when they were last asked for. Reads them as you iterate, a thousand at a time."""
@@ -188,20 +189,20 @@ class Ledger:
         raise TypeError("a Ledger holds an open file and cannot be pickled; open it by its path in one process")
 
 
-class Page:
+class EntryWriter:
     """One entry, and the steps that it takes. Each is a transaction.
 
-    A step takes place only where the entry still is what this page made of it: `asks` counts the creates of the entry,
-    and a page that began another one owns it.
+    A step takes place only where the entry still is what this writer made of it: `asks` counts the creates of the entry,
+    and the writer that began the last one owns it.
     """
 
-    def __init__(self, ledger: Ledger, fingerprint: str, origin: str, account: str) -> None:
+    def __init__(self, ledger: Ledger, fingerprint: str, service: str, account: str) -> None:
         self._ledger = ledger
         self._fingerprint = fingerprint
-        self._origin = origin
+        self._service = service
         self._account = account
         self._ask: int | None = None
-        """The number of the create that this page began."""
+        """The number of the create that this writer began."""
         self._is_asking = False
         self._export_id: str | None = None
 
@@ -210,12 +211,12 @@ class Page:
         """What to do about a lost answer."""
         return self._ledger.on_unknown
 
-    def begin(self) -> Known | None:
+    def begin(self) -> KnownExport | None:
         """What is known of the export. Without an id the intent to ask is written; None while another call asks.
 
         Raises OutcomeUnknown where an answer was lost, unless the ledger says "ask_again".
         """
-        now = self._ledger._now()  # noqa: SLF001 -- a page is a part of its ledger
+        now = self._ledger._now()  # noqa: SLF001 -- an entry is a part of its ledger
         asking = self._ledger._asking  # noqa: SLF001
         with self._ledger.writing() as connection:
             self._check_account(connection)
@@ -237,9 +238,9 @@ class Page:
                 if state == "asking" and self._fingerprint in asking:
                     return None
                 # A clock that was ahead at the create does not make its job live longer.
-                if state == "ready" or (state == "pending" and now < expires_at <= now + KEPT):
+                if state == "ready" or (state == "pending" and now < expires_at <= now + RETENTION):
                     self._export_id = export_id
-                    return Known(export_id, result, lost_answers)
+                    return KnownExport(export_id, result, lost_answers)
                 if state == "asking":  # and nobody does: its call ended without a trace
                     state, lost_answers = "unknown", lost_answers + 1
                 if state == "unknown" and self.on_unknown != "ask_again":
@@ -256,12 +257,12 @@ class Page:
                 )
         self._ask, self._is_asking = asks + 1, True
         asking.add(self._fingerprint)
-        return Known(None, None, lost_answers)
+        return KnownExport(None, None, lost_answers)
 
     def _check_account(self, connection: sqlite3.Connection) -> None:
-        row = connection.execute("SELECT account FROM accounts WHERE origin = ?", (self._origin,)).fetchone()
+        row = connection.execute("SELECT account FROM accounts WHERE origin = ?", (self._service,)).fetchone()
         if row is None or (row[0] != self._account and self._ledger.new_key):
-            connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (self._origin, self._account))
+            connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (self._service, self._account))
         elif row[0] != self._account:
             raise LedgerError(
                 f"the ledger {self._ledger.path} was written with another API key. For another account use another "
@@ -270,7 +271,7 @@ class Page:
 
     def created(self, export_id: str) -> None:
         """The service gave the export an id."""
-        expires_at = self._ledger._now() + KEPT  # noqa: SLF001
+        expires_at = self._ledger._now() + RETENTION  # noqa: SLF001
         self._export_id = export_id
         if not self._step("state = 'pending', export_id = ?, expires_at = ?", "asking", export_id, expires_at):
             self._check_written("pending")

@@ -1,4 +1,4 @@
-"""The filter tree: one tree with three readers, `to_dict` (the service), `local.match` (SQL) and `repr`.
+"""The filter tree: one tree with three readers, `to_dict` (the service), a store's SQL, and `repr`.
 
 What Python would silently misread (`and`, `or`, `not`, chained comparison) raises FilterError and says what to write
 instead.
@@ -6,24 +6,18 @@ instead.
 
 from __future__ import annotations
 
-import warnings
-
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import attrs
 
-from mem0_exports.errors import FilterError, FilterWarning
+from mem0_exports.errors import FilterError
+from mem0_exports.facts import ENTITY_FIELDS
+from mem0_exports.filters.parse import Nodes, parse
 from mem0_exports.filters.rules import CAREFUL, FilterRules
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-Where: TypeAlias = "Filter | Mapping[str, Any]"
-"""Which memories: a filter made with `F`, or a dict in any form that the service documents."""
-
-ENTITY_FIELDS: Final = ("user_id", "agent_id", "app_id", "run_id")
-TIME_FIELDS: Final = ("created_at", "updated_at", "timestamp", "expiration_date")
 
 
 class Filter:
@@ -61,9 +55,7 @@ class Filter:
         Raises FilterError, with the JSON pointer of the bad part, for what the service refuses or misreads. `rules`
         decides where nobody documents what it does.
         """
-        from mem0_exports.filters.parse import parse  # noqa: PLC0415 -- not every user passes dicts
-
-        return parse(document, rules)
+        return parse(document, rules, _NODES)
 
     def conditions(self) -> Iterator[Condition]:
         """The leaves of the tree."""
@@ -185,38 +177,6 @@ def any_of(*filters: Filter) -> Filter:
     return _join(AnyOf, filters)
 
 
-def checked(where: Where, rules: FilterRules | None = None) -> Filter:
-    """`where` as a filter that the service accepts: a dict is read, and an entity has to be named positively."""
-    rules = rules or CAREFUL
-    found = where if isinstance(where, Filter) else Filter.from_dict(where, rules)
-    try:
-        scoped = found.is_scoped()
-    except RecursionError:
-        raise FilterError("filters are nested too deep") from None
-    if rules.two_entities != "allow" and isinstance(found, AllOf):
-        _check_two_entities(found, rules)
-    if not scoped and rules.scope == "required":
-        raise FilterError(
-            "filters must name at least one user_id, agent_id, app_id or run_id with == or in_; exists(), != and "
-            "what stands below ~ do not count. To cover everybody, go through client.entities.list()"
-        )
-    return found
-
-
-def _check_two_entities(found: AllOf, rules: FilterRules) -> None:
-    named = {part.field for part in found.parts if isinstance(part, Condition) and part.is_scoped()}
-    if not {"user_id", "agent_id"} <= named:
-        return
-    message = (
-        "user_id AND agent_id: the Platform gives each memory that it extracts to one of the two, so that both together "
-        "select nothing. Write (F.user_id == ...) | (F.agent_id == ...), or set FilterRules(two_entities='allow') for "
-        "memories that were stored with both"
-    )
-    if rules.two_entities == "refuse":
-        raise FilterError(message)
-    warnings.warn(message, FilterWarning, stacklevel=2)
-
-
 def _join(kind: type[AllOf | AnyOf], filters: tuple[Filter, ...]) -> Filter:
     for each in filters:
         if not isinstance(each, Filter):
@@ -229,3 +189,27 @@ def _join(kind: type[AllOf | AnyOf], filters: tuple[Filter, ...]) -> Filter:
     for each in filters:
         flat += each.parts if isinstance(each, kind) else (each,)
     return kind(tuple(flat))
+
+
+_NODES: Final = Nodes[Filter](Condition, lambda parts: all_of(*parts), lambda parts: any_of(*parts), Not)
+
+
+def restore(document: Mapping[str, Any]) -> Filter:
+    """Return the tree that `to_dict` wrote down. Trusts it: nothing is checked, and it may be nested to any depth.
+
+    `from_dict` limits how deep strangers may nest filters; what it accepted may be written a little deeper than it was
+    read, as each list below NOT becomes an OR of its own.
+    """
+    ((name, value),) = document.items()
+    if name in {"AND", "OR"}:
+        parts = [restore(each) for each in value]
+        return all_of(*parts) if name == "AND" else any_of(*parts)
+    if name == "NOT":
+        return Not(restore(value))
+    key: str | None = None
+    if name == "metadata":
+        ((key, value),) = value.items()
+    elif value == "*":
+        return Condition(name, "exists", None)
+    operator, operand = next(iter(value.items())) if isinstance(value, dict) else ("eq", value)
+    return Condition(name, operator, tuple(operand) if isinstance(operand, list) else operand, key)

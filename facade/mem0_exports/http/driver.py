@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import httpx
 
 from mem0_exports.http.connection import FAILURES, Connection, Sending, log_attempt
-from mem0_exports.http.flow import BrokenOff, Response, Send, Sleep, Work
+from mem0_exports.http.flow import FlowInterrupted, Response, RunBlocking, Send, Sleep
 
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Transport: TypeAlias = httpx.BaseTransport
 AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
 
 
-class _Undivided:
+class AtomicCall:
     """Blocking work that is done as a whole or not at all, also when whoever waits for it is cancelled."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
@@ -87,13 +87,13 @@ class Driver(Connection):
         self._http = None
 
     def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
-        """The value of the flow, or its error. BrokenOff soon after `stop` is set."""
+        """The value of the flow, or its error. FlowInterrupted soon after `stop` is set."""
         try:
             command = next(flow)
             while True:
                 if stop is not None and stop.is_set():
                     self._break_off(flow, carried_out=False)
-                    raise BrokenOff(carried_out=False)
+                    raise FlowInterrupted(carried_out=False)
                 reply: Any = None
                 failure: Exception | None = None
                 sending = self.sending(command) if isinstance(command, Send) else None
@@ -101,7 +101,7 @@ class Driver(Connection):
                     if isinstance(command, Send):
                         assert sending is not None  # made above
                         reply = self._send(command, sending)
-                    elif isinstance(command, Work):
+                    elif isinstance(command, RunBlocking):
                         reply = command.call()
                     else:
                         self._sleep(command.seconds, stop)
@@ -120,15 +120,15 @@ class Driver(Connection):
     def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
         """Let the flow write down how far it came."""
         try:
-            command = flow.throw(BrokenOff(carried_out=carried_out))
-            while isinstance(command, Work):
+            command = flow.throw(FlowInterrupted(carried_out=carried_out))
+            while isinstance(command, RunBlocking):
                 failure: Exception | None = None
                 try:
                     command.call()
                 except Exception as error:  # noqa: BLE001 -- the flow decides
                     failure = error
                 command = flow.send(None) if failure is None else flow.throw(failure)
-        except (BrokenOff, StopIteration):
+        except (FlowInterrupted, StopIteration):
             pass
 
     def _sleep(self, seconds: float, stop: threading.Event | None) -> None:
@@ -195,7 +195,7 @@ class AsyncDriver(Connection):
                 reply: Any = None
                 failure: Exception | None = None
                 sending = self.sending(command) if isinstance(command, Send) else None
-                work = _Undivided(command.call) if isinstance(command, Work) else None
+                work = AtomicCall(command.call) if isinstance(command, RunBlocking) else None
                 try:
                     if isinstance(command, Send):
                         assert sending is not None  # made above
@@ -220,10 +220,10 @@ class AsyncDriver(Connection):
     async def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
         """Let the flow write down how far it came, off the loop. A second cancellation does not divide that either."""
         try:
-            command = flow.throw(BrokenOff(carried_out=carried_out))
-            while isinstance(command, Work):
+            command = flow.throw(FlowInterrupted(carried_out=carried_out))
+            while isinstance(command, RunBlocking):
                 failure: Exception | None = None
-                work = _Undivided(command.call)
+                work = AtomicCall(command.call)
                 try:
                     await _in_thread(work)
                 except Exception as error:  # noqa: BLE001 -- the flow decides
@@ -232,7 +232,7 @@ class AsyncDriver(Connection):
                     if not work.carried_out:
                         command.call()
                 command = flow.send(None) if failure is None else flow.throw(failure)
-        except (BrokenOff, StopIteration):
+        except (FlowInterrupted, StopIteration):
             pass
 
     async def _sleep(self, seconds: float) -> None:
@@ -300,7 +300,7 @@ async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
         yield
 
 
-async def _in_thread(work: _Undivided) -> Any:
+async def _in_thread(work: AtomicCall) -> Any:
     import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
     with anyio.CancelScope(shield=True):

@@ -1,4 +1,4 @@
-"""Pure decisions, as generators that yield commands: `Send`, `Sleep` and `Work`.
+"""Pure decisions, as generators that yield commands: `Send`, `Sleep` and `RunBlocking`.
 
 When to try again, how long to wait, when to give up: all of it is written here, once. This module does no I/O and reads
 no clock of its own; a driver (`_drive`) carries the commands out, or a test does, with a clock that it moves itself. A
@@ -71,22 +71,22 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-class Work(NamedTuple):
+class RunBlocking(NamedTuple):
     """Call a function that blocks, such as one that writes to disk, where blocking does no harm."""
 
     call: Callable[[], Any]
 
     def __repr__(self) -> str:
-        return "Work()"  # it may hold a result
+        return "RunBlocking()"  # it may hold a result
 
 
-Flow: TypeAlias = Generator[Send | Sleep | Work, Any, T]
+Flow: TypeAlias = Generator[Send | Sleep | RunBlocking, Any, T]
 
 
-class BrokenOff(BaseException):
+class FlowInterrupted(BaseException):
     """Thrown into a flow that is not to go on: it was stopped, cancelled or interrupted.
 
-    `carried_out` says whether the last command was carried out, or may have been. The flow may still yield `Work`, to
+    `carried_out` says whether the last command was carried out, or may have been. The flow may still yield `RunBlocking`, to
     write down how far it came; then it lets this pass. Internal, and like GeneratorExit no Exception.
     """
 
@@ -162,7 +162,7 @@ def _passed(request: Request, settings: Settings, deadline: float | None, last: 
     gate, clock = settings.gate, settings.clock
     while gate is not None and (held := gate.left(clock())):
         left = float("inf") if deadline is None else deadline - clock()
-        if held >= left or held > settings.retry.longest_retry_after:
+        if held >= left or held > settings.retry.max_retry_after:
             raise last or RateLimited(
                 "not sent: another export of this run was told to wait",
                 status=429,
@@ -170,7 +170,7 @@ def _passed(request: Request, settings: Settings, deadline: float | None, last: 
                 retry_after=held,
             )
         # Apart from all the others that wait here; not so late that no time is left.
-        yield Sleep(held + min(settings.draw() * settings.retry.first, (left - held) / 2))
+        yield Sleep(held + min(settings.jitter() * settings.retry.initial_delay, (left - held) / 2))
 
 
 def _unsent(request: Request, why: str) -> RequestTimeout:
@@ -189,10 +189,10 @@ def _delay(request: Request, error: Mem0ExportsError, attempt: int, settings: Se
         return None
     told = error.retry_after
     if told is None:
-        return settings.draw() * min(retry.longest, retry.first * 2.0 ** (attempt - 1))
-    if told > retry.longest_retry_after:
+        return settings.jitter() * min(retry.max_delay, retry.initial_delay * 2.0 ** (attempt - 1))
+    if told > retry.max_retry_after:
         return None
-    return told + settings.draw() * retry.first  # apart from others that were told the same
+    return told + settings.jitter() * retry.initial_delay  # apart from others that were told the same
 
 
 def _transient(error: Mem0ExportsError) -> bool:
@@ -254,7 +254,7 @@ def wait(
             failure = error
             told = error.retry_after or 0.0
             passed = isinstance(error, RequestTimeout) and clock() >= deadline
-            if not passed and not (answered and _transient(error) and told <= settings.retry.longest_retry_after):
+            if not passed and not (answered and _transient(error) and told <= settings.retry.max_retry_after):
                 raise
         else:
             failure = None

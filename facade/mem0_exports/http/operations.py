@@ -1,4 +1,4 @@
-"""The operations: requests out of Python values, values out of responses. The only module that imports mem0_exports_api.
+"""The operations: requests from Python values, values from responses. The only module that imports mem0_exports_api.
 
 It uses the generated request builders and models, never the generated senders, which have no timeout, answer None for
 errors and fail on statuses that HTTP does not name. Success bodies go through the generated models, so that
@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from mem0_exports.errors import ContractViolation, ExportFailed, InputError
+from mem0_exports.facts import NOTICE
 from mem0_exports.http.flow import Request, Response
-from mem0_exports.http.responses import NOTICE, decoded, readable, refusal
+from mem0_exports.http.responses import readable, refusal
+from mem0_exports.strict_json import decode
 
 
 if TYPE_CHECKING:
@@ -25,18 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-EXCERPT: Final = 1000
+MAX_EXCERPT: Final = 1000
 """Bytes of a body that are looked at for an excerpt: more than is shown, so that no key is cut in two."""
-
-OPERATIONS: Final[Mapping[str, str]] = {
-    "exports_create": "exports.exports_create",
-    "exports_get": "exports.exports_get",
-    "ping": "account.ping",
-    "memories_add": "memories.memories_add",
-    "memories_list": "memories.memories_list",
-    "entities_list": "entities.entities_list",
-}
-"""The operations of openapi.yaml, each with the generated module that builds its requests."""
 
 
 class Ready(NamedTuple, Generic[T]):
@@ -59,8 +50,6 @@ class Call(NamedTuple, Generic[T]):
 _SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 """What generated parsers raise for a body that is not what the spec says."""
 
-_builders: dict[str, Callable[..., dict[str, Any]]] = {}
-
 
 def prepare() -> None:
     """Import what the first requests would import.
@@ -68,22 +57,16 @@ def prepare() -> None:
     The generated package alone costs some 30 ms, which `import mem0_exports` need not pay and an event loop may want to
     have behind it.
     """
-    for module in ("mem0_exports.models", "mem0_exports.filters.parse", "dateutil.parser", "pydantic"):
-        import_module(module)
-    for operation_id in OPERATIONS:
-        _builder(operation_id)
+    import mem0_exports.models  # noqa: F401, PLC0415
+
+    from mem0_exports_api.api.account import ping  # noqa: F401, PLC0415
+    from mem0_exports_api.api.entities import entities_list  # noqa: F401, PLC0415
+    from mem0_exports_api.api.exports import exports_create, exports_get  # noqa: F401, PLC0415
+    from mem0_exports_api.api.memories import memories_add, memories_list  # noqa: F401, PLC0415
 
 
-def _builder(operation_id: str) -> Callable[..., dict[str, Any]]:
-    builder = _builders.get(operation_id)
-    if builder is None:
-        module = import_module(f"mem0_exports_api.api.{OPERATIONS[operation_id]}")
-        builder = _builders[operation_id] = module._get_kwargs  # noqa: SLF001 -- the generator's only builder
-    return builder
-
-
-def _request(operation_id: str, **arguments: Any) -> Request:
-    built = _builder(operation_id)(**arguments)
+def _request(operation_id: str, built: dict[str, Any]) -> Request:
+    """Return the request for what a generated builder gave: method, url, and perhaps params and json."""
     body = built.get("json")
     try:
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
@@ -107,7 +90,7 @@ def _body(operation_id: str, response: Response) -> Any:
     if not 200 <= response.status < 300:
         raise refusal(operation_id, response)
     try:
-        return decoded(response.body)
+        return decode(response.body)
     except ValueError as error:
         problem = f"the body is not JSON: {error}"
     raise _violation(operation_id, response, problem, garbled=True)
@@ -117,7 +100,7 @@ def _violation(operation_id: str, response: Response, problem: str, *, garbled: 
     return ContractViolation(
         readable(response.redacted(problem)),
         operation=operation_id,
-        excerpt=response.redacted(response.body[:EXCERPT].decode("utf-8", "replace"))[:200],
+        excerpt=response.redacted(response.body[:MAX_EXCERPT].decode("utf-8", "replace"))[:200],
         status=response.status,
         request_id=response.request_id,
         garbled=garbled,
@@ -188,6 +171,7 @@ def exports_create(
 ) -> Call[str]:
     """Start an export job; reads its id."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.exports.exports_create import _get_kwargs as exports_create_request  # noqa: PLC0415 -- see prepare()
 
     body = models.MemoryExportRequest(
         schema=models.JsonSchema.from_dict(schema),
@@ -199,7 +183,7 @@ def exports_create(
         models.MemoryExportAccepted.from_dict(accepted)
         return str(accepted["id"])  # as it came: the service compares it as text
 
-    return Call(_request("exports_create", body=body), _reader("exports_create", convert))
+    return Call(_request("exports_create", exports_create_request(body=body)), _reader("exports_create", convert))
 
 
 def exports_get(
@@ -207,6 +191,7 @@ def exports_get(
 ) -> Call[Ready[T] | None]:
     """Fetch an export; reads what `load` makes of the JSON text of its object, or None while there is none (404)."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.exports.exports_get import _get_kwargs as exports_get_request  # noqa: PLC0415 -- see prepare()
 
     def read(response: Response) -> Ready[T] | None:
         if response.status == 404 and (pending := _pending(response)) is not None:
@@ -225,7 +210,7 @@ def exports_get(
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
         """The documented 404; any other, such as a proxy's page, is an error."""
         try:
-            body = decoded(response.body)
+            body = decode(response.body)
             found = models.MemoryExportNotFound.from_dict(body)
         except _SHAPE_ERRORS:
             return None
@@ -233,12 +218,13 @@ def exports_get(
         return found if texts and body.keys() <= {"error", "reason", NOTICE} else None
 
     body = models.GetMemoryExportRequest(memory_export_id=export_id, **_given(org_id=org_id, project_id=project_id))
-    return Call(_request("exports_get", body=body), read)
+    return Call(_request("exports_get", exports_get_request(body=body)), read)
 
 
 def ping() -> Call[Account]:
     """Check the key."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.account.ping import _get_kwargs as ping_request  # noqa: PLC0415 -- see prepare()
 
     def convert(body: Any) -> Account:
         from mem0_exports.models import Account  # noqa: PLC0415 -- see prepare()
@@ -246,12 +232,13 @@ def ping() -> Call[Account]:
         found = models.Ping.from_dict(body)
         return Account(_text(found.status), _text(found.org_id), _text(found.project_id), _text(found.user_email))
 
-    return Call(_request("ping"), _reader("ping", convert))
+    return Call(_request("ping", ping_request()), _reader("ping", convert))
 
 
 def memories_add(messages: list[dict[str, str]], **fields: Any) -> Call[list[AddedMemory]]:
     """Store memories as they are; reads those that were stored."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.memories.memories_add import _get_kwargs as memories_add_request  # noqa: PLC0415 -- see prepare()
 
     body = models.AddMemoriesRequest.from_dict({"messages": messages, "infer": False, **_given(**fields)})
 
@@ -263,12 +250,13 @@ def memories_add(messages: list[dict[str, str]], **fields: Any) -> Call[list[Add
             for each in models.AddedMemories.from_dict(answer).results
         ]
 
-    return Call(_request("memories_add", body=body), _reader("memories_add", convert))
+    return Call(_request("memories_add", memories_add_request(body=body)), _reader("memories_add", convert))
 
 
 def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, page_size: int) -> Call[Page[Memory]]:
     """One page of memories."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.memories.memories_list import _get_kwargs as memories_list_request  # noqa: PLC0415 -- see prepare()
 
     body = models.ListMemoriesRequest(filters=cast("models.Filters", _Verbatim(filters)), show_expired=show_expired)
 
@@ -278,7 +266,10 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
         found = models.MemoryPage.from_dict(answer)
         return Page([_memory(each) for each in found.results], found.count, found.next_ is not None)
 
-    return Call(_request("memories_list", body=body, page=page, page_size=page_size), _reader("memories_list", convert))
+    return Call(
+        _request("memories_list", memories_list_request(body=body, page=page, page_size=page_size)),
+        _reader("memories_list", convert),
+    )
 
 
 def _memory(found: Any) -> Memory:
@@ -303,6 +294,7 @@ def _memory(found: Any) -> Memory:
 def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
     """One page of entities."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.entities.entities_list import _get_kwargs as entities_list_request  # noqa: PLC0415 -- see prepare()
 
     def convert(answer: Any) -> Page[Entity]:
         from mem0_exports.models import Entity, Page  # noqa: PLC0415 -- see prepare()
@@ -314,4 +306,7 @@ def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
         ]
         return Page(items, found.count, found.next_ is not None)
 
-    return Call(_request("entities_list", page=page, page_size=page_size), _reader("entities_list", convert))
+    return Call(
+        _request("entities_list", entities_list_request(page=page, page_size=page_size)),
+        _reader("entities_list", convert),
+    )

@@ -1,29 +1,26 @@
-"""Answers as they are meant: strict JSON, and error responses as exceptions.
+"""Error responses as exceptions.
 
 The service has five shapes for errors, and proxies have HTML.
 """
 
 from __future__ import annotations
 
-import json
 import re
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports import errors
+from mem0_exports.strict_json import decode
 
 
 if TYPE_CHECKING:
     from mem0_exports.http.flow import Response
 
-NOTICE: Final = "mem0_notice"
-"""A key that the service may add to any answer for accounts without an owner; never part of what was asked for."""
-
-LONGEST: Final = 500
+MAX_MESSAGE: Final = 500
 """Characters of a message that are kept."""
 
-_READ: Final = 64 * 1024
+_MAX_READ: Final = 64 * 1024
 """Bytes of an error's body that are looked at."""
 
 _KINDS: Final[dict[int, type[errors.StatusError]]] = {
@@ -35,22 +32,6 @@ _KINDS: Final[dict[int, type[errors.StatusError]]] = {
     422: errors.BadRequest,
     429: errors.RateLimited,
 }
-
-
-def decoded(body: bytes) -> Any:
-    """The JSON in `body`; ValueError where it is none, NaN and what is nested too deep to read included."""
-    try:
-        return _DECODER.decode(body.decode("utf-8-sig"))
-    except RecursionError:
-        problem = "it is nested too deep"
-    raise ValueError(problem)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def refusal(operation: str, response: Response) -> errors.StatusError:
@@ -70,12 +51,12 @@ def _message(response: Response) -> str:
     if 300 <= response.status < 400:
         return f"redirected to {response.headers.get('location', '?')}; redirects are not followed, check base_url"
     try:
-        said = _said(decoded(response.body))
+        said = _said(decode(response.body))
     except ValueError:
         said = None
     if said is not None:
         return said
-    text = response.body[:_READ].decode("utf-8", "replace")
+    text = response.body[:_MAX_READ].decode("utf-8", "replace")
     return _without_tags(text) if text.lstrip()[:1] == "<" else text
 
 
@@ -106,8 +87,8 @@ def _without_tags(page: str) -> str:
 
 def readable(text: str) -> str:
     """`text` on one line, without control characters, and not too long."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[:_READ]).split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[:_MAX_READ]).split())
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -6,20 +6,18 @@ import math
 import random
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import attrs
 
 from mem0_exports.errors import ConfigurationError, InputError
+from mem0_exports.facts import RETENTION
 
-
-if TYPE_CHECKING:
-    from mem0_exports.filters.rules import FilterRules
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds from some fixed point, never going back, such as time.monotonic."""
 
-LONGEST_TIMEOUT: Final = 7 * 24 * 3600.0
+MAX_TIMEOUT: Final = RETENTION.total_seconds()
 """Seconds: as long as the service keeps an export."""
 
 
@@ -47,31 +45,31 @@ class Retry:
     attempts: int = attrs.field(default=3, validator=_count)
     """Requests in all: 1 repeats nothing."""
 
-    first: float = attrs.field(default=0.5, validator=_seconds)
+    initial_delay: float = attrs.field(default=0.5, validator=_seconds)
     """Seconds that the first wait lasts at most. Waits are drawn from 0 to a bound that doubles each time ("full
     jitter"), so that many clients do not come back at the same moment."""
 
-    longest: float = attrs.field(default=8.0, validator=_seconds)
+    max_delay: float = attrs.field(default=8.0, validator=_seconds)
     """Seconds that this bound grows to."""
 
-    longest_retry_after: float = attrs.field(default=120.0, validator=_seconds)
+    max_retry_after: float = attrs.field(default=120.0, validator=_seconds)
     """Seconds. Where the service says Retry-After, it is obeyed up to here; beyond, the error is raised at once, and
     its `retry_after` says how long the service wanted."""
 
 
-class Schedule(NamedTuple):
-    """How long to wait between two polls, in seconds: `first`, then growing by `factor` up to `longest`."""
+class PollSchedule(NamedTuple):
+    """Seconds to wait between two polls: `initial_interval`, then growing by `factor` up to `max_interval`."""
 
-    first: float = 0.25
+    initial_interval: float = 0.25
     factor: float = 1.5
-    longest: float = 5.0
+    max_interval: float = 5.0
 
     def delays(self) -> Iterator[float]:
         """The waits, without end."""
-        delay = self.first
+        delay = self.initial_interval
         while True:
             yield delay
-            delay = min(delay * self.factor, self.longest)
+            delay = min(delay * self.factor, self.max_interval)
 
 
 class Gate:
@@ -94,35 +92,30 @@ class Settings(NamedTuple):
 
     timeout: float
     """Seconds for one request."""
-    schedule: Schedule
+    schedule: PollSchedule
     clock: Clock
-    filter_rules: FilterRules | None = None
     retry: Retry = Retry()
-    origin: str = ""
-    """Which service, or which file of the embedded engine."""
-    account: str = ""
-    """What a ledger tells the keys of one service apart by: a part of a hash."""
-    draw: Callable[[], float] = random.random
-    """Numbers in [0, 1), for jitter."""
+    jitter: Callable[[], float] = random.random
+    """Numbers in [0, 1)."""
     gate: Gate | None = None
 
-    def given(self, retry: Retry | None) -> Settings:
-        """These, with what a call says instead."""
-        return self if retry is None else self._replace(retry=checked_retry(retry))
+    def with_retry(self, retry: Retry | None) -> Settings:
+        """Return these settings with the retry policy of a single call, where it has one of its own."""
+        return self if retry is None else self._replace(retry=check_retry(retry))
 
     def deadline(self, timeout: float | None) -> float | None:
         """When a call that begins now has to be over; None where it said nothing."""
-        return None if timeout is None else self.clock() + checked_timeout(timeout)
+        return None if timeout is None else self.clock() + check_timeout(timeout)
 
 
-def checked_timeout(timeout: float) -> float:
+def check_timeout(timeout: float) -> float:
     """`timeout`, if it is a number of seconds; InputError otherwise."""
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= MAX_TIMEOUT:
         raise InputError(f"timeout is a number of seconds above 0 and at most 7 days, got {timeout!r}", field="timeout")
     return timeout
 
 
-def checked_retry(retry: Retry) -> Retry:
+def check_retry(retry: Retry) -> Retry:
     """`retry`, if it is one; InputError otherwise."""
     if not isinstance(retry, Retry):
         raise InputError(f"retry is a Retry, such as Retry(attempts=1), got {retry!r}", field="retry")

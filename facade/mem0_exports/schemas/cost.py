@@ -7,34 +7,21 @@ that contain themselves, which are tried in every combination at every level of 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+
+from mem0_exports.strict_json import follow
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_CHECKS: Final = 5_000
+MAX_CHECKS: Final = 5_000
 """Sub-schemas that one place of a value may be checked against."""
 
 _LISTS: Final = ("allOf", "anyOf", "oneOf")
 _SINGLE: Final = ("not", "if", "then", "else")
 
 
-def at(schema: Any, reference: str) -> Any:
-    """What a reference inside the document means, or None where it leads elsewhere."""
-    if not reference.startswith("#"):
-        return None
-    node = schema
-    for part in reference.split("/")[1:]:
-        key = unquote(part).replace("~1", "/").replace("~0", "~")
-        if isinstance(node, list):
-            node = node[int(key)] if key.isdecimal() and int(key) < len(node) else None
-        else:
-            node = node.get(key) if isinstance(node, dict) else None
-    return node
-
-
-def deepest_value(schema: Any) -> int:
+def max_value_depth(schema: Any) -> int:
     """How deep a value may be nested to be checked against `schema`.
 
     ValueError where checking even a flat one could take too many steps, or would never end.
@@ -69,7 +56,7 @@ def _in_place(node: dict[str, Any], schema: Any) -> list[Any]:
     found += [node[key] for key in _SINGLE if key in node]
     for key in ("$ref", "$dynamicRef"):
         if isinstance(node.get(key), str):
-            found.append(at(schema, node[key]))
+            found.append(follow(schema, node[key]))
     dependent = node.get("dependentSchemas", node.get("dependencies"))
     found += dependent.values() if isinstance(dependent, dict) else []
     return found
@@ -85,8 +72,8 @@ def _cost(node: Any, schema: Any, costs: dict[int, int], open_: set[int]) -> int
         open_.add(key)
         costs[key] = 1 + sum(_cost(each, schema, costs, open_) for each in _in_place(node, schema))
         open_.discard(key)
-        if costs[key] > MOST_CHECKS:
-            raise ValueError(f"one value would be checked against more than {MOST_CHECKS} sub-schemas")
+        if costs[key] > MAX_CHECKS:
+            raise ValueError(f"one value would be checked against more than {MAX_CHECKS} sub-schemas")
     return costs[key]
 
 
@@ -94,7 +81,7 @@ def _is_recursive(schema: Any) -> bool:
     """Whether a reference leads to something that contains it."""
     references = [node["$ref"] for node in _nodes(schema) if isinstance(node.get("$ref"), str)]
     reached = {
-        reference: {each["$ref"] for each in _nodes(at(schema, reference)) if isinstance(each.get("$ref"), str)}
+        reference: {each["$ref"] for each in _nodes(follow(schema, reference)) if isinstance(each.get("$ref"), str)}
         for reference in set(references)
     }
     for start, first in reached.items():

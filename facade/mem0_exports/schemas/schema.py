@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from mem0_exports.errors import ContractViolation, ExportInvalid, SchemaError
-from mem0_exports.http.responses import NOTICE, decoded
-from mem0_exports.strict_json import pointer
+from mem0_exports.facts import NOTICE
+from mem0_exports.strict_json import decode, follow, pointer
 
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
     except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation, ValueError) as error:
         # Its first line says what is wrong and, for TypedDict before Python 3.12, what to use instead.
         raise SchemaError(f"{source!r} cannot be described by a JSON Schema: {str(error).splitlines()[0]}") from None
-    if _is_object(schema, schema.get("$defs", {})):
+    if _is_object(schema, schema):
         return Schema(schema, adapter, wrapped=False, validate=validate)
     definitions = schema.pop("$defs", None)
     wrapped = {"type": "object", "properties": {WRAPPED: schema}, "required": [WRAPPED]}
@@ -163,16 +163,17 @@ def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
     return Schema(wrapped, pydantic.TypeAdapter(holder), wrapped=True, validate=validate)
 
 
-def _is_object(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> bool:
-    """Whether the root, behind local references and in every branch of a union, is an object."""
-    for _ in range(len(definitions) + 1):
-        reference = schema.get("$ref")
-        if not isinstance(reference, str):
+def _is_object(schema: Any, document: Mapping[str, Any]) -> bool:
+    """Return whether the root, behind local references and in every branch of a union, is an object."""
+    for _ in range(len(document.get("$defs", ())) + 1):  # a longer chain is a loop
+        if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
             break
-        schema = definitions.get(reference.removeprefix("#/$defs/"), {})
+        schema = follow(document, schema["$ref"])
+    if not isinstance(schema, dict):
+        return False
     branches = [each for key in ("anyOf", "oneOf") for each in schema.get(key, ())]
     if branches:
-        return all(_is_object(each, definitions) for each in branches)
+        return all(_is_object(each, document) for each in branches)
     return schema.get("type") == "object"
 
 
@@ -193,7 +194,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     """The object in `raw`; ContractViolation where there is none."""
     garbled = False
     try:
-        data = decoded(raw)
+        data = decode(raw)
     except ValueError as error:
         problem, garbled = f"the answer is not JSON: {error}", True
     else:

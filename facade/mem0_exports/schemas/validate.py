@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema_rs
 
 from mem0_exports.schemas.annotations import check_sources
-from mem0_exports.schemas.cost import deepest_value
+from mem0_exports.schemas.cost import max_value_depth
 
 
 class Unusable(ValueError):
@@ -34,7 +34,7 @@ def check(schema: Any, *, linear: bool = False) -> None:
     """
     try:
         if linear:  # only a server has to mind what strangers' schemas cost
-            deepest_value(schema)
+            max_value_depth(schema)
         validator(schema, linear=linear)
         check_sources(schema)
     except jsonschema_rs.ValidationError as error:

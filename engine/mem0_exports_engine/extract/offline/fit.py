@@ -14,9 +14,9 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mem0_exports.schemas.cost import at, deepest_value
+from mem0_exports.schemas.cost import max_value_depth
 from mem0_exports.schemas.validate import check, validator, validator_map
-from mem0_exports.strict_json import pointer
+from mem0_exports.strict_json import follow, pointer
 
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Document:
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
-        self.deepest = deepest_value(schema)
+        self.deepest = max_value_depth(schema)
         self._validators = validator_map(schema)
 
     def validator(self, place: str, schema: Any) -> jsonschema_rs.Validator:
@@ -293,7 +293,7 @@ def _resolved(document: _Document, schema: Any, place: str) -> tuple[dict[str, A
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             break
-        schema, place = at(document.schema, reference), reference.rstrip("/")
+        schema, place = follow(document.schema, reference), reference.rstrip("/")
     return node, places, hidden
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters import times as _times
-from mem0_exports.filters.tree import ENTITY_FIELDS
 from mem0_exports_engine import clock
 from mem0_exports_engine.json_text import dump, load
 from mem0_exports_engine.ports import Written

@@ -1,0 +1,86 @@
+"""What an export is before and after it is created: `ExportSpec`, checked and ready to send, and `ExportRef`, its job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from mem0_exports.errors import InputError
+from mem0_exports.schemas.schema import Schema
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mem0_exports.filters.check import Where
+    from mem0_exports.filters.rules import FilterRules
+
+T = TypeVar("T")
+
+
+class Origin(NamedTuple):
+    """Whom a client asks. A ledger keeps the exports of different origins apart."""
+
+    service: str
+    """The address of the service, or the file of the embedded engine."""
+    account: str
+    """What tells the keys of one service apart: a part of a hash."""
+
+
+class ExportSpec(NamedTuple, Generic[T]):
+    """What is to be exported, checked: nothing in it can be refused before it is sent."""
+
+    schema: Schema[T]
+    filters: Mapping[str, Any]
+    instructions: str | None = None
+    org_id: str | None = None
+    project_id: str | None = None
+
+    @staticmethod
+    def of(
+        schema: Any,
+        where: Where,
+        filter_rules: FilterRules | None,
+        *,
+        instructions: str | None = None,
+        org_id: str | None = None,
+        project_id: str | None = None,
+    ) -> ExportSpec[Any]:
+        """Check the arguments of `exports.create`; SchemaError, FilterError or InputError where they cannot be sent."""
+        from mem0_exports.filters.check import check_where  # noqa: PLC0415 -- a client that only fetches needs none
+
+        for field, text in (("instructions", instructions), ("org_id", org_id), ("project_id", project_id)):
+            if text is not None and not isinstance(text, str):
+                raise InputError(f"{field} is a text, got {type(text).__name__}", field=field)
+        filters = check_where(where, filter_rules).to_dict()
+        return ExportSpec(Schema.of(schema), filters, instructions, org_id, project_id)
+
+    def fingerprint(self, service: str) -> str:
+        """Return 64 hexadecimal digits: the same for the same export from the same service, in every process."""
+        parts = [service, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def created(self, export_id: str) -> ExportRef[T]:
+        """Return the reference to the job that was created with this."""
+        return ExportRef(export_id, self.schema, self.org_id, self.project_id)
+
+
+class ExportRef(NamedTuple, Generic[T]):
+    """A job that exists: its id, the schema of its result, and where it is filed."""
+
+    id: str
+    schema: Schema[T]
+    org_id: str | None = None
+    project_id: str | None = None
+
+    @staticmethod
+    def of(export_id: object, schema: Any, org_id: str | None, project_id: str | None) -> ExportRef[Any]:
+        """Check the arguments of `exports.get`; InputError for an id that is none."""
+        text = str(export_id).strip() if isinstance(export_id, str | UUID) else ""
+        if not text:
+            raise InputError(f"the id of an export is a string that is not empty, got {export_id!r}", field="export_id")
+        return ExportRef(text, Schema.of(schema), org_id, project_id)
