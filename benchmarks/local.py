@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from mem0_exports_engine import importer
 from mem0_exports_engine.clock import now
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.store.sqlite import memories
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.rows import row_for
+from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 
 if TYPE_CHECKING:
@@ -110,11 +110,11 @@ def made_up(count: int) -> Iterator[bytes]:
 
 def raw_import(store: Path, lines: Path) -> None:
     """The floor of importing: only storing rows counts."""
-    Store(store).close()  # makes the tables
+    SqliteStore(store).close()  # makes the tables
     connection = sqlite3.connect(store, isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     with lines.open("rb") as file:
-        rows = (memories.row_for(json.loads(line), HOME, "", now()) for line in file)
+        rows = (row_for(json.loads(line), DEFAULT_PROJECT, "", now()) for line in file)
         spent, insert = Spent(), ""
         while batch := [row for _, row in zip(range(importer.BATCH), rows, strict=False)]:
             insert = insert or f"INSERT INTO memories ({', '.join(batch[0])}) VALUES ({', '.join('?' * len(batch[0]))})"
@@ -128,9 +128,9 @@ def raw_import(store: Path, lines: Path) -> None:
 
 def our_import(store: Path, lines: Path) -> None:
     """`mem0-exports import` of the same lines."""
-    opened = Store(store)
+    opened = SqliteStore(store)
     with Spent() as spent, lines.open("rb") as file:
-        done = importer.import_lines(opened, file)
+        done = importer.import_lines(opened.memories, file)
     opened.close()
     spent.tell(f"{done.added:,} added")
 

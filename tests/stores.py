@@ -6,25 +6,38 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from mem0_exports_engine import clock
-from mem0_exports_engine.extract import Report, extract
+from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.json_text import dump, load
-from mem0_exports_engine.ports import Place, Written
-from mem0_exports_engine.store.sqlite import memories
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.ports import FieldPath, WrittenRecords
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.report import Report
+from mem0_exports_engine.store.rows import row_for
+from mem0_exports_engine.store.sqlite.store import SqliteStore
+from mem0_exports_engine.store.sqlite.tables import exports
 
 
-def put(store: Store, *records: dict[str, Any], project: str = HOME, now: datetime | None = None) -> None:
+def put(
+    store: SqliteStore, *records: dict[str, Any], project: str = DEFAULT_PROJECT, now: datetime | None = None
+) -> None:
     """Store memories exactly as they are; those without an id are called m-1, m-2 and so on."""
     moment = now or clock.now()
-    rows = [memories.row_for(each, project, f"m-{number}", moment) for number, each in enumerate(records, 1)]
-    memories.import_rows(store, project, rows)
+    rows = [row_for(each, project, f"m-{number}", moment) for number, each in enumerate(records, 1)]
+    store.memories.import_rows(project, rows)
 
 
-def records(store: Store, where: Any, *, project: str = HOME) -> list[dict[str, Any]]:
+def records(store: SqliteStore, where: Any, *, project: str = DEFAULT_PROJECT) -> list[dict[str, Any]]:
     """The memories that filters select, as an export sees them."""
-    return [each for batch in memories.through(store, project, where, clock.now()) for each in batch.records()]
+    return [each for batch in store.memories.batches(project, where, clock.now()) for each in batch.records()]
+
+
+def job_row(store: SqliteStore, export_id: str = "e") -> dict[str, Any]:
+    """All columns of a job by their keys, as they stand in the database."""
+    with store.database.read() as connection:
+        row = connection.execute(sa.select(exports).where(exports.c.id == export_id)).one()
+    return dict(zip(exports.c.keys(), row, strict=True))
 
 
 class Listed:
@@ -37,9 +50,9 @@ class Listed:
     def records(self, fields: Collection[str]) -> list[dict[str, Any]]:
         return [{name: each[name] for name in fields} for each in self._records]
 
-    def objects(self, places: dict[str, Place]) -> Written | None:
+    def written(self, paths: dict[str, FieldPath]) -> WrittenRecords | None:
         made = [
-            {name: each[own] if own else (each["metadata"] or {}).get(key) for name, (own, key) in places.items()}
+            {name: each[own] if own else (each["metadata"] or {}).get(key) for name, (own, key) in paths.items()}
             for each in self._records
         ]
         if any("[" in str(each["metadata"]) for each in self._records):
@@ -47,28 +60,28 @@ class Listed:
         lacking = [
             (index, self._records[index]["metadata"]) for index, each in enumerate(made) if None in each.values()
         ]
-        return Written(dump(made).decode()[1:-1], lacking)
+        return WrittenRecords(dump(made).decode()[1:-1], lacking)
 
 
-class Kept:
-    """Parts of a result, in memory."""
+class Sink:
+    """The lists of a result, in memory."""
 
     def __init__(self) -> None:
         self.lists: dict[int, list[bytes]] = {}
 
-    def put(self, place: int, items: bytes) -> None:
-        self.lists.setdefault(place, []).append(items)
+    def put(self, list_index: int, items: bytes) -> None:
+        self.lists.setdefault(list_index, []).append(items)
 
-    def drop(self, place: int) -> None:
-        self.lists.pop(place, None)
+    def drop(self, list_index: int) -> None:
+        self.lists.pop(list_index, None)
 
 
 def extracted(
     schema: dict[str, Any], given: Iterable[dict[str, Any]], *, batch: int = 1000, **named: Any
 ) -> tuple[dict[str, Any], Report]:
     """The export of a schema from memories that are in no store, as a value, and its report."""
-    listed, parts = list(given), Kept()
+    listed, sink = list(given), Sink()
     batches = (Listed(listed[start : start + batch]) for start in range(0, len(listed), batch))
-    frame, report = extract(schema, batches, parts, **named)
-    text = "".join(each if isinstance(each, str) else b",".join(parts.lists[each]).decode() for each in frame)
+    frame, report = OfflineExtractor().extract(schema, batches, sink, **named)
+    text = "".join(each if isinstance(each, str) else b",".join(sink.lists[each]).decode() for each in frame)
     return load(text), report

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
-from mem0_exports.strict_json import pointer
+from mem0_exports.strict_json import follow, pointer
 
 
 class Parameter(NamedTuple):
@@ -78,7 +78,7 @@ def contract() -> Contract:
 def _parameters(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for each in operation.get("parameters", ()):
-        declared = spec["components"]["parameters"][each["$ref"].rpartition("/")[2]]
+        declared = follow(spec, each["$ref"])
         schema = declared["schema"]
         found[declared["name"]] = Parameter(declared["name"], schema["default"], schema)
     return found

@@ -9,39 +9,38 @@ import logging
 import uuid
 
 from collections.abc import Iterator, Mapping  # noqa: TC003 -- a NamedTuple's
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
+from mem0_exports import facts
 from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.filters.rules import CAREFUL, FilterRules
-from mem0_exports_engine import clock, json_text, operations
-from mem0_exports_engine.access import Everybody, Keys
+from mem0_exports_engine import clock, json_text, refusals
+from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import Operation, contract, problem, read_parameters
-from mem0_exports_engine.extract import Report
+from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.importer import Imported, import_lines
-from mem0_exports_engine.store.sqlite import jobs
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME
-from mem0_exports_engine.workers.thread import GRACE, Worker
+from mem0_exports_engine.json_text import MAX_BYTES
+from mem0_exports_engine.operations import HANDLERS
+from mem0_exports_engine.ports import StoreBusy, StoreError
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.refusals import Outcome, Refused, Text
+from mem0_exports_engine.report import Report
+from mem0_exports_engine.service import Service
+from mem0_exports_engine.store import open_store
+from mem0_exports_engine.workers.run_job import GRACE
+from mem0_exports_engine.workers.thread import WorkerThread
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
+    from mem0_exports_engine.access import Access
+    from mem0_exports_engine.ports import Extractor
+
 T = TypeVar("T")
-
-
-LARGEST_BODY: Final = 10 * 1024 * 1024
-"""Bytes of a request's body."""
-
-KEPT: Final = timedelta(days=7)
-"""For how long an export can be fetched, as on the Platform."""
 
 HEALTH: Final = "/health"
 """Answers without a key, and is no part of the spec: for whoever watches over the process."""
@@ -72,11 +71,12 @@ class Engine:
         self,
         path: str | Path = ":memory:",
         *,
-        project: str = HOME,
+        project: str = DEFAULT_PROJECT,
         served: bool = False,
         api_key: str | None = None,
         filter_rules: FilterRules | None = None,
-        kept: timedelta = KEPT,
+        retention: timedelta = facts.RETENTION,
+        extractor: Extractor | None = None,
         now: Callable[[], datetime] = clock.now,
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
     ) -> None:
@@ -88,19 +88,25 @@ class Engine:
             served: strangers may send requests: they need one of the store's keys, if it ever had any.
             api_key: a key of the project "local", which is in no store; requests need a key then.
             filter_rules: how filters are read where the Platform's documentation is silent.
-            kept: for how long an export can be fetched, from its creation on.
+            retention: for how long an export can be fetched, from its creation on.
+            extractor: what makes exports of memories; the one without a language model if missing.
             now: the clock, an aware datetime in UTC.
             new_id: the source of ids.
 
         """
         self._contract = contract()
-        self.store = Store(path)
-        self.access = Keys(self.store, api_key) if served or api_key is not None else Everybody(project)
-        self.filter_rules = filter_rules or CAREFUL
-        self.kept = kept
-        self.now = now
-        self.new_id = new_id
-        self.worker = Worker(self.store, now)
+        self.store = open_store(path)
+        needs_access = served or api_key is not None
+        self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else OpenAccess(project)
+        self.worker = WorkerThread(self.store, extractor or OfflineExtractor(), now)
+        self._service = Service(
+            store=self.store,
+            filter_rules=filter_rules or CAREFUL,
+            retention=retention,
+            now=now,
+            new_id=new_id,
+            wake=self.worker.wake,
+        )
 
     def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request. `headers` has lower-case names; `query` is what stands behind the question mark."""
@@ -121,39 +127,37 @@ class Engine:
         if isinstance(project, Answer):
             return project
         if project is None:
-            return self._checked(operation, operations.UNAUTHORIZED)
+            return self._checked(operation, refusals.UNAUTHORIZED)
         problem = None if operation.request is None else _unreadable(headers)
         return Admitted(operation, project) if problem is None else self.bad_request(operation, problem)
 
     def perform(self, admitted: Admitted, query: str, body: bytes) -> Answer:
         """Answer a request that was admitted."""
-        if len(body) > LARGEST_BODY:  # it did not say so
+        if len(body) > MAX_BYTES:  # it did not say so
             return self.bad_request(admitted.operation, _TOO_LARGE)
 
-        def answer() -> operations.Outcome:
+        def answer() -> Outcome:
             try:
                 return self._perform(admitted, query, body)
-            except operations.Refused as refused:
+            except Refused as refused:
                 return refused.answer
 
         outcome = self._with_the_store(admitted.operation, answer)
         return outcome if isinstance(outcome, Answer) else self._checked(admitted.operation, outcome)
 
     def _with_the_store(self, operation: Operation, use: Callable[[], T]) -> T | Answer:
-        """What `use` gives, or the answer to a request that the store has no time or no room for."""
+        """Return what `use` gives, or the answer to a request that the store has no time or no room for."""
         try:
             return use()
-        except PoolTimeout:
-            return _answer(503, {"detail": "The store is busy with other requests."}, {"retry-after": "1"})
-        except DBAPIError as error:
-            if "locked" in str(error.orig):
-                return _answer(503, {"detail": "The store is busy: another process holds it."}, {"retry-after": "1"})
+        except StoreBusy as error:
+            return _answer(503, {"detail": str(error)}, {"retry-after": "1"})
+        except StoreError as error:
             _log.exception("%s failed", operation.id)
-            return _answer(500, {"detail": f"The store failed, and nothing was stored: {error.orig}"})
+            return _answer(500, {"detail": f"The store failed, and nothing was stored: {error}"})
 
     def bad_request(self, operation: Operation, problem: str) -> Answer:
         """The documented 400 of an operation."""
-        outcome = operations.bad_request(operation.id, problem).answer
+        outcome = refusals.bad_request(operation.id, problem).answer
         return _answer(outcome.status, outcome.document)
 
     def too_late(self, operation: Operation, seconds: float) -> Answer:
@@ -165,34 +169,33 @@ class Engine:
 
     def _health(self) -> Answer:
         try:
-            with self.store.read() as connection:
-                connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
-        except (DBAPIError, ConfigurationError) as error:
+            self.store.check()
+        except (StoreError, ConfigurationError) as error:
             return _answer(503, {"status": "down", "detail": str(error).splitlines()[0][:200]})
         return _answer(200, {"status": "ok"})
 
-    def _perform(self, admitted: Admitted, query: str, body: bytes) -> operations.Outcome:
+    def _perform(self, admitted: Admitted, query: str, body: bytes) -> Outcome:
         operation = admitted.operation
         parameters: dict[str, int] = {}
         if 400 in operation.responses:
             read = read_parameters(operation, parse_qsl(query, keep_blank_values=True))
             if isinstance(read, str):
-                raise operations.bad_request(operation.id, read)
+                raise refusals.bad_request(operation.id, read)
             parameters = read
         document = None
         if operation.request is not None:
             try:
                 document = json_text.read(body)
             except ValueError as error:
-                raise operations.bad_request(operation.id, f"the body is {error}") from None
+                raise refusals.bad_request(operation.id, f"the body is {error}") from None
             wrong = problem(operation.request, document)
             if wrong is not None:
-                raise operations.misshapen(self, operation.id, document, wrong)
-        return operations.HANDLERS[operation.id](self, admitted.project, document, parameters)
+                raise refusals.misshapen(self._service.filter_rules, operation.id, document, wrong)
+        return HANDLERS[operation.id](self._service, admitted.project, document, parameters)
 
-    def _checked(self, operation: Operation, outcome: operations.Outcome) -> Answer:
+    def _checked(self, operation: Operation, outcome: Outcome) -> Answer:
         """The answer, if it is what the spec promises. Anything else is a fault of this engine, and said to be one."""
-        if isinstance(outcome.document, operations.Text):
+        if isinstance(outcome.document, Text):
             return Answer(outcome.status, outcome.document.json)
         validator = operation.responses.get(outcome.status)
         wrong = problem(validator, outcome.document) if validator is not None else "an undocumented status"
@@ -201,20 +204,18 @@ class Engine:
         return _answer(outcome.status, outcome.document)
 
     def import_lines(self, lines: Iterable[bytes]) -> Imported:
-        """Import memory records from JSON Lines, exactly and once; see `importer`."""
-        return import_lines(self.store, lines, project=self._own_project, now=self.now, new_id=self.new_id)
+        """Import memory records from JSON Lines. Keeps ids and times; importing them again adds nothing."""
+        service = self._service
+        return import_lines(
+            self.store.memories, lines, project=self.access.own_project, now=service.now, new_id=service.new_id
+        )
 
     def report(self, export_id: str) -> Report:
         """What a finished export filled, what stayed empty, and why; InputError where there is none (yet)."""
-        row = jobs.find(self.store, self._own_project, self.now(), export_id=export_id, filters=None)
-        if row is None or row["report"] is None:
+        found = self.store.jobs.find(self.access.own_project, self._service.now(), export_id=export_id)
+        if found is None or found.report is None:
             raise InputError(f"there is no finished export {export_id!r}", field="export_id")
-        return Report.from_json(row["report"])
-
-    @property
-    def _own_project(self) -> str:
-        """The project of whoever holds this object, and so needs no key."""
-        return self.access.project if isinstance(self.access, Everybody) else HOME
+        return Report.from_json(found.report)
 
     def close(self, grace: float = GRACE) -> None:
         """Finish the running job, or hand it back where it takes longer than `grace` seconds, and close the store."""
@@ -222,7 +223,7 @@ class Engine:
         self.store.close()
 
 
-_TOO_LARGE: Final = f"the body is larger than {LARGEST_BODY // 1024 // 1024} MB"
+_TOO_LARGE: Final = f"the body is larger than {MAX_BYTES // 1024 // 1024} MB"
 
 
 def _unreadable(headers: Mapping[str, str]) -> str | None:
@@ -231,7 +232,7 @@ def _unreadable(headers: Mapping[str, str]) -> str | None:
     if kind != "application/json":
         return f"Content-Type has to be application/json, got {kind[:100]!r}"
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or len(length) > 12 or int(length) > LARGEST_BODY:
+    if not length.isdecimal() or len(length) > 12 or int(length) > MAX_BYTES:
         return _TOO_LARGE
     return None
 

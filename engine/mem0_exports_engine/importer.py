@@ -14,28 +14,26 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from mem0_exports.errors import FilterError
-from mem0_exports.facts import ENTITY_FIELDS
+from mem0_exports.facts import ENTITY_FIELDS, RUN_ALIAS
 from mem0_exports_engine import clock, json_text
-from mem0_exports_engine.store.sqlite import memories
-from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.json_text import MAX_BYTES
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.rows import row_for
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from mem0_exports_engine.store.sqlite.database import Store
+    from mem0_exports_engine.ports import MemoryStore
 
-BATCH: Final = 5000
+MAX_BATCH: Final = 5000
 """Lines that are stored at once, at most."""
 
-_BATCH_BYTES: Final = 8_000_000
+_MAX_BATCH_BYTES: Final = 8_000_000
 """Bytes of lines that are stored at once, but for the last of them."""
 
-_LONGEST_LINE: Final = 10 * 1024 * 1024
-"""Bytes, as the body of a request."""
-
-_NAMED: Final = 1000
+_MAX_NAMED: Final = 1000
 """Bad lines that are named; the others are counted."""
 
 _TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
@@ -64,10 +62,10 @@ class Imported:
 
 
 def import_lines(
-    store: Store,
+    memories: MemoryStore,
     lines: Iterable[bytes],
     *,
-    project: str = HOME,
+    project: str = DEFAULT_PROJECT,
     now: Callable[[], datetime] = clock.now,
     new_id: Callable[[], uuid.UUID] = uuid.uuid4,
 ) -> Imported:
@@ -77,7 +75,7 @@ def import_lines(
     numbers: list[int] = []
 
     def flush() -> None:
-        outcomes = memories.import_rows(store, project, rows)
+        outcomes = memories.import_rows(project, rows)
         done.added += outcomes.count("added")
         done.known += outcomes.count("known")
         for row, number, outcome in zip(rows, numbers, outcomes, strict=True):
@@ -88,7 +86,7 @@ def import_lines(
 
     def refuse(number: int, reason: str) -> None:
         done.bad_count += 1
-        if len(done.bad) < _NAMED:
+        if len(done.bad) < _MAX_NAMED:
             done.bad.append(BadLine(number, reason))
 
     size = 0
@@ -99,12 +97,12 @@ def import_lines(
             continue
         try:
             record = _record(line)
-            rows.append(memories.row_for(record, project, "" if record.get("id") else str(new_id()), now()))
+            rows.append(row_for(record, project, "" if record.get("id") else str(new_id()), now()))
             numbers.append(number)
         except (_BadRecord, FilterError) as error:
             refuse(number, str(error))
         size += len(line)
-        if len(rows) >= BATCH or size >= _BATCH_BYTES:
+        if len(rows) >= MAX_BATCH or size >= _MAX_BATCH_BYTES:
             flush()
             size = 0
     flush()
@@ -117,16 +115,16 @@ class _BadRecord(ValueError):
 
 
 def _record(line: bytes) -> dict[str, Any]:
-    if len(line) > _LONGEST_LINE:
-        raise _BadRecord(f"the line is longer than {_LONGEST_LINE // 1024 // 1024} MB")
+    if len(line) > MAX_BYTES:
+        raise _BadRecord(f"the line is longer than {MAX_BYTES // 1024 // 1024} MB")
     try:
         record = json_text.read(line)
     except ValueError as error:
         raise _BadRecord(str(error)) from None
     if not isinstance(record, dict):
         raise _BadRecord(f"expected an object, got {type(record).__name__}")
-    if "session_id" in record and "run_id" not in record:
-        record["run_id"] = record.pop("session_id")
+    if RUN_ALIAS in record and "run_id" not in record:
+        record["run_id"] = record.pop(RUN_ALIAS)
     unknown = sorted(record.keys() - _KNOWN)
     if unknown:
         raise _BadRecord(f"unknown field {unknown[0]!r}; put it under metadata to keep it")

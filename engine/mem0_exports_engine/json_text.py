@@ -11,8 +11,13 @@ from typing import Any, Final
 
 import orjson
 
+from mem0_exports.strict_json import refuse_constant
 
-DEEPEST: Final = 100
+
+MAX_BYTES: Final = 10 * 1024 * 1024
+"""Bytes of one document that a stranger may send: the body of a request, or a line of an import."""
+
+MAX_DEPTH: Final = 100
 """How deep a document may be nested."""
 
 
@@ -26,8 +31,8 @@ def read(text: bytes) -> Any:
         raise ValueError("empty, expected JSON")
     try:
         decoded = text.decode()
-        if decoded.count("[") + decoded.count("{") > DEEPEST and _depth(decoded) > DEEPEST:
-            raise ValueError(f"nested more than {DEEPEST} deep")
+        if decoded.count("[") + decoded.count("{") > MAX_DEPTH and _depth(decoded) > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
         value = _DECODER.decode(decoded)
         if "\\u" in decoded:
             json.dumps(value, ensure_ascii=False).encode()
@@ -81,10 +86,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
@@ -92,4 +93,4 @@ def _finite(text: str) -> float:
     return number
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object)
+_DECODER: Final = json.JSONDecoder(parse_constant=refuse_constant, parse_float=_finite, object_pairs_hook=_object)

@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 
 from mem0_exports.errors import ConfigurationError
+from mem0_exports_engine.projects import DEFAULT_PROJECT
 
 
 if TYPE_CHECKING:
@@ -44,13 +45,15 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Answers requests from an engine of its own."""
 
-    def __init__(self, path: str | Path, filter_rules: FilterRules | None = None, project: str = "local") -> None:
+    def __init__(
+        self, path: str | Path, filter_rules: FilterRules | None = None, project: str = DEFAULT_PROJECT
+    ) -> None:
         if find_spec("sqlalchemy") is None:
             raise ConfigurationError('the embedded engine needs an extra: pip install "mem0-exports[local]"')
         self.path = str(path)
         in_memory = self.path == ":memory:"
-        place = uuid4() if in_memory else Path(path).resolve()
-        self.origin = f"local:{place}" if project == "local" else f"local:{place}#{project}"
+        store = uuid4() if in_memory else Path(path).resolve()
+        self.origin = f"local:{store}" if project == DEFAULT_PROJECT else f"local:{store}#{project}"
         """What tells its exports from those of another store, in a ledger."""
         self._filter_rules = filter_rules
         self._project = project

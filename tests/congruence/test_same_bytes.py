@@ -22,7 +22,8 @@ import uvicorn
 
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.extract.offline import records as record_lists
-from mem0_exports_engine.server.app import Impatient, build
+from mem0_exports_engine.server.app import build
+from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 
 
 KEY = "Token same-bytes"
@@ -62,7 +63,7 @@ def over_http(store: str | Path, moment: Moment) -> Iterator[Ask]:
     made = engine(store, moment)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(build(made), http=Impatient, log_level="critical", lifespan="off", ws="none")
+        uvicorn.Config(build(made), http=TimeoutProtocol, log_level="critical", lifespan="off", ws="none")
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
     thread.start()
@@ -129,7 +130,7 @@ PLACES = {"memory": in_process, "file": in_process, "http": over_http, "again": 
 @pytest.mark.parametrize("pieces", ["whole", "in parts"])
 def test_every_answer_is_the_same_byte_for_byte(tmp_path, pieces, monkeypatch):
     if pieces == "in parts":
-        monkeypatch.setattr(record_lists, "_MOST_KEPT", 1)
+        monkeypatch.setattr(record_lists, "_MAX_RECORDS", 1)
     runs = {}
     for place, opened in PLACES.items():
         moment = Moment()

@@ -49,7 +49,7 @@ def opened(now: Callable[[], datetime] = clock.now) -> Engine:
     engine = Engine(":memory:", api_key=KEYS[0], now=now, new_id=new_id)
     digest = hashlib.sha256(KEYS[1].encode()).digest()
     other = {"id": "00000002", "project": "other", "name": "", "digest": digest, "created_us": 0}
-    with engine.store.write() as connection:
+    with engine.store.database.write() as connection:
         connection.execute(sa.insert(tables.keys), other)
     return engine
 

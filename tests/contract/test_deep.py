@@ -192,5 +192,5 @@ def test_filters_that_name_nobody_are_refused_and_make_no_job(filters):
 
 
 def jobs() -> int:
-    with application.engine.store.read() as connection:
+    with application.engine.store.database.read() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM exports").scalar_one())

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from mem0_exports_engine.clock import now
-from mem0_exports_engine.store.sqlite import memories
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.rows import row_for
+from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 
 _TRIGGERS = """
@@ -49,10 +49,10 @@ def audited(store: Path, records: Iterable[dict[str, Any]] = ()) -> Path:
 
 def put(store: Path, records: Iterable[dict[str, Any]]) -> None:
     """Put memories into a store, without any worker that could take a job of it."""
-    opened = Store(store)
+    opened = SqliteStore(store)
     try:
-        rows = [memories.row_for(each, HOME, str(uuid4()), now()) for each in records]
-        memories.import_rows(opened, HOME, rows)
+        rows = [row_for(each, DEFAULT_PROJECT, str(uuid4()), now()) for each in records]
+        opened.memories.import_rows(DEFAULT_PROJECT, rows)
     finally:
         opened.close()
 

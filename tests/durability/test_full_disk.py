@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from mem0_exports import Export, ExportTimeout, F, ServerError
-from mem0_exports_engine.store.sqlite import jobs
+from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.durability import audit
 from tests.durability.processes import Server, started
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_stored_is_refused_and_nothing_else_is_lost(tmp_path, ful
     for each in history.values():
         attempts = len(each) - 1
         assert each == [*(("RUNNING", attempt) for attempt in range(1, attempts + 1)), ("DONE", attempts)]
-        assert attempts <= jobs.MOST_LOST
+        assert attempts <= MAX_CRASHED_ATTEMPTS
     assert done
     assert audit.whole(store)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mem0_exports import AddedMemory, Client, F, NoAnswer
-from mem0_exports_engine.store.sqlite import jobs
+from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.durability import audit
 from tests.durability.processes import Server, started
 
@@ -174,7 +174,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged_and_no_job(tmp_path):
     for export_id, attempts in in_file.items():
         taken = [("RUNNING", attempt) for attempt in range(1, attempts + 1)]
         assert history[export_id] == [*taken, ("DONE", attempts)], "taken until it was done, and done once"
-        assert attempts <= jobs.MOST_LOST
+        assert attempts <= MAX_CRASHED_ATTEMPTS
     assert len(book.memories) >= KILLS
     assert len(book.exports) >= KILLS
     assert max(in_file.values()) > 1, "some kills hit a job under way"

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports import F, Filter, all_of, any_of
-from mem0_exports_engine.store.sqlite import memories
-from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite.filters import clause
-from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.store.sqlite.tables import memories as table
 from tests.naive_filters import holds
 
@@ -148,22 +148,22 @@ LIMITED = settings(deadline=None, derandomize=True, database=None, suppress_heal
 
 @pytest.fixture(scope="module")
 def store():
-    made = Store(":memory:")
+    made = SqliteStore(":memory:")
     yield made
     made.close()
 
 
 def filled_with(store, given_records):
     """The records by id, after they took the place of whatever was in the store."""
-    rows = [memories.row_for(record, HOME, f"id-{number}", NOW) for number, record in enumerate(given_records)]
-    with store.write() as connection:
+    rows = [row_for(record, DEFAULT_PROJECT, f"id-{number}", NOW) for number, record in enumerate(given_records)]
+    with store.database.write() as connection:
         connection.execute(sa.delete(table))
         connection.execute(sa.insert(table), [{**row, "record_key": row["id"].encode()} for row in rows])
     return {row["id"]: {**record, "id": row["id"]} for row, record in zip(rows, given_records, strict=True)}
 
 
 def selected(store, where):
-    with store.read() as connection:
+    with store.database.read() as connection:
         return set(connection.scalars(sa.select(table.c.id).where(clause(where))))
 
 
@@ -274,7 +274,7 @@ def test_values_and_keys_never_become_sql(store, hostile):
     ):
         assert selected(store, where) == {"id-0"}, where
     assert selected(store, F.memory_ids.in_(hostile)) == set()
-    with store.read() as connection:
+    with store.database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 2
 
 

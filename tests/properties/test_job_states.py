@@ -12,17 +12,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from mem0_exports import F
-from mem0_exports_engine import clock
+from mem0_exports_engine import clock, ports
 from mem0_exports_engine.extract.offline import records as record_lists
-from mem0_exports_engine.store.sqlite import jobs, memories
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME, parts
-from mem0_exports_engine.workers import thread as worker
-from tests.stores import put
+from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
+from mem0_exports_engine.ports import Fenced
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.sqlite import memories
+from mem0_exports_engine.store.sqlite.store import SqliteStore
+from mem0_exports_engine.store.sqlite.tables import parts
+from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, run_job
+from tests.stores import job_row, put
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
-LEASE = timedelta(microseconds=jobs.LEASE)
+LEASE = ports.LEASE
 
 
 class Jobs(RuleBasedStateMachine):
@@ -30,8 +33,8 @@ class Jobs(RuleBasedStateMachine):
 
     @initialize()
     def create(self):
-        self.store, self.now = Store(":memory:"), START
-        jobs.create(self.store, HOME, "e", START, timedelta(days=7), schema={}, filters=F.user_id == "a")
+        self.store, self.now = SqliteStore(":memory:"), START
+        self.store.jobs.create(DEFAULT_PROJECT, "e", START, timedelta(days=7), schema={}, filters=F.user_id == "a")
         self.state, self.attempt, self.lost, self.available = "PENDING", 0, 0, START
         self.parts: list[bytes] = []
 
@@ -44,14 +47,14 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(target=taken)
     def a_worker_looks_for_work(self):
-        job = jobs.claim(self.store, self.now)
+        job = self.store.jobs.claim(self.now)
         if self.available is None or self.available > self.now:
             assert job is None
         else:
             self.lost += self.state == "RUNNING"
             self.attempt += 1
             self.state, self.available = "RUNNING", self.now + LEASE
-            assert (job.attempt, job.lost) == (self.attempt, self.lost)
+            assert (job.attempt, job.crashed_attempts) == (self.attempt, self.lost)
         return job
 
     @rule(job=taken, what=st.sampled_from(["renew", "put", "clear", "drop", "hand_back", "finish", "fail"]))
@@ -68,10 +71,10 @@ class Jobs(RuleBasedStateMachine):
             "fail": ["why"],
         }[what]
         if job.attempt != self.attempt or self.state != "RUNNING":
-            with pytest.raises(jobs.Fenced):
-                getattr(jobs, what)(self.store, job, *arguments)
+            with pytest.raises(Fenced):
+                getattr(self.store.jobs, what)(job, *arguments)
             return
-        getattr(jobs, what)(self.store, job, *arguments)
+        getattr(self.store.jobs, what)(job, *arguments)
         if what in {"renew", "put", "clear"}:
             self.available = self.now + LEASE
         if what == "put":
@@ -85,16 +88,16 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def the_row_is_that_of_the_model(self):
-        row = jobs.find(self.store, HOME, START, export_id="e", filters=None)
+        row = job_row(self.store)
         available = None if self.available is None else clock.microseconds(self.available)
-        assert (row["state"], row["attempt"], row["lost"], row["available_us"]) == (
+        assert (row["state"], row["attempt"], row["crashed_attempts"], row["available_us"]) == (
             self.state,
             self.attempt,
             self.lost,
             available,
         )
         assert (row["reason"] is None) == (self.state != "FAILED")
-        with self.store.read() as connection:
+        with self.store.database.read() as connection:
             assert [*connection.scalars(sa.select(parts.c.content).order_by(parts.c.number))] == self.parts
 
 
@@ -107,28 +110,28 @@ TestJobs = Jobs.TestCase
 @pytest.fixture
 def long_job(monkeypatch):
     """A store with a job whose result goes into parts: a list of the texts of 30 memories, a few in a batch."""
-    monkeypatch.setattr(memories, "_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
-    store = Store(":memory:")
+    monkeypatch.setattr(memories, "_MAX_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
+    store = SqliteStore(":memory:")
     put(store, *({"memory": f"n{number}", "user_id": "a"} for number in range(30)), now=START)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
-    jobs.create(store, HOME, "e", START, timedelta(days=7), schema=schema, filters=F.user_id == "a")
+    store.jobs.create(DEFAULT_PROJECT, "e", START, timedelta(days=7), schema=schema, filters=F.user_id == "a")
     yield store
     store.close()
 
 
 def outcome(store):
-    row = jobs.find(store, HOME, START, export_id="e", filters=None)
-    found = jobs.result(store, row)
+    row = store.jobs.find(DEFAULT_PROJECT, START, export_id="e", filters=None)
+    found = store.jobs.result(row)
     text = found if isinstance(found, bytes) else b"".join(found)
-    return row["state"], text
+    return row.state, text
 
 
 WHOLE = "".join(f'{{"memory":"n{number}"}},' for number in range(30))[:-1]
 
 
-@pytest.mark.parametrize("crashes", range(jobs.MOST_LOST))
+@pytest.mark.parametrize("crashes", range(MAX_CRASHED_ATTEMPTS))
 @pytest.mark.parametrize("calls", [3, 6, 12])
 def test_what_crashed_workers_leave_is_not_in_the_result(long_job, crashes, calls):
     for number in range(crashes):
@@ -141,9 +144,9 @@ def test_what_crashed_workers_leave_is_not_in_the_result(long_job, crashes, call
                 raise SystemExit from None
 
         with pytest.raises(SystemExit):
-            worker.run(long_job, jobs.claim(long_job, START + number * 2 * LEASE), now)
+            run_job(long_job, OfflineExtractor(), long_job.jobs.claim(START + number * 2 * LEASE), now)
     later = START + crashes * 2 * LEASE
-    worker.run(long_job, jobs.claim(long_job, later), lambda: later)
+    run_job(long_job, OfflineExtractor(), long_job.jobs.claim(later), lambda: later)
 
     assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())
 
@@ -151,15 +154,15 @@ def test_what_crashed_workers_leave_is_not_in_the_result(long_job, crashes, call
 @pytest.mark.parametrize("seconds", [1, 10, 14])
 def test_while_a_worker_goes_on_no_other_one_gets_its_job(long_job, seconds):
     passed, others = START, []
-    job = jobs.claim(long_job, START)
+    job = long_job.jobs.claim(START)
 
     def now():
         nonlocal passed
         passed += timedelta(seconds=seconds)
-        others.append(jobs.claim(long_job, passed))
+        others.append(long_job.jobs.claim(passed))
         return passed
 
-    worker.run(long_job, job, now)
+    run_job(long_job, OfflineExtractor(), job, now)
 
     assert others == [None] * len(others)
     assert passed - START >= timedelta(seconds=10 * seconds)
@@ -167,10 +170,10 @@ def test_while_a_worker_goes_on_no_other_one_gets_its_job(long_job, seconds):
 
 
 def test_a_job_that_is_handed_back_for_ever_is_never_given_up(long_job):
-    stop = worker.Stop()
+    stop = Stop()
     stop.at_once = True
-    for _ in range(2 * jobs.MOST_LOST):
-        worker.run(long_job, jobs.claim(long_job, START), lambda: START, stop)
-    worker.run(long_job, jobs.claim(long_job, START), lambda: START)
+    for _ in range(2 * MAX_CRASHED_ATTEMPTS):
+        run_job(long_job, OfflineExtractor(), long_job.jobs.claim(START), lambda: START, stop)
+    run_job(long_job, OfflineExtractor(), long_job.jobs.claim(START), lambda: START)
 
     assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())

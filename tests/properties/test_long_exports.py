@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 
 from mem0_exports import F
 from mem0_exports_engine import clock
-from mem0_exports_engine.extract import Unfillable
 from mem0_exports_engine.extract.offline import records as record_lists
-from mem0_exports_engine.store.sqlite import jobs, memories
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME
-from mem0_exports_engine.workers import thread as worker
+from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
+from mem0_exports_engine.ports import Gone, Unfillable
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.sqlite import batches, memories
+from mem0_exports_engine.store.sqlite.batches import SqliteBatch
+from mem0_exports_engine.store.sqlite.store import SqliteStore
+from mem0_exports_engine.workers.run_job import run_job
 from tests import stores
 from tests.contract.strategies import json_values
 
@@ -114,25 +116,25 @@ record_sets = _of_one_kind() | st.lists(
 )
 
 
-def made(store: Store, schema: dict[str, Any]) -> tuple[Any, Any]:
+def made(store: SqliteStore, schema: dict[str, Any]) -> tuple[Any, Any]:
     """The export and its report; or that it failed, with the reason."""
-    jobs.create(store, HOME, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-    worker.run(store, jobs.claim(store, NOW), lambda: NOW)
-    row = jobs.find(store, HOME, NOW, export_id="e", filters=None)
+    store.jobs.create(DEFAULT_PROJECT, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+    run_job(store, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
+    row = store.jobs.find(DEFAULT_PROJECT, NOW, export_id="e", filters=None)
     text = None
-    if row["state"] == "DONE":
-        found = jobs.result(store, row)
+    if row.state == "DONE":
+        found = store.jobs.result(row)
         text = found if isinstance(found, bytes) else b"".join(found)
-    jobs.purge(store, NOW + timedelta(days=2))
-    with store.read() as connection:
+    store.jobs.purge(NOW + timedelta(days=2))
+    with store.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 0, "nothing is left over"
-    return (None if text is None else json.loads(text), row["state"], row["reason"]), row["report"]
+    return (None if text is None else json.loads(text), row.state, row.reason), row.report
 
 
 @LIMITED
 @given(schema=schemas(), given_records=record_sets)
 def test_an_export_is_the_same_in_one_piece_and_in_many(schema, given_records):
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *given_records, now=NOW)
         whole, report = made(store, schema)
         # As one whole, value by value, by the plain rules and through no store.
@@ -144,10 +146,10 @@ def test_an_export_is_the_same_in_one_piece_and_in_many(schema, given_records):
     assert whole == expected
 
     for batch, kept, traced in ((1, 1, 1), (2, 1, 0), (3, 2, 1), (1, 1000, 1), (5, 1, 0)):
-        with pytest.MonkeyPatch.context() as patched, closing(Store(":memory:")) as store:
-            patched.setattr(memories, "_BATCH", batch)
-            patched.setattr(record_lists, "_MOST_KEPT", kept)
-            patched.setattr(record_lists, "TRACED", traced)  # from there on, the database may write
+        with pytest.MonkeyPatch.context() as patched, closing(SqliteStore(":memory:")) as store:
+            patched.setattr(memories, "_MAX_BATCH", batch)
+            patched.setattr(record_lists, "_MAX_RECORDS", kept)
+            patched.setattr(record_lists, "MAX_TRACED", traced)  # from there on, the database may write
             stores.put(store, *given_records, now=NOW)
             pieces, other_report = made(store, schema)
 
@@ -199,20 +201,20 @@ def _nearly_alike(draw) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def test_values_that_are_lacking_are_looked_for_wherever_they_may_be(drawn):
     schema, given_records = drawn
     written = 0
-    objects = memories.Batch.objects
+    objects = SqliteBatch.written
 
     def watched(batch, places):
         nonlocal written
         written += 1
         return objects(batch, places)
 
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *given_records, now=NOW)
         whole, report = made(store, schema)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(memories, "_BATCH", 3)
-            patched.setattr(record_lists, "TRACED", 0)
-            patched.setattr(memories.Batch, "objects", watched)
+            patched.setattr(memories, "_MAX_BATCH", 3)
+            patched.setattr(record_lists, "MAX_TRACED", 0)
+            patched.setattr(SqliteBatch, "written", watched)
             pieces, other_report = made(store, schema)
 
     assert pieces == whole
@@ -223,24 +225,24 @@ def test_values_that_are_lacking_are_looked_for_wherever_they_may_be(drawn):
 @pytest.mark.parametrize("version", [(3, 37, 2), sqlite3.sqlite_version_info], ids=["old", "this"])
 def test_the_database_writes_what_python_would(monkeypatch, version):
     """Own fields alone: all batches but the first are written by SQL, where it can, as is checked here too."""
-    monkeypatch.setattr(memories.sqlite3, "sqlite_version_info", version)
-    monkeypatch.setattr(memories, "_BATCH", 2)
-    monkeypatch.setattr(record_lists, "TRACED", 2)
+    monkeypatch.setattr(batches.sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(memories, "_MAX_BATCH", 2)
+    monkeypatch.setattr(record_lists, "MAX_TRACED", 2)
     written = []
-    objects = memories.Batch.objects
+    objects = SqliteBatch.written
 
     def watched(batch, fields):
         written.append(objects(batch, fields))
         return written[-1]
 
-    monkeypatch.setattr(memories.Batch, "objects", watched)
+    monkeypatch.setattr(SqliteBatch, "written", watched)
     item = {
         "type": "object",
         "properties": {name: {"type": "string"} for name in OWN[:3]} | {"run_id": {"type": "string"}},
     }
     schema = {"type": "object", "properties": {"n\0'": {"type": "array", "items": item}}}
     odd = ["a\0b", "\u2028\u2029", "😀 \x01 \x7f", '"\\/', "</script>", "e\u0301", "x" * 5000, "\ufeff"]
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *({"memory": text, "user_id": "alex", "run_id": f"r{text}"} for text in odd), now=NOW)
         stores.put(store, {"id": "last", "memory": "no run", "user_id": "alex"}, now=NOW + timedelta(days=1))
         (found, state, _), _ = made(store, schema)
@@ -248,17 +250,17 @@ def test_the_database_writes_what_python_would(monkeypatch, version):
     assert state == "DONE"
     assert [each["memory"] for each in found["n\0'"]] == [*odd, "no run"]
     assert [each.get("run_id") for each in found["n\0'"]] == [*(f"r{text}" for text in odd), None]
-    lacking = [None if each is None else len(each.lacking) for each in written]
+    lacking = [None if each is None else len(each.incomplete) for each in written]
     assert lacking == ([None] * 3 if version < (3, 38) else [0, 0, 0, 1]), "the last memory has no run"
 
 
 def test_a_list_that_turns_out_to_be_another_kind_forgets_what_was_written(monkeypatch):
     """Records of single memories are not wanted any more once a memory has a list of records under the name."""
-    monkeypatch.setattr(memories, "_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    monkeypatch.setattr(memories, "_MAX_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
     schema = {"type": "object", "properties": {"trips": {"type": "array", "items": item}}}
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         many = [{"memory": str(number), "user_id": "alex"} for number in range(7)]
         stores.put(store, *many, now=NOW)
         stores.put(
@@ -277,20 +279,20 @@ def test_a_list_that_turns_out_to_be_another_kind_forgets_what_was_written(monke
 
 
 def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
-    monkeypatch.setattr(memories, "_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    monkeypatch.setattr(memories, "_MAX_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *({"memory": str(number), "user_id": "alex"} for number in range(9)), now=NOW)
-        jobs.create(store, HOME, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-        worker.run(store, jobs.claim(store, NOW), lambda: NOW)
-        pieces = jobs.result(store, jobs.find(store, HOME, NOW, export_id="e", filters=None))
+        store.jobs.create(DEFAULT_PROJECT, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        run_job(store, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
+        pieces = store.jobs.result(store.jobs.find(DEFAULT_PROJECT, NOW, export_id="e", filters=None))
         assert not isinstance(pieces, bytes)
         first = [next(pieces), next(pieces)]
-        jobs.purge(store, clock.now())
+        store.jobs.purge(clock.now())
 
-        with pytest.raises(jobs.Gone):
+        with pytest.raises(Gone):
             list(pieces)
 
     assert first == [b'{"all":[', b'{"memory":"0"},{"memory":"1"}']
@@ -298,27 +300,27 @@ def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
 
 def test_an_answer_never_goes_on_with_another_export(monkeypatch):
     """SQLite gives the number of an export that is gone to the next one, whose parts are another project's business."""
-    monkeypatch.setattr(memories, "_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MOST_KEPT", 2)
+    monkeypatch.setattr(memories, "_MAX_BATCH", 2)
+    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
     later = NOW + timedelta(days=1)
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         for project in ("mine", "yours"):
             texts = ({"memory": f"{project} {number}", "user_id": "alex"} for number in range(9))
             stores.put(store, *texts, project=project, now=NOW)
-        jobs.create(store, "mine", "e-1", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-        worker.run(store, jobs.claim(store, NOW), lambda: NOW)
-        mine = jobs.find(store, "mine", NOW, export_id="e-1", filters=None)
-        pieces = jobs.result(store, mine)
+        store.jobs.create("mine", "e-1", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        run_job(store, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
+        mine = store.jobs.find("mine", NOW, export_id="e-1", filters=None)
+        pieces = store.jobs.result(mine)
         next(pieces), next(pieces)
 
-        jobs.purge(store, later)
-        jobs.create(store, "yours", "e-2", later, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-        worker.run(store, jobs.claim(store, later), lambda: later)
-        assert jobs.find(store, "yours", later, export_id="e-2", filters=None)["seq"] == mine["seq"]
+        store.jobs.purge(later)
+        store.jobs.create("yours", "e-2", later, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
+        run_job(store, OfflineExtractor(), store.jobs.claim(later), lambda: later)
+        assert store.jobs.find("yours", later, export_id="e-2", filters=None).seq == mine.seq
 
-        with pytest.raises(jobs.Gone):
+        with pytest.raises(Gone):
             list(pieces)
 
 
@@ -339,14 +341,14 @@ HIDING = {
 @pytest.mark.parametrize("item", HIDING.values(), ids=HIDING)
 @pytest.mark.parametrize("batch", [2, 1000])
 def test_a_record_obeys_both_places_that_say_the_same_keyword(monkeypatch, item, batch):
-    monkeypatch.setattr(memories, "_BATCH", batch)
-    monkeypatch.setattr(record_lists, "TRACED", 0)
+    monkeypatch.setattr(memories, "_MAX_BATCH", batch)
+    monkeypatch.setattr(record_lists, "MAX_TRACED", 0)
     schema = {
         "type": "object",
         "properties": {"all": {"type": "array", "items": item}},
         "$defs": {"short": {"properties": {"memory": {"maxLength": 3}}}},
     }
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
         found, _ = made(store, schema)
 
@@ -382,9 +384,9 @@ def test_a_list_obeys_both_places_that_say_the_same_keyword(monkeypatch, schema)
     """In one piece and in many: what is said twice is checked with the whole list."""
     outcomes = []
     for batch, kept in ((1000, 1000), (2, 2)):
-        monkeypatch.setattr(memories, "_BATCH", batch)
-        monkeypatch.setattr(record_lists, "_MOST_KEPT", kept)
-        with closing(Store(":memory:")) as store:
+        monkeypatch.setattr(memories, "_MAX_BATCH", batch)
+        monkeypatch.setattr(record_lists, "_MAX_RECORDS", kept)
+        with closing(SqliteStore(":memory:")) as store:
             stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
             (found, state, _), _ = made(store, schema)
         outcomes.append((found, state))
@@ -394,10 +396,10 @@ def test_a_list_obeys_both_places_that_say_the_same_keyword(monkeypatch, schema)
 
 @pytest.mark.parametrize("batch", [2, 1000])
 def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypatch, batch):
-    monkeypatch.setattr(memories, "_BATCH", batch)
+    monkeypatch.setattr(memories, "_MAX_BATCH", batch)
     item = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *({"id": f"a-{number}", "memory": "x", "user_id": "alex"} for number in range(4)), now=NOW)
         cities = ({"id": f"b-{number:03}", "memory": "x", "user_id": "alex", "metadata": {"city": "Rome"}}
                   for number in range(150))  # fmt: skip
@@ -409,13 +411,13 @@ def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypa
 
 @pytest.mark.parametrize("columns", [50, 64, 1200])
 def test_a_record_may_have_many_properties(monkeypatch, columns):
-    monkeypatch.setattr(memories, "_BATCH", 2)
-    monkeypatch.setattr(record_lists, "TRACED", 2)
+    monkeypatch.setattr(memories, "_MAX_BATCH", 2)
+    monkeypatch.setattr(record_lists, "MAX_TRACED", 2)
     names = [f"k{number}" for number in range(columns)]
     item = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
     record = dict.fromkeys(names, "x")
-    with closing(Store(":memory:")) as store:
+    with closing(SqliteStore(":memory:")) as store:
         stores.put(
             store, *({"memory": str(number), "user_id": "alex", "metadata": record} for number in range(5)), now=NOW
         )

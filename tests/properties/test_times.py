@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from mem0_exports import F
 from mem0_exports_engine import clock
-from mem0_exports_engine.store.sqlite import memories
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests.stores import put
 
 
@@ -48,16 +47,17 @@ def test_lists_and_exports_have_what_has_not_expired(hour):
     today = date(2025, 6, 1)
     now = datetime.fromisoformat(f"{today}T{hour}+00:00")
     days = [None, *(today + timedelta(days=apart) for apart in (-400, -1, 0, 1, 400))]
-    store = Store(":memory:")
+    store = SqliteStore(":memory:")
     put(store, *({"memory": f"until {day}", "user_id": "a", "expiration_date": day and str(day)} for day in days))
 
     def texts(records):
         return [each["memory"] for each in records]
 
     where = F.user_id == "a"
-    exported = texts(each for batch in memories.through(store, HOME, where, now) for each in batch.records())
+    exported = texts(each for batch in store.memories.batches(DEFAULT_PROJECT, where, now) for each in batch.records())
     listed, all_of_them = (
-        memories.page(store, HOME, where, now, show_expired=shown, offset=0, limit=100) for shown in (False, True)
+        store.memories.page(DEFAULT_PROJECT, where, now, show_expired=shown, offset=0, limit=100)
+        for shown in (False, True)
     )
     store.close()
 

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from mem0_exports import Client, ConfigurationError, F, Forbidden, InputError, Unauthorized
-from mem0_exports_engine import access, clock
+from mem0_exports_engine import clock
+from mem0_exports_engine.access import create_key, revoke_key
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests.serving import served
 from tests.unit.test_cli import command
 from tests.unit.test_engine import ask
@@ -37,7 +38,7 @@ def engine():
 @pytest.fixture
 def two(engine):
     """The headers of two projects."""
-    return [f"Token {access.create(engine.store, project, '', clock.now())[1]}" for project in ("red", "blue")]
+    return [f"Token {create_key(engine.store.keys, project, '', clock.now())[1]}" for project in ("red", "blue")]
 
 
 def add(engine, key, text="x", **more):
@@ -55,11 +56,11 @@ def finished(engine, key, body):
 
 def test_a_store_without_keys_lets_everybody_in_until_it_has_one(engine):
     assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[1]["project_id"] == "local"
-    key, text = access.create(engine.store, "red", "for a test", clock.now())
+    key, text = create_key(engine.store.keys, "red", "for a test", clock.now())
 
     assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[0] == 401
     assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[1]["project_id"] == "red"
-    access.revoke(engine.store, key.id, clock.now())
+    revoke_key(engine.store.keys, key.id, clock.now())
     assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[0] == 401
     assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[0] == 401, "its last key is gone, and it stays closed"
 
@@ -80,7 +81,7 @@ def test_a_store_without_keys_lets_everybody_in_until_it_has_one(engine):
     ],
 )
 def test_only_the_whole_key_lets_in(engine, change):
-    _, text = access.create(engine.store, "red", "", clock.now())
+    _, text = create_key(engine.store.keys, "red", "", clock.now())
 
     assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[0] == 200
     assert ask(engine, "/v1/ping/", b"", key=f"Token {change(text)}", method="GET")[0] == 401
@@ -97,9 +98,9 @@ def test_every_operation_needs_a_key_and_the_health_path_does_not(engine, two):
 
 def test_keys_are_kept_as_digests(tmp_path):
     path = tmp_path / "store.db"
-    with closing(Store(path)) as store:
-        key, text = access.create(store, "red", "laptop", clock.now())
-        assert access.listed(store) == [key]
+    with closing(SqliteStore(path)) as store:
+        key, text = create_key(store.keys, "red", "laptop", clock.now())
+        assert store.keys.all() == [key]
 
     content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert b"laptop" in content
@@ -215,7 +216,7 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
         assert blue.ping().project_id == "blue"
         assert httpx.get(f"{url}/health").status_code == 200
     again = command("keys", "revoke", key[3:11], "--store", store)
-    assert (again.returncode, "there is no key" in again.stderr) == (1, True)
+    assert (again.returncode, "no active key" in again.stderr) == (1, True)
 
 
 def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
@@ -230,15 +231,15 @@ def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "ä", "-x", "x" * 65, "a/b"])
 def test_a_project_has_a_plain_name(tmp_path, name):
-    with closing(Store(":memory:")) as store, pytest.raises(InputError, match="a project is named with"):
-        access.create(store, name, "", clock.now())
+    with closing(SqliteStore(":memory:")) as store, pytest.raises(InputError, match="a project is named with"):
+        create_key(store.keys, name, "", clock.now())
     with pytest.raises(InputError), Client.local(project=name) as client:
         client.ping()
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked():
-    with closing(Store(":memory:")) as store, pytest.raises(ConfigurationError, match="no key 'deadbeef'"):
-        access.revoke(store, "deadbeef", clock.now())
+    with closing(SqliteStore(":memory:")) as store, pytest.raises(ConfigurationError, match="no active key 'deadbeef'"):
+        revoke_key(store.keys, "deadbeef", clock.now())
 
 
 LOCAL = [{}, {"host": "127.0.0.1:8765"}, {"host": "localhost"}, {"host": "[::1]:80"}, {"sec-fetch-site": "none"},
@@ -255,19 +256,19 @@ def test_without_keys_web_pages_and_names_that_lead_here_are_not_let_in(engine, 
     body = json.dumps({"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "a"}).encode()
 
     assert engine.respond("POST", "/v3/memories/add/", "", headers, body).status == status
-    with engine.store.read() as connection:
+    with engine.store.database.read() as connection:
         stored = connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
     assert stored == (status == 200)
     # With a key it is the key that counts.
-    _, text = access.create(engine.store, "red", "", clock.now())
+    _, text = create_key(engine.store.keys, "red", "", clock.now())
     with_key = {**headers, "authorization": f"Token {text}"}
     assert engine.respond("GET", "/v1/ping/", "", with_key, b"").status == 200
 
 
 def test_a_key_of_the_store_opens_its_own_project_also_as_the_servers_own(tmp_path):
     path = tmp_path / "store.db"
-    with closing(Store(path)) as store:
-        _, text = access.create(store, "red", "", clock.now())
+    with closing(SqliteStore(path)) as store:
+        _, text = create_key(store.keys, "red", "", clock.now())
     with closing(Engine(path, served=True, api_key=text)) as engine:
         assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[1]["project_id"] == "red"
 
@@ -298,8 +299,8 @@ def test_what_can_only_be_a_mistake_is_said_to_be_one(tmp_path, arguments):
 
 
 def test_a_new_store_is_its_owners_alone(tmp_path):
-    with closing(Store(tmp_path / "store.db")) as store:
-        access.create(store, "red", "", clock.now())
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        create_key(store.keys, "red", "", clock.now())
         modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
 
     assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}

@@ -14,8 +14,10 @@ import httpx
 import pytest
 import uvicorn
 
-from mem0_exports_engine.engine import LARGEST_BODY, Engine
-from mem0_exports_engine.server.app import Impatient, build
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.json_text import MAX_BYTES
+from mem0_exports_engine.server.app import build
+from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 from tests.unit.test_cli import command
 
 
@@ -24,7 +26,7 @@ HEAD = f"host: x\r\nauthorization: Token {KEY}\r\ncontent-type: application/json
 ADD = {"messages": [{"role": "user", "content": "x"}], "user_id": "a", "infer": False}
 
 
-class Hurried(Impatient):
+class Hurried(TimeoutProtocol):
     head_timeout = 0.5
     read_timeout = 0.5
 
@@ -57,7 +59,7 @@ def client(service):
 
 
 def memories(engine):
-    with engine.store.read() as connection:
+    with engine.store.database.read() as connection:
         return connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
 
 
@@ -118,7 +120,7 @@ def test_without_the_key_the_body_is_not_even_read(service, key):
     assert b"connection: close" in headers
 
 
-@pytest.mark.parametrize("length", [LARGEST_BODY + 1, 10**30, "-1", "abc", "1_0", "٣"])
+@pytest.mark.parametrize("length", [MAX_BYTES + 1, 10**30, "-1", "abc", "1_0", "٣"])
 def test_a_body_that_says_it_is_too_large_is_not_read(service, length):
     with connected(service) as connection:
         head = f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}content-length: {length}\r\n\r\n"
@@ -148,7 +150,7 @@ def test_a_body_that_turns_out_too_large_is_not_read_to_its_end(service):
 def test_the_largest_body_is_read(client):
     messages = [{"role": "user", "content": "x" * 100_000}] * 99
     body = json.dumps({**ADD, "messages": messages})
-    assert LARGEST_BODY * 0.9 < len(body) < LARGEST_BODY
+    assert MAX_BYTES * 0.9 < len(body) < MAX_BYTES
 
     answer = client.post("/v3/memories/", content=body, headers={"content-type": "application/json"}, timeout=30)
 
@@ -276,7 +278,7 @@ def test_health_and_keys_are_answered_while_everybody_waits_to_write(service, cl
     body = json.dumps({**ADD, "user_id": "waits"}).encode()
     head = f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}content-length: {len(body)}\r\n\r\n".encode()
     with contextlib.ExitStack() as waiting:
-        with contextlib.closing(sqlite3.connect(engine.store.path, isolation_level=None)) as other:
+        with contextlib.closing(sqlite3.connect(engine.store.database.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             for _ in range(60):
                 waiting.enter_context(socket.create_connection((host, port))).sendall(head + body)

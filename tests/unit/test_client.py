@@ -255,7 +255,7 @@ def test_bad_input_names_its_field_and_nothing_is_sent(call, field):
 def test_a_store_that_another_process_holds_is_an_error_of_this_package(tmp_path):
     with Client.local(tmp_path / "store.db") as client:
         client.engine.worker.stop()
-        with client.engine.store.read() as connection:
+        with client.engine.store.database.read() as connection:
             connection.exec_driver_sql("PRAGMA busy_timeout = 50")
         other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

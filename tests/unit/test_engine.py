@@ -259,13 +259,13 @@ def test_a_memory_that_equals_an_expired_one_is_not_stored_twice(engine):
 
 
 def test_a_store_that_fails_is_said_to_and_goes_on(engine):
-    with engine.store.write() as connection:
+    with engine.store.database.write() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT RAISE(FAIL, 'full'); END"
         )
 
     status, failed = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
-    with engine.store.write() as connection:
+    with engine.store.database.write() as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
     again, done = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
 

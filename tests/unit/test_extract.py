@@ -10,7 +10,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from mem0_exports import From, Schema
-from mem0_exports_engine.extract import Gap, Unfillable, Unusable, check_schema
+from mem0_exports.schemas.validate import Unusable, check
+from mem0_exports_engine.ports import Unfillable
+from mem0_exports_engine.report import Gap
 from tests.stores import extracted
 
 
@@ -261,19 +263,19 @@ def test_a_whole_that_does_not_fit_fails():
 )
 def test_an_unusable_schema_is_refused(schema):
     with pytest.raises(Unusable):
-        check_schema(schema)
+        check(schema, linear=True)
 
 
 def test_a_reference_to_a_file_is_not_opened(tmp_path):
     (tmp_path / "schema.json").write_text('{"type": "string"}')
 
     with pytest.raises(Unusable, match="disabled"):
-        check_schema({"properties": {"a": {"$ref": f"file://{tmp_path}/schema.json"}}})
+        check({"properties": {"a": {"$ref": f"file://{tmp_path}/schema.json"}}}, linear=True)
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": ["object", "null"]}, Timeline.model_json_schema()])
 def test_a_usable_schema_passes(schema):
-    check_schema(schema)
+    check(schema, linear=True)
     assert of(schema, memory())[0] is not None
 
 
@@ -317,7 +319,7 @@ def test_a_number_is_never_rounded(text, number):
     ids=str,
 )
 def test_every_part_is_validated_where_it_stands(schema, expected):
-    check_schema(schema)
+    check(schema, linear=True)
 
     assert of({"type": "object", **schema}, memory(metadata={"x": 5}))[0] == expected
 
@@ -423,7 +425,7 @@ def doubling(keyword, levels):
 @pytest.mark.timeout(20)
 def test_a_schema_that_would_keep_the_process_busy_is_refused(schema):
     with pytest.raises(Unusable, match=r"sub-schemas|leads back"):
-        check_schema(schema)
+        check(schema, linear=True)
 
 
 @pytest.mark.timeout(20)
@@ -440,7 +442,7 @@ def test_unions_that_contain_themselves_are_filled_and_end():
         "type": "object",
         "properties": {"x": {"$ref": "#/$defs/E"}},
     }
-    check_schema(schema)
+    check(schema, linear=True)
 
     def nested(depth):
         value = {"kind": "b"}
@@ -468,5 +470,5 @@ def test_ordinary_recursion_may_go_deep():
     for _ in range(30):
         value = {"children": [value]}
 
-    check_schema(schema)
+    check(schema, linear=True)
     assert of(schema, memory(metadata={"x": value}))[0] == {"x": value}

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mem0_exports_engine.engine import LARGEST_BODY, Engine
-from mem0_exports_engine.json_text import DEEPEST
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.json_text import MAX_BYTES, MAX_DEPTH
 
 
 FILTERS = {"user_id": "a"}
@@ -53,7 +53,7 @@ SCHEMAS = {
 
 DOCUMENTS = {
     "nested too deep": (MESSAGE + b', "metadata": ' + nested(20_000) + b"}", "deep"),
-    "nested a little too deep": (MESSAGE + b', "metadata": ' + nested(DEEPEST) + b"}", "deep"),
+    "nested a little too deep": (MESSAGE + b', "metadata": ' + nested(MAX_DEPTH) + b"}", "deep"),
     "brackets without end": (b"[" * 1_000_000, "deep"),
     "NaN": (MESSAGE + b', "metadata": {"n": NaN}}', "NaN"),
     "Infinity": (MESSAGE + b', "metadata": {"n": -Infinity}}', "Infinity"),
@@ -68,13 +68,13 @@ DOCUMENTS = {
     ),
     "bytes that are no UTF-8": (MESSAGE.replace(b'"x"', b'"\xff"') + b"}", "not JSON"),
     "nothing": (b"", "empty"),
-    "more than the largest body": (b" " * (LARGEST_BODY + 1), "larger than 10 MB"),
+    "more than the largest body": (b" " * (MAX_BYTES + 1), "larger than 10 MB"),
     "another property": (MESSAGE + b', "admin": true}', "admin"),
 }
 
 
 def stored(engine):
-    with engine.store.read() as connection:
+    with engine.store.database.read() as connection:
         return [
             connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
             for table in ("memories", "exports")

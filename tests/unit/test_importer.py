@@ -8,14 +8,13 @@ import pytest
 
 from mem0_exports import Client, F
 from mem0_exports_engine.importer import BadLine, import_lines
-from mem0_exports_engine.store.sqlite import memories
-from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests import stores
 
 
 @pytest.fixture
 def store():
-    made = Store(":memory:")
+    made = SqliteStore(":memory:")
     yield made
     made.close()
 
@@ -43,7 +42,7 @@ RECORD = {
 
 
 def test_a_record_is_kept_exactly(store):
-    done = import_lines(store, lines(RECORD))
+    done = import_lines(store.memories, lines(RECORD))
 
     assert (done.added, done.known, done.bad) == (1, 0, [])
     (found,) = stored(store)
@@ -51,8 +50,8 @@ def test_a_record_is_kept_exactly(store):
 
 
 def test_twice_adds_nothing(store):
-    assert import_lines(store, lines(RECORD, RECORD)).added == 1
-    again = import_lines(store, lines(RECORD, {**RECORD, "created_at": "2022-01-23T00:00:00Z"}))
+    assert import_lines(store.memories, lines(RECORD, RECORD)).added == 1
+    again = import_lines(store.memories, lines(RECORD, {**RECORD, "created_at": "2022-01-23T00:00:00Z"}))
 
     assert (again.added, again.known) == (1, 1), "the same text at another time is another record"
 
@@ -60,8 +59,8 @@ def test_twice_adds_nothing(store):
 def test_a_record_without_a_time_is_imported_once_too(store):
     record = {"memory": "x", "user_id": "alex"}
 
-    assert import_lines(store, lines(record)).added == 1
-    assert import_lines(store, lines(record)).known == 1
+    assert import_lines(store.memories, lines(record)).added == 1
+    assert import_lines(store.memories, lines(record)).known == 1
 
 
 def test_what_the_list_gives_can_be_imported(store):
@@ -70,7 +69,7 @@ def test_what_the_list_gives_can_be_imported(store):
         answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
     (listed,) = json.loads(answer.body)["results"]
 
-    assert import_lines(store, lines(listed)).added == 1
+    assert import_lines(store.memories, lines(listed)).added == 1
     assert stored(store)[0] == {"run_id" if name == "session_id" else name: listed[name] for name in listed}
 
 
@@ -103,7 +102,7 @@ BAD = [
 def test_a_bad_line_names_its_number_and_reason_and_the_good_ones_are_kept(store, line, reason):
     good = lines(RECORD, {**RECORD, "memory": "another"})
 
-    done = import_lines(store, [good[0], b"", line, good[1]])
+    done = import_lines(store.memories, [good[0], b"", line, good[1]])
 
     (bad,) = done.bad
     assert isinstance(bad, BadLine)
@@ -133,30 +132,30 @@ def test_a_time_that_the_spec_cannot_answer_with_is_completed(written, listed):
 def test_an_id_is_one_however_it_is_spelled(store):
     name = "550e8400-e29b-41d4-a716-446655440000"
 
-    assert import_lines(store, lines({**RECORD, "id": name})).added == 1
-    assert import_lines(store, lines({**RECORD, "id": f"urn:uuid:{name.upper()}"})).known == 1
+    assert import_lines(store.memories, lines({**RECORD, "id": name})).added == 1
+    assert import_lines(store.memories, lines({**RECORD, "id": f"urn:uuid:{name.upper()}"})).known == 1
     assert stored(store)[0]["id"] == name
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line(store):
-    assert import_lines(store, [b"\xef\xbb\xbf" + lines(RECORD)[0]]).added == 1
+    assert import_lines(store.memories, [b"\xef\xbb\xbf" + lines(RECORD)[0]]).added == 1
 
 
 def test_another_memory_with_the_same_id_is_named_and_not_passed_over(store):
     name = "550e8400-e29b-41d4-a716-446655440000"
     first, second = {**RECORD, "id": name}, {**RECORD, "id": name, "memory": "other"}
 
-    done = import_lines(store, lines(first, second, first))
+    done = import_lines(store.memories, lines(first, second, first))
 
     assert (done.added, done.known, [bad.number for bad in done.bad]) == (1, 1, [2])
     assert "another memory" in done.bad[0].reason
-    assert [bad.number for bad in import_lines(store, lines(second)).bad] == [1]
+    assert [bad.number for bad in import_lines(store.memories, lines(second)).bad] == [1]
 
 
 def test_more_lines_than_one_batch(store):
     many = lines(*({**RECORD, "memory": str(number)} for number in range(2500)))
 
-    assert import_lines(store, iter(many)).added == 2500
+    assert import_lines(store.memories, iter(many)).added == 2500
     assert [found["memory"] for found in stored(store)] == [str(number) for number in range(2500)]
 
 
@@ -164,27 +163,27 @@ def test_what_is_stored_at_once_is_not_large(store, monkeypatch):
     from mem0_exports_engine import importer
 
     at_once = []
-    import_rows = memories.import_rows
+    import_rows = store.memories.import_rows
 
-    def watched(store, project, rows):
+    def watched(project, rows):
         at_once.append(len(rows))
-        return import_rows(store, project, rows)
+        return import_rows(project, rows)
 
-    monkeypatch.setattr(memories, "import_rows", watched)
-    monkeypatch.setattr(importer, "_BATCH_BYTES", 300)
-    assert import_lines(store, lines(*({**RECORD, "memory": str(n) * 100} for n in range(6)))).added == 6
+    monkeypatch.setattr(store.memories, "import_rows", watched)
+    monkeypatch.setattr(importer, "_MAX_BATCH_BYTES", 300)
+    assert import_lines(store.memories, lines(*({**RECORD, "memory": str(n) * 100} for n in range(6)))).added == 6
 
     assert max(at_once) <= 2
 
 
 def test_of_many_bad_lines_the_first_are_named_and_all_are_counted(store):
-    done = import_lines(store, (b"{}" for _ in range(1500)))
+    done = import_lines(store.memories, (b"{}" for _ in range(1500)))
 
     assert (done.bad_count, len(done.bad), done.bad[-1].number) == (1500, 1000, 1000)
 
 
 def test_a_line_that_no_request_could_be_is_refused(store):
-    done = import_lines(store, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
+    done = import_lines(store.memories, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
 
     assert (done.added, [bad.number for bad in done.bad]) == (1, [1])
     assert "longer than 10 MB" in done.bad[0].reason

@@ -12,101 +12,113 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sqlalchemy.exc import OperationalError
-
 from mem0_exports import ConfigurationError, F, Filter
-from mem0_exports_engine.store.sqlite import jobs, memories
-from mem0_exports_engine.store.sqlite.database import Store
-from mem0_exports_engine.store.sqlite.tables import HOME
-from mem0_exports_engine.workers import thread as worker
+from mem0_exports_engine import ports
+from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
+from mem0_exports_engine.ports import Fenced, StoreBusy, StoreFull
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store.sqlite import batches, memories
+from mem0_exports_engine.store.sqlite.store import SqliteStore
+from mem0_exports_engine.workers import run_job as run_job_module
+from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, _Lease, _Parts, run_job
+from mem0_exports_engine.workers.thread import WorkerThread
 from tests import stores
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
-LEASE = timedelta(microseconds=jobs.LEASE)
+LEASE = ports.LEASE
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
 @pytest.fixture(params=["memory", "file"])
 def store(request, tmp_path):
-    made = Store(":memory:" if request.param == "memory" else tmp_path / "store.db")
+    made = SqliteStore(":memory:" if request.param == "memory" else tmp_path / "store.db")
     stores.put(made, {"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, now=START)
     yield made
     made.close()
 
 
-def new_job(store, export_id="e-1", *, now=START, kept=WEEK, schema=SCHEMA, where=F.user_id == "alex", project=HOME):
-    jobs.create(store, project, export_id, now, kept, schema=schema, filters=where)
+def new_job(
+    store,
+    export_id="e-1",
+    *,
+    now=START,
+    retention=WEEK,
+    schema=SCHEMA,
+    where=F.user_id == "alex",
+    project=DEFAULT_PROJECT,
+):
+    store.jobs.create(project, export_id, now, retention, schema=schema, filters=where)
 
 
-def row(store, export_id="e-1", now=START, project=HOME):
-    return jobs.find(store, project, now, export_id=export_id, filters=None)
+def row(store, export_id="e-1", now=START, project=DEFAULT_PROJECT):
+    return store.jobs.find(project, now, export_id=export_id, filters=None)
 
 
 def result(store, now=START):
     """The result of the one export, whole."""
-    found = jobs.result(store, row(store, now=now))
+    found = store.jobs.result(row(store, now=now))
     return json.loads(found if isinstance(found, bytes) else b"".join(found))
 
 
 def test_a_job_is_taken_once_and_its_result_kept(store):
     new_job(store)
 
-    job = jobs.claim(store, START)
-    assert jobs.claim(store, START) is None
-    worker.run(store, job, lambda: START)
+    job = store.jobs.claim(START)
+    assert store.jobs.claim(START) is None
+    run_job(store, OfflineExtractor(), job, lambda: START)
 
-    assert (row(store)["state"], result(store)) == ("DONE", {"city": "Graz"})
-    assert jobs.claim(store, START + 10 * LEASE) is None
+    assert (row(store).state, result(store)) == ("DONE", {"city": "Graz"})
+    assert store.jobs.claim(START + 10 * LEASE) is None
 
 
 def test_the_job_that_waited_longest_is_first(store):
     for number in (2, 1, 3):
         new_job(store, f"e-{number}")
 
-    assert [jobs.claim(store, START).id for _ in range(3)] == ["e-2", "e-1", "e-3"]
+    assert [store.jobs.claim(START).id for _ in range(3)] == ["e-2", "e-1", "e-3"]
 
 
 def test_a_worker_that_was_paused_past_its_lease_writes_nothing(store):
     new_job(store)
-    slow = jobs.claim(store, START)
+    slow = store.jobs.claim(START)
     later = START + LEASE + timedelta(seconds=1)
-    fast = jobs.claim(store, later)
+    fast = store.jobs.claim(later)
     wien = {"id": "m-2", "memory": "y", "user_id": "alex", "metadata": {"city": "Wien"}}
     stores.put(store, wien, now=later)
 
-    with pytest.raises(jobs.Fenced):
-        worker.run(store, slow, lambda: later)
-    assert row(store)["state"] == "RUNNING"
-    worker.run(store, fast, lambda: later)
-    with pytest.raises(jobs.Fenced):
-        worker.run(store, slow, lambda: later)
+    with pytest.raises(Fenced):
+        run_job(store, OfflineExtractor(), slow, lambda: later)
+    assert row(store).state == "RUNNING"
+    run_job(store, OfflineExtractor(), fast, lambda: later)
+    with pytest.raises(Fenced):
+        run_job(store, OfflineExtractor(), slow, lambda: later)
 
-    assert (result(store), row(store)["attempt"]) == ({"city": "Wien"}, 2)
+    assert (result(store), stores.job_row(store, "e-1")["attempt"]) == ({"city": "Wien"}, 2)
 
 
 def test_a_job_whose_workers_vanish_fails_at_last(store):
     new_job(store)
     now = START
-    for _ in range(jobs.MOST_LOST):
-        assert jobs.claim(store, now) is not None
+    for _ in range(MAX_CRASHED_ATTEMPTS):
+        assert store.jobs.claim(now) is not None
         now += LEASE + timedelta(seconds=1)
 
-    worker.run(store, jobs.claim(store, now), lambda: now)
+    run_job(store, OfflineExtractor(), store.jobs.claim(now), lambda: now)
 
-    assert row(store, now=now)["state"] == "FAILED"
-    assert "gave up" in row(store, now=now)["reason"]
+    assert row(store, now=now).state == "FAILED"
+    assert "gave up" in row(store, now=now).reason
 
 
 def test_a_job_that_cannot_be_done_fails_with_its_reason(store):
     new_job(store, schema={**SCHEMA, "required": ["age"], "properties": {"age": {"type": "integer"}}})
 
-    worker.run(store, jobs.claim(store, START), lambda: START)
+    run_job(store, OfflineExtractor(), store.jobs.claim(START), lambda: START)
 
-    assert row(store)["state"] == "FAILED"
-    assert "required age" in row(store)["reason"]
-    assert "age" in row(store)["report"]
+    assert row(store).state == "FAILED"
+    assert "required age" in row(store).reason
+    assert "age" in row(store).report
 
 
 def test_an_export_expires_after_seven_days(store):
@@ -121,9 +133,9 @@ def test_by_filters_the_newest_export_is_found_however_they_are_written(store):
     new_job(store, "e-2")
     new_job(store, "e-3", project="other")
 
-    def found(where, project=HOME):
-        each = jobs.find(store, project, START, export_id=None, filters=where)
-        return None if each is None else each["id"]
+    def found(where, project=DEFAULT_PROJECT):
+        each = store.jobs.find(project, START, export_id=None, filters=where)
+        return None if each is None else each.id
 
     assert found(F.user_id == "alex") == "e-2"
     assert found(Filter.from_dict({"user_id": {"eq": "alex"}})) == "e-2"
@@ -134,13 +146,13 @@ def test_by_filters_the_newest_export_is_found_however_they_are_written(store):
 
 def test_a_store_of_a_newer_version_is_not_touched(tmp_path):
     path = tmp_path / "store.db"
-    store = Store(path)
-    with store.write() as connection:
+    store = SqliteStore(path)
+    with store.database.write() as connection:
         connection.exec_driver_sql("PRAGMA user_version = 99")
     store.close()
 
     with pytest.raises(ConfigurationError, match="newer"):
-        Store(path)
+        SqliteStore(path)
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path):
@@ -148,53 +160,53 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
     path.write_text("not a database " * 100)
 
     with pytest.raises(ConfigurationError, match="cannot open"):
-        Store(path)
+        SqliteStore(path)
     assert path.read_text() == "not a database " * 100
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot open"):
-        Store(tmp_path / "none" / "store.db")
+        SqliteStore(tmp_path / "none" / "store.db")
 
 
 def test_a_job_waits_in_the_file_for_the_next_engine(tmp_path):
     path = tmp_path / "store.db"
-    first = Store(path)
+    first = SqliteStore(path)
     new_job(first)
     first.close()
 
-    second = Store(path)
-    worker.run(second, jobs.claim(second, START), lambda: START)
+    second = SqliteStore(path)
+    run_job(second, OfflineExtractor(), second.jobs.claim(START), lambda: START)
 
-    assert row(second)["state"] == "DONE"
+    assert row(second).state == "DONE"
     second.close()
 
 
 def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
-    store = Store(tmp_path / "store.db")
+    store = SqliteStore(tmp_path / "store.db")
     stumbles = iter([RuntimeError("once"), MemoryError("twice")])
-    original = jobs.claim
+    original = store.jobs.claim
 
-    def claim(*arguments):
+    def claim(now):
         for error in stumbles:
             raise error
-        return original(*arguments)
+        return original(now)
 
-    monkeypatch.setattr(jobs, "claim", claim)
-    thread = worker.Worker(store, lambda: START)
+    monkeypatch.setattr(store.jobs, "claim", claim)
+    thread = WorkerThread(store, OfflineExtractor(), lambda: START)
     new_job(store)
     deadline = time.monotonic() + 10
-    while row(store)["state"] != "DONE" and time.monotonic() < deadline:
+    while row(store).state != "DONE" and time.monotonic() < deadline:
         thread.wake()
         time.sleep(0.01)
     thread.stop()
 
-    assert row(store)["state"] == "DONE"
+    assert row(store).state == "DONE"
     store.close()
 
 
 def test_many_processes_may_open_one_new_file_at_once(tmp_path):
-    code = f"from mem0_exports_engine.store.sqlite.database import Store; Store({str(tmp_path / 'store.db')!r}).close()"
+    code = f"from mem0_exports_engine.store.sqlite.store import SqliteStore; SqliteStore({str(tmp_path / 'store.db')!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
 
     errors = [process.communicate(timeout=60)[1].decode() for process in running]
@@ -207,64 +219,64 @@ def test_filters_find_their_export_in_whatever_order_they_are_written(store):
     new_job(store, where=where)
     same = ((F.run_id == "s") | (F.run_id == "r")) & (F.app_id == "c") & (F.user_id.in_("b", "a"))
 
-    assert jobs.find(store, HOME, START, export_id=None, filters=same)["id"] == "e-1"
+    assert store.jobs.find(DEFAULT_PROJECT, START, export_id=None, filters=same).id == "e-1"
 
 
-def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store, monkeypatch):
+def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store):
     class PanicException(BaseException):
         pass
 
-    def panic(*_arguments, **_named):
-        raise PanicException("index out of bounds")
+    class Panicking:
+        def extract(self, *_arguments, **_named):
+            raise PanicException("index out of bounds")
 
-    monkeypatch.setattr(worker, "extract", panic)
     new_job(store)
-    worker.run(store, jobs.claim(store, START), lambda: START)
+    run_job(store, Panicking(), store.jobs.claim(START), lambda: START)
 
-    assert row(store)["state"] == "FAILED"
-    assert row(store)["reason"] == "internal error: PanicException"
+    assert row(store).state == "FAILED"
+    assert row(store).reason == "internal error: PanicException"
 
 
 def test_a_fault_of_the_store_is_no_fault_of_the_job(store, monkeypatch):
     def locked(*_arguments):
-        raise OperationalError("SELECT", {}, Exception("database is locked"))
+        raise StoreBusy("the store is busy")
 
     new_job(store)
-    job = jobs.claim(store, START)
+    job = store.jobs.claim(START)
     with monkeypatch.context() as patched:
-        patched.setattr(memories, "through", locked)
-        with pytest.raises(OperationalError):
-            worker.run(store, job, lambda: START)
-    assert row(store)["state"] == "RUNNING"
+        patched.setattr(store.memories, "batches", locked)
+        with pytest.raises(StoreBusy):
+            run_job(store, OfflineExtractor(), job, lambda: START)
+    assert row(store).state == "RUNNING"
 
     later = START + LEASE + timedelta(seconds=1)
-    worker.run(store, jobs.claim(store, later), lambda: later)
-    assert row(store, now=later)["state"] == "DONE"
+    run_job(store, OfflineExtractor(), store.jobs.claim(later), lambda: later)
+    assert row(store, now=later).state == "DONE"
 
 
 def test_a_lease_is_renewed_while_the_work_goes_on(store, monkeypatch):
     new_job(store)
-    monkeypatch.setattr(memories, "_BATCH", 1)
+    monkeypatch.setattr(memories, "_MAX_BATCH", 1)
     stores.put(store, *({"id": f"n-{n}", "memory": str(n), "user_id": "alex"} for n in range(20)), now=START)
-    job = jobs.claim(store, START)
+    job = store.jobs.claim(START)
     clock = iter(START + n * LEASE / 3 for n in range(1000))
 
-    worker.run(store, job, lambda: next(clock))
+    run_job(store, OfflineExtractor(), job, lambda: next(clock))
 
-    assert (row(store)["state"], row(store)["attempt"]) == ("DONE", 1)
+    assert (row(store).state, stores.job_row(store, "e-1")["attempt"]) == ("DONE", 1)
 
 
 def test_expired_exports_are_deleted_with_their_parts(store):
-    new_job(store, "e-1", kept=timedelta(days=1))
+    new_job(store, "e-1", retention=timedelta(days=1))
     new_job(store, "e-2")
     for _ in range(2):
-        jobs.put(store, jobs.claim(store, START), START, 0, 0, b'{"a": 1}')
+        store.jobs.put(store.jobs.claim(START), START, 0, 0, b'{"a": 1}')
 
-    assert jobs.purge(store, START + timedelta(days=1, microseconds=-1)) == 0
-    assert jobs.purge(store, START + timedelta(days=1)) == 1
+    assert store.jobs.purge(START + timedelta(days=1, microseconds=-1)) == 0
+    assert store.jobs.purge(START + timedelta(days=1)) == 1
 
     assert row(store, "e-2", START) is not None
-    with store.read() as connection:
+    with store.database.read() as connection:
         assert [each for (each,) in connection.exec_driver_sql("SELECT id FROM exports")] == ["e-2"]
         assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 1
 
@@ -276,7 +288,7 @@ def test_a_database_of_something_else_is_not_changed(tmp_path):
     other.close()
 
     with pytest.raises(ConfigurationError, match="something else"):
-        Store(path)
+        SqliteStore(path)
     other = sqlite3.connect(path)
     assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("memories",)]
     other.close()
@@ -284,7 +296,7 @@ def test_a_database_of_something_else_is_not_changed(tmp_path):
 
 def test_a_path_is_not_empty():
     with pytest.raises(ConfigurationError, match="not empty"):
-        Store("")
+        SqliteStore("")
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
@@ -313,54 +325,55 @@ print("done")
 
 def test_a_lease_begins_when_a_part_is_written_however_long_that_took(store, monkeypatch):
     """A disk that was full for longer than a lease: the job is not for others at once when there is room again."""
-    monkeypatch.setattr(worker, "_LOOK", 0.0)
+    monkeypatch.setattr(run_job_module, "POLL_INTERVAL", 0.0)
     clock, full = [START], [True]
-    put = jobs.put
+    put = store.jobs.put
 
     def fails_once(*given):
         if full.pop() if full else False:
             clock[0] += 2 * LEASE
-            raise OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
+            raise StoreFull("database or disk is full")
         put(*given)
 
     new_job(store)
-    job = jobs.claim(store, START)
-    monkeypatch.setattr(jobs, "put", fails_once)
-    worker._Run(store, job, lambda: clock[0], worker.Stop()).put(0, b"1")
+    job = store.jobs.claim(START)
+    monkeypatch.setattr(store.jobs, "put", fails_once)
+    lease = _Lease(store.jobs, job, lambda: clock[0], Stop())
+    _Parts(store.jobs, job, lambda: clock[0], lease).put(0, b"1")
 
-    assert jobs.claim(store, clock[0]) is None
+    assert store.jobs.claim(clock[0]) is None
 
 
 def test_an_export_that_has_expired_is_not_made_any_more(store):
-    new_job(store, "e-1", kept=timedelta(hours=1))
+    new_job(store, "e-1", retention=timedelta(hours=1))
 
-    assert jobs.claim(store, START + timedelta(hours=1)) is None
-    assert jobs.claim(store, START + timedelta(minutes=59)).id == "e-1"
+    assert store.jobs.claim(START + timedelta(hours=1)) is None
+    assert store.jobs.claim(START + timedelta(minutes=59)).id == "e-1"
 
 
 def test_a_fault_of_the_store_that_will_not_pass_fails_the_job_at_once(store):
     """A row that is damaged: no other attempt would read it."""
-    with store.write() as connection:
+    with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE memories SET metadata = '{no json'")
     new_job(store)
 
-    worker.run(store, jobs.claim(store, START), lambda: START)
+    run_job(store, OfflineExtractor(), store.jobs.claim(START), lambda: START)
 
-    assert (row(store)["state"], row(store)["attempt"]) == ("FAILED", 1)
-    assert row(store)["reason"] == "internal error: OperationalError"
+    assert (row(store).state, stores.job_row(store, "e-1")["attempt"]) == ("FAILED", 1)
+    assert row(store).reason == "internal error: StoreFailed"
 
 
 def test_memories_are_read_in_batches_that_are_not_large(store, monkeypatch):
-    monkeypatch.setattr(memories, "_BATCH_LETTERS", 1000)
+    monkeypatch.setattr(batches, "_MAX_LETTERS", 1000)
     many = [
         {"id": f"n-{n}", "memory": "x" * length, "user_id": "mara"} for n, length in enumerate((400, 500, 600, 5000, 1))
     ]
     stores.put(store, *many, now=START)
 
-    batches = list(memories.through(store, HOME, F.user_id == "mara", START))
+    found = list(store.memories.batches(DEFAULT_PROJECT, F.user_id == "mara", START))
 
-    assert [batch.size for batch in batches] == [2, 1, 1, 1]
-    assert [each["memory"] for batch in batches for each in batch.records()] == [each["memory"] for each in many]
+    assert [batch.size for batch in found] == [2, 1, 1, 1]
+    assert [each["memory"] for batch in found for each in batch.records()] == [each["memory"] for each in many]
 
 
 def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
@@ -368,20 +381,20 @@ def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
 
     monkeypatch.setattr(module.sqlite3, "sqlite_version_info", (3, 34, 1))
     with pytest.raises(ConfigurationError, match=r"a store needs 3\.35\.0 or newer"):
-        Store(":memory:")
+        SqliteStore(":memory:")
 
 
 def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store):
-    first = worker.Worker(store, lambda: START)
+    first = WorkerThread(store, OfflineExtractor(), lambda: START)
     first.take_no_more()
     new_job(store)
     first.wake()
     first.stop()
-    assert row(store)["state"] == "PENDING"
+    assert row(store).state == "PENDING"
 
-    second = worker.Worker(store, lambda: START)
+    second = WorkerThread(store, OfflineExtractor(), lambda: START)
     deadline = time.monotonic() + 10
-    while row(store)["state"] != "DONE" and time.monotonic() < deadline:
+    while row(store).state != "DONE" and time.monotonic() < deadline:
         time.sleep(0.01)
     second.stop()
-    assert (row(store)["state"], row(store)["lost"]) == ("DONE", 0)
+    assert (row(store).state, stores.job_row(store, "e-1")["crashed_attempts"]) == ("DONE", 0)

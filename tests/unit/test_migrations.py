@@ -14,7 +14,7 @@ import pytest
 
 from mem0_exports import Client, ExportFailed, F
 from mem0_exports_engine.store.sqlite import tables
-from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 
 OLD = Path(__file__).with_name("store_v1.sql")
@@ -47,8 +47,8 @@ def test_the_old_store_is_one_of_version_1(old):
 
 
 def test_a_store_that_was_brought_up_to_date_has_the_tables_of_a_new_one(old, tmp_path):
-    Store(old).close()
-    Store(tmp_path / "new.db").close()
+    SqliteStore(old).close()
+    SqliteStore(tmp_path / "new.db").close()
 
     assert schema_of(old) == schema_of(tmp_path / "new.db")
     assert schema_of(old)[1] == (tables.VERSION,)
@@ -85,7 +85,7 @@ def test_a_step_that_fails_leaves_the_old_store_as_it_was(old, monkeypatch):
     monkeypatch.setattr(migrations, "_TO_2", migrations._TO_2 + "SELECT no_such_function();\n")
 
     with pytest.raises(Exception, match="no_such_function"):
-        Store(old)
+        SqliteStore(old)
     monkeypatch.undo()
 
     assert schema_of(old) == before
@@ -93,7 +93,7 @@ def test_a_step_that_fails_leaves_the_old_store_as_it_was(old, monkeypatch):
 
 
 def test_several_processes_may_find_an_old_store_at_once(old):
-    code = f"from mem0_exports_engine.store.sqlite.database import Store; Store({str(old)!r}).close()"
+    code = f"from mem0_exports_engine.store.sqlite.store import SqliteStore; SqliteStore({str(old)!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(5)]
 
     assert [process.communicate(timeout=60)[1] for process in running] == [b""] * 5

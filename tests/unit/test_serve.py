@@ -77,7 +77,7 @@ def test_nothing_of_memories_schemas_filters_or_keys_is_in_the_log(lines):
 def test_nothing_of_a_memory_is_in_the_log_where_the_store_fails(caplog):
     body = {"messages": [{"role": "user", "content": "Lives in Lisbon"}], "user_id": "alex", "infer": False}
     with closing(Engine()) as engine:
-        with engine.store.write() as connection:
+        with engine.store.database.write() as connection:
             full = "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT raise(ABORT, 'disk is full'); END"
             connection.exec_driver_sql(full)
         answer = engine.respond("POST", "/v3/memories/add/", "", {}, json.dumps(body).encode())
@@ -89,7 +89,7 @@ def test_nothing_of_a_memory_is_in_the_log_where_the_store_fails(caplog):
 
 def test_an_exports_time_is_set_when_the_engine_is():
     moment = datetime.fromisoformat("2025-01-01T00:00:00Z")
-    with closing(Engine(kept=timedelta(hours=1), now=lambda: moment)) as engine:
+    with closing(Engine(retention=timedelta(hours=1), now=lambda: moment)) as engine:
         body = json.dumps({"schema": PROFILE, "filters": {"user_id": "a"}}).encode()
         export_id = json.loads(engine.respond("POST", "/v1/exports/", "", {}, body).body)["id"]
         wanted = json.dumps({"memory_export_id": export_id}).encode()

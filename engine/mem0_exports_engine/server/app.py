@@ -1,7 +1,6 @@
 """Shell 2: the engine as an ASGI application, which `mem0-exports serve` runs. Needs `mem0-exports[server]`.
 
-What a client sends is read only once its head is known to be good, up to a size and for a time. Clients that are slow with
-the head of a request, or that do not read their answer, lose the connection.
+What a client sends is read only once its head is known to be good, up to a size and for a time.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import anyio
@@ -19,14 +18,12 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Router
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mem0_exports_engine.engine import LARGEST_BODY, Admitted
+from mem0_exports_engine.engine import Admitted
+from mem0_exports_engine.json_text import MAX_BYTES
 
 
 if TYPE_CHECKING:
-    import asyncio
-
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import Receive, Scope, Send
@@ -35,16 +32,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("mem0_exports_engine.requests")
 
-HEAD_TIMEOUT: Final = 10.0
-"""Seconds for the head of a request."""
-
 BODY_TIMEOUT: Final = 30.0
 """Seconds for its body."""
 
-READ_TIMEOUT: Final = 30.0
-"""Seconds for which a client may leave its answer unread."""
-
-_CHUNK: Final = 64 * 1024
+_MAX_CHUNK: Final = 64 * 1024
 """Bytes of an answer that are sent at once."""
 
 
@@ -71,7 +62,7 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
             except TimeoutError:
                 found = engine.too_late(admitted.operation, body_timeout)
             else:
-                unread = len(body) > LARGEST_BODY
+                unread = len(body) > MAX_BYTES
                 found = await run_in_threadpool(engine.perform, admitted, scope["query_string"].decode("latin-1"), body)
         more = {"x-request-id": log.id}
         if unread:  # what is left of a body would be taken for the next request
@@ -79,7 +70,7 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
         more |= found.headers
         chunks = _Chunks(found.body)
         response: Response
-        if isinstance(found.body, bytes) and len(found.body) <= _CHUNK:
+        if isinstance(found.body, bytes) and len(found.body) <= _MAX_CHUNK:
             response = Response(found.body, found.status, more, media_type="application/json")
         else:
             if isinstance(found.body, bytes):
@@ -123,8 +114,8 @@ class _Chunks:
         """Each piece is read in a thread."""
         self.begun = True
         async for piece in iterate_in_threadpool([self._body] if isinstance(self._body, bytes) else self._body):
-            for start in range(0, len(piece), _CHUNK):
-                yield piece[start : start + _CHUNK]
+            for start in range(0, len(piece), _MAX_CHUNK):
+                yield piece[start : start + _MAX_CHUNK]
         self.whole = True
 
 
@@ -135,51 +126,6 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         chunks.append(chunk)
         size += len(chunk)
-        if size > LARGEST_BODY:
+        if size > MAX_BYTES:
             break
     return b"".join(chunks)
-
-
-class Impatient(H11Protocol):
-    """uvicorn's HTTP, for clients that may be slow on purpose."""
-
-    head_timeout = HEAD_TIMEOUT
-    read_timeout = READ_TIMEOUT
-    _head: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the head of a request."""
-        super().connection_made(transport)
-        self._head = self.loop.call_later(self.head_timeout, transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        """Stop waiting for the head when it is complete; begin again with the first byte of the next one."""
-        super().data_received(data)
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if busy and self._head is not None:
-            self._head.cancel()
-            self._head = None
-        elif not busy and self._head is None:
-            self._head = self.loop.call_later(self.head_timeout, self.transport.abort)
-
-    def pause_writing(self) -> None:
-        """Begin to wait for the client to read."""
-        super().pause_writing()
-        self._unread = self.loop.call_later(self.read_timeout, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """The client has read."""
-        super().resume_writing()
-        self._stop(self._unread)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for any more."""
-        super().connection_lost(exc)
-        self._stop(self._head)
-        self._stop(self._unread)
-
-    @staticmethod
-    def _stop(timer: Any) -> None:
-        if timer is not None:
-            timer.cancel()

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mem0_exports.errors import ConfigurationError
-from mem0_exports_engine.access import Keys, is_loopback
+from mem0_exports_engine.access import KeyAccess
 from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.loopback import is_loopback
 from mem0_exports_engine.server import logs
-from mem0_exports_engine.server.app import Impatient, build
-from mem0_exports_engine.store.sqlite.database import Store
+from mem0_exports_engine.server.app import build
+from mem0_exports_engine.server.slow_clients import TimeoutProtocol
+from mem0_exports_engine.store import open_store
 
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def serve(
-    store: Path, *, host: str, port: int, api_key: str | None, kept: timedelta, grace: float, log_level: str
+    store: Path, *, host: str, port: int, api_key: str | None, retention: timedelta, grace: float, log_level: str
 ) -> None:
     """Serve a store at an address; `port` 0 is any that is free. Says on standard output where it listens.
 
@@ -44,7 +46,7 @@ def serve(
     with socket.create_server((host, port), family=family) as listening:
         # Without it each answer waits some 40 ms for the client to confirm its head.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        engine = Engine(store, served=True, api_key=api_key, kept=kept)
+        engine = Engine(store, served=True, api_key=api_key, retention=retention)
         if keyless:
             print("no key is set: every program on this machine may use this service", file=sys.stderr)
         logs.to_stderr(log_level)
@@ -57,8 +59,8 @@ def serve(
 def _has_keys(path: Path) -> bool:
     if not path.exists():
         return False
-    with contextlib.closing(Store(path)) as store:
-        return Keys(store).needed
+    with contextlib.closing(open_store(path)) as store:
+        return KeyAccess(store.keys).needs_key
 
 
 def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> None:
@@ -76,7 +78,7 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
     try:
         config = uvicorn.Config(
             build(engine),
-            http=Impatient,
+            http=TimeoutProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",

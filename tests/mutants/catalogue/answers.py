@@ -106,8 +106,8 @@ MUTANTS: Final = (
     Mutant(
         "limits.large-body-read",
         _ENGINE,
-        "if len(body) > LARGEST_BODY:  # it did not say so",
-        "if len(body) > 2 * LARGEST_BODY:  # it did not say so",
+        "if len(body) > MAX_BYTES:  # it did not say so",
+        "if len(body) > 2 * MAX_BYTES:  # it did not say so",
         "a body whose length nobody announced may be larger than any other",
     ),
     Mutant(

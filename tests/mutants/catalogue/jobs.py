@@ -92,7 +92,7 @@ MUTANTS: Final = (
     Mutant(
         "jobs.fault-not-written-down",
         _WORKER,
-        'jobs.fail(store, job, f"internal error: {type(error).__name__}")',
+        'store.jobs.fail(job, f"internal error: {type(error).__name__}")',
         "pass",
         "a schema that the extractor stumbles over is pending for ever",
     ),

@@ -16,8 +16,8 @@ MUTANTS: Final = (
     Mutant(
         "keys.not-checked",
         _ACCESS,
-        "return HOME if not self.needed and from_this_machine(headers) else None",
-        "return HOME if from_this_machine(headers) else None",
+        "return DEFAULT_PROJECT if not self.needed and from_this_machine(headers) else None",
+        "return DEFAULT_PROJECT if from_this_machine(headers) else None",
         "whoever has a wrong key or none reads the project local",
     ),
     Mutant(

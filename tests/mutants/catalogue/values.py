@@ -110,8 +110,8 @@ MUTANTS: Final = (
     Mutant(
         "texts.nested-without-end",
         _JSON_TEXT,
-        "DEEPEST: Final = 100\n",
-        "DEEPEST: Final = 100_000\n",
+        "MAX_DEPTH: Final = 100\n",
+        "MAX_DEPTH: Final = 100_000\n",
         "deep nesting ends in a 500, or in a crash",
     ),
     Mutant(

@@ -1,1 +1,1 @@
-"""The extractor without a language model: metadata and the memories' own fields."""
+"""The extractor without a language model: it fills what it can prove, and reports what it cannot."""

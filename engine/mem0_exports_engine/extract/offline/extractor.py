@@ -14,22 +14,25 @@ from __future__ import annotations
 import difflib
 
 from itertools import repeat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.schemas.annotations import source_of
+from mem0_exports_engine.extract.frame import ListInSink, frame_of
 from mem0_exports_engine.extract.offline.fit import Shape, folded
 from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans, Record
 from mem0_exports_engine.extract.offline.records import RecordList
 from mem0_exports_engine.extract.offline.values import MISSING, Count, Distinct, Field, Newest
-from mem0_exports_engine.extract.report import Gap, Report
-from mem0_exports_engine.ports import Apart, frame_of
+from mem0_exports_engine.ports import Extraction, Unfillable
+from mem0_exports_engine.report import Gap, Report
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mem0_exports_engine.extract.offline.lookup import Steps
-    from mem0_exports_engine.ports import Batch, Parts
+    from mem0_exports_engine.ports import ListSink, MemoryBatch
+
+_NOT_FOLLOWED: Final = "export_instructions were not followed: that takes a language model, which this extractor is not"
 
 _OF_PROPERTIES: Final = frozenset(
     {"type", "properties", "required", "additionalProperties", "title", "description", "default", "examples", "$defs"}
@@ -38,21 +41,13 @@ _OF_PROPERTIES: Final = frozenset(
 """Keywords of an object that are no more than its properties."""
 
 
-class Unfillable(Exception):
-    """No export of this schema can be made of these memories; the text says why."""
-
-    def __init__(self, reason: str, report: Report) -> None:
-        super().__init__(reason)
-        self.report = report
-
-
-def _field(name: str, shape: Shape, parts: Parts, place: int, *, apart: bool) -> Field:
+def _field(name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> Field:
     said = source_of(shape.node)
     if said is not None and said.kind == "count":
         return Count(name, shape)
     if shape.kinds == {"array"} and "prefixItems" not in shape.node and isinstance(shape.node.get("items", {}), dict):
         if shape.items.node.get("properties"):
-            return RecordList(name, shape, parts, place, apart=apart)
+            return RecordList(name, shape, sink, list_index, may_be_in_sink=may_be_in_sink)
         return Distinct(name, shape)
     return Newest(name, shape)
 
@@ -60,17 +55,17 @@ def _field(name: str, shape: Shape, parts: Parts, place: int, *, apart: bool) ->
 class _Filling:
     """A schema that is being filled: one branch of the root, or the whole where it is no union."""
 
-    def __init__(self, shape: Shape, root: Shape, parts: Parts, first_place: int) -> None:
+    def __init__(self, shape: Shape, root: Shape, sink: ListSink, first_list: int) -> None:
         self._shape = shape
         self._root = root
         # Nothing of the root looks into the values of its properties but the properties themselves.
-        apart = shape is root and not shape.node.keys() - _OF_PROPERTIES and not shape.hidden
+        may_be_in_sink = shape is root and not shape.node.keys() - _OF_PROPERTIES and not shape.hidden
         self._fields = [
-            _field(name, each, parts, place, apart=apart)
-            for place, (name, each) in enumerate(shape.properties.items(), first_place)
+            _field(name, each, sink, index, may_be_in_sink=may_be_in_sink)
+            for index, (name, each) in enumerate(shape.properties.items(), first_list)
         ]
         self._plans = Plans([field.source for field in self._fields])
-        self.next_place = first_place + len(self._fields)
+        self.next_list = first_list + len(self._fields)
 
     @property
     def fields(self) -> set[str]:
@@ -89,7 +84,7 @@ class _Filling:
         for field, steps in zip(self._fields, of_fields, strict=True):
             field.see(records, steps)
 
-    def see_as_written(self, batch: Batch) -> bool:
+    def see_as_written(self, batch: MemoryBatch) -> bool:
         """Take a whole batch without looking at its memories; False where that cannot be done."""
         lists = [field for field in self._fields if isinstance(field, RecordList)]
         counts = [field for field in self._fields if isinstance(field, Count)]
@@ -129,46 +124,51 @@ class _Filling:
                 "add memories with metadata keys of these names",
                 report,
             )
-        # What stands apart was checked item by item, and nothing else can be wrong with it.
-        seen = {name: [] if isinstance(value, Apart) else value for name, value in data.items()}
+        # What is in the sink was checked item by item, and nothing else can be wrong with it.
+        seen = {name: [] if isinstance(value, ListInSink) else value for name, value in data.items()}
         problem = self._shape.problem(seen) or self._root.problem(seen)
         if problem is not None:
             raise Unfillable(f"what the memories say does not fit the schema: {problem}", report)
         return data, report
 
 
-def extract(
-    schema: Record, batches: Iterable[Batch], parts: Parts, *, instructions: str | None = None
-) -> tuple[list[str | int], Report]:
-    """The export of `schema` from memories, oldest first, and what there is to say of it.
+class OfflineExtractor:
+    """A `ports.Extractor` without a language model."""
 
-    The export is a frame: its JSON text in pieces, in which a number stands for the items that `parts` has under it.
-    Of a union of objects, the first that can be filled. Raises Unfillable where a required property has no value that
-    fits, or the whole does not fit the schema.
-    """
-    root = Shape.of(schema)
-    fillings: list[_Filling] = []
-    for each in ([] if root.properties else root.branches) or [root]:
-        fillings.append(_Filling(each, root, parts, fillings[-1].next_place if fillings else 0))
-    fields: set[str] = set().union(*(filling.fields for filling in fillings))
-    count = 0
-    for batch in batches:
-        if not (len(fillings) == 1 and fillings[0].see_as_written(batch)):
-            records = batch.records(fields)
-            for filling in fillings:
-                filling.see(records)
-        count += batch.size
-    notes = []
-    if instructions is not None:
-        notes.append("export_instructions were not followed: that takes a language model, which this extractor is not")
-    for filling in fillings[:-1]:
-        try:
-            data, report = filling.finish(count, notes)
-        except Unfillable:
-            continue
-        return frame_of(data), report
-    data, report = fillings[-1].finish(count, notes)
-    return frame_of(data), report
+    def extract(
+        self,
+        schema: dict[str, Any],
+        batches: Iterable[MemoryBatch],
+        sink: ListSink,
+        *,
+        instructions: str | None = None,
+    ) -> Extraction:
+        """Fill the schema from memories, oldest first.
+
+        Of a union of objects, the first that can be filled. Raises Unfillable where a required property has no value
+        that fits, or the whole does not fit the schema.
+        """
+        root = Shape.of(schema)
+        fillings: list[_Filling] = []
+        for each in ([] if root.properties else root.branches) or [root]:
+            fillings.append(_Filling(each, root, sink, fillings[-1].next_list if fillings else 0))
+        fields: set[str] = set().union(*(filling.fields for filling in fillings))
+        count = 0
+        for batch in batches:
+            if not (len(fillings) == 1 and fillings[0].see_as_written(batch)):
+                records = batch.records(fields)
+                for filling in fillings:
+                    filling.see(records)
+            count += batch.size
+        notes = [_NOT_FOLLOWED] if instructions is not None else []
+        for filling in fillings[:-1]:
+            try:
+                data, report = filling.finish(count, notes)
+            except Unfillable:
+                continue
+            return Extraction(frame_of(data), report)
+        data, report = fillings[-1].finish(count, notes)
+        return Extraction(frame_of(data), report)
 
 
 def _nearest(path: str, reason: str, keys: set[str]) -> str | None:

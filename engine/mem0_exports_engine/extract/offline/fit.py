@@ -15,8 +15,9 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.schemas.cost import max_value_depth
-from mem0_exports.schemas.validate import check, validator, validator_map
-from mem0_exports.strict_json import follow, pointer
+from mem0_exports.schemas.validate import validator, validator_map
+from mem0_exports.strict_json import follow
+from mem0_exports.strict_json import pointer as pointer_of
 
 
 if TYPE_CHECKING:
@@ -27,19 +28,14 @@ class Mismatch(ValueError):
     """A value that does not fit; the text says why."""
 
 
-_SHORT: Final = 100
+_MAX_REMEMBERED: Final = 100
 """Characters of a text whose fitting is remembered."""
 
-_MOST_KNOWN: Final = 1000
+_MAX_KNOWN: Final = 1000
 """Values of one shape whose fitting is remembered."""
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
-
-
-def check_schema(schema: dict[str, Any]) -> None:
-    """Unusable where no export can be made with `schema`."""
-    check(schema, linear=True)
 
 
 class _Document:
@@ -47,25 +43,25 @@ class _Document:
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
-        self.deepest = max_value_depth(schema)
+        self.max_depth = max_value_depth(schema)
         self._validators = validator_map(schema)
 
-    def validator(self, place: str, schema: Any) -> jsonschema_rs.Validator:
-        """The validator of the part `schema`, which stands at the pointer `place`."""
-        return self._validators.get(place) or validator(schema, linear=True)
+    def validator(self, pointer: str, schema: Any) -> jsonschema_rs.Validator:
+        """Return the validator of the part `schema`, which stands at `pointer`."""
+        return self._validators.get(pointer) or validator(schema, linear=True)
 
 
 class Shape:
     """A part of a schema, with its references resolved and its null alternative set apart."""
 
-    def __init__(self, document: _Document, place: str, schema: Any) -> None:
+    def __init__(self, document: _Document, pointer: str, schema: Any) -> None:
         self._document = document
-        self._pointer = place
-        self.written = schema
-        node, self._places, hidden = _resolved(document, schema, place)
-        self.node, self._inner, more_hidden = _without_null(document, node, self._places)
+        self._pointer = pointer
+        self._schema = schema
+        node, self._pointers, hidden = _resolved(document, schema, pointer)
+        self.node, self._inner, more_hidden = _without_null(document, node, self._pointers)
         self.hidden = hidden | more_hidden
-        """Keywords that are written at two places, differently, of which `node` has one; only a validator knows both."""
+        """Keywords that are written twice, differently, of which `node` has one; only a validator knows both."""
         self._known: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
 
     @classmethod
@@ -75,7 +71,7 @@ class Shape:
 
     def _part(self, key: str, schema: Any, *names: str | int) -> Shape:
         """The shape of what stands below the keyword `key`."""
-        return Shape(self._document, self._places.get(key, self._pointer) + pointer([key, *names]), schema)
+        return Shape(self._document, self._pointers.get(key, self._pointer) + pointer_of([key, *names]), schema)
 
     @cached_property
     def kinds(self) -> set[str]:
@@ -115,7 +111,7 @@ class Shape:
 
     @cached_property
     def _validator(self) -> jsonschema_rs.Validator:
-        return self._document.validator(self._pointer, self.written)
+        return self._document.validator(self._pointer, self._schema)
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with `value`, or None."""
@@ -129,7 +125,7 @@ class Shape:
         """Whether `fit` gives `value` back as it is, provided that it is valid."""
         if not isinstance(value, dict | list):
             return True
-        return not (isinstance(value, dict) and self.properties) and _depth(value) <= self._document.deepest
+        return not (isinstance(value, dict) and self.properties) and _depth(value) <= self._document.max_depth
 
     def fit(self, value: Any) -> Any:
         """`value`, or the value of this shape that says the same; Mismatch where there is none."""
@@ -142,8 +138,8 @@ class Shape:
             if isinstance(known, Mismatch):
                 raise Mismatch(*known.args)
             return known[0]
-        if _depth(value) > self._document.deepest:
-            raise Mismatch(f"is nested more than {self._document.deepest} deep")
+        if _depth(value) > self._document.max_depth:
+            raise Mismatch(f"is nested more than {self._document.max_depth} deep")
         return self._fit(value)
 
     def _remembered(self, value: str | int) -> tuple[Any] | Mismatch:
@@ -152,8 +148,8 @@ class Shape:
             found: tuple[Any] | Mismatch = (self._fit(value),)
         except Mismatch as error:
             found = error
-        if isinstance(value, int) or len(value) <= _SHORT:
-            if len(self._known) >= _MOST_KNOWN:
+        if isinstance(value, int) or len(value) <= _MAX_REMEMBERED:
+            if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             self._known[type(value), value] = found
         return found
@@ -235,8 +231,8 @@ def _depth(value: Any) -> int:
 def _first(checker: jsonschema_rs.Validator, value: Any) -> str | None:
     """The first thing that is wrong with `value`, and where in it."""
     for error in checker.iter_errors(value):
-        place = "/".join(map(str, error.instance_path))
-        return f"{place}: {error.message[:200]}" if place else error.message[:200]
+        path = "/".join(map(str, error.instance_path))
+        return f"{path}: {error.message[:200]}" if path else error.message[:200]
     return None
 
 
@@ -275,30 +271,30 @@ def folded(name: str) -> str:
 _NULL: Final = {"type": "null"}
 
 
-def _resolved(document: _Document, schema: Any, place: str) -> tuple[dict[str, Any], dict[str, str], set[str]]:
+def _resolved(document: _Document, schema: Any, pointer: str) -> tuple[dict[str, Any], dict[str, str], set[str]]:
     """`schema` behind its references, siblings of $ref included; for each keyword the pointer of where it stands; and
     keywords that stand there again, saying something else.
     """
     node: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    pointers: dict[str, str] = {}
     hidden: set[str] = set()
     for _ in range(32):  # a chain of references that is longer is a loop
         if not isinstance(schema, dict):
             break
         for key, each in schema.items():
             if key not in node:
-                node[key], places[key] = each, place
+                node[key], pointers[key] = each, pointer
             elif node[key] != each and key != "$ref":
                 hidden.add(key)
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             break
-        schema, place = follow(document.schema, reference), reference.rstrip("/")
-    return node, places, hidden
+        schema, pointer = follow(document.schema, reference), reference.rstrip("/")
+    return node, pointers, hidden
 
 
 def _without_null(
-    document: _Document, node: dict[str, Any], places: dict[str, str]
+    document: _Document, node: dict[str, Any], pointers: dict[str, str]
 ) -> tuple[dict[str, Any], tuple[str, Any] | None, set[str]]:
     """`node` with the one alternative that it has beside null taken in; the pointer and the schema of that; and keywords
     that now hide others.
@@ -311,10 +307,10 @@ def _without_null(
         if len(others) != 1 or not isinstance(others[0][1], dict):
             continue
         index, other = others[0]
-        place = f"{places[key]}/{key}/{index}"
-        inner, inner_places, hidden = _resolved(document, other, place)
-        places.update(inner_places)
+        pointer = f"{pointers[key]}/{key}/{index}"
+        inner, inner_pointers, hidden = _resolved(document, other, pointer)
+        pointers.update(inner_pointers)
         around = {name: each for name, each in node.items() if name != key}
         hidden |= {name for name in around.keys() & inner.keys() if around[name] != inner[name]} - {"$ref"}
-        return {**around, **inner}, (place, other), hidden
+        return {**around, **inner}, (pointer, other), hidden
     return node, None, set()

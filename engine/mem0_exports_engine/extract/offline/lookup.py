@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.schemas.annotations import MEMORY_FIELDS, source_of
 from mem0_exports_engine.extract.offline.fit import Mismatch, folded
-from mem0_exports_engine.ports import Place
+from mem0_exports_engine.ports import FieldPath
 
 
 if TYPE_CHECKING:
@@ -34,13 +34,11 @@ Record: TypeAlias = dict[str, Any]
 
 
 class Step(NamedTuple):
-    """A place to look at in a memory. What is found there may be None, which is nothing."""
+    """One look into a memory. What it finds may be None, which is nothing."""
 
     take: Callable[[Record], Any]
-    own: str | None = None
-    """The memory's own field, where it is one."""
-    key: str | None = None
-    """The key of the metadata, where it is one."""
+    path: FieldPath | None = None
+    """Where it looks; None where that is more than one field."""
 
 
 Steps: TypeAlias = tuple[Step, ...]
@@ -67,7 +65,7 @@ class Lookup:
 
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
-        self.said = source_of(shape.node) or source_of(shape.items.node)
+        self.annotation = source_of(shape.node) or source_of(shape.items.node)
         self._folded = folded(name)
         self._own = _OWN.get(self._folded)
         self._also = _ALSO.get(self._folded)
@@ -75,28 +73,28 @@ class Lookup:
     @property
     def absent(self) -> str:
         """Why there is no value, where no memory has one."""
-        return NO_SOURCE if self.said is None else f"no memory has {self.said}"
+        return NO_SOURCE if self.annotation is None else f"no memory has {self.annotation}"
 
     @property
-    def place(self) -> Place | None:
-        """Where a memory that has the value under the very name has it; None where that is no single place."""
-        if self.said is not None:
-            kind, name = self.said
-            return Place(own=name) if kind == "memory" else Place(key=name) if kind == "metadata" else None
-        return Place(key=self.name) if self._own is None else Place(own=self._own)
+    def path(self) -> FieldPath | None:
+        """Where a memory that has the value under the very name has it; None where that is more than one field."""
+        if self.annotation is not None:
+            kind, name = self.annotation
+            return FieldPath(own=name) if kind == "memory" else FieldPath(key=name) if kind == "metadata" else None
+        return FieldPath(key=self.name) if self._own is None else FieldPath(own=self._own)
 
     @property
     def fields(self) -> set[str]:
         """The own fields of memories that are looked at, metadata apart."""
-        if self.said is None:
+        if self.annotation is None:
             return {field for field in (self._own, self._also) if field is not None}
-        kind, name = self.said
+        kind, name = self.annotation
         return {"memory": {name}, "category": {"memory", "categories"}}.get(kind, set())
 
     def steps(self, keys: tuple[str, ...]) -> Steps:
         """Where to look in a memory whose metadata have these keys."""
-        if self.said is not None:
-            kind, name = self.said
+        if self.annotation is not None:
+            kind, name = self.annotation
             if kind == "memory":
                 return (_own_field(name),)
             if kind == "metadata":
@@ -112,11 +110,11 @@ class Lookup:
 
 
 def _own_field(name: str) -> Step:
-    return Step(itemgetter(name), own=name)
+    return Step(itemgetter(name), FieldPath(own=name))
 
 
 def _metadata_key(key: str) -> Step:
-    return Step(lambda record: record["metadata"][key], key=key)
+    return Step(lambda record: record["metadata"][key], FieldPath(key=key))
 
 
 def _text_of_category(name: str, record: Record) -> Any:
@@ -137,14 +135,14 @@ class Plan:
     @cached_property
     def first_values(self) -> Callable[[Record], tuple[Any, ...]] | None:
         """Gives the first choice for each of `names` at once; None where one of them is a category."""
-        first = [steps[0] for steps in self.steps if steps]
-        if any(step.own is None and step.key is None for step in first):
+        paths = [steps[0].path for steps in self.steps if steps]
+        if None in paths:
             return None
         # All own fields are taken at once, and all metadata, and then put into the order of the names.
-        take_own = _taker([step.own for step in first if step.own is not None])
-        take_metadata = _taker([step.key for step in first if step.own is None])
-        taken = sorted(range(len(first)), key=lambda index: first[index].own is None)
-        arrange = _taker([taken.index(index) for index in range(len(first))])
+        take_own = _taker([path.own for path in paths if path is not None and path.own is not None])
+        take_metadata = _taker([path.key for path in paths if path is not None and path.own is None])
+        taken = sorted(range(len(paths)), key=lambda index: paths[index].own is None)  # type: ignore[union-attr]
+        arrange = _taker([taken.index(index) for index in range(len(paths))])
 
         def first_values(record: Record) -> tuple[Any, ...]:
             return arrange(take_own(record) + take_metadata(record["metadata"]))
@@ -162,7 +160,7 @@ def _taker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
 class Plans:
     """The plans for all kinds of memories, made as they come."""
 
-    _most = 1000
+    _max_known = 1000
 
     def __init__(self, lookups: Sequence[Lookup]) -> None:
         self._lookups = lookups
@@ -175,9 +173,9 @@ class Plans:
         keys = tuple(record["metadata"] or ())
         found = self._known.get(keys)
         if found is None:
-            if len(self._known) >= self._most:
+            if len(self._known) >= self._max_known:
                 self._known.clear()
-            if len(self.keys) < 10 * self._most:
+            if len(self.keys) < 10 * self._max_known:
                 self.keys.update(keys)
             found = self._known[keys] = Plan(self._lookups, keys)
         return found

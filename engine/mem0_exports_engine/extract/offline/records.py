@@ -2,7 +2,7 @@
 
 The usual memory has values that fit as they are, and is taken as a whole once the whole record is known to be valid;
 only the others are looked at value by value. Where nothing but the records themselves can be wrong with the list, it
-goes into parts as it grows; and where all memories of a batch have a value at the same places, the database writes the
+goes into parts as it grows; and where all memories of a batch have a value at the same paths, the database writes the
 records, which are then only checked, or not even that: the types of a memory's own fields are known.
 """
 
@@ -13,20 +13,20 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from mem0_exports_engine.extract.frame import ListInSink
 from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.lookup import Lookup, Plans, Record, first_fit, values
-from mem0_exports_engine.extract.offline.values import MISSING, TRACED, Field, misfit
+from mem0_exports_engine.extract.offline.values import MAX_TRACED, MISSING, Field, misfit
 from mem0_exports_engine.json_text import dump, load
-from mem0_exports_engine.ports import Apart
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mem0_exports_engine.extract.offline.lookup import Steps
-    from mem0_exports_engine.ports import Batch, Parts, Place, Written
+    from mem0_exports_engine.ports import FieldPath, ListSink, MemoryBatch, WrittenRecords
 
-_MOST_KEPT: Final = 2000
+_MAX_RECORDS: Final = 2000
 """Records that are kept in memory before they go into parts."""
 
 _SAYS_NOTHING: Final = frozenset({"title", "description", "default", "examples", "$comment", "deprecated"})
@@ -45,10 +45,10 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 }
 """Own fields of memories that are texts, with the formats that they are known to have."""
 
-_MOST_IN_VAIN: Final = 3
+_MAX_FAILURES: Final = 3
 """Batches that the database may write in vain: then the memories are not of the kind."""
 
-_MOST_COLUMNS: Final = 50
+_MAX_COLUMNS: Final = 50
 """Properties of a record that the database writes: SQLite takes up to 127 arguments of a function, two for each."""
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
@@ -58,8 +58,8 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
 class RecordList(Field):
     """The property, and where its records go."""
 
-    def __init__(self, name: str, shape: Shape, parts: Parts, place: int, *, apart: bool) -> None:
-        """`apart` says that the rest of the root does not care what is in the list."""
+    def __init__(self, name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> None:
+        """`may_be_in_sink` says that the rest of the root does not care what is in the list."""
         super().__init__(name, shape)
         self._item = shape.items
         self._columns = [(Lookup(key, each), each) for key, each in self._item.properties.items()]
@@ -70,15 +70,15 @@ class RecordList(Field):
             _where_absent(shape) if source.name in self._item.required else MISSING for source, shape in self._columns
         ]
         self._records: list[Any] = []
-        self._lists = self.source.said is not None
-        self._parts = parts
-        self._place = place
+        self._lists = self.source.annotation is not None
+        self._sink = sink
+        self._list_index = list_index
         other_keywords = shape.node.keys() - _SAYS_NOTHING - {"type", "items"} | shape.hidden - _SAYS_NOTHING
-        self._may_stand_apart = apart and not other_keywords
-        self._stands_apart = False
-        self._written = self._places() if self._may_stand_apart and not self.source.steps(()) else None
-        self._in_vain = 0
-        self._certain = self._written is not None and self._always_valid(self._written)
+        self._may_be_in_sink = may_be_in_sink and not other_keywords
+        self._is_in_sink = False
+        self._paths = self._written_paths() if self._may_be_in_sink and not self.source.steps(()) else None
+        self._failures = 0
+        self._certain = self._paths is not None and self._always_valid(self._paths)
 
     @property
     def fields(self) -> set[str]:
@@ -98,23 +98,23 @@ class RecordList(Field):
         if not self._lists:
             self._see_memories(plain)
 
-    def see_as_written(self, batch: Batch) -> bool:
+    def see_as_written(self, batch: MemoryBatch) -> bool:
         """Take a whole batch as the database writes it; False where that cannot be done."""
-        places = self._written
-        if places is None or self._lists or len(self.memory_ids) < TRACED:
+        paths = self._paths
+        if paths is None or self._lists or len(self.memory_ids) < MAX_TRACED:
             return False  # the report names the first memories, which the database does not
-        written = batch.objects(places)
+        written = batch.written(paths)
         taken = written is not None and (
-            self._take_lacking(written, places) if written.lacking else self._take_whole(written)
+            self._take_lacking(written, paths) if written.incomplete else self._take_whole(written)
         )
         if not taken:
-            self._in_vain += 1
-            if self._in_vain == _MOST_IN_VAIN:
-                self._written = None
+            self._failures += 1
+            if self._failures == _MAX_FAILURES:
+                self._paths = None
             return False
         return True
 
-    def _take_whole(self, written: Written) -> bool:
+    def _take_whole(self, written: WrittenRecords) -> bool:
         """Take records that have all values; False where one of them does not fit as it is."""
         if not self._certain and not self.shape.accepts(load(f"[{written.text}]")):
             return False
@@ -122,16 +122,16 @@ class RecordList(Field):
         self._put(written.text.encode())
         return True
 
-    def _take_lacking(self, written: Written, places: dict[str, Place]) -> bool:
+    def _take_lacking(self, written: WrittenRecords, paths: dict[str, FieldPath]) -> bool:
         """Take records of which some have null for nothing; False where that is not all there is to say of one."""
         records = load(f"[{written.text}]")
         absent: Counter[int] = Counter()
-        for position, metadata in written.lacking:
+        for position, metadata in written.incomplete:
             record = records[position]
             steps = self._plans.of({"metadata": metadata}).steps
-            for index, name in enumerate(places):
+            for index, name in enumerate(paths):
                 if record[name] is None:
-                    elsewhere = any((step.own, step.key) != places[name] for step in steps[index])
+                    elsewhere = any(step.path != paths[name] for step in steps[index])
                     if elsewhere or self._absent[index] is not MISSING:
                         return False  # it may have something under another name, or has to have something
                     del record[name]
@@ -149,14 +149,14 @@ class RecordList(Field):
 
     def result(self) -> Any:
         """As `Field`."""
-        if self._stands_apart:
+        if self._is_in_sink:
             self._flush()
-            return Apart(self._place)
+            return ListInSink(self._list_index)
         return self._records or MISSING
 
     def settled(self) -> Any:
         """As `Field`."""
-        return self.result() if self._stands_apart else super().settled()
+        return self.result() if self._is_in_sink else super().settled()
 
     def _switch_to_lists(self) -> None:
         """Some memory has a list of records, so that those of single memories are not wanted."""
@@ -166,9 +166,9 @@ class RecordList(Field):
         self._records = []
         self.memory_ids = []
         self.gaps.clear()
-        if self._stands_apart:
-            self._parts.drop(self._place)
-            self._stands_apart = False
+        if self._is_in_sink:
+            self._sink.drop(self._list_index)
+            self._is_in_sink = False
 
     def _see_list(self, given: list[Any], memory_id: str) -> None:
         for each in given:
@@ -191,7 +191,7 @@ class RecordList(Field):
                 filled, empty = self._first_values(record, plan.steps)
             if filled and accepts(filled):
                 self._records.append(filled)
-                if len(self.memory_ids) < TRACED:
+                if len(self.memory_ids) < MAX_TRACED:
                     self.trace(record["id"])
                 for index in empty:
                     absent[index] += 1
@@ -253,12 +253,12 @@ class RecordList(Field):
 
     def _take(self, item: Any, memory_id: str) -> None:
         self._records.append(item)
-        if len(self.memory_ids) < TRACED and memory_id not in self.memory_ids[-1:]:
+        if len(self.memory_ids) < MAX_TRACED and memory_id not in self.memory_ids[-1:]:
             self.trace(memory_id)
         self._flush_if_long()
 
     def _flush_if_long(self) -> None:
-        if self._may_stand_apart and len(self._records) >= _MOST_KEPT:
+        if self._may_be_in_sink and len(self._records) >= _MAX_RECORDS:
             self._flush()
 
     def _flush(self) -> None:
@@ -267,37 +267,37 @@ class RecordList(Field):
             self._records = []
 
     def _put(self, items: bytes) -> None:
-        self._stands_apart = True
-        self._parts.put(self._place, items)
+        self._is_in_sink = True
+        self._sink.put(self._list_index, items)
 
-    def _places(self) -> dict[str, Place] | None:
+    def _written_paths(self) -> dict[str, FieldPath] | None:
         """Where the value of each name stands, as far as the database can write it; None where it cannot."""
-        found: dict[str, Place] = {}
-        if len(self._columns) > _MOST_COLUMNS:
+        found: dict[str, FieldPath] = {}
+        if len(self._columns) > _MAX_COLUMNS:
             return None
         for source, shape in self._columns:
-            place = source.place
+            path = source.path
             scalar = shape.kinds and not shape.kinds & {"object", "array"}
-            if place is None or not (scalar or place.own == "categories"):
+            if path is None or not (scalar or path.own == "categories"):
                 return None  # what is nested may be so deeper than is checked
-            if place.key is not None and not _PLAIN_KEY.fullmatch(place.key):
+            if path.key is not None and not _PLAIN_KEY.fullmatch(path.key):
                 return None
-            found[source.name] = place
+            found[source.name] = path
         return found or None
 
-    def _always_valid(self, places: dict[str, Place]) -> bool:
-        """Whether whatever stands at these places makes a valid record."""
+    def _always_valid(self, paths: dict[str, FieldPath]) -> bool:
+        """Whether whatever stands at these paths makes a valid record."""
         node = self._item.node
         simple = {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}
         if (
             node.keys() - _SAYS_NOTHING - simple
             or self._item.hidden - _SAYS_NOTHING
-            or self._item.required - places.keys()
+            or self._item.required - paths.keys()
             or self._item.kinds != {"object"}
         ):
             return False
         return all(
-            places[source.name].own is not None and _always_fits(str(places[source.name].own), shape)
+            paths[source.name].own is not None and _always_fits(str(paths[source.name].own), shape)
             for source, shape in self._columns
         )
 

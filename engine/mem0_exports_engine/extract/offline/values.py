@@ -1,4 +1,4 @@
-"""Properties of the root that are filled with single values as the memories go by; `record_lists` has the other kind."""
+"""Properties of the root that are filled with single values as the memories go by; `records` has the other kind."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from mem0_exports_engine.extract.offline.lookup import Steps
 
-TRACED: Final = 100
+MAX_TRACED: Final = 100
 """Memory ids kept per field in the report."""
 
-_MOST_GAPS: Final = 100
+_MAX_GAPS: Final = 100
 """Different things that the report says of one field."""
 
 
@@ -73,7 +73,7 @@ class Field:
 
     def note(self, path: str, why: str, times: int = 1) -> None:
         """Note what was left out or stayed empty."""
-        if (path, why) not in self.gaps and len(self.gaps) >= _MOST_GAPS:
+        if (path, why) not in self.gaps and len(self.gaps) >= _MAX_GAPS:
             path, why = self.name, "more values and records were left out, for other reasons"
         self.gaps[path, why] += times
 
@@ -83,7 +83,7 @@ class Field:
 
     def trace(self, memory_id: str) -> None:
         """Note a memory that the value comes from."""
-        if len(self.memory_ids) < TRACED:
+        if len(self.memory_ids) < MAX_TRACED:
             self.memory_ids.append(memory_id)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from mem0_exports.errors import ConfigurationError
+from mem0_exports_engine.ports import NotAStore
 from mem0_exports_engine.store.sqlite import tables
 
 
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def is_foreign(table_names: set[str]) -> bool:
+    """Return whether a database with these tables is something else's. An empty one may become a store."""
+    return bool(table_names) and not {"memories", "exports"} <= table_names
+
+
 def migrate(connection: sa.Connection, path: str) -> None:
     """Make or upgrade the tables; ConfigurationError where the file is another program's or a newer version's."""
+    if is_foreign(set(sa.inspect(connection).get_table_names())):
+        raise NotAStore(f"{path!r} is a database of something else; it was not changed")
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if version > tables.VERSION:
         raise ConfigurationError(
@@ -31,8 +39,6 @@ def migrate(connection: sa.Connection, path: str) -> None:
     if version == tables.VERSION:
         return
     if version == 0:
-        if sa.inspect(connection).get_table_names():
-            raise ConfigurationError(f"{path!r} is a database of something else; it was not changed")
         tables.metadata.create_all(connection)
     for step in range(version, tables.VERSION) if version else ():
         _STEPS[step](connection)

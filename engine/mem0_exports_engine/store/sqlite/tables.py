@@ -13,9 +13,6 @@ import sqlalchemy as sa
 VERSION: Final = 2
 """Kept in the file as PRAGMA user_version."""
 
-HOME: Final = "local"
-"""The project of whoever needs no key, and of whatever was stored before there were projects."""
-
 metadata: Final = sa.MetaData()
 
 
@@ -70,7 +67,13 @@ exports: Final = sa.Table(
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False, comment="PENDING, RUNNING, DONE or FAILED"),
     sa.Column("attempt", sa.Integer, nullable=False, comment="the fence: a worker writes only under its own number"),
-    sa.Column("lost", sa.Integer, nullable=False, comment="attempts whose workers vanished without a word"),
+    sa.Column(
+        "lost",
+        sa.Integer,
+        key="crashed_attempts",
+        nullable=False,
+        comment="attempts whose workers vanished without a word",
+    ),
     sa.Column("available_us", sa.BigInteger, comment="when a worker may take it; null once it is finished"),
     sa.Column("frame", sa.Text, comment="JSON: the text of the result in pieces; a number stands for a list in parts"),
     sa.Column("report", sa.Text, comment="JSON: what stayed empty, and why"),
@@ -84,10 +87,16 @@ parts: Final = sa.Table(
     "export_parts",
     metadata,
     sa.Column("export", sa.Integer, nullable=False, comment="the seq of the export"),
-    sa.Column("place", sa.Integer, nullable=False, comment="which list: the number that stands for it in the frame"),
+    sa.Column(
+        "place",
+        sa.Integer,
+        key="list_index",
+        nullable=False,
+        comment="which list: the number that stands for it in the frame",
+    ),
     sa.Column("number", sa.Integer, nullable=False, comment="the order of the parts"),
     sa.Column("content", sa.LargeBinary, nullable=False, comment="JSON values with commas between them"),
-    sa.Index("export_parts_place", "export", "place", "number", unique=True),
+    sa.Index("export_parts_place", "export", "list_index", "number", unique=True),
 )
 
 keys: Final = sa.Table(

@@ -1,4 +1,4 @@
-"""What an extraction says of itself."""
+"""The report of an export: what went in, what was filled from where, and what stayed empty."""
 
 from __future__ import annotations
 

@@ -1,0 +1,103 @@
+"""Refusals: the documented answers to requests that cannot be carried out, in the service's own words and shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mem0_exports.errors import FilterError
+from mem0_exports.facts import ENTITY_FIELDS
+from mem0_exports.filters.tree import Filter
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mem0_exports.filters.rules import FilterRules
+    from mem0_exports_engine.contract import Problem
+
+MAX_CONDITIONS: Final = 400
+"""Conditions in one filter: some more, and SQLite refuses the expression."""
+
+NO_SCHEMA: Final = "Schema is required and must be a valid object"
+
+NO_FILTERS: Final = {
+    "exports_create": "One of the filters: app_id, user_id, agent_id, run_id, memory_export_id is required!",
+    "exports_get": "One of the filters: app_id, user_id, agent_id, run_id is required!",
+    "memories_list": "Filters are required and cannot be empty",
+    "memories_add": f"At least one of {', '.join(ENTITY_FIELDS)} is required",
+}
+
+_NOT_SCOPED: Final = (
+    "filters must include at least one positively-scoped entity ID (user_id, agent_id, app_id, or run_id). Wildcards "
+    "and NOT-only entity references do not count as scoped."
+)
+
+
+class Text(NamedTuple):
+    """A JSON document as text, which was checked when it was made, at once or piece by piece."""
+
+    json: bytes | Iterator[bytes]
+
+
+class Outcome(NamedTuple):
+    """A status and a JSON document, or the `Text` of one."""
+
+    status: int
+    document: Any
+
+
+class Refused(Exception):
+    """The request cannot be done."""
+
+    def __init__(self, answer: Outcome) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+UNAUTHORIZED: Final = Outcome(
+    401, {"detail": "Invalid API key. Send the header 'Authorization: Token <key>' with the key of this service."}
+)
+
+
+def bad_request(operation_id: str, message: str, *, about_filters: bool = False) -> Refused:
+    """The 400 of an operation, in the shape that the service uses for it."""
+    if operation_id == "memories_add":
+        return Refused(Outcome(400, {"error": "400 Bad Request", "details": {"message": message}}))
+    by_message = operation_id == "exports_get" or (operation_id == "exports_create" and not about_filters)
+    return Refused(Outcome(400, {"message" if by_message else "error": message}))
+
+
+def misshapen(rules: FilterRules, operation_id: str, document: Any, wrong: Problem) -> Refused:
+    """The 400 for a body that does not fit the spec: the service's own words where it has any."""
+    keys = document.keys() if isinstance(document, dict) else set()
+    if operation_id == "exports_create" and not isinstance(keys and document.get("schema"), dict):
+        return bad_request(operation_id, NO_SCHEMA)
+    missing = operation_id in NO_FILTERS and not keys & {"filters", "memory_export_id", *ENTITY_FIELDS}
+    if missing and not (keys - {"schema", "messages", "infer", "export_instructions"}):
+        return bad_request(operation_id, NO_FILTERS[operation_id], about_filters=True)
+    misplaced = sorted(keys & {*ENTITY_FIELDS}) if operation_id != "memories_add" else []
+    if misplaced:
+        name = misplaced[0]
+        return bad_request(
+            operation_id, f'{name} belongs inside filters: {{"filters": {{"{name}": ...}}}}', about_filters=True
+        )
+    if wrong.pointer == "/infer" or (operation_id == "memories_add" and "infer" not in keys):
+        return bad_request(operation_id, "infer must be false: this service stores texts as they are")
+    if wrong.pointer.startswith("/filters") and isinstance(document["filters"], dict):
+        parse_filters(rules, operation_id, document["filters"])  # names the bad part better than a schema can
+    message = f"{wrong.pointer or 'the body'}: {wrong.message}"
+    return bad_request(operation_id, message, about_filters=wrong.pointer.startswith("/filters"))
+
+
+def parse_filters(rules: FilterRules, operation_id: str, document: Any, *, scoped: bool = False) -> Filter:
+    """Return the filters of a request; Refused where they cannot be used. `scoped` says that they have to name an entity."""
+    try:
+        filters = Filter.from_dict(document, rules)
+    except FilterError as error:
+        raise bad_request(operation_id, str(error), about_filters=True) from None
+    if sum(1 for _ in filters.conditions()) > MAX_CONDITIONS:
+        message = f"filters have more than {MAX_CONDITIONS} conditions; in_ takes many values in one"
+        raise bad_request(operation_id, message, about_filters=True)
+    if scoped and rules.scope == "required" and not filters.is_scoped():
+        raise bad_request(operation_id, _NOT_SCOPED, about_filters=True)
+    return filters

@@ -1,0 +1,33 @@
+"""The store on one SQLite file: memories, jobs and keys on one database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mem0_exports_engine.store.sqlite.database import Database
+from mem0_exports_engine.store.sqlite.jobs import SqliteJobs
+from mem0_exports_engine.store.sqlite.keys import SqliteKeys
+from mem0_exports_engine.store.sqlite.memories import SqliteMemories
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SqliteStore:
+    """A `ports.Store`. `path` is a file, made where there is none, or ":memory:"."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.database = Database(path)
+        self.memories = SqliteMemories(self.database)
+        self.jobs = SqliteJobs(self.database)
+        self.keys = SqliteKeys(self.database)
+
+    def check(self) -> None:
+        """Raise StoreError where the store cannot be read."""
+        with self.database.read() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close()

@@ -1,0 +1,162 @@
+"""What a store raises, brought about for real: by another process, a full disk, a damaged file, a foreign file."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sqlite3
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mem0_exports import ConfigurationError, F, Mem0ExportsError
+from mem0_exports_engine import json_text
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.ports import NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
+from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.store import open_store
+from mem0_exports_engine.store.rows import row_for
+from mem0_exports_engine.store.sqlite import database
+
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    connect = sqlite3.connect  # the store waits half a minute for others, a test need not
+
+    def impatient(*arguments, **named):
+        return connect(*arguments, **{**named, "timeout": 0.01})
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", impatient)
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def store(path):
+    with contextlib.closing(open_store(path)) as opened:
+        yield opened
+
+
+def add(store, text="x"):
+    rows = [row_for({"memory": text, "user_id": "alex"}, DEFAULT_PROJECT, text[:8], NOW)]
+    return store.memories.add(rows, NOW)
+
+
+def count(store):
+    return store.memories.page(DEFAULT_PROJECT, F.user_id == "alex", NOW, show_expired=True, offset=0, limit=1)[0]
+
+
+@contextlib.contextmanager
+def held(path):
+    """Another connection that writes, for as long as this lasts."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_a_store_that_another_process_writes_is_busy_and_works_again(path, store):
+    with held(path), pytest.raises(StoreBusy, match="another process holds it"):
+        add(store)
+
+    assert len(add(store)) == 1
+
+
+def test_a_store_whose_connections_are_all_in_use_is_busy(path, monkeypatch):
+    create_engine = database.sa.create_engine
+    few = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}
+    monkeypatch.setattr(database.sa, "create_engine", lambda *given, **named: create_engine(*given, **{**named, **few}))
+    with (
+        contextlib.closing(open_store(path)) as store,
+        store.database.read(),
+        pytest.raises(StoreBusy, match="busy with other requests"),
+    ):
+        count(store)
+
+
+def test_a_store_without_room_is_full_and_works_again(store):
+    with store.database.read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(StoreFull, match="full"):
+        add(store, "x" * 100_000)
+    assert count(store) == 0, "what was not acknowledged is not there"
+
+    with store.database.read() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+    assert len(add(store, "x" * 100_000)) == 1
+
+
+def test_a_store_that_may_not_be_written_is_full(store):
+    with store.database.read() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = on")
+
+    with pytest.raises(StoreFull, match="readonly"):
+        add(store)
+
+
+def test_a_damaged_store_has_failed(path, store):
+    add(store, "x" * 100_000)
+    with store.database.read() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.close()
+    damaged = path.read_bytes()
+    path.write_bytes(damaged[:4096] + b"\xff" * (len(damaged) - 4096))
+
+    with contextlib.closing(open_store(path)) as again, pytest.raises(StoreFailed, match="malformed"):
+        count(again)
+
+
+@pytest.mark.parametrize("version", [None, 0, 1, 2, 99], ids=lambda version: f"version {version}")
+def test_a_foreign_file_is_not_a_store_and_is_left_alone(path, version):
+    if version is None:
+        path.write_bytes(b"not a database, but longer than a header " * 9)
+    else:
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE memories (x)")
+            other.execute(f"PRAGMA user_version = {version}")
+    content = path.read_bytes()
+
+    with pytest.raises(NotAStore) as caught:
+        open_store(path)
+
+    assert isinstance(caught.value, ConfigurationError)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_is_not_there_holds_no_store(tmp_path):
+    with pytest.raises(NotAStore, match="unable to open"):
+        open_store(tmp_path / "none" / "store.db")
+
+
+@pytest.mark.parametrize("kind", [StoreBusy, StoreFull, StoreFailed, NotAStore])
+def test_the_errors_are_plain_data_and_carry_no_others(kind, path, store):
+    error = pickle.loads(pickle.dumps(kind("why")))
+
+    assert (type(error), str(error)) == (kind, "why")
+    assert isinstance(error, StoreError)
+    assert isinstance(error, Mem0ExportsError)
+    with held(path), pytest.raises(StoreBusy) as caught:
+        add(store)
+    assert caught.value.__cause__ is caught.value.__context__ is None, "no error of a database hangs on it"
+
+
+@pytest.mark.parametrize(("problem", "status"), [("busy", 503), ("full", 500)])
+def test_a_client_is_told_whether_to_come_back(path, problem, status):
+    engine = Engine(path)
+    body = json_text.dump({"messages": [{"role": "user", "content": "x" * 100_000}], "infer": False, "user_id": "alex"})
+    with contextlib.closing(engine):
+        engine.worker.stop()
+        with contextlib.ExitStack() as all_connections:
+            for _ in range(4):  # each has a limit of its own
+                connection = all_connections.enter_context(engine.store.database.read())
+                pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1 if problem == 'full' else 100_000}")
+        with held(path) if problem == "busy" else contextlib.nullcontext():
+            answer = engine.respond("POST", "/v3/memories/add/", "", {}, body)
+
+    assert (answer.status, answer.headers.get("retry-after")) == (status, "1" if status == 503 else None)
