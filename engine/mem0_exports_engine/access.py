@@ -49,7 +49,7 @@ class OpenAccess:
     def __init__(self, project: str = DEFAULT_PROJECT) -> None:
         self.own_project = checked_project(project)
 
-    def project_of(self, _headers: Mapping[str, str]) -> str | None:
+    def project_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the project."""
         return self.own_project
 

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
+_REFUSALS = "engine/mem0_exports_engine/refusals.py"
 _ENGINE = "engine/mem0_exports_engine/engine.py"
 _MEMORIES = "engine/mem0_exports_engine/store/sqlite/memories.py"
 _OPERATIONS = "engine/mem0_exports_engine/operations.py"
@@ -22,14 +23,14 @@ MUTANTS: Final = (
     Mutant(
         "answers.failed-as-pending",
         _OPERATIONS,
-        'return Outcome(404, {"error": _NOT_FOUND, "reason": row["reason"]})',
+        'return Outcome(404, {"error": _NOT_FOUND, "reason": found.reason})',
         'return Outcome(404, {"error": _NOT_FOUND})',
         "clients wait until their deadline for a job that has failed",
     ),
     Mutant(
         "answers.run-under-its-own-name",
         _OPERATIONS,
-        '("session_id" if name == "run_id" else name): value',
+        '(RUN_ALIAS if name == "run_id" else name): value',
         "name: value",
         "lists lose the run of a memory",
     ),
@@ -50,15 +51,15 @@ MUTANTS: Final = (
     Mutant(
         "answers.scope-not-demanded",
         _OPERATIONS,
-        'filters = _filters(engine, "memories_list", body["filters"], scoped=True)',
-        'filters = _filters(engine, "memories_list", body["filters"])',
+        'parse_filters(service.filter_rules, "memories_list", body["filters"], scoped=True)',
+        'parse_filters(service.filter_rules, "memories_list", body["filters"])',
         "a list of everybody's memories",
     ),
     Mutant(
         "answers.conditions-not-counted",
-        _OPERATIONS,
-        "MOST_CONDITIONS: Final = 400",
-        "MOST_CONDITIONS: Final = 4000",
+        _REFUSALS,
+        "MAX_CONDITIONS: Final = 400",
+        "MAX_CONDITIONS: Final = 4000",
         "SQLite refuses the expression, and the answer is a 500",
     ),
     Mutant(

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
+_RUN_JOB = "engine/mem0_exports_engine/workers/run_job.py"
 _FIELDS = "engine/mem0_exports_engine/extract/offline/values.py"
 _FIT = "engine/mem0_exports_engine/extract/offline/fit.py"
 _LOOKUP = "engine/mem0_exports_engine/extract/offline/lookup.py"
@@ -81,7 +82,7 @@ MUTANTS: Final = (
     Mutant(
         "extraction.list-not-switched",
         _RECORDS,
-        "            self._parts.drop(self._place)\n",
+        "            self._sink.drop(self._list_index)\n",
         "",
         "records of single memories stay among those of lists",
     ),
@@ -102,8 +103,8 @@ MUTANTS: Final = (
     Mutant(
         "extraction.other-spelling-lost",
         _RECORDS,
-        "(step.own, step.key) != places[name]",
-        "step.own != places[name].own",
+        "step.path != paths[name]",
+        "step.path is None",
         "a value under a name that is spelled otherwise is not found",
     ),
     Mutant(
@@ -129,9 +130,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "extraction.part-number-again",
-        _WORKER,
-        "        if self._numbers.pop(place, 0):\n",
-        "        if self._numbers.get(place, 0):\n",
+        _RUN_JOB,
+        "        if self._counts.pop(list_index, 0):\n",
+        "        if self._counts.get(list_index, 0):\n",
         "after a list was dropped its parts do not begin at the first one",
     ),
 )

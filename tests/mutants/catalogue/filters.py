@@ -93,8 +93,8 @@ MUTANTS: Final = (
     Mutant(
         "filters.wildcard-as-name",
         _DOCUMENTS,
-        'if bare is _entity and value == "*":\n            return Condition(field, "exists", None)',
-        'if bare is _entity and value == "*":\n            return Condition(field, "eq", "*")',
+        'if bare is _entity and value == "*":\n                return condition(field, "exists", None, None)',
+        'if bare is _entity and value == "*":\n                return condition(field, "eq", "*", None)',
         "* looks for a user of that name",
     ),
     Mutant(
@@ -107,8 +107,8 @@ MUTANTS: Final = (
     Mutant(
         "filters.list-below-not",
         _DOCUMENTS,
-        'return Not(any_of(*parts) if rules.not_list == "none_of" else all_of(*parts))',
-        "return Not(all_of(*parts))",
+        'join = self._nodes.any_of if self._rules.not_list == "none_of" else self._nodes.all_of',
+        "join = self._nodes.all_of",
         "none of these becomes not all of these",
     ),
     Mutant(

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
+_RUN_JOB = "engine/mem0_exports_engine/workers/run_job.py"
 _JOBS = "engine/mem0_exports_engine/store/sqlite/jobs.py"
 _STORE = "engine/mem0_exports_engine/store/sqlite/database.py"
 _WORKER = "engine/mem0_exports_engine/workers/thread.py"
@@ -50,15 +51,15 @@ MUTANTS: Final = (
     Mutant(
         "jobs.handed-back-as-lost",
         _JOBS,
-        'with _fenced(store, job, state="PENDING", available_us=clock.microseconds(now)):',
-        "with _fenced(store, job, available_us=clock.microseconds(now)):",
+        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(now)):',
+        "with self._fenced(job, available_us=clock.microseconds(now)):",
         "five restarts of a server fail a job that nothing is wrong with",
     ),
     Mutant(
         "jobs.handed-back-for-later",
         _JOBS,
-        'with _fenced(store, job, state="PENDING", available_us=clock.microseconds(now)):',
-        'with _fenced(store, job, state="PENDING", available_us=clock.microseconds(now) + LEASE):',
+        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(now)):',
+        'with self._fenced(job, state="PENDING", available_us=_lease_end(now)):',
         "after a restart a job waits for a minute",
     ),
     Mutant(
@@ -77,22 +78,22 @@ MUTANTS: Final = (
     ),
     Mutant(
         "jobs.lease-not-renewed",
-        _WORKER,
-        "if clock.microseconds(moment) - self._renewed >= jobs.LEASE // 4:",
-        "if clock.microseconds(moment) - self._renewed >= 4 * jobs.LEASE:",
+        _RUN_JOB,
+        "if moment - self._renewed >= ports.LEASE / 4:",
+        "if moment - self._renewed >= 4 * ports.LEASE:",
         "a long job is taken over again and again",
     ),
     Mutant(
         "jobs.left-parts-stay",
-        _WORKER,
+        _RUN_JOB,
         "if job.attempt > 1:",
         "if job.attempt > 2:",
         "the second attempt meets the parts of the first one",
     ),
     Mutant(
         "jobs.fault-not-written-down",
-        _WORKER,
-        'store.jobs.fail(job, f"internal error: {type(error).__name__}")',
+        _RUN_JOB,
+        'jobs.fail(job, f"internal error: {type(error).__name__}")',
         "pass",
         "a schema that the extractor stumbles over is pending for ever",
     ),

@@ -7,6 +7,8 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
+_LOOPBACK = "engine/mem0_exports_engine/loopback.py"
+_KEYS = "engine/mem0_exports_engine/store/sqlite/keys.py"
 _ACCESS = "engine/mem0_exports_engine/access.py"
 _JOBS = "engine/mem0_exports_engine/store/sqlite/jobs.py"
 _MEMORIES = "engine/mem0_exports_engine/store/sqlite/memories.py"
@@ -16,29 +18,29 @@ MUTANTS: Final = (
     Mutant(
         "keys.not-checked",
         _ACCESS,
-        "return DEFAULT_PROJECT if not self.needed and from_this_machine(headers) else None",
+        "return DEFAULT_PROJECT if not self.needs_key and from_this_machine(headers) else None",
         "return DEFAULT_PROJECT if from_this_machine(headers) else None",
         "whoever has a wrong key or none reads the project local",
     ),
     Mutant(
         "keys.web-pages-let-in",
-        _ACCESS,
+        _LOOPBACK,
         'return headers.get("origin") in {None, f"http://{host}"}',
         "return True",
         "any web page writes into the store of whoever looks at it",
     ),
     Mutant(
         "keys.revoked-one-opens",
-        _ACCESS,
-        "where(keys.c.id == found[1], keys.c.revoked_us.is_(None))",
-        "where(keys.c.id == found[1])",
+        _KEYS,
+        "where(keys.c.id == key_id, keys.c.revoked_us.is_(None))",
+        "where(keys.c.id == key_id)",
         "a key that was taken away still opens its project",
     ),
     Mutant(
         "keys.secret-not-compared",
         _ACCESS,
-        "stored = hmac.compare_digest(digest, _NOBODY if row is None else row.digest)",
-        "stored = row is not None",
+        "is_stored = hmac.compare_digest(digest, _NO_DIGEST if stored is None else stored[1])",
+        "is_stored = stored is not None",
         "the id of a key, which is no secret, is enough",
     ),
     Mutant(
@@ -58,8 +60,8 @@ MUTANTS: Final = (
     Mutant(
         "keys.any-scheme",
         _ACCESS,
-        'if scheme == "Token" and own:',
-        "if own:",
+        'if scheme == "Token" and is_api_key:',
+        "if is_api_key:",
         "a header that the spec does not know lets in",
     ),
     Mutant(

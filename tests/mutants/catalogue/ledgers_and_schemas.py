@@ -7,6 +7,8 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
+_SPEC = "facade/mem0_exports/exports/spec.py"
+_RESUME = "facade/mem0_exports/exports/resume.py"
 _FILE = "facade/mem0_exports/exports/ledger_file.py"
 _FLOWS = "facade/mem0_exports/exports/flows.py"
 _LEDGER = "facade/mem0_exports/exports/ledger.py"
@@ -23,22 +25,22 @@ MUTANTS: Final = (
     ),
     Mutant(
         "ledger.not-on-disk",
-        _FLOWS,
-        "yield from _written(partial(page.created, job.id))",
-        "page.leave()",
+        _RESUME,
+        "yield from _record(partial(entry.created, ref.id))",
+        "entry.leave()",
         "the id of a job is not written down",
     ),
     Mutant(
         "ledger.instructions-overlooked",
-        _FLOWS,
-        "parts = [origin, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]",
-        "parts = [origin, self.schema.json, self.filters, self.org_id, self.project_id]",
+        _SPEC,
+        "parts = [service, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]",
+        "parts = [service, self.schema.json, self.filters, self.org_id, self.project_id]",
         "other instructions get the old result",
     ),
     Mutant(
         "ledger.expired-waited-for",
         _LEDGER,
-        '(state == "pending" and now < expires_at <= now + KEPT)',
+        '(state == "pending" and now < expires_at <= now + RETENTION)',
         '(state == "pending")',
         "an export that the service has forgotten is waited for on every run",
     ),

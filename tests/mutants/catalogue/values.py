@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
+_ROWS = "engine/mem0_exports_engine/store/rows.py"
 _CLOCK = "engine/mem0_exports_engine/clock.py"
 _ENGINE = "engine/mem0_exports_engine/engine.py"
 _JSON_SQL = "engine/mem0_exports_engine/store/sqlite/functions.py"
@@ -67,14 +68,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "memories.one-text-for-all",
-        _MEMORIES,
+        _ROWS,
         'orjson.dumps([record["memory"], owners], option=orjson.OPT_SORT_KEYS)',
         'orjson.dumps([record["memory"]], option=orjson.OPT_SORT_KEYS)',
         "a text is stored for the first user only",
     ),
     Mutant(
         "memories.details-not-compared",
-        _MEMORIES,
+        _ROWS,
         '"record_key": _digest(_ENCODER.encode(given).encode()),',
         '"record_key": _digest(_ENCODER.encode([record["memory"], owners]).encode()),',
         "an import takes two memories with the same text for one",
