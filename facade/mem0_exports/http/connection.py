@@ -35,7 +35,7 @@ _log = logging.getLogger("mem0_exports")
 _LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100)
 """As many connections are kept as a bulk run may use at once."""
 
-_SHORTEST_SECRET: Final = 8
+_MIN_SECRET: Final = 8
 """Characters. Shorter keys are those of tests and of the embedded engine."""
 
 _ssl_lock = threading.Lock()
@@ -163,7 +163,7 @@ class Connection:
     def _redacted(self, text: str) -> str:
         """`text` without the key. Keys too short to be secrets are left: they would be found in other words."""
         key = self._headers["authorization"].rpartition(" ")[2]
-        return text.replace(key, "[key]") if len(key) >= _SHORTEST_SECRET else text
+        return text.replace(key, "[key]") if len(key) >= _MIN_SECRET else text
 
     def response(self, response: httpx.Response) -> Response:
         """What the flows know of an answer."""

@@ -103,7 +103,7 @@ MUTANTS: Final = (
     Mutant(
         "clients.key-in-messages",
         _CONNECTION,
-        'return text.replace(key, "[key]") if len(key) >= _SHORTEST_SECRET else text',
+        'return text.replace(key, "[key]") if len(key) >= _MIN_SECRET else text',
         "return text",
         "a service that repeats what it was sent puts the key into logs",
     ),

@@ -96,22 +96,22 @@ MUTANTS: Final = (
     Mutant(
         "extraction.record-not-checked",
         _RECORDS,
-        'if not self._certain and not self.shape.accepts(load(f"[{written.text}]")):',
-        "if not self._certain and not written.text:",
+        'if not pushdown.always_valid and not self.shape.accepts(load(f"[{written.text}]")):',
+        "if not pushdown.always_valid and not written.text:",
         "a long list has records that are not valid",
     ),
     Mutant(
         "extraction.other-spelling-lost",
         _RECORDS,
-        "step.path != paths[name]",
+        "step.path != pushdown.paths[name]",
         "step.path is None",
         "a value under a name that is spelled otherwise is not found",
     ),
     Mutant(
         "extraction.lacking-not-checked",
         _RECORDS,
-        "if not self._certain and not self.shape.accepts(records):",
-        "if not self._certain and not records:",
+        "if not pushdown.always_valid and not self.shape.accepts(records):",
+        "if not pushdown.always_valid and not records:",
         "a long list has records that are not valid, where some lack a value",
     ),
     Mutant(

@@ -64,7 +64,7 @@ class _Filling:
             _field(name, each, sink, index, may_be_in_sink=may_be_in_sink)
             for index, (name, each) in enumerate(shape.properties.items(), first_list)
         ]
-        self._plans = Plans([field.source for field in self._fields])
+        self._plans = Plans([field.lookup for field in self._fields])
         self.next_list = first_list + len(self._fields)
 
     @property
@@ -104,7 +104,7 @@ class _Filling:
         for field in self._fields:
             value = field.settled()
             if value is MISSING and not field.gaps:
-                field.note(field.name, field.source.absent)
+                field.note(field.name, field.lookup.absent)
             gaps += [Gap(path, why, times, _nearest(path, why, keys)) for (path, why), times in field.gaps.items()]
             if value is not MISSING:
                 data[field.name] = value

@@ -36,14 +36,14 @@ class Field:
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
         self.shape = shape
-        self.source = Lookup(name, shape)
+        self.lookup = Lookup(name, shape)
         self.memory_ids: list[str] = []
         self.gaps: Counter[tuple[str, str]] = Counter()
 
     @property
     def fields(self) -> set[str]:
         """The own fields of memories that are looked at, metadata apart."""
-        return self.source.fields
+        return self.lookup.fields
 
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """Take what the memories have for this property; `steps` say for each of them where that may be."""
