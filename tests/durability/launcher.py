@@ -11,13 +11,15 @@ import resource
 import signal
 import sys
 
+from datetime import timedelta
+
 import sqlalchemy as sa
-import uvicorn  # noqa: F401 -- loaded before the start, as are the next two
+import uvicorn  # noqa: F401 -- loaded before the start, as are the next ones
 
 from mem0_exports_cli import main as cli
-from mem0_exports_engine import engine  # noqa: F401
+from mem0_exports_engine import engine, ports  # noqa: F401
 from mem0_exports_engine.server import app, serve  # noqa: F401
-from mem0_exports_engine.store.sqlite import jobs
+from mem0_exports_engine.store.sqlite import store  # noqa: F401
 
 
 def main() -> int:
@@ -31,7 +33,7 @@ def main() -> int:
     chosen = parser.parse_args()
     sys.stdin.readline()
     if chosen.lease is not None:
-        jobs.LEASE = int(chosen.lease * 1_000_000)
+        ports.LEASE = timedelta(seconds=chosen.lease)
     if chosen.largest_file is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond it is an error, as on a full disk
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
