@@ -17,6 +17,10 @@ endif
 export URL RATE TIMES ONLY SUITES JOBS
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Two processes, for two cores; tests/conftest.py says what stays together and what comes first.
+PARALLEL := -n 2 --no-loadscope-reorder
+LONG := tests/end_to_end/durability tests/contract/deployment
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -37,12 +41,17 @@ demo: $(READY) ## show the main job: a profile, a timeline, a filtered export
 	@mem0-exports demo
 
 .PHONY: test
-test: $(READY) ## run every test
-	@pytest
+test: $(READY) ## run the tests, but for the long ones
+	@pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
+
+.PHONY: test-all
+test-all: $(READY) ## run every test
+	@pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
+	@pytest -q $(LONG)
 
 .PHONY: unit
 unit: $(READY)
-	@pytest -q tests/unit
+	@pytest -q $(PARALLEL) tests/unit tests/tools
 
 .PHONY: check
 check: lint types lint-spec check-generated check-api unit ## the fast gates: format, lint, types, drift, unit tests
@@ -85,20 +94,20 @@ api: $(READY) ## at a release: renew api/mem0_exports.pyi, which check-api compa
 .PHONY: contract
 ifneq ($(URL),)
 contract: $(READY)
-	@python -m tests.deployment --url "$$URL" $(if $(filter 1,$(WRITE)),--write) $(if $(RATE),--rate "$$RATE")
+	@python -m tests.contract.deployment --url "$$URL" $(if $(filter 1,$(WRITE)),--write) $(if $(RATE),--rate "$$RATE")
 else
 contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
-	@pytest tests/contract
+	@pytest tests/contract/engine
 endif
 
 .PHONY: contract-long
 contract-long: $(READY) ## the same with ten times as many cases, from a random seed
 	@SEED=$${SEED:-$$(python -c 'import secrets; print(secrets.randbelow(2**32))')} BUDGET=$${BUDGET:-10} \
-		pytest tests/contract
+		pytest tests/contract/engine
 
 .PHONY: conformance
 conformance: $(READY) ## the clients against the spec: every documented answer, every request; SEED=N, TIMES=N
-	@pytest tests/conformance $(if $(SEED),--hypothesis-seed=$(SEED))
+	@pytest tests/contract/client $(if $(SEED),--hypothesis-seed=$(SEED))
 
 .PHONY: mutants
 mutants: $(READY) ## plant small faults, one at a time, and say which suite catches each; ONLY=, SUITES=, JOBS=
@@ -111,7 +120,7 @@ bench: $(READY) ## speed, as ratios to named baselines; the engine with a millio
 
 .PHONY: interop
 interop: $(READY) ## the official mem0ai clients (Python, npm) and curl against `mem0-exports serve`
-	@bash tests/interop/run.sh
+	@bash tests/end_to_end/interop/run.sh
 
 .PHONY: build
 build: $(READY) ## build the wheel into dist/

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import time
 
+from pathlib import Path
+
+import pytest
+
 from hypothesis import Phase, settings
 
 
@@ -16,3 +20,36 @@ if hasattr(time, "tzset"):
 if os.environ.get("NO_SHRINK"):  # for whoever only wants to know whether a test fails; making cases small takes minutes
     settings.register_profile("no-shrink", phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target])
     settings.load_profile("no-shrink")
+
+
+HERE = Path(__file__).parent
+ORDER = ("contract/engine", "contract/client", "end_to_end", "contract", "properties", "tools", "unit")
+"""The folders with the longest files first, so that two processes end at about the same time."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders with the longest files first."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.relative_to(HERE).as_posix()
+        return next((index for index, name in enumerate(ORDER) if f"{folder}/".startswith(f"{name}/")), len(ORDER))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Keep what belongs together in one process, where tests run in several (`pytest -n 2`).
+
+    A file stays whole: its last tests may judge what the others have counted. So does contract/engine, as a folder.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            folder = "tests/contract/engine/"
+            return folder if path.startswith(folder) else path
+
+    return Together(config, log)

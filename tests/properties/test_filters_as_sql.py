@@ -18,7 +18,7 @@ from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite.filters import clause
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.store.sqlite.tables import memories as table
-from tests.naive_filters import holds
+from tests.support.naive_filters import holds
 
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

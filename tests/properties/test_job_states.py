@@ -21,7 +21,7 @@ from mem0_exports_engine.store.sqlite import memories
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.store.sqlite.tables import parts
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, run_job
-from tests.stores import job_row, put
+from tests.support.stores import job_row, put
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

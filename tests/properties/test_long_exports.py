@@ -24,8 +24,8 @@ from mem0_exports_engine.store.sqlite import batches, memories
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.workers.run_job import run_job
-from tests import stores
-from tests.contract.strategies import json_values
+from tests.contract.engine.strategies import json_values
+from tests.support import stores
 
 
 LIMITED = settings(

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports.schemas.annotations import MEMORY_FIELDS
-from tests.stores import extracted
+from tests.support.stores import extracted
 
 
 LIMITED = settings(

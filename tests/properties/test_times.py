@@ -13,7 +13,7 @@ from mem0_exports import F
 from mem0_exports_engine import clock
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite.store import SqliteStore
-from tests.stores import put
+from tests.support.stores import put
 
 
 LIMITED = settings(deadline=None, derandomize=True, database=None)

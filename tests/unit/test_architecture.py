@@ -205,6 +205,18 @@ def test_names_in_strings_keep_to_the_rules_too():
     }
 
 
+def test_nothing_is_imported_from_a_test_file():
+    """What several test files need stands in tests/support, or beside them in a module that is no test."""
+    importers = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_"):
+                importers.add((path.relative_to(ROOT).as_posix(), name))
+
+    assert importers == set()
+
+
 def test_module_names_have_no_leading_underscore():
     private = {module for module in MODULES if module.rpartition(".")[2].startswith("_")}
 

@@ -118,7 +118,7 @@ def keep_deadlines(transport: object) -> None:
 
     httpx takes a network backend only together with a whole transport, and a transport turns off the proxies of the
     environment; so it is put where httpx keeps it. Where a later httpx keeps it elsewhere, nothing is changed, and
-    tests/faults says so.
+    tests/end_to_end/faults says so.
     """
     pool = getattr(transport, "_pool", None)
     backend = getattr(pool, "_network_backend", None)

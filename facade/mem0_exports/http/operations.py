@@ -144,7 +144,7 @@ def _text(value: Any) -> Any:
 class _Verbatim:
     """A document that was checked already, in the place of a generated model that would only copy it.
 
-    The copy costs more than the rest of a call; tests/unit/test_filters.py holds that it would be equal.
+    The copy costs more than the rest of a call; tests/unit/client/filters/test_filters.py holds that it would be equal.
     """
 
     __slots__ = ("_document",)

@@ -1,0 +1,31 @@
+"""A server with scripted faults, and both clients of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mem0_exports import AsyncClient, Client, Retry
+from tests.end_to_end.faults.server import FaultServer
+from tests.support.blocking import blocking
+
+
+KEY = "m0-a-secret-key"
+
+QUICK = Retry(initial_delay=0.01)
+"""The defaults, with waits that a test has time for."""
+
+
+@pytest.fixture
+def server():
+    with FaultServer(key=KEY, polls_until_ready=1) as running:
+        yield running
+
+
+@pytest.fixture(params=["sync", "async"])
+def client(request, server):
+    if request.param == "sync":
+        with Client(KEY, base_url=server.url, timeout=10, retry=QUICK) as made:
+            yield made
+    else:
+        with blocking(AsyncClient(KEY, base_url=server.url, timeout=10, retry=QUICK)) as made:
+            yield made

@@ -1,0 +1,332 @@
+"""The server of scripted faults itself: what it puts on the wire, and what it counts."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import gc
+import http.client
+import json
+import math
+import socket
+import threading
+import time
+import zlib
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from tests.end_to_end.faults import server as faults
+from tests.end_to_end.faults.server import EVERY, Asked, FaultServer, at_random, never, once, question
+
+
+BODY = {"schema": {"type": "object"}, "filters": {"AND": [{"created_at": {"gt": "2025-01-01"}}, {"user_id": "alex"}]}}
+KEY = {"Authorization": "Token key"}
+PATHS = {
+    "create": ("POST", "/v1/exports/", BODY),
+    "get": ("POST", "/v1/exports/get/", {"memory_export_id": "none"}),
+    "ping": ("GET", "/v1/ping/", None),
+    "add": ("POST", "/v3/memories/add/", {"messages": [{"role": "user", "content": "m"}], "infer": False}),
+    "list": ("POST", "/v3/memories/?page=1&page_size=200", {"filters": {"user_id": "alex"}}),
+    "entities": ("GET", "/v1/entities/?page=1", None),
+}
+
+
+@contextlib.contextmanager
+def caller(server):
+    """A function that asks on one kept connection, and gives the status, the headers and the JSON."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+
+        def ask(operation, body=None, headers=KEY):
+            method, path, usual = PATHS[operation]
+            body = usual if body is None else body
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            return answer.status, answer.headers, json.loads(content) if content else None
+
+        yield ask
+
+
+def raw(server, operation="create", body=None, patience=5.0):
+    """What one request gets: the bytes, and how they end (whole, eof, reset, silence)."""
+    method, path, usual = PATHS[operation]
+    content = json.dumps(usual if body is None else body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nauthorization: Token key\r\ncontent-length: {len(content)}\r\n\r\n"
+    got = b""
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=patience) as connection:
+            connection.sendall(head.encode() + content)
+            while part := connection.recv(1 << 20):
+                got += part
+                top, _, rest = got.partition(b"\r\n\r\n")
+                if top.endswith(b"\r\ncontent-length: %d" % len(rest)):
+                    return got, "whole"
+    except TimeoutError:
+        return got, "silence"
+    except (ConnectionResetError, BrokenPipeError):
+        return got, "reset"
+    return got, "eof"
+
+
+def test_the_usual_answers_are_those_of_the_spec():
+    spec = yaml.load(Path("openapi.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    with FaultServer(polls_until_ready=2) as server, caller(server) as ask:
+        accepted = ask("create")[2]
+        get = {"memory_export_id": accepted["id"]}
+        answers = [(operation, ask(operation)) for operation in PATHS]
+        answers += [("get", ask("get", get)) for _ in range(3)]
+        answers += [("ping", ask("ping", headers={})), ("ping", ask("ping", headers={"Authorization": "Token k"}))]
+        seen_headers = server.seen_headers
+        documented = {path.partition("?")[0]: method.lower() for method, path, _ in PATHS.values()}
+
+    for operation, (status, headers, value) in answers:
+        path = PATHS[operation][1].partition("?")[0]
+        response = spec["paths"][path][documented[path]]["responses"][str(status)]
+        if "$ref" in response:
+            response = spec["components"]["responses"][response["$ref"].rpartition("/")[2]]
+        schema = {**response["content"]["application/json"]["schema"], "components": spec["components"]}
+        jsonschema_rs.validator_for(schema, validate_formats=True).validate(value)
+        assert headers["content-type"] == "application/json"
+    assert [status for _, (status, *_) in answers] == [201, 404, 200, 200, 200, 200, 404, 404, 200, 401, 401]
+    assert answers[-3][1][2] == {"user": "alex", "n": zlib.crc32(b"alex")}
+    assert seen_headers["authorization"] == "Token k"
+    assert server.connections == 1
+    assert server.requests == {"create": 2, "get": 4, "ping": 3, "add": 1, "list": 1, "entities": 1}
+    assert server.answered["get", 404] == 3
+    assert server.answered["ping", 401] == 2
+    assert server.polls == {accepted["id"]: 3}
+    assert server.adds == 1
+    assert len(server.created) == 2
+    assert server.creates_by_question == {question(BODY): 2}
+    assert server.jobs[accepted["id"]] == BODY
+    assert not server.faults
+
+
+SHOWN = {
+    "reset_before": (None, "reset"),
+    "reset_after": (None, "reset"),
+    "close_before": (None, "eof"),
+    "close_after": (None, "eof"),
+    "stall": (None, "silence"),
+    "stall_after": (None, "silence"),
+    "truncate": (201, "eof"),
+    "garbage": (None, "eof"),
+    "drip": (201, "whole"),
+    "drip_headers": (201, "whole"),
+    "html_502": (502, "whole"),
+    "html_502_after": (502, "whole"),
+    "status_520": (520, "whole"),
+    "error_500_after": (500, "whole"),
+    "unavailable_bare": (503, "whole"),
+    "rate_limited": (429, "whole"),
+    "rate_limited_date": (429, "whole"),
+    "unavailable": (503, "whole"),
+    "redirect": (302, "whole"),
+    "bad_request": (400, "whole"),
+    "empty_success": (201, "whole"),
+    "short_json": (201, "whole"),
+    "invalid_utf8": (201, "whole"),
+    "nan": (201, "whole"),
+    "wrong_types": (201, "whole"),
+    "deep": (201, "whole"),
+}
+AFTER = {"truncate", "garbage", "drip", "drip_headers", "empty_success", "short_json", "invalid_utf8", "nan", "deep"}
+KNOWN = {"rate_limited", "rate_limited_date", "unavailable", "redirect", "bad_request", "drip", "drip_headers"}
+"""The client that waits to the end knows what became of its create."""
+
+
+@pytest.mark.parametrize("fault", EVERY, ids=str)
+def test_a_fault_shows_on_the_wire_and_in_the_counters(fault):
+    status, ending = SHOWN[fault.name]
+    processed = fault.name in AFTER or fault.name.endswith("_after") or fault.name == "wrong_types"
+    dropped = fault.name not in KNOWN
+    with FaultServer(script=once(fault.but(interval=0.0002))) as server:
+        got, ended = raw(server, patience=0.1 if ending == "silence" else 5)
+        usual = raw(server)
+
+    assert ended == ending
+    assert got.startswith(b"HTTP/1.1 ") is (status is not None)
+    assert status is None or int(got[9:12]) == status
+    assert usual[0].startswith(b"HTTP/1.1 201 Created\r\n")
+    assert len(server.created) == processed + 1
+    assert (server.dropped_creates, server.dropped_after) == (dropped, dropped and processed)
+    assert server.faults == {fault.name: 1}
+    assert server.answered == ({("create", 201): 2} if status == 201 else {("create", status): 1, ("create", 201): 1})
+
+
+def test_every_fault_is_listed_once_and_at_once_is_at_once():
+    assert [fault.name for fault in EVERY] == list(SHOWN)
+    assert {fault.name for fault in set(EVERY) - set(faults.AT_ONCE)} == {
+        "stall",
+        "stall_after",
+        "drip",
+        "drip_headers",
+        "rate_limited",
+        "rate_limited_date",
+    }
+
+
+def test_what_the_answers_with_a_fault_say():
+    def sent(fault, operation="create", body=None):
+        server.script = once(fault, operation=operation)
+        top, _, rest = raw(server, operation, body)[0].partition(b"\r\n\r\n")
+        fields = [line.partition(": ")[::2] for line in top.decode().split("\r\n")[1:]]
+        return dict(fields), rest
+
+    with FaultServer(polls_until_ready=9) as server:
+        assert sent(faults.RATE_LIMITED.but(seconds=7))[0]["retry-after"] == "7"
+        assert sent(faults.UNAVAILABLE)[0]["retry-after"] == "0"
+        assert "retry-after" not in sent(faults.UNAVAILABLE_BARE)[0]
+        headers, _ = sent(faults.RATE_LIMITED_DATE.but(seconds=3, skew=3600))
+        date, until = (email.utils.parsedate_to_datetime(headers[name]) for name in ("date", "retry-after"))
+        assert (until - date).total_seconds() == 3
+        assert date.timestamp() == pytest.approx(time.time() + 3600, abs=2)
+        assert sent(faults.REDIRECT.but(location="http://other/"))[0]["location"] == "http://other/"
+        assert sent(faults.HTML_502)[0]["content-type"] == "text/html"
+        assert sent(faults.STATUS_520)[1] == sent(faults.EMPTY_SUCCESS)[1] == b""
+        headers, body = sent(faults.TRUNCATE)
+        assert 0 < len(body) < int(headers["content-length"])
+        with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+            json.loads(sent(faults.SHORT_JSON)[1])
+        with pytest.raises(UnicodeDecodeError):
+            sent(faults.INVALID_UTF8)[1].decode()
+        assert math.isnan(json.loads(sent(faults.NAN)[1])["id"])
+        assert json.loads(sent(faults.WRONG_TYPES)[1])["id"] == 5
+        assert json.loads(sent(faults.WRONG_TYPES, "list")[1])["results"] == "wrong"
+        assert sent(faults.DEEP)[1].startswith(b"[" * 100_000)
+        pending = {"memory_export_id": server.created[0]}
+        assert json.loads(sent(faults.WRONG_TYPES, "get", pending)[1]) == {"user": 5, "n": "wrong"}
+        assert json.loads(sent(faults.DRIP.but(interval=0), "get", pending)[1]) == {"error": faults._PENDING["error"]}
+        assert server.polls[server.created[0]] == 2
+
+
+def test_a_create_that_drips_is_dropped_if_the_client_leaves_before_the_end():
+    with FaultServer(script=once(faults.DRIP.but(interval=0.0002), faults.DRIP_HEADERS)) as server:
+        assert raw(server)[1] == "whole"
+        assert server.dropped_creates == 0
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            content = json.dumps(BODY).encode()
+            head = f"POST /v1/exports/ HTTP/1.1\r\nauthorization: Token key\r\ncontent-length: {len(content)}\r\n\r\n"
+            connection.sendall(head.encode() + content)
+            assert connection.recv(1) == b"H"
+        assert (server.dropped_creates, server.dropped_after, len(server.created)) == (1, 1, 2)
+        time.sleep(0.05)
+    assert server.dropped_creates == 1
+
+
+def test_refusing_refuses_and_comes_back_on_the_same_port():
+    with FaultServer(script=once(faults.STALL)) as server:
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        with idle, ThreadPoolExecutor(1) as pool:
+            stalled = pool.submit(raw, server)
+            while not server.faults:
+                time.sleep(0.001)
+            for _ in range(3):
+                with server.refusing():
+                    for _ in range(20):
+                        with pytest.raises(ConnectionRefusedError):
+                            socket.create_connection(("127.0.0.1", server.port))
+                    assert idle.recv(1) == b""
+                    assert stalled.result(5)[1] in {"eof", "reset"}
+                with caller(server) as ask:
+                    assert ask("ping")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_on_connect_resets_before_anything_is_read():
+    with FaultServer(on_connect=lambda number: number % 2 == 1) as server:
+        endings = [raw(server)[1] for _ in range(4)]
+
+    assert endings == ["reset", "whole", "reset", "whole"]
+    assert (server.connections, server.connections_reset) == (4, 2)
+    assert server.requests["create"] == len(server.created) == 2
+    assert server.dropped_creates == 0
+
+
+def test_once_counts_the_requests_of_its_operation_from_when_it_is_set():
+    with FaultServer() as server, caller(server) as ask:
+        ask("ping")
+        server.script = once(faults.STATUS_520, None, faults.BAD_REQUEST, operation="ping")
+        assert [ask(operation)[0] for operation in ("entities", "ping", "ping", "ping", "ping")] == [
+            200,
+            520,
+            200,
+            400,
+            200,
+        ]
+
+
+def test_random_faults_are_the_same_for_the_same_seed_and_keep_rate_and_weights():
+    weights = {faults.HTML_502: 3, faults.RATE_LIMITED: 1}
+    asked = [Asked("create", number, None, {}) for number in range(1, 4001)]
+    drawn, same, different = (list(map(at_random(0.25, seed, weights), asked)) for seed in (1, 1, 2))
+
+    assert drawn == same != different
+    assert drawn.count(None) == pytest.approx(3000, rel=0.05)
+    assert drawn.count(faults.HTML_502) == pytest.approx(750, rel=0.15)
+    assert drawn.count(faults.RATE_LIMITED) == pytest.approx(250, rel=0.25)
+    assert at_random(1, 1)(asked[0]) in faults.AT_ONCE
+    assert at_random(1, 1, operations={"get"})(asked[0]) is None
+
+
+def test_what_a_script_raises_is_raised_at_the_end():
+    def script(asked):
+        raise AssertionError(asked.operation)
+
+    with pytest.raises(AssertionError, match="create"), FaultServer(script=script) as server:
+        assert raw(server)[1] == "eof"
+
+
+@pytest.mark.parametrize(
+    ("filters", "user"),
+    [
+        ({"user_id": "a"}, "a"),
+        ({"OR": [{"AND": [{"app_id": "x"}, {"user_id": {"in": ["b", "c"]}}]}, {"user_id": "d"}]}, "b"),
+        ({"NOT": {"user_id": {"eq": "e"}}}, "e"),
+        ({"app_id": "x"}, None),
+        (None, None),
+    ],
+)
+def test_whose_export_it_is(filters, user):
+    assert faults.result_of({"filters": filters}) == {"user": user, "n": zlib.crc32((user or "").encode())}
+
+
+def test_it_starts_and_stops_quickly_with_64_connections_in_every_state_and_leaves_nothing_behind():
+    script = at_random(0.5, 7, {faults.STALL: 1, faults.DRIP: 1, faults.TRUNCATE.but(then="hang"): 1})
+    before = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        started = time.perf_counter()
+        server = FaultServer(script=script)
+        server.__enter__()
+        took_to_start = time.perf_counter() - started
+        for _ in range(64):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            connection.sendall(b"GET /v1/ping/ HTTP/1.1\r\nauthorization: Token key\r\n\r\n")
+        while server.requests["ping"] < 64:
+            time.sleep(0.001)
+        started = time.perf_counter()
+        server.__exit__(None, None, None)
+        took_to_stop = time.perf_counter() - started
+    gc.collect()
+
+    assert threading.active_count() == before
+    assert server.faults.total() > 10
+    assert max(took_to_start, took_to_stop) < 0.5, "some milliseconds, on a machine that has nothing else to do"
+
+
+def test_64_at_a_time_are_counted_to_the_last():
+    def ask_often(_):
+        with caller(server) as ask:
+            return [ask("create")[0] for _ in range(10)]
+
+    with FaultServer(script=never) as server, ThreadPoolExecutor(64) as pool:
+        statuses = [status for each in pool.map(ask_often, range(64)) for status in each]
+
+    assert statuses == [201] * 640
+    assert len(set(server.created)) == server.answered["create", 201] == server.creates_by_question.total() == 640

@@ -1,0 +1,11 @@
+"""Runs the `mem0-exports` command, as a person would."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def command(*arguments, cwd=None):
+    run = [sys.executable, "-m", "mem0_exports_cli.main", *map(str, arguments)]
+    return subprocess.run(run, capture_output=True, text=True, check=False, cwd=cwd, timeout=60)

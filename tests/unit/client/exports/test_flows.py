@@ -1,0 +1,80 @@
+"""Create and wait as one flow, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mem0_exports import ConnectionFailed, ExportTimeout, F, RequestTimeout
+from mem0_exports.exports import flows
+from mem0_exports.exports.spec import ExportSpec
+from mem0_exports.http.flow import Response
+from mem0_exports.http.settings import PollSchedule
+from tests.support.flows import World
+
+
+ACCEPTED = Response(201, {}, b'{"message": "ok", "id": "550e8400-e29b-41d4-a716-446655440000"}')
+PENDING = Response(404, {}, b'{"error": "No memory export request found"}')
+
+
+def run(world, timeout, request_timeout=30.0, on_poll=None):
+    settings = world.settings(request_timeout, PollSchedule(1.0, 1.0, 1.0))
+    spec = ExportSpec.of({"type": "object"}, F.user_id == "a", None)
+    return world.run(flows.run(spec, settings, timeout, on_poll))
+
+
+def test_run_waits_for_what_it_created():
+    world = World([ACCEPTED, PENDING, Response(200, {}, b'{"a": 1}')])
+
+    assert run(world, 60) == {"a": 1}
+    asked = [(command.request.path, json.loads(command.request.body)) for command in world.sends()]
+    assert asked[0][0] == "/v1/exports/"
+    assert asked[1:] == [("/v1/exports/get/", {"memory_export_id": "550e8400-e29b-41d4-a716-446655440000"})] * 2
+
+
+def test_a_service_that_took_the_create_was_heard_of():
+    """Its polls may fail from the first on: the wait lasts through that."""
+    world = World([ACCEPTED, *[ConnectionFailed("reset")] * 9, Response(200, {}, b'{"a": 1}')])
+
+    assert run(world, 60) == {"a": 1}
+
+
+def test_the_time_of_the_create_counts():
+    world = World([ACCEPTED, *[PENDING] * 50], latency=4.0)
+
+    with pytest.raises(ExportTimeout, match="after 10 s") as timeout:
+        run(world, 10)
+
+    assert world.now == 110
+    assert timeout.value.timeout == 10
+    assert timeout.value.__context__ is None
+
+
+def test_a_create_that_takes_all_the_time_still_names_its_job():
+    world = World([ACCEPTED], latency=10.0)
+
+    with pytest.raises(ExportTimeout, match="550e8400"):
+        run(world, 10)
+
+
+def test_no_request_may_last_longer_than_run_itself():
+    world = World([ACCEPTED, Response(200, {}, b"{}")], latency=1.0)
+
+    run(world, 3)
+
+    assert [command.timeout for command in world.sends()] == [3, 2]
+
+
+def test_a_create_without_an_answer_is_an_error_of_its_own():
+    with pytest.raises(RequestTimeout):
+        run(World([RequestTimeout("slow")]), 10)
+
+
+def test_on_poll_counts_from_the_start_of_run():
+    world = World([ACCEPTED, PENDING, Response(200, {}, b"{}")], latency=2.0)
+    heard = []
+
+    run(world, 60, on_poll=lambda *said: heard.append(said))
+
+    assert heard == [(1, 4.0)]

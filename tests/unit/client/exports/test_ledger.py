@@ -1,0 +1,535 @@
+"""The ledger: what is on disk at every step of a run, and what a later run makes of it. No network, no sleeping."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import shutil
+import sqlite3
+import stat
+import threading
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mem0_exports import (
+    ConnectionFailed,
+    ExportFailed,
+    ExportInvalid,
+    ExportTimeout,
+    F,
+    InputError,
+    Ledger,
+    LedgerError,
+    OutcomeUnknown,
+    Retry,
+    Unauthorized,
+)
+from mem0_exports.exports import resume
+from mem0_exports.exports.spec import ExportSpec, Origin
+from mem0_exports.http.driver import Driver
+from mem0_exports.http.flow import Response, RunBlocking, Send
+from tests.support.flows import World, named, status
+
+
+ID = "550e8400-e29b-41d4-a716-446655440000"
+ACCEPTED = Response(201, {}, json.dumps({"message": "ok", "id": ID}).encode())
+PENDING = Response(404, {}, b'{"error": "No memory export request found"}')
+FAILED = Response(404, {}, b'{"error": "No memory export request found", "reason": "too large"}')
+RESULT = Response(200, {}, b'{"city": "Lisbon"}')
+UNUSABLE = Response(200, {}, b'{"city": 5}')
+RESET = ConnectionFailed("reset")
+ORIGIN = Origin("https://api.example", "account")
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ledger.db"
+
+
+def run(world, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN, **settings):
+    return world.run(recorded(world.settings(**settings), ledger, where, timeout, schema, origin))
+
+
+def recorded(settings, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN):
+    """The flow of a run with a ledger."""
+    spec = ExportSpec.of(schema, where, None)
+    return resume.run(spec, settings, timeout, ledger=ledger, origin=origin)
+
+
+def operations(world):
+    return [command.request.operation for command in world.sends()]
+
+
+def entry(ledger):
+    (only,) = ledger.entries()
+    return only
+
+
+def test_a_run_is_written_down_and_read_the_next_time(path):
+    with Ledger(path) as ledger:
+        first = World([ACCEPTED, PENDING, RESULT])
+        assert run(first, ledger) == {"city": "Lisbon"}
+        written = entry(ledger)
+    with Ledger(path) as ledger:
+        again = World([])
+        assert run(again, ledger) == {"city": "Lisbon"}
+        assert ledger.result(written.fingerprint) == RESULT.body
+
+    assert (written.state, written.export_id, written.asks, written.lost_answers) == ("ready", ID, 1, 0)
+    assert timedelta(days=7) <= written.expires_at - written.asked_at < timedelta(days=7, minutes=1)
+    assert abs(datetime.now(UTC) - written.asked_at) < timedelta(minutes=1)
+    assert again.sends() == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"where": F.user_id == "ana"},
+        {"schema": {**SCHEMA, "title": "City"}},
+        {"origin": Origin("https://elsewhere", "account")},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_another_question_is_another_export(path, other):
+    with Ledger(path) as ledger:
+        run(World([ACCEPTED, RESULT]), ledger)
+        world = World([ACCEPTED, RESULT])
+        run(world, ledger, **other)
+        assert len(list(ledger.entries())) == 2
+    assert operations(world) == ["exports_create", "exports_get"]
+
+
+def test_the_fingerprint_knows_everything_that_is_asked_and_no_order_of_keys():
+    where = F.user_id == "alex"
+    base = ExportSpec.of(SCHEMA, where, None)
+    reordered = ExportSpec.of(dict(reversed(SCHEMA.items())), where, None)
+    others = [ExportSpec.of(SCHEMA, where, None, **{name: "x"}) for name in ("instructions", "org_id", "project_id")]
+
+    assert base.fingerprint("o") == reordered.fingerprint("o") == ExportSpec.of(SCHEMA, where, None).fingerprint("o")
+    assert len({each.fingerprint("o") for each in (base, *others)}) == 4
+    assert len(base.fingerprint("o")) == 64
+
+
+def stepwise(flow, answers):
+    """Carries out the commands one by one; yields each before it is carried out, and what has been sent."""
+    answers = iter(answers)
+    sent = []
+    command = next(flow)
+    while True:
+        yield command, sent
+        try:
+            if isinstance(command, Send):
+                sent.append(command.request.operation)
+                answer = next(answers)
+                command = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
+            else:
+                command = flow.send(command.call() if hasattr(command, "call") else None)
+        except StopIteration:
+            return
+
+
+SCRIPTS = {
+    "straight": [ACCEPTED, PENDING, RESULT],
+    "rate limited first": [status(429), status(429), ACCEPTED, RESULT],
+    "trouble while waiting": [ACCEPTED, RESET, status(502), PENDING, RESULT],
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_killed_before_or_after_any_step_nothing_is_made_twice_unsaid(tmp_path, script):
+    """The file as it is on disk at each step is what a new process finds after a kill."""
+    moments = 0
+    with Ledger(tmp_path / "alive.db") as ledger:
+        world = World([])
+        for number, (command, sent) in enumerate(stepwise(recorded(world.settings(), ledger), SCRIPTS[script])):
+            for during in {False, isinstance(command, Send)}:
+                copy = tmp_path / f"killed-{number}-{during}.db"
+                for suffix in ("", "-wal"):
+                    shutil.copy(f"{ledger.path}{suffix}", f"{copy}{suffix}")
+                creates_sent = [*sent, *([command.request.operation] if during else [])].count("exports_create")
+                accepted = "exports_get" in sent or (sent and not creates_possible(sent, command))
+                check_after_kill(copy, creates_sent, answered=bool(accepted))
+                moments += 1
+    assert moments > 6
+
+
+def creates_possible(sent, command):
+    return isinstance(command, Send) and command.request.operation == "exports_create"
+
+
+def check_after_kill(copy, creates_sent, *, answered):
+    """What the next process does with this file."""
+    world = World(lambda send: ACCEPTED if send.request.operation == "exports_create" else RESULT)
+    with Ledger(copy) as ledger:
+        states = [each.state for each in ledger.entries()]
+        try:
+            assert run(world, ledger) == {"city": "Lisbon"}
+        except OutcomeUnknown:
+            assert states == ["unknown"]
+            assert world.sends() == [], "nothing is sent unless the caller says so"
+            return
+    if creates_sent and states != ["ready"] and not answered:
+        raise AssertionError(f"a create may have been carried out, and the ledger said {states}")
+    if operations(world)[:1] == ["exports_create"]:
+        assert creates_sent == 0, "asked again, although it had been sent"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("how", ["stopped", "cancelled"])
+def test_broken_off_at_any_step_the_ledger_knows_whether_it_was_sent(tmp_path, script, how):
+    """Stopped: the last command was not carried out. Cancelled: it may have been, as far as it is a request."""
+    for step in range(30):
+        with Ledger(tmp_path / f"{how}-{step}.db") as ledger:
+            world = World([])
+            flow = recorded(world.settings(), ledger)
+            commands = stepwise(flow, SCRIPTS[script])
+            found = next((each for number, each in enumerate(commands) if number == step), None)
+            if found is None:
+                assert step > 5
+                return
+            command, sent = found
+            if how == "cancelled" and isinstance(command, RunBlocking):
+                command.call()
+            Driver("http://127.0.0.1", {}, None)._break_off(flow, carried_out=how == "cancelled")
+            states = [each.state for each in ledger.entries()]
+            creating = isinstance(command, Send) and command.request.operation == "exports_create"
+            if creating:
+                assert states == ["open" if how == "stopped" else "unknown"]
+            elif "exports_create" not in sent or (script == "rate limited first" and sent.count("exports_create") < 3):
+                assert states in ([], ["open"])
+            else:
+                assert states in (["pending"], ["ready"])
+                assert entry(ledger).export_id == ID
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "kind"),
+    [
+        (RESET, "unknown", ConnectionFailed),
+        (status(401), "open", Unauthorized),
+        (ConnectionFailed("refused", sent=False), "open", ConnectionFailed),
+    ],
+    ids=lambda value: named(value) if not isinstance(value, str | type) else None,
+)
+def test_what_a_failed_create_leaves(path, answer, state, kind):
+    with Ledger(path) as ledger:
+        with pytest.raises(kind) as failed:
+            run(World([answer] * 3), ledger)
+        assert entry(ledger).state == state
+        assert failed.value.outcome_unknown is (state == "unknown")
+        if state == "open":
+            assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+
+
+def test_a_lost_answer_is_raised_by_default_and_says_when(path):
+    with Ledger(path) as ledger:
+        with pytest.raises(ConnectionFailed):
+            run(World([RESET]), ledger)
+        for policy in ("raise", "skip"):
+            ledger.on_unknown = policy
+            with pytest.raises(OutcomeUnknown, match=r"asked for at \d{4}-.*UTC.*ask_again") as unknown:
+                run(World([]), ledger)
+            assert unknown.value.fingerprint == entry(ledger).fingerprint
+            assert (unknown.value.outcome_unknown, unknown.value.lost_answers) == (True, 1)
+
+
+def test_ask_again_stays_below_the_attempts_of_the_policy(path):
+    with Ledger(path, on_unknown="ask_again") as ledger:
+        world = World([RESET] * 9)
+        with pytest.raises(ConnectionFailed):
+            run(world, ledger, retry=Retry(attempts=4))
+        assert operations(world) == ["exports_create"] * 4
+        assert (entry(ledger).state, entry(ledger).asks, entry(ledger).lost_answers) == ("unknown", 4, 4)
+
+
+def test_a_refusal_after_a_lost_answer_leaves_it_unknown(path):
+    """That the second create was refused says nothing about the first."""
+    with Ledger(path, on_unknown="ask_again") as ledger:
+        with pytest.raises(Unauthorized):
+            run(World([RESET, status(401)]), ledger)
+        assert (entry(ledger).state, entry(ledger).lost_answers) == ("unknown", 1)
+
+
+def test_a_job_that_failed_or_expired_is_asked_for_anew(path):
+    with Ledger(path) as ledger:
+        with pytest.raises(ExportFailed, match="too large"):
+            run(World([ACCEPTED, FAILED]), ledger)
+        assert entry(ledger).state == "open"
+        with pytest.raises(ExportTimeout):
+            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+        assert entry(ledger).state == "pending"
+
+        waited = World([RESULT])
+        eight_days = ledger._now() + 8 * 86400
+        ledger._now = lambda: eight_days
+        assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+        assert entry(ledger).asks == 3
+        assert waited.sends() == []
+
+
+def test_a_pending_job_is_only_waited_for(path):
+    with Ledger(path) as ledger, pytest.raises(ExportTimeout):
+        run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+    with Ledger(path) as ledger:
+        world = World([PENDING, RESULT])
+        assert run(world, ledger) == {"city": "Lisbon"}
+    assert operations(world) == ["exports_get", "exports_get"]
+
+
+def test_a_result_that_does_not_fit_is_kept_and_not_asked_for_again(path):
+    with Ledger(path) as ledger:
+        for answers in ([ACCEPTED, UNUSABLE], []):
+            world = World(answers)
+            with pytest.raises(ExportInvalid) as invalid:
+                run(world, ledger)
+            assert invalid.value.data == {"city": 5}
+        assert ledger.result(entry(ledger).fingerprint) == UNUSABLE.body
+
+
+def test_forgotten_it_is_asked_for_anew(path):
+    with Ledger(path) as ledger:
+        run(World([ACCEPTED, RESULT]), ledger)
+        fingerprint = entry(ledger).fingerprint
+        assert ledger.forget(fingerprint)
+        assert not ledger.forget(fingerprint)
+        assert ledger.result(fingerprint) is None
+        world = World([ACCEPTED, RESULT])
+        run(world, ledger)
+        assert len(world.sends()) == 2
+
+
+def test_entries_are_listed_in_the_order_of_asking_however_many_there_are(path):
+    with Ledger(path) as ledger:
+        now = 0.0
+        ledger._now = lambda: now
+        for number in range(2500):
+            now = float(number // 3)
+            entry_of(ledger, f"f{number:04}").begin()
+        assert [each.fingerprint for each in ledger.entries()] == [f"f{number:04}" for number in range(2500)]
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_only_its_owner_may_read_it(path):
+    with Ledger(path) as ledger:
+        entry_of(ledger, "f").begin()
+        modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert modes == {0o600}
+
+
+def test_one_process_at_a_time(path):
+    with Ledger(path), pytest.raises(LedgerError, match="has it open"):
+        Ledger(path)
+    Ledger(path).close()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not a database, and longer than the header of one" * 40, "not a database"),
+        ("CREATE TABLE memories (id)", "no ledger"),
+        ("PRAGMA user_version = 7", "version 7"),
+    ],
+    ids=["text", "another database", "a later version"],
+)
+def test_what_is_no_ledger_is_refused_and_left_alone(path, content, words):
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        if "user_version" in content:
+            Ledger(path).close()
+        with sqlite3.connect(path) as connection:
+            connection.execute(content)
+        connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(LedgerError, match=words):
+        Ledger(path)
+
+    assert path.read_bytes() == before or not isinstance(content, bytes)
+
+
+@pytest.mark.parametrize("where", ["missing/ledger.db", "."])
+def test_a_path_that_cannot_be_opened_is_an_error_of_this_package(tmp_path, where):
+    with pytest.raises(LedgerError, match="cannot be opened"):
+        Ledger(tmp_path / where)
+
+
+def test_a_closed_ledger_sends_nothing(path):
+    ledger = Ledger(path)
+    ledger.close()
+    ledger.close()
+    world = World([ACCEPTED])
+
+    with pytest.raises(LedgerError, match="closed"):
+        run(world, ledger)
+    assert world.sends() == []
+
+
+def test_a_full_disk_before_the_create_sends_nothing_and_after_it_names_the_job(path):
+    with Ledger(path) as ledger:
+        (size,) = ledger._connection.execute("PRAGMA page_count").fetchone()
+        ledger._connection.execute(f"PRAGMA max_page_count = {size}")
+        fill(ledger)
+        world = World([ACCEPTED])
+        with pytest.raises(LedgerError, match="full"):
+            run(world, ledger)
+        assert world.sends() == []
+
+    other = path.with_name("other.db")
+    with Ledger(other) as ledger:
+        large = Response(200, {}, json.dumps({"city": "x" * 100_000}).encode())
+        (size,) = ledger._connection.execute("PRAGMA page_count").fetchone()
+        ledger._connection.execute(f"PRAGMA max_page_count = {size + 5}")
+        with pytest.raises(LedgerError, match="full") as full:
+            run(World([ACCEPTED, large]), ledger)
+        assert full.value.export_id == ID
+        assert entry(ledger).state == "pending", "and it can be fetched when there is room"
+
+
+def fill(ledger):
+    """Entries until there is no room for another."""
+    with contextlib.suppress(LedgerError):
+        for number in range(10_000):
+            entry_of(ledger, f"{number:064}").begin()
+
+
+def entry_of(ledger, fingerprint):
+    return ledger.entry(fingerprint, "https://api.example", "account")
+
+
+@pytest.mark.parametrize("policy", ["sometimes", None, True])
+def test_an_unknown_policy_is_refused(path, policy):
+    with pytest.raises(InputError, match="on_unknown"):
+        Ledger(path, on_unknown=policy)
+    assert not path.exists()
+
+
+def test_it_cannot_be_pickled_and_says_so(path):
+    with Ledger(path) as ledger, pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(ledger)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_the_child_of_a_fork_cannot_use_it(path):
+    with Ledger(path) as ledger:
+        child = os.fork()
+        if child == 0:
+            try:
+                entry_of(ledger, "f").begin()
+            except LedgerError:
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        entry_of(ledger, "g").begin()
+        assert [each.fingerprint for each in ledger.entries()] == ["g"]
+
+
+def test_threads_may_share_it(path):
+    with Ledger(path) as ledger:
+        begun: list[object] = []
+
+        def work():
+            begun.append(entry_of(ledger, "f").begin())
+
+        threads = [threading.Thread(target=work) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sum(each is not None for each in begun) == 1, "one of them asks"
+
+
+# ---- entries that several calls are about ----------------------------------------------------------------------------
+
+
+def begun(ledger):
+    made = entry_of(ledger, "f")
+    assert made.begin() is not None
+    return made
+
+
+def test_a_late_step_of_an_old_call_changes_nothing(path):
+    with Ledger(path, on_unknown="ask_again") as ledger:
+        old = begun(ledger)
+        old.leave()
+        new = begun(ledger)
+        for step in (old.lost, old.refused):
+            step()
+        assert entry(ledger).state == "asking"
+        new.created("id-2")
+        old.failed()
+        new.ready(b"{}")
+        old.failed()
+        new.failed()
+        assert (entry(ledger).state, entry(ledger).export_id) == ("ready", "id-2")
+
+
+def test_what_is_forgotten_under_way_is_said(path):
+    with Ledger(path) as ledger:
+        first = begun(ledger)
+        ledger.forget("f")
+        assert entry_of(ledger, "f").begin() is None, "somebody is still asking for it"
+        with pytest.raises(LedgerError, match="id-1"):
+            first.created("id-1")
+        first.leave()
+        second = begun(ledger)
+        second.created("id-2")
+        ledger.forget("f")
+        with pytest.raises(LedgerError, match="id-2"):
+            second.ready(b"{}")
+
+
+def test_a_clock_that_was_ahead_does_not_keep_a_job_for_ever(path):
+    with Ledger(path) as ledger:
+        now = ledger._now()
+        ledger._now = lambda: now + 30 * 86400
+        with pytest.raises(ExportTimeout):
+            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+        ledger._now = lambda: now
+        assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+
+
+def test_asked_again_nothing_of_the_old_job_is_left(path):
+    with Ledger(path) as ledger:
+        with pytest.raises(ExportFailed):
+            run(World([ACCEPTED, FAILED]), ledger)
+        with pytest.raises(ConnectionFailed):
+            run(World([RESET]), ledger)
+        assert (entry(ledger).export_id, entry(ledger).expires_at) == (None, None)
+
+
+def test_asking_again_stops_at_the_deadline(path):
+    with Ledger(path, on_unknown="ask_again") as ledger:
+        world = World([RESET] * 9, latency=1.0)
+        with pytest.raises(ConnectionFailed):
+            run(world, ledger, timeout=1.2)
+        assert entry(ledger).asks == 1
+
+
+def test_answers_that_are_no_json_are_not_kept_as_a_result(path):
+    with Ledger(path) as ledger:
+        with pytest.raises(ExportTimeout):
+            run(World([ACCEPTED, *[Response(200, {}, b'{"city": "Li')] * 99]), ledger, timeout=5)
+        assert entry(ledger).state == "pending"
+        assert ledger.result(entry(ledger).fingerprint) is None
+
+
+def test_a_result_read_from_the_ledger_names_its_job_where_it_does_not_fit(path):
+    with Ledger(path) as ledger:
+        for answers in ([ACCEPTED, UNUSABLE], []):
+            with pytest.raises(ExportInvalid, match=ID):
+                run(World(answers), ledger)
+
+
+def test_a_wrong_ledger_is_refused(path):
+    world = World([])
+    with pytest.raises(InputError, match="Ledger"):
+        run(world, str(path))

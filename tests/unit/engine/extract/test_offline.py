@@ -1,0 +1,474 @@
+"""The offline extractor: what it fills, from where, and what it says of the rest."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any
+
+import pytest
+
+from pydantic import BaseModel, Field
+
+from mem0_exports import From, Schema
+from mem0_exports.schemas.validate import Unusable, check
+from mem0_exports_engine.ports import Unfillable
+from mem0_exports_engine.report import Gap
+from tests.support.stores import extracted
+
+
+def memory(text="x", number=1, **more) -> dict[str, Any]:
+    fields = ("user_id", "agent_id", "app_id", "run_id", "metadata", "categories", "expiration_date")
+    stamp = f"2025-01-{number:02}T00:00:00Z"
+    return (
+        {"id": f"id-{number}", "memory": text, "created_at": stamp, "updated_at": stamp} | dict.fromkeys(fields) | more
+    )
+
+
+def of(model: Any, *memories: dict[str, Any], **named: Any):
+    return extracted(model if isinstance(model, dict) else model.model_json_schema(), memories, **named)
+
+
+def field(kind: dict[str, Any], *values: Any, name: str = "x") -> Any:
+    """What a root property of this schema becomes, for memories with these metadata values."""
+    memories = [memory(number=number, metadata={"x": value}) for number, value in enumerate(values, 1)]
+    return of({"type": "object", "properties": {name: kind}}, *memories)[0].get(name, "absent")
+
+
+def test_the_newest_value_that_fits_wins():
+    assert field({"type": "string"}, "a", "b") == "b"
+    assert field({"type": "integer"}, 1, "about 2") == 1
+    assert field({"type": "integer"}, "about 2") == "absent"
+    assert field({"type": "string"}, "a", None) == "a", "a null says nothing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "fitted"),
+    [
+        ({"type": "integer"}, "79", 79),
+        ({"type": "integer"}, " -5 ", -5),
+        ({"type": "integer"}, "079", "absent"),
+        ({"type": "integer"}, "79.5", "absent"),
+        ({"type": "integer"}, 79.5, "absent"),
+        ({"type": "integer"}, "1" * 30, "absent"),
+        ({"type": "integer", "minimum": 100}, "79", "absent"),
+        ({"type": "number"}, "7.5", 7.5),
+        ({"type": "number"}, "1e999", "absent"),
+        ({"type": "number"}, "nan", "absent"),
+        ({"type": "boolean"}, "True", True),
+        ({"type": "boolean"}, 1, "absent"),
+        ({"type": "string"}, 79, "79"),
+        ({"type": "string"}, True, "true"),
+        ({"type": "string"}, ["a"], "absent"),
+        ({"type": "string", "format": "date"}, "2025-01-02", "2025-01-02"),
+        ({"type": "string", "format": "date"}, "2 January", "absent"),
+        ({"enum": ["Full Time", "part_time"]}, "full-time", "Full Time"),
+        ({"enum": ["a", "A"]}, "a", "a"),
+        ({"enum": ["ab", "a b"]}, "AB", "absent"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "79", 79),
+        ({"anyOf": [{"type": "integer"}, {"type": "boolean"}]}, "true", True),
+        ({"type": ["integer", "null"]}, "79", 79),
+        ({"type": "object", "properties": {"zipCode": {"type": "string"}}}, {"zip_code": 4000}, {"zipCode": "4000"}),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, {"a": 1}, {"a": 1}),
+        ({}, {"anything": [1]}, {"anything": [1]}),
+    ],
+    ids=str,
+)
+def test_a_value_is_fitted_without_loss_or_left_out(kind, value, fitted):
+    found = field(kind, value)
+
+    assert found == fitted
+    assert type(found) is type(fitted)
+
+
+def test_an_array_of_values_holds_the_distinct_ones_oldest_first():
+    kind = {"type": "array", "items": {"type": "string"}}
+
+    assert field(kind, "b", ["a", "b"], "c", 5, {"no": 1}) == ["b", "a", "c", "5"]
+
+
+def test_names_are_equal_but_for_case_and_separators_and_an_exact_one_goes_first():
+    schema = {"type": "object", "properties": {"full_name": {"type": "string"}}}
+
+    assert of(schema, memory(metadata={"fullName": "a"}))[0] == {"full_name": "a"}
+    assert of(schema, memory(metadata={"Full Name": "a", "full_name": "b"}))[0] == {"full_name": "b"}
+    assert of(schema, memory(metadata={"Full Name": "a", "FULL-NAME": "b"}))[0] == {}, "two alike: no guess"
+    assert of(schema, memory(metadata={"name": "a"}))[0] == {}
+
+
+class Event(BaseModel):
+    text: str
+    created_at: str
+    run: str | None = None
+    session_id: str | None = None
+    tags: list[str] = []
+    place: str | None = None
+
+
+class Timeline(BaseModel):
+    events: list[Event]
+
+
+def test_an_array_of_objects_is_one_record_for_each_memory_from_that_memory_alone():
+    memories = [
+        memory("a", 1, run_id="r", categories=["work"], metadata={"place": "Graz"}),
+        memory("b", 2, metadata={"text": "metadata goes before a second name", "run": 5}),
+    ]
+
+    data, report = of(Timeline, *memories)
+
+    assert data == {
+        "events": [
+            {"text": "a", "created_at": "2025-01-01T00:00:00Z", "session_id": "r", "tags": ["work"], "place": "Graz"},
+            {"text": "metadata goes before a second name", "created_at": "2025-01-02T00:00:00Z", "run": "5"},
+        ]
+    }
+    assert report.filled == {"events": ["id-1", "id-2"]}
+    assert Gap("events[].place", "no field and no metadata key of this name", 1) in report.gaps
+
+
+def test_a_record_without_a_required_field_is_left_out_and_counted():
+    class Visit(BaseModel):
+        city: str
+
+    class Visits(BaseModel):
+        visits: list[Visit] = []
+
+    data, report = of(Visits, memory("a", 1, metadata={"city": "Graz"}), memory("b", 2), memory("c", 3))
+
+    assert data == {"visits": [{"city": "Graz"}]}
+    assert Gap("visits[]", "the memory has no city, which is required", 2) in report.gaps
+
+
+def test_what_is_required_and_absent_fails_by_name_unless_null_or_empty_is_allowed():
+    class Loose(BaseModel):
+        name: str | None
+        hobbies: list[str]
+
+    class Needs(BaseModel):
+        name: str
+        age: int
+
+    assert of(Loose, memory())[0] == {"name": None, "hobbies": []}
+    with pytest.raises(Unfillable, match="required name, age") as failed:
+        of(Needs, memory())
+    assert [gap.path for gap in failed.value.report.gaps] == ["name", "age"]
+
+
+def test_the_report_says_why_and_offers_a_name_but_never_uses_it():
+    class Profile(BaseModel):
+        employer: str | None = None
+        birth_year: int | None = None
+        shoe: str | None = None
+
+    data, report = of(Profile, memory(metadata={"employers": "ACME", "birth_year": "early forties"}))
+
+    assert data == {}
+    gaps = {gap.path: gap for gap in report.gaps}
+    assert gaps["employer"].did_you_mean == "employers"
+    assert gaps["birth_year"].reason == '"early forties" was left out, it is not of type "integer"'
+    assert gaps["shoe"] == Gap("shoe", "no field and no metadata key of this name")
+    assert report.memories == 1
+
+
+def test_instructions_cannot_be_followed_and_the_report_says_so():
+    _, report = of({"type": "object"}, instructions="be brief")
+
+    assert "were not followed" in report.notes[0]
+
+
+def test_nothing_is_read_out_of_a_text():
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+
+    assert of(schema, memory("city: Lisbon. Lives in Lisbon."))[0] == {}
+
+
+def test_an_annotation_says_where_and_then_nothing_else_does():
+    class Sourced(BaseModel):
+        city: Annotated[str | None, From.metadata("home town")] = None
+        said: list[Annotated[str, From.category("WORK")]] = []
+        since: Annotated[str | None, From.memory("created_at")] = None
+        many: Annotated[int, From.count()] = 0
+
+    class Rows(BaseModel):
+        rows: list[Row] = []
+
+    class Row(BaseModel):
+        what: Annotated[str, From.memory("memory")]
+        where: Annotated[str | None, From.metadata("place")] = None
+
+    Rows.model_rebuild()
+    memories = [
+        memory("a", 1, categories=["work", "x"], metadata={"home town": "Graz", "city": "Wien", "Home Town": "Linz"}),
+        memory("b", 2, categories=["play"], metadata={"where": "here", "place": "there"}),
+    ]
+
+    assert of(Sourced, *memories)[0] == {"city": "Graz", "said": ["a"], "since": "2025-01-02T00:00:00Z", "many": 2}
+    assert of(Rows, *memories)[0] == {"rows": [{"what": "a"}, {"what": "b", "where": "there"}]}
+    empty, report = of(Sourced, memory(metadata={"city": "Wien"}))
+    assert "city" not in empty
+    assert Gap("city", "no memory has metadata 'home town'") in report.gaps
+
+
+def test_of_a_union_the_first_that_can_be_filled_is_made():
+    class Cat(BaseModel):
+        cat: str
+
+    class Dog(BaseModel):
+        dog: str
+
+    schema = dict(Schema.of(Cat | Dog).json)
+
+    assert of(schema, memory(metadata={"dog": "Rex"}))[0] == {"dog": "Rex"}
+    assert of(schema, memory(metadata={"dog": "Rex", "cat": "Tom"}))[0] == {"cat": "Tom"}
+    with pytest.raises(Unfillable, match="required dog"):
+        of(schema, memory())
+
+
+def test_references_enums_and_nested_models_are_followed():
+    class Pet(Enum):
+        CAT = "cat"
+
+    class Home(BaseModel):
+        city: str
+        pet: Pet | None = None
+
+    class Person(BaseModel):
+        home: Home | None = None
+        pet: Pet | None = None
+        alias: str | None = Field(default=None, alias="nick name")
+
+    data, _ = of(Person, memory(metadata={"home": {"city": "Graz", "pet": "Cat"}, "pet": "CAT", "nickname": "P"}))
+
+    assert data == {"home": {"city": "Graz", "pet": "cat"}, "pet": "cat", "nick name": "P"}
+
+
+def test_a_whole_that_does_not_fit_fails():
+    with pytest.raises(Unfillable, match="does not fit"):
+        of({"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, memory())
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "strin"},
+        {"type": "array"},
+        {"properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}},
+        {"properties": {"a": {"$ref": "file:///etc/hostname"}}},
+        {"properties": {"a": {"$ref": "#/$defs/none"}}},
+        {"$schema": "http://127.0.0.1:9/draft"},
+        {"properties": {"a": {"pattern": "(?=a)"}}},
+        {"properties": {"a": {"pattern": "("}}},
+    ],
+    ids=str,
+)
+def test_an_unusable_schema_is_refused(schema):
+    with pytest.raises(Unusable):
+        check(schema, linear=True)
+
+
+def test_a_reference_to_a_file_is_not_opened(tmp_path):
+    (tmp_path / "schema.json").write_text('{"type": "string"}')
+
+    with pytest.raises(Unusable, match="disabled"):
+        check({"properties": {"a": {"$ref": f"file://{tmp_path}/schema.json"}}}, linear=True)
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": ["object", "null"]}, Timeline.model_json_schema()])
+def test_a_usable_schema_passes(schema):
+    check(schema, linear=True)
+    assert of(schema, memory())[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12345678901234567890", 12345678901234567890),
+        ("0.1", 0.1),
+        ("1e3", 1000.0),
+        ("9007199254740993.5", "absent"),
+        ("0.1234567890123456789", "absent"),
+        ("1e-999", "absent"),
+    ],
+)
+def test_a_number_is_never_rounded(text, number):
+    assert field({"type": "number"}, text) == number
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (
+            {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "definitions": {"City": {"type": "string"}},
+                "properties": {"x": {"$ref": "#/definitions/City"}},
+            },
+            {"x": "5"},
+        ),
+        ({"properties": {"x": {"$ref": "#/properties/y"}, "y": {"type": "string"}}}, {"x": "5"}),
+        (
+            {
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "properties": {"x": {"type": "number", "minimum": 5, "exclusiveMinimum": True}},
+            },
+            {},
+        ),
+        ({"properties": {"x": {"$ref": "#"}}}, {}),
+        ({"properties": {"x": {"type": ["null"]}}}, {}),
+    ],
+    ids=str,
+)
+def test_every_part_is_validated_where_it_stands(schema, expected):
+    check(schema, linear=True)
+
+    assert of({"type": "object", **schema}, memory(metadata={"x": 5}))[0] == expected
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"oneOf": [{"type": "object", "properties": {"x": {}}}, {"type": "object", "properties": {"y": {}}}]},
+        {"type": "object", "required": ["z"], "anyOf": [{"type": "object", "properties": {"x": {}}}]},
+        {"type": "object", "maxProperties": 0, "anyOf": [{"type": "object", "properties": {"x": {}}}]},
+    ],
+    ids=str,
+)
+def test_what_fits_a_branch_but_not_the_whole_is_no_export(schema):
+    with pytest.raises(Unfillable):
+        of(schema, memory(metadata={"x": 1}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (
+            {"type": "array", "prefixItems": [{"type": "number"}] * 2, "minItems": 2, "maxItems": 2},
+            ([1, 2], [3, 4]),
+            [3, 4],
+        ),
+        ({"type": "array", "items": {"type": "string"}, "maxItems": 2}, ("a", "b", "c"), "absent"),
+        ({"type": "array", "items": {"type": "number"}, "uniqueItems": True}, (1, 1.0), [1]),
+    ],
+    ids=str,
+)
+def test_an_optional_field_that_does_not_fit_as_a_whole_is_left_out_and_not_the_export(kind, values, expected):
+    assert field(kind, *values) == expected
+
+
+def test_lists_of_records_under_the_name_are_taken_instead_of_the_memories():
+    class Pet(BaseModel):
+        name: str
+
+    class Owner(BaseModel):
+        name: str | None = None
+        pets: list[Pet] = []
+
+    class Said(BaseModel):
+        animals: Annotated[list[Pet], From.metadata("pets")] = []
+
+    memories = [
+        memory("a", 1, metadata={"name": "Alex"}),
+        memory("b", 2, metadata={"pets": [{"name": "Rex"}, {"nam": "?"}, {"Name": "Tom"}]}),
+    ]
+
+    data, report = of(Owner, *memories)
+
+    assert data == {"name": "Alex", "pets": [{"name": "Rex"}, {"name": "Tom"}]}
+    assert report.filled["pets"] == ["id-2"]
+    assert of(Said, *memories)[0] == {"animals": [{"name": "Rex"}, {"name": "Tom"}]}
+
+
+def test_a_value_that_does_not_fit_gives_way_to_the_next_source():
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+
+    assert of(schema, memory(metadata={"id": 7}))[0] == {"id": 7}
+
+
+def test_null_is_seen_wherever_it_is_a_value():
+    schema = {"type": "object", "properties": {"x": {}, "y": {"enum": ["a", None]}}, "required": ["x", "y"]}
+
+    assert of(schema, memory())[0] == {"x": None, "y": None}
+    with pytest.raises(Unfillable, match="required z"):
+        of(
+            {"type": "object", "properties": {"z": {"type": ["string", "null"], "enum": ["a"]}}, "required": ["z"]},
+            memory(),
+        )
+
+
+def test_a_schema_that_refers_to_itself_ends():
+    schema = {
+        "$defs": {"Nested": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Nested"}}, {"type": "integer"}]}},
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/Nested"}},
+    }
+
+    assert of(schema, memory(metadata={"x": [1, [2]]}))[0] == {"x": [1, [2]]}
+    assert of(schema, memory(metadata={"x": "abc"}))[0] == {}
+    assert field({"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}, [1, 2]) == "absent"
+
+
+def doubling(keyword, levels):
+    named = {f"A{n}": {keyword: [{"$ref": f"#/$defs/A{n + 1}"}] * 2} for n in range(levels)}
+    return {"$defs": {**named, f"A{levels}": {"type": "integer"}}, "properties": {"x": {"$ref": "#/$defs/A0"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *(doubling(keyword, 30) for keyword in ("allOf", "anyOf", "oneOf")),
+        {"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}, "properties": {"x": {"$ref": "#/$defs/A"}}},
+        {"properties": {"x": {"$ref": "#/properties/x"}}},
+        {"allOf": [{"$ref": "#"}]},
+    ],
+    ids=lambda schema: str(schema)[:40],
+)
+@pytest.mark.timeout(20)
+def test_a_schema_that_would_keep_the_process_busy_is_refused(schema):
+    with pytest.raises(Unusable, match=r"sub-schemas|leads back"):
+        check(schema, linear=True)
+
+
+@pytest.mark.timeout(20)
+def test_unions_that_contain_themselves_are_filled_and_end():
+    def branch(kind):
+        return {
+            "type": "object",
+            "properties": {"kind": {"const": kind}, "left": {"$ref": "#/$defs/E"}},
+            "required": ["kind"],
+        }
+
+    schema = {
+        "$defs": {"E": {"anyOf": [branch("a"), branch("b")]}},
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/E"}},
+    }
+    check(schema, linear=True)
+
+    def nested(depth):
+        value = {"kind": "b"}
+        for _ in range(depth):
+            value = {"kind": "b", "left": value}
+        return value
+
+    assert of(schema, memory(metadata={"x": nested(5)}))[0] == {"x": nested(5)}
+    data, report = of(schema, memory(metadata={"x": {**nested(40), "kind": "?"}}))
+    assert data == {}
+    assert "nested more than 8 deep" in report.gaps[0].reason
+    assert of(schema, memory(metadata={"x": {"kind": "?", "left": nested(6)}}))[0] == {}
+
+
+def test_ordinary_recursion_may_go_deep():
+    class Node(BaseModel):
+        children: list[Node] = []
+
+    schema = {
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/Node"}},
+        "$defs": Node.model_json_schema()["$defs"],
+    }
+    value = {}
+    for _ in range(30):
+        value = {"children": [value]}
+
+    check(schema, linear=True)
+    assert of(schema, memory(metadata={"x": value}))[0] == {"x": value}

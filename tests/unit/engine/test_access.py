@@ -1,0 +1,306 @@
+"""Keys: who gets in, into which project, and that nothing of another project can be seen, guessed or touched."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+
+from contextlib import closing
+
+import httpx
+import pytest
+
+from mem0_exports import Client, ConfigurationError, F, Forbidden, InputError, Unauthorized
+from mem0_exports_engine import clock
+from mem0_exports_engine.access import create_key, revoke_key
+from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.store.sqlite.store import SqliteStore
+from tests.support.command import command
+from tests.support.requests import ask
+from tests.support.serving import served
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
+RECORDS = {
+    "type": "object",
+    "properties": {"all": {"type": "array", "items": {"type": "object", "properties": {"memory": {"type": "string"}}}}},
+}
+
+
+@pytest.fixture
+def engine():
+    made = Engine(served=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def two(engine):
+    """The headers of two projects."""
+    return [f"Token {create_key(engine.store.keys, project, '', clock.now())[1]}" for project in ("red", "blue")]
+
+
+def add(engine, key, text="x", **more):
+    body = {"messages": [{"role": "user", "content": text}], "infer": False, "user_id": "alex", **more}
+    return ask(engine, "/v3/memories/add/", body, key=key)
+
+
+def finished(engine, key, body):
+    """The answer to an export once it is there."""
+    deadline = time.monotonic() + 10
+    while (answer := ask(engine, "/v1/exports/get/", body, key=key))[0] == 404 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return answer
+
+
+def test_a_store_without_keys_lets_everybody_in_until_it_has_one(engine):
+    assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[1]["project_id"] == "local"
+    key, text = create_key(engine.store.keys, "red", "for a test", clock.now())
+
+    assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[0] == 401
+    assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[1]["project_id"] == "red"
+    revoke_key(engine.store.keys, key.id, clock.now())
+    assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[0] == 401
+    assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[0] == 401, "its last key is gone, and it stays closed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.upper,
+        lambda key: key[:-1],
+        lambda key: key + "x",
+        lambda key: key[:12] + ("a" if key[12] != "a" else "b") + key[13:],
+        lambda key: key[:-1] + ("a" if key[-1] != "a" else "b"),
+        lambda key: key[:12],
+        lambda key: key.replace("mx-", "Token mx-"),
+        lambda _key: "mx-00000000-" + "A" * 43,
+        lambda _key: "mx-00000000-" + "\0" * 43,
+        lambda _key: "",
+    ],
+)
+def test_only_the_whole_key_lets_in(engine, change):
+    _, text = create_key(engine.store.keys, "red", "", clock.now())
+
+    assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[0] == 200
+    assert ask(engine, "/v1/ping/", b"", key=f"Token {change(text)}", method="GET")[0] == 401
+    assert ask(engine, "/v1/ping/", b"", key=f"Bearer {text}", method="GET")[0] == 401
+
+
+def test_every_operation_needs_a_key_and_the_health_path_does_not(engine, two):
+    paths = [(path, method) for path, methods in engine._contract.paths.items() for method in methods]
+
+    assert len(paths) == 6
+    assert {ask(engine, path, {}, key=None, method=method)[0] for path, method in paths} == {401}
+    assert ask(engine, "/health", b"", key=None, method="GET") == (200, {"status": "ok"})
+
+
+def test_keys_are_kept_as_digests(tmp_path):
+    path = tmp_path / "store.db"
+    with closing(SqliteStore(path)) as store:
+        key, text = create_key(store.keys, "red", "laptop", clock.now())
+        assert store.keys.all() == [key]
+
+    content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    assert b"laptop" in content
+    assert text.encode() not in content
+    assert text.split("-", 2)[2].encode() not in content  # a secret may have hyphens, too
+    with closing(sqlite3.connect(path)) as raw:
+        ((digest,),) = raw.execute("SELECT digest FROM keys")
+    assert len(digest) == 32
+
+
+def test_another_projects_memories_are_invisible(engine, two):
+    red, blue = two
+    (added,) = add(engine, red, "red's", metadata={"city": "Rome"})[1]["results"]
+
+    everything = {"filters": {"OR": [{"user_id": "alex"}, {"memory_ids": [added["id"]]}]}}
+    assert ask(engine, "/v3/memories/", everything, key=red)[1]["count"] == 1
+    assert ask(engine, "/v3/memories/", everything, key=blue)[1] == {
+        "count": 0,
+        "next": None,
+        "previous": None,
+        "results": [],
+    }
+    negative = {"filters": {"AND": [{"user_id": "alex"}, {"NOT": {"metadata": {"city": "Oslo"}}}]}}
+    assert ask(engine, "/v3/memories/", negative, key=blue)[1]["count"] == 0
+    assert ask(engine, "/v1/entities/", b"", key=blue, method="GET")[1]["results"] == []
+    assert ask(engine, "/v1/entities/", b"", key=red, method="GET")[1]["total_users"] == 1
+    # The same text is a memory of its own there, and says nothing of the other one.
+    assert len(add(engine, blue, "red's", metadata={"city": "Rome"})[1]["results"]) == 1
+    assert ask(engine, "/v3/memories/", everything, key=red)[1]["count"] == 1
+
+
+def test_another_projects_exports_are_as_unknown_as_any(engine, two):
+    red, blue = two
+    for key, city in ((red, "Rome"), (blue, "Bern")):
+        add(engine, key, metadata={"city": city})
+    wanted = {"schema": CITY, "filters": {"user_id": "alex"}}
+    ids = {key: ask(engine, "/v1/exports/", wanted, key=key)[1]["id"] for key in two}
+
+    assert finished(engine, red, {"memory_export_id": ids[red]}) == (200, {"city": "Rome"})
+    assert finished(engine, blue, {"memory_export_id": ids[blue]}) == (200, {"city": "Bern"})
+    unknown = ask(engine, "/v1/exports/get/", {"memory_export_id": "no such id"}, key=blue)
+    assert ask(engine, "/v1/exports/get/", {"memory_export_id": ids[red]}, key=blue) == unknown
+    assert unknown == (404, {"error": "No memory export request found"})
+    assert ask(engine, "/v1/exports/get/", {"filters": {"user_id": "alex"}}, key=red)[1] == {"city": "Rome"}
+    assert ask(engine, "/v1/exports/get/", {"filters": {"user_id": "alex"}}, key=blue)[1] == {"city": "Bern"}
+
+
+def test_a_failed_export_of_another_project_gives_no_reason(engine, two):
+    red, blue = two
+    add(engine, red)
+    wanted = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
+    export_id = ask(engine, "/v1/exports/", wanted, key=red)[1]["id"]
+    deadline = time.monotonic() + 10
+    while "reason" not in ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=red)[1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+    answer = ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=blue)
+    assert answer == (404, {"error": "No memory export request found"})
+
+
+@pytest.mark.parametrize("path", ["/v1/exports/", "/v1/exports/get/"])
+@pytest.mark.parametrize(("name", "value"), [("project_id", "blue"), ("org_id", "acme"), ("project_id", "")])
+def test_what_a_key_does_not_belong_to_is_refused_and_nothing_is_made(engine, two, path, name, value):
+    red, _ = two
+    body = {"filters": {"user_id": "alex"}, name: value, **({"schema": CITY} if path == "/v1/exports/" else {})}
+
+    status, answer = ask(engine, path, body, key=red)
+
+    assert status == 403
+    assert answer["detail"].startswith(f"{name}: this key belongs to ")
+    own = {"org_id": "local", "project_id": "red"}
+    assert ask(engine, "/v1/exports/get/", {"filters": {"user_id": "alex"}, **own}, key=red)[0] == 404, "nothing made"
+
+
+def test_an_imported_id_may_be_another_projects_too(tmp_path):
+    record = {"id": "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4", "memory": "x", "user_id": "alex"}
+    (tmp_path / "memories.jsonl").write_text(json.dumps(record))
+
+    for project in ("red", "blue"):
+        arguments = ["--store", tmp_path / "store.db", "--project", project]
+        assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("1 added")
+        assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("0 added, 1 already there")
+
+    for project, count in (("red", 1), ("blue", 1), ("local", 0)):
+        with Client.local(tmp_path / "store.db", project=project) as client:
+            assert len(list(client.memories.list(F.user_id == "alex"))) == count
+            assert client.ping().project_id == project
+
+
+def test_the_whole_way_from_the_command_to_a_client(tmp_path):
+    store = tmp_path / "store.db"
+    made = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
+    key = made.stdout.strip()
+    assert made.stderr.startswith(f"key {key[3:11]} of project red; this is the only time")
+    other = command("keys", "create", "--store", store, "--project", "blue").stdout.strip()
+
+    with served(store) as url, Client(key, base_url=url) as red, Client(other, base_url=url) as blue:
+        red.memories.add("Lives in Rome", user_id="alex", metadata={"city": "Rome"})
+        assert red.exports.run(CITY, F.user_id == "alex", timeout=10) == {"city": "Rome"}
+        assert list(blue.memories.list(F.user_id == "alex")) == []
+        with pytest.raises(Forbidden, match="project_id: this key belongs to 'blue'"):
+            blue.exports.create(CITY, F.user_id == "alex", project_id="red")
+        with pytest.raises(Unauthorized), Client("mx-" + "0" * 52, base_url=url) as nobody:
+            nobody.ping()
+        listed = command("keys", "list", "--store", store).stdout.splitlines()
+        assert [line.split()[:2] for line in listed] == [["id", "project"], [key[3:11], "red"], [other[3:11], "blue"]]
+        assert key not in str(listed)
+        # Taken back while the server runs.
+        assert command("keys", "revoke", key[3:11], "--store", store).returncode == 0
+        with pytest.raises(Unauthorized):
+            red.ping()
+        assert blue.ping().project_id == "blue"
+        assert httpx.get(f"{url}/health").status_code == 200
+    again = command("keys", "revoke", key[3:11], "--store", store)
+    assert (again.returncode, "no active key" in again.stderr) == (1, True)
+
+
+def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
+    store = tmp_path / "store.db"
+    refused = command("serve", "--store", store, "--port", "0", "--host", "0.0.0.0")
+    assert (refused.returncode, "there is no key" in refused.stderr) == (1, True)
+    key = command("keys", "create", "--store", store).stdout.strip()
+
+    with served(store, None, "--host", "127.0.0.1") as url, Client(key, base_url=url) as client:
+        assert client.ping().project_id == "local"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "ä", "-x", "x" * 65, "a/b"])
+def test_a_project_has_a_plain_name(tmp_path, name):
+    with closing(SqliteStore(":memory:")) as store, pytest.raises(InputError, match="a project is named with"):
+        create_key(store.keys, name, "", clock.now())
+    with pytest.raises(InputError), Client.local(project=name) as client:
+        client.ping()
+
+
+def test_a_key_that_is_not_there_cannot_be_revoked():
+    with closing(SqliteStore(":memory:")) as store, pytest.raises(ConfigurationError, match="no active key 'deadbeef'"):
+        revoke_key(store.keys, "deadbeef", clock.now())
+
+
+LOCAL = [{}, {"host": "127.0.0.1:8765"}, {"host": "localhost"}, {"host": "[::1]:80"}, {"sec-fetch-site": "none"},
+         {"host": "localhost:1", "origin": "http://localhost:1", "sec-fetch-site": "same-origin"}]  # fmt: skip
+STRANGE = [{"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": ""}, {"host": "10.0.0.1:8765"}, {"host": "[::1"},
+           {"host": "localhost:1", "origin": "https://evil.example"}, {"host": "localhost:1", "origin": "null"},
+           {"host": "localhost:1", "origin": "http://localhost:2"}, {"host": "localhost:1", "sec-fetch-site": "cross-site"},
+           {"host": "localhost:1", "sec-fetch-site": "same-site"}]  # fmt: skip
+
+
+@pytest.mark.parametrize(("headers", "status"), [*((each, 200) for each in LOCAL), *((each, 401) for each in STRANGE)])
+def test_without_keys_web_pages_and_names_that_lead_here_are_not_let_in(engine, headers, status):
+    """A page that somebody looks at can send requests to this machine, and its owner's name server can point here."""
+    body = json.dumps({"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "a"}).encode()
+
+    assert engine.respond("POST", "/v3/memories/add/", "", headers, body).status == status
+    with engine.store.database.read() as connection:
+        stored = connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
+    assert stored == (status == 200)
+    # With a key it is the key that counts.
+    _, text = create_key(engine.store.keys, "red", "", clock.now())
+    with_key = {**headers, "authorization": f"Token {text}"}
+    assert engine.respond("GET", "/v1/ping/", "", with_key, b"").status == 200
+
+
+def test_a_key_of_the_store_opens_its_own_project_also_as_the_servers_own(tmp_path):
+    path = tmp_path / "store.db"
+    with closing(SqliteStore(path)) as store:
+        _, text = create_key(store.keys, "red", "", clock.now())
+    with closing(Engine(path, served=True, api_key=text)) as engine:
+        assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[1]["project_id"] == "red"
+
+
+@pytest.mark.parametrize("action", [["list"], ["revoke", "00000000"]])
+def test_a_mistyped_store_is_not_made(tmp_path, action):
+    done = command("keys", *action, "--store", tmp_path / "mistyped.db")
+
+    assert (done.returncode, "there is no store" in done.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["keys", "create", "--store", ":memory:"],
+        ["keys", "create", "--store", "x.db", "--name", "two\nlines"],
+        ["serve", "--store", ":memory:"],
+        ["serve", "--store", "x.db", "--port", "99999"],
+    ],
+    ids=str,
+)
+def test_what_can_only_be_a_mistake_is_said_to_be_one(tmp_path, arguments):
+    done = command(*arguments, cwd=tmp_path)
+
+    assert (done.returncode, "needed" in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_store_is_its_owners_alone(tmp_path):
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        create_key(store.keys, "red", "", clock.now())
+        modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}

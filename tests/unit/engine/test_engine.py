@@ -1,0 +1,267 @@
+"""The engine's answers to requests that no client of ours sends."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+from importlib.resources import files
+
+import pytest
+
+from mem0_exports_engine.engine import Engine
+from tests.support.requests import ask
+from tests.support.serving import served
+
+
+@pytest.fixture(scope="module")
+def engine():
+    made = Engine(":memory:", api_key="k")
+    yield made
+    made.close()
+
+
+SCHEMA = {"type": "object"}
+
+
+@pytest.mark.parametrize("key", [None, "", "k", "Bearer k", "Token", "Token ", "Token K", "Token k ", "Token é"])
+def test_only_the_key_lets_in(engine, key):
+    assert ask(engine, "/v1/ping/", b"", key=key, method="GET")[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer"),
+    [
+        ("/v1/exports/", {}, {"message": "Schema is required and must be a valid object"}),
+        ("/v1/exports/", {"schema": "{}"}, {"message": "Schema is required and must be a valid object"}),
+        ("/v1/exports/", [], {"message": "Schema is required and must be a valid object"}),
+        (
+            "/v1/exports/",
+            {"schema": SCHEMA},
+            {"error": "One of the filters: app_id, user_id, agent_id, run_id, memory_export_id is required!"},
+        ),
+        ("/v1/exports/get/", {}, {"message": "One of the filters: app_id, user_id, agent_id, run_id is required!"}),
+        ("/v3/memories/", {}, {"error": "Filters are required and cannot be empty"}),
+    ],
+    ids=str,
+)
+def test_the_services_own_words_are_used(engine, path, body, answer):
+    assert ask(engine, path, body) == (400, answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/v1/exports/", b"", "empty"),
+        ("/v1/exports/", b"{", "not JSON"),
+        ("/v1/exports/", b"\xff", "not JSON"),
+        ("/v1/exports/", b"[" * 100_000, "deep"),
+        ("/v1/exports/", b'{"schema": {"default": 1e400}}', "too large"),
+        ("/v1/exports/", {"schema": {"type": "objekt"}, "filters": {"user_id": "a"}}, "/type"),
+        ("/v1/exports/", {"schema": SCHEMA, "user_id": "a"}, "user_id belongs inside filters"),
+        ("/v1/exports/", {"schema": SCHEMA, "filters": {"userId": "a"}}, "Write 'user_id'"),
+        ("/v1/exports/", {"schema": SCHEMA, "filters": {"user_id": "*"}}, "positively-scoped"),
+        (
+            "/v1/exports/",
+            {"schema": SCHEMA, "filters": {"AND": [{"user_id": "a"}], "OR": [{"run_id": "b"}]}},
+            "drops the OR",
+        ),
+        ("/v1/exports/", {"schema": SCHEMA, "filters": {"user_id": "a"}, "more": 1}, "more"),
+        ("/v3/memories/add/", {"messages": [{"role": "user", "content": "x"}], "user_id": "a"}, "infer must be false"),
+        ("/v3/memories/add/", {"messages": [{"role": "user", "content": "x"}], "infer": False}, "user_id"),
+        ("/v3/memories/add/", {"messages": [], "infer": False, "user_id": "a"}, "/messages"),
+    ],
+    ids=str,
+)
+def test_a_bad_request_says_what_is_bad(engine, path, body, words):
+    status, answer = ask(engine, path, body)
+
+    assert status == 400
+    assert words in json.dumps(answer)
+
+
+@pytest.mark.parametrize("path", ["/v1/exports/", "/v3/memories/"])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"user_id": "*"},
+        {"agent_id": {"ne": "a"}},
+        {"NOT": {"run_id": "a"}},
+        {"AND": [{"app_id": "*"}, {"NOT": {"app_id": {"in": ["a"]}}}]},
+        {"created_at": {"gte": "2025-01-01"}},
+        {"categories": {"contains": "home"}},
+        {"keywords": {"icontains": "home"}},
+        {"memory_ids": ["0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"]},
+        {"metadata": {"user_id": "a"}},
+    ],
+    ids=str,
+)
+def test_filters_that_name_nobody_choose_no_memories(engine, path, filters):
+    body = {"filters": filters, "schema": SCHEMA} if path == "/v1/exports/" else {"filters": filters}
+
+    assert ask(engine, path, body)[0] == 400
+
+
+def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
+    spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    roles = spec["components"]["schemas"]["Role"]["enum"]
+    messages = [{"role": role, "content": f"said by the {role}"} for role in roles]
+
+    _, added = ask(engine, "/v3/memories/add/", {"messages": messages, "infer": False, "user_id": "talker"})
+    _, listed = ask(engine, "/v3/memories/", {"filters": {"user_id": "talker"}})
+
+    wanted = [each["content"] for each in messages if each["role"] != "system"]
+    assert [each["data"]["memory"] for each in added["results"]] == wanted
+    assert [each["memory"] for each in listed["results"]] == wanted
+
+
+def test_what_is_left_out_of_a_request_means_its_default(engine):
+    spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    for number in range(3):
+        messages = [{"role": "user", "content": f"n{number}-{each}"} for each in range(50)]
+        body = {"messages": messages, "infer": False, "user_id": "many"}
+        assert (
+            ask(engine, "/v3/memories/add/", {**body, **({"expiration_date": "2020-01-01"} if number else {})})[0]
+            == 200
+        )
+    defaults = [
+        (path, where, name, node["default"])
+        for path in ("/v3/memories/", "/v1/entities/")
+        for where, named in (
+            ("query", {each["name"]: each["schema"] for each in spec["components"]["parameters"].values()}),
+            ("body", spec["components"]["schemas"]["ListMemoriesRequest"]["properties"] if "v3" in path else {}),
+        )
+        for name, node in named.items()
+        if "default" in node
+    ]
+    assert len(defaults) == 5
+    for path, where, name, default in defaults:
+        body = {"filters": {"user_id": "many"}} if "v3" in path else b""
+        given = {**body, name: default} if where == "body" else body
+        method = "POST" if body else "GET"
+
+        plain = ask(engine, path, body, method=method)
+
+        assert ask(engine, path, given, f"{name}={default}" if where == "query" else "", method=method) == plain
+        assert plain[0] == 200
+
+
+def test_large_filters_are_answered_or_refused_and_never_break_the_store(engine):
+    def status(filters):
+        return ask(engine, "/v3/memories/", {"filters": filters})[0]
+
+    nested = {"user_id": "a"}
+    for _ in range(7):
+        nested = {"AND": [{"user_id": "a"}, {"NOT": nested}]}
+    many = [{"user_id": f"u{number}"} for number in range(401)]
+
+    nots = {"user_id": "a"}
+    for _ in range(15):
+        nots = {"user_id": "a", "NOT": nots}
+
+    assert status(nested) == 200
+    assert status(nots) == 200
+    assert status({"NOT": nested, "user_id": "a"}) == 200
+    assert status({"AND": [{"AND": [nested]}, {"AND": [{"AND": [nested]}]}]}) == 400
+    assert status({"OR": many[:400]}) == 200
+    assert status({"AND": [{"user_id": "a"}, *many[:399]]}) == 200
+    assert status({"OR": many}) == 400
+    assert status({"user_id": {"in": [f"u{number}" for number in range(5000)]}}) == 200
+
+
+def test_a_text_whose_copy_has_expired_can_be_stored_again(engine):
+    body = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "expiring"}
+
+    first = ask(engine, "/v3/memories/add/", {**body, "expiration_date": "2020-01-01"})
+    again = ask(engine, "/v3/memories/add/", body)
+
+    assert len(first[1]["results"]) == len(again[1]["results"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("page=1&page_size=200", 200),
+        ("page=2", 404),
+        ("page=99999999999999999999999999", 404),
+        ("page=0", 400),
+        ("page_size=201", 400),
+        ("page=one", 400),
+        ("page=1&page=1", 400),
+        ("pagesize=1", 400),
+        ("page=", 400),
+    ],
+)
+def test_paging_is_checked(engine, query, status):
+    assert ask(engine, "/v3/memories/", {"filters": {"user_id": "nobody"}}, query)[0] == status
+
+
+def test_other_paths_and_methods_are_not_there(engine):
+    assert ask(engine, "/v1/exports", {}) == (404, {"detail": "No such path: /v1/exports"})
+    assert engine.respond("GET", "/v1/exports/", "", {}, b"").status == 405
+    assert engine.respond("GET", "/v1/exports/", "", {}, b"").headers == {"allow": "POST"}
+
+
+def test_an_answer_that_breaks_the_contract_is_not_given(engine, monkeypatch):
+    from mem0_exports_engine import operations
+
+    monkeypatch.setitem(operations.HANDLERS, "ping", lambda *_: operations.Outcome(200, {"state": "ok"}))
+
+    status, answer = ask(engine, "/v1/ping/", b"", method="GET")
+
+    assert status == 500
+    assert "broke its contract: ping 200" in answer["detail"]
+
+
+def test_the_run_is_the_same_whatever_the_clock_and_ids_when_they_are_given():
+    from datetime import UTC, datetime
+    from itertools import count
+    from uuid import UUID
+
+    def once():
+        numbers = count(1)
+        engine = Engine(now=lambda: datetime(2025, 1, 1, tzinfo=UTC), new_id=lambda: UUID(int=next(numbers)))
+        body = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "a"}
+        answers = [ask(engine, "/v3/memories/add/", body), ask(engine, "/v3/memories/", {"filters": {"user_id": "a"}})]
+        engine.close()
+        return answers
+
+    assert once() == once()
+
+
+def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(tmp_path, capfd):
+    request = b"POST /v1/exports/ HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+    with served(tmp_path / "store.db", "k") as url:
+        connection = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+        connection.sendall(request)
+        connection.close()
+
+    assert capfd.readouterr().err == ""
+
+
+ADD = {"messages": [{"role": "user", "content": "once"}], "user_id": "expiring", "infer": False}
+
+
+def test_a_memory_that_equals_an_expired_one_is_not_stored_twice(engine):
+    old = {**ADD, "timestamp": 1_700_000_000, "expiration_date": "2020-01-01"}
+
+    first, second = (ask(engine, "/v3/memories/add/", old) for _ in range(2))
+
+    assert (first[0], second[0]) == (200, 200)
+    assert (len(first[1]["results"]), len(second[1]["results"])) == (1, 0)
+
+
+def test_a_store_that_fails_is_said_to_and_goes_on(engine):
+    with engine.store.database.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+
+    status, failed = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
+    with engine.store.database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+    again, done = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
+
+    assert (status, again) == (500, 200)
+    assert "nothing was stored: full" in failed["detail"]
+    assert len(done["results"]) == 1

@@ -1,0 +1,189 @@
+"""Importing memory records: exactly, once, and past bad lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mem0_exports import Client, F
+from mem0_exports_engine.importer import BadLine, import_lines
+from mem0_exports_engine.store.sqlite.store import SqliteStore
+from tests.support import stores
+
+
+@pytest.fixture
+def store():
+    made = SqliteStore(":memory:")
+    yield made
+    made.close()
+
+
+def lines(*records):
+    return [json.dumps(record, ensure_ascii=False).encode() for record in records]
+
+
+def stored(store, where=F.user_id == "alex"):
+    return stores.records(store, where)
+
+
+RECORD = {
+    "memory": "Łódź: 'quoted' \"text\" \n",
+    "user_id": "alex",
+    "agent_id": "a",
+    "app_id": "b",
+    "run_id": "r",
+    "metadata": {"n": 12345678901234567890123, "f": 0.1, "deep": [{"ä": None}], "": ""},
+    "categories": ["work"],
+    "created_at": "2022-01-21T19:31:00+02:00",
+    "updated_at": "2022-01-22T19:31:00.123456Z",
+    "expiration_date": "2999-12-31",
+}
+
+
+def test_a_record_is_kept_exactly(store):
+    done = import_lines(store.memories, lines(RECORD))
+
+    assert (done.added, done.known, done.bad) == (1, 0, [])
+    (found,) = stored(store)
+    assert {name: found[name] for name in RECORD} == RECORD
+
+
+def test_twice_adds_nothing(store):
+    assert import_lines(store.memories, lines(RECORD, RECORD)).added == 1
+    again = import_lines(store.memories, lines(RECORD, {**RECORD, "created_at": "2022-01-23T00:00:00Z"}))
+
+    assert (again.added, again.known) == (1, 1), "the same text at another time is another record"
+
+
+def test_a_record_without_a_time_is_imported_once_too(store):
+    record = {"memory": "x", "user_id": "alex"}
+
+    assert import_lines(store.memories, lines(record)).added == 1
+    assert import_lines(store.memories, lines(record)).known == 1
+
+
+def test_what_the_list_gives_can_be_imported(store):
+    with Client.local() as client:
+        client.engine.import_lines(lines(RECORD))
+        answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
+    (listed,) = json.loads(answer.body)["results"]
+
+    assert import_lines(store.memories, lines(listed)).added == 1
+    assert stored(store)[0] == {"run_id" if name == "session_id" else name: listed[name] for name in listed}
+
+
+BAD = [
+    (b"{", "not JSON"),
+    (b'{"memory": "x", "user_id": "a", "metadata": {"n": 1e400}}', "too large"),
+    (b"\xff", "not JSON"),
+    (b'{"memory": "x", "user_id": "a", "metadata": {"n": NaN}}', "NaN"),
+    (b'{"memory": "\\ud800", "user_id": "a"}', "surrogate"),
+    (b"[" * 100_000, "deep"),
+    (b"[]", "expected an object"),
+    (b'{"user_id": "a"}', "memory:"),
+    (b'{"memory": "", "user_id": "a"}', "memory:"),
+    (b'{"memory": "x"}', "names nobody"),
+    (b'{"memory": "x", "user_id": "*"}', "means any"),
+    (b'{"memory": "x", "user_id": "a", "expiration_date": "20250101"}', "expiration_date:"),
+    (b'{"memory": "x", "user_id": ""}', "user_id:"),
+    (b'{"memory": "x", "user_id": 5}', "user_id:"),
+    (b'{"memory": "x", "user_id": "a", "mood": "good"}', "unknown field 'mood'"),
+    (b'{"memory": "x", "user_id": "a", "metadata": []}', "metadata:"),
+    (b'{"memory": "x", "user_id": "a", "categories": 0}', "categories:"),
+    (b'{"memory": "x", "user_id": "a", "categories": "work"}', "categories:"),
+    (b'{"memory": "x", "user_id": "a", "created_at": "yesterday"}', "created_at"),
+    (b'{"memory": "x", "user_id": "a", "expiration_date": "2025-02-30"}', "expiration_date:"),
+    (b'{"memory": "x", "user_id": "a", "id": "five"}', "id:"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD, ids=[reason for _, reason in BAD])
+def test_a_bad_line_names_its_number_and_reason_and_the_good_ones_are_kept(store, line, reason):
+    good = lines(RECORD, {**RECORD, "memory": "another"})
+
+    done = import_lines(store.memories, [good[0], b"", line, good[1]])
+
+    (bad,) = done.bad
+    assert isinstance(bad, BadLine)
+    assert bad.number == 3
+    assert reason in bad.reason
+    assert (done.added, len(stored(store))) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("2022-01-21", "2022-01-21T00:00:00Z"),
+        ("2022-01-21T19:31:00", "2022-01-21T19:31:00Z"),
+        ("2022-01-21T19:31Z", "2022-01-21T19:31:00Z"),
+        ("20220121T193100+0200", "2022-01-21T17:31:00Z"),
+        ("2022-01-21T19:31:00.123456789-07:00", "2022-01-21T19:31:00.123456789-07:00"),
+    ],
+)
+def test_a_time_that_the_spec_cannot_answer_with_is_completed(written, listed):
+    with Client.local() as client:
+        client.engine.import_lines(lines({**RECORD, "created_at": written}))
+        answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
+
+    assert json.loads(answer.body)["results"][0]["created_at"] == listed
+
+
+def test_an_id_is_one_however_it_is_spelled(store):
+    name = "550e8400-e29b-41d4-a716-446655440000"
+
+    assert import_lines(store.memories, lines({**RECORD, "id": name})).added == 1
+    assert import_lines(store.memories, lines({**RECORD, "id": f"urn:uuid:{name.upper()}"})).known == 1
+    assert stored(store)[0]["id"] == name
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(store):
+    assert import_lines(store.memories, [b"\xef\xbb\xbf" + lines(RECORD)[0]]).added == 1
+
+
+def test_another_memory_with_the_same_id_is_named_and_not_passed_over(store):
+    name = "550e8400-e29b-41d4-a716-446655440000"
+    first, second = {**RECORD, "id": name}, {**RECORD, "id": name, "memory": "other"}
+
+    done = import_lines(store.memories, lines(first, second, first))
+
+    assert (done.added, done.known, [bad.number for bad in done.bad]) == (1, 1, [2])
+    assert "another memory" in done.bad[0].reason
+    assert [bad.number for bad in import_lines(store.memories, lines(second)).bad] == [1]
+
+
+def test_more_lines_than_one_batch(store):
+    many = lines(*({**RECORD, "memory": str(number)} for number in range(2500)))
+
+    assert import_lines(store.memories, iter(many)).added == 2500
+    assert [found["memory"] for found in stored(store)] == [str(number) for number in range(2500)]
+
+
+def test_what_is_stored_at_once_is_not_large(store, monkeypatch):
+    from mem0_exports_engine import importer
+
+    at_once = []
+    import_rows = store.memories.import_rows
+
+    def watched(project, rows):
+        at_once.append(len(rows))
+        return import_rows(project, rows)
+
+    monkeypatch.setattr(store.memories, "import_rows", watched)
+    monkeypatch.setattr(importer, "_MAX_BATCH_BYTES", 300)
+    assert import_lines(store.memories, lines(*({**RECORD, "memory": str(n) * 100} for n in range(6)))).added == 6
+
+    assert max(at_once) <= 2
+
+
+def test_of_many_bad_lines_the_first_are_named_and_all_are_counted(store):
+    done = import_lines(store.memories, (b"{}" for _ in range(1500)))
+
+    assert (done.bad_count, len(done.bad), done.bad[-1].number) == (1500, 1000, 1000)
+
+
+def test_a_line_that_no_request_could_be_is_refused(store):
+    done = import_lines(store.memories, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
+
+    assert (done.added, [bad.number for bad in done.bad]) == (1, [1])
+    assert "longer than 10 MB" in done.bad[0].reason
