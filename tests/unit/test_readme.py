@@ -1,4 +1,4 @@
-"""The code of the README and of the guides runs."""
+"""The pages of the project are true: their code runs, and what they name exists. So is the pre-commit configuration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import types
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mem0_exports import Client
 
@@ -80,3 +81,13 @@ def test_the_code_of_a_guide_runs_from_top_to_bottom(guide, tmp_path, monkeypatc
     assert blocks
     for block in blocks:
         exec(compile(block, guide.name, "exec", dont_inherit=True), vars(module))
+
+
+def test_pre_commit_runs_the_targets_of_make_check():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    gates = re.search(r"^check: (.*?) *##", makefile, flags=re.MULTILINE)
+    configuration = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook["entry"] for repository in configuration["repos"] for hook in repository["hooks"]]
+
+    assert gates is not None
+    assert hooks == [f"make {target}" for target in gates[1].split()]
