@@ -1,4 +1,4 @@
-"""The code of the README and of the guides runs."""
+"""The pages of the project are true: their code runs, and what they name exists. So is the pre-commit configuration."""
 
 from __future__ import annotations
 
@@ -9,41 +9,66 @@ import types
 from pathlib import Path
 
 import pytest
+import yaml
+
+from mem0_exports import Client
 
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PLATFORM, EMBEDDED = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PLATFORM_OUTPUT, EMBEDDED_OUTPUT = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
+SAMPLE = ROOT / "cli" / "mem0_exports_cli" / "demo" / "sample.jsonl"
 
 
-def test_the_embedded_example_prints_what_it_says(tmp_path, monkeypatch, capsys):
+def test_the_embedded_example_prints_what_the_readme_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     exec(compile(EMBEDDED, "README.md", "exec", dont_inherit=True), {})
 
-    assert capsys.readouterr().out.endswith(" city='Lisbon'\n")
+    assert capsys.readouterr().out == EMBEDDED_OUTPUT
     assert (tmp_path / "memories.db").exists()
 
 
-def test_the_platform_example_runs_against_a_service_of_ones_own(tmp_path, monkeypatch):
+def test_the_platform_example_prints_what_the_readme_shows(tmp_path, monkeypatch, capsys):
     from tests.support.serving import served
 
+    with Client.local(tmp_path / "store.db") as client:
+        client.engine.import_lines(SAMPLE.read_bytes().splitlines())
     with served(tmp_path / "store.db", "k") as url:
         monkeypatch.setenv("MEM0_API_KEY", "k")
         monkeypatch.setenv("MEM0_BASE_URL", url)
-        names: dict[str, object] = {}
-        exec(compile(PLATFORM, "README.md", "exec", dont_inherit=True), names)
+        exec(compile(PLATFORM, "README.md", "exec", dont_inherit=True), {})
 
-    assert repr(names["profile"]) == "Profile(full_name=None, employer=None, hobbies=[])"
-
-
-@pytest.mark.parametrize("target", re.findall(r"^make ([a-z]+)", README, flags=re.MULTILINE))
-def test_every_make_target_of_the_readme_exists(target):
-    makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
-
-    assert f"\n{target}: " in makefile
+    assert capsys.readouterr().out == PLATFORM_OUTPUT
 
 
-GUIDES = sorted((Path(__file__).resolve().parents[2] / "docs").glob("*.md"))
+PAGES = [path for folder in (ROOT, ROOT / "docs") for path in sorted(folder.glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_make_target_that_a_page_names_exists(page):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+    assert named <= set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_link_to_a_file_of_the_project_leads_somewhere(page):
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+INDEX = ROOT / "docs" / "README.md"
+GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path != INDEX]
+
+
+def test_the_index_lists_every_guide_once():
+    listed = re.findall(r"^\| \[[\w.]+\]\(([\w.]+)\)", INDEX.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+    assert sorted(listed) == [guide.name for guide in GUIDES]
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
@@ -56,3 +81,13 @@ def test_the_code_of_a_guide_runs_from_top_to_bottom(guide, tmp_path, monkeypatc
     assert blocks
     for block in blocks:
         exec(compile(block, guide.name, "exec", dont_inherit=True), vars(module))
+
+
+def test_pre_commit_runs_the_targets_of_make_check():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    gates = re.search(r"^check: (.*?) *##", makefile, flags=re.MULTILINE)
+    configuration = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook["entry"] for repository in configuration["repos"] for hook in repository["hooks"]]
+
+    assert gates is not None
+    assert hooks == [f"make {target}" for target in gates[1].split()]
