@@ -11,6 +11,8 @@ import pytest
 
 from hypothesis import Phase, settings
 
+from tests.support.patience import slowness
+
 
 if hasattr(time, "tzset"):
     os.environ["TZ"] = "Asia/Kathmandu"  # 5 hours and 45 minutes ahead, all year; the processes of tests inherit it
@@ -36,6 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((index for index, name in enumerate(ORDER) if f"{folder}/".startswith(f"{name}/")), len(ORDER))
 
     items.sort(key=place)
+    # pyproject.toml gives each test a minute. A busy machine may take longer, and so may what is long on any.
+    long = {"durability": 300, "interop": 300}
+    slower = slowness()
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            seconds = next((long[name] for name in long if name in item.path.parts), 60)
+            item.add_marker(pytest.mark.timeout(seconds * slower))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.support.patience import patient
+
 
 def command(*arguments, cwd=None):
     run = [sys.executable, "-m", "mem0_exports_cli.main", *map(str, arguments)]
-    return subprocess.run(run, capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
+    return subprocess.run(run, capture_output=True, text=True, check=False, cwd=cwd, timeout=patient(60))

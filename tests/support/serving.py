@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.patience import patient
+
 
 @contextlib.contextmanager
 def served(
@@ -31,4 +33,4 @@ def served(
             yield line.removeprefix("listening on ").strip()
         finally:
             process.terminate()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=patient(20)) == 0

@@ -10,8 +10,11 @@ import argparse
 import resource
 import signal
 import sys
+import time
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import uvicorn  # noqa: F401 -- loaded before the start, as are the next ones
@@ -20,6 +23,8 @@ from mem0_exports_cli import main as cli
 from mem0_exports_engine import engine, ports  # noqa: F401
 from mem0_exports_engine.server import app, serve  # noqa: F401
 from mem0_exports_engine.store.sqlite import store  # noqa: F401
+from mem0_exports_engine.store.sqlite.batches import SqliteBatch
+from mem0_exports_engine.store.sqlite.memories import SqliteMemories
 
 
 def main() -> int:
@@ -30,6 +35,7 @@ def main() -> int:
     parser.add_argument("--lease", type=float, metavar="SECONDS")
     parser.add_argument("--largest-file", type=int, metavar="BYTES")
     parser.add_argument("--most-pages", type=int, metavar="N")
+    parser.add_argument("--batch-pause", type=float, metavar="SECONDS")
     chosen = parser.parse_args()
     sys.stdin.readline()
     if chosen.lease is not None:
@@ -42,8 +48,22 @@ def main() -> int:
     if chosen.most_pages is not None:
         limit = f"PRAGMA max_page_count = {chosen.most_pages}"
         sa.event.listen(sa.engine.Engine, "connect", lambda connection, _record: connection.execute(limit))
+    if chosen.batch_pause is not None:
+        slow_down(chosen.batch_pause)
     command = ["serve", "--store", chosen.store, "--port", "0", "--api-key", chosen.api_key, "--log-level", "warning"]
     return cli.main([*command, "--grace", chosen.grace])
+
+
+def slow_down(seconds: float) -> None:
+    """Let each batch of memories take this long, without any CPU: a job that is slow, and not starved."""
+    batches = SqliteMemories.batches
+
+    def slow(*arguments: Any) -> Iterator[SqliteBatch]:
+        for batch in batches(*arguments):
+            time.sleep(seconds)
+            yield batch
+
+    SqliteMemories.batches = slow  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mem0_exports import Client, Retry
+from tests.support.patience import patient
 
 
 KEY = "a-key"
@@ -35,8 +36,15 @@ class Server:
         largest_file: int | None = None,
         most_pages: int | None = None,
         grace: float | None = None,
+        batch_pause: float | None = None,
     ) -> None:
-        options = {"--lease": lease, "--largest-file": largest_file, "--most-pages": most_pages, "--grace": grace}
+        options = {
+            "--lease": lease,
+            "--largest-file": largest_file,
+            "--most-pages": most_pages,
+            "--grace": grace,
+            "--batch-pause": batch_pause,
+        }
         command = [
             sys.executable,
             "-m",
@@ -70,7 +78,7 @@ class Server:
 
     def client(self, timeout: float = 40.0) -> Client:
         """A client of this process, which repeats nothing."""
-        return Client(KEY, base_url=self.url, retry=ONCE, timeout=timeout)
+        return Client(KEY, base_url=self.url, retry=ONCE, timeout=patient(timeout))
 
     def said(self) -> str:
         """What it has written to standard error."""
@@ -80,12 +88,12 @@ class Server:
         """End it without a word: kill -9."""
         assert self._process.poll() is None, f"it ended by itself: {self.said()}"
         self._process.send_signal(signal.SIGKILL)
-        assert self._process.wait(timeout=20) == -signal.SIGKILL
+        assert self._process.wait(timeout=patient(20)) == -signal.SIGKILL
 
     def stop(self) -> None:
         """End it as one should, and see that it did."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(timeout=30) == 0, self.said()
+        assert self._process.wait(timeout=patient(30)) == 0, self.said()
 
     def pause(self, store: Path) -> None:
         """Stop it in its tracks, at a moment at which it holds no lock of the store: others could not go on."""
@@ -146,8 +154,9 @@ def locked(store: Path) -> bool:
 
 
 def until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Wait for something to be true."""
+    """Wait for something to be true, longer on a busy machine."""
+    seconds = patient(seconds)
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
         time.sleep(0.01)

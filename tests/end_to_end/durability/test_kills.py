@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from mem0_exports import AddedMemory, Client, F, NoAnswer
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import Server, started
+from tests.end_to_end.durability.processes import Server, started, until
+from tests.support.patience import patient
 
 
 KILLS = 50
@@ -48,6 +49,11 @@ class Book:
         self.exports: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.problems: list[str] = []
+
+    @property
+    def acknowledged(self) -> int:
+        """How many requests were acknowledged: by them a life is measured, and not by time."""
+        return len(self.memories) + len(self.exports)
 
     def result(self, export_id: str, found: dict[str, Any]) -> None:
         """An export was read: it has to be what was asked for, and what it was before."""
@@ -101,10 +107,12 @@ def use(server: Server, book: Book, user: User) -> None:
             time.sleep(PACE)
 
 
-def live(server: Server, book: Book, seconds: float) -> None:
-    """Use a server for some time, then kill it."""
+def live(server: Server, book: Book, acknowledged: int, seconds: float) -> None:
+    """Use a server until it has acknowledged so many requests, and a little longer; then kill it."""
+    before = book.acknowledged
     with ThreadPoolExecutor(3) as pool:
         users = [pool.submit(use, server, book, user) for user in USERS]
+        until(lambda: book.acknowledged >= before + acknowledged, "requests are acknowledged")
         time.sleep(seconds)
         server.kill()
         for user in users:
@@ -135,7 +143,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged_and_no_job(tmp_path):
             server.kill()
         else:
             server.listening()
-            live(server, book, draw.uniform(0.05, 0.35))
+            live(server, book, draw.randint(3, 30), draw.uniform(0.0, 0.02))
     line.close()
     acknowledged = {text: id for added in book.memories.values() for text, id in added.items()}
 
@@ -143,7 +151,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged_and_no_job(tmp_path):
     with started(store, lease=LEASE) as server, server.client() as client:
 
         def read(export_id: str) -> None:
-            book.result(export_id, client.exports.get(export_id, SCHEMA).result(timeout=30))
+            book.result(export_id, client.exports.get(export_id, SCHEMA).result(timeout=patient(30)))
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(read, book.exports))
@@ -159,10 +167,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged_and_no_job(tmp_path):
         assert Counter(memory.memory for memory in client.memories.list(EVERYTHING)) == Counter(list(acknowledged))
         # Exports whose creation was not acknowledged may be there; they get done as well.
         unfinished = "SELECT id, state FROM exports WHERE available_us IS NOT NULL OR state != 'DONE'"
-        deadline = time.monotonic() + 30
-        while audit.rows(store, unfinished) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert audit.rows(store, unfinished) == []
+        until(lambda: audit.rows(store, unfinished) == [], "all exports are done")
         server.stop()
         assert "Traceback" not in server.said()
 

@@ -12,6 +12,7 @@ import pytest
 from mem0_exports import F
 from tests.end_to_end.durability import audit
 from tests.end_to_end.durability.processes import started, until
+from tests.support.patience import patient
 
 
 LEASE = 1.0
@@ -58,7 +59,7 @@ def test_the_result_is_that_of_the_worker_that_took_over(store, resumed):
             if resumed == "while the other is at work":
                 time.sleep(0.1)
                 first.go_on()
-            result = other.exports.get(export_id, SCHEMA).result(timeout=30)
+            result = other.exports.get(export_id, SCHEMA).result(timeout=patient(30))
             assert time.monotonic() - begun > LEASE
             assert result["newest"] == 1_000_000, "the second's: the first began before that memory was there"
             assert result["memories"] == COUNT + 1
@@ -71,7 +72,7 @@ def test_the_result_is_that_of_the_worker_that_took_over(store, resumed):
             assert "Traceback" not in second.said()
 
         # The first goes on: it answers, and its worker does the next job.
-        assert client.exports.create(SCHEMA, CROWD).result(timeout=30) == result
+        assert client.exports.create(SCHEMA, CROWD).result(timeout=patient(30)) == result
         first.stop()
         assert "Traceback" not in first.said()
     assert result_in(store, export_id) == written
@@ -80,12 +81,13 @@ def test_the_result_is_that_of_the_worker_that_took_over(store, resumed):
 
 
 def test_a_worker_that_is_alive_keeps_its_job_for_longer_than_a_lease(store):
-    lease = 0.6
-    with started(store, lease=lease) as first, started(store, lease=lease) as second, first.client() as client:
+    lease = 3.0
+    slow = {"lease": lease, "batch_pause": 0.5}  # ten batches: longer than a lease, and far from busy
+    with started(store, **slow) as first, started(store, **slow) as second, first.client() as client:
         export = client.exports.create(SCHEMA, CROWD)
         until(lambda: bool(audit.notes(store)), "one of them takes the job")
         begun = time.monotonic()
-        assert export.result(timeout=30)["memories"] == COUNT
+        assert export.result(timeout=patient(30))["memories"] == COUNT
         assert time.monotonic() - begun > lease + 1.0, "long enough for the other one to look for jobs"
         second.stop()
         first.stop()
