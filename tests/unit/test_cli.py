@@ -36,7 +36,7 @@ def test_import_names_bad_lines_and_keeps_the_good_ones(tmp_path):
 
     assert done.returncode == 1
     assert done.stdout == "1 added, 0 already there, 1 bad\n"
-    assert done.stderr == f"{source}:2: memory: expected a text that is not empty\n"
+    assert done.stderr == f"{source}:2: memory must be a non-empty string, got 5\n"
 
 
 def test_a_file_that_is_not_there_is_a_sentence_and_no_traceback(tmp_path):

@@ -23,7 +23,7 @@ MUTANTS: Final = (
     Mutant(
         "answers.failed-as-pending",
         _OPERATIONS,
-        'return Outcome(404, {"error": _NOT_FOUND, "reason": found.reason})',
+        'return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason})',
         'return Outcome(404, {"error": _NOT_FOUND})',
         "clients wait until their deadline for a job that has failed",
     ),
@@ -107,15 +107,15 @@ MUTANTS: Final = (
     Mutant(
         "limits.large-body-read",
         _ENGINE,
-        "if len(body) > MAX_BYTES:  # it did not say so",
-        "if len(body) > 2 * MAX_BYTES:  # it did not say so",
+        "if len(body) > MAX_BYTES:  # `admit` sees only Content-Length",
+        "if len(body) > 2 * MAX_BYTES:  # `admit` sees only Content-Length",
         "a body whose length nobody announced may be larger than any other",
     ),
     Mutant(
         "limits.media-type-not-checked",
         _ENGINE,
-        'if kind != "application/json":',
-        'if kind == "":',
+        'if media_type != "application/json":',
+        'if media_type == "":',
         "a form is read as JSON",
     ),
 )

@@ -104,8 +104,8 @@ MUTANTS: Final = (
     Mutant(
         "texts.names-twice",
         _JSON_TEXT,
-        "if len(made) < len(pairs):",
-        "if len(made) > len(pairs):",
+        "if len(members) < len(pairs):",
+        "if len(members) > len(pairs):",
         "of two values of one name one is dropped silently",
     ),
     Mutant(
