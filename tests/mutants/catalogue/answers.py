@@ -93,7 +93,7 @@ MUTANTS: Final = (
     Mutant(
         "pages.count-of-the-store",
         _MEMORIES,
-        "connection.scalar(_COUNT.where(wanted)) or 0",
+        "connection.scalar(_COUNT.where(selected)) or 0",
         "connection.scalar(_COUNT) or 0",
         "count is not that of the filters",
     ),
