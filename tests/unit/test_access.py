@@ -222,7 +222,7 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
 def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
     store = tmp_path / "store.db"
     refused = command("serve", "--store", store, "--port", "0", "--host", "0.0.0.0")
-    assert (refused.returncode, "there is no key" in refused.stderr) == (1, True)
+    assert (refused.returncode, "the server needs an API key" in refused.stderr) == (1, True)
     key = command("keys", "create", "--store", store).stdout.strip()
 
     with served(store, None, "--host", "127.0.0.1") as url, Client(key, base_url=url) as client:

@@ -268,7 +268,7 @@ def test_nobody_else_is_let_in_without_a_key(tmp_path, host, monkeypatch):
     done = command("serve", "--store", tmp_path / "store.db", "--port", "0", "--host", host)
 
     assert done.returncode == 1
-    assert "there is no key" in done.stderr
+    assert "the server needs an API key" in done.stderr
     assert not (tmp_path / "store.db").exists()
 
 
