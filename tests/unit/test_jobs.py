@@ -117,7 +117,7 @@ def test_a_job_that_cannot_be_done_fails_with_its_reason(store):
     run_job(store, OfflineExtractor(), store.jobs.claim(START), lambda: START)
 
     assert row(store).state == "FAILED"
-    assert "required age" in row(store).reason
+    assert "required fields: age" in row(store).reason
     assert "age" in row(store).report
 
 
