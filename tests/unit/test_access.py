@@ -183,7 +183,7 @@ def test_an_imported_id_may_be_another_projects_too(tmp_path):
     for project in ("red", "blue"):
         arguments = ["--store", tmp_path / "store.db", "--project", project]
         assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("1 added")
-        assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("0 added, 1 already there")
+        assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("0 added, 1 already stored")
 
     for project, count in (("red", 1), ("blue", 1), ("local", 0)):
         with Client.local(tmp_path / "store.db", project=project) as client:
@@ -195,7 +195,7 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
     store = tmp_path / "store.db"
     made = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
     key = made.stdout.strip()
-    assert made.stderr.startswith(f"key {key[3:11]} of project red; this is the only time")
+    assert made.stderr.startswith(f"created key {key[3:11]} for project red; save it now")
     other = command("keys", "create", "--store", store, "--project", "blue").stdout.strip()
 
     with served(store) as url, Client(key, base_url=url) as red, Client(other, base_url=url) as blue:
@@ -280,7 +280,7 @@ def test_a_key_of_the_store_opens_its_own_project_also_as_the_servers_own(tmp_pa
 def test_a_mistyped_store_is_not_made(tmp_path, action):
     done = command("keys", *action, "--store", tmp_path / "mistyped.db")
 
-    assert (done.returncode, "there is no store" in done.stderr) == (1, True)
+    assert (done.returncode, "must be an existing store" in done.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -297,7 +297,7 @@ def test_a_mistyped_store_is_not_made(tmp_path, action):
 def test_what_can_only_be_a_mistake_is_said_to_be_one(tmp_path, arguments):
     done = command(*arguments, cwd=tmp_path)
 
-    assert (done.returncode, "needed" in done.stderr) == (2, True)
+    assert (done.returncode, ": must be " in done.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 
