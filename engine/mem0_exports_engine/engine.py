@@ -95,7 +95,8 @@ class Engine:
             new_id: the source of new ids.
 
         Raises:
-            ConfigurationError: `path` is not a store, was written by a newer version, or SQLite is too old.
+            ConfigurationError: `path` is not a store or was written by a newer version, SQLite is too old, or `api_key`
+                has characters that a header cannot carry.
             InputError: `project` is not a valid name.
 
         """

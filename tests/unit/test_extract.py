@@ -207,6 +207,31 @@ def test_an_annotation_says_where_and_then_nothing_else_does():
     empty, report = of(Sourced, memory(metadata={"city": "Wien"}))
     assert "city" not in empty
     assert Gap("city", "the metadata key 'home town' has no value") in report.gaps
+    assert Gap("said", "no memory is in the category 'WORK'") in report.gaps
+
+
+def test_what_an_annotation_leaves_empty_is_reported_with_its_source():
+    class Row(BaseModel):
+        run: Annotated[str | None, From.memory("run_id")] = None
+        many: Annotated[int | None, From.count()] = None
+        text: str | None = None
+
+    class Rows(BaseModel):
+        rows: list[Row] = []
+
+    _, report = of(Rows, memory("a"))
+
+    assert report.gaps == [
+        Gap("rows[].run", "the memory field 'run_id' has no value"),
+        Gap("rows[].many", "a count can fill only a property of the root"),
+    ]
+
+
+def test_the_reason_for_an_object_that_does_not_fit_names_the_value_inside_it():
+    kind = {"type": "object", "properties": {"zip": {"type": "integer"}}}
+    _, report = of({"type": "object", "properties": {"x": kind}}, memory(metadata={"x": {"zip": "W1"}}))
+
+    assert report.gaps == [Gap("x", '{"zip": "W1"} was left out: "W1" is not of type "integer"')]
 
 
 def test_of_a_union_the_first_that_can_be_filled_is_made():

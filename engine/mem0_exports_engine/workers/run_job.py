@@ -54,7 +54,7 @@ class _HandBack(Exception):
 
 
 class _Lease:
-    """Holds the lease of a job while it runs. Every write of the worker goes through here.
+    """Hold the lease of a job while it runs, and retry writes while the store is busy or full.
 
     The lease is renewed once a quarter of it has passed. This leaves three quarters for a slow batch or a busy store
     before another worker takes the job for abandoned. If that happened, the fence would keep the result correct, but the
@@ -162,6 +162,7 @@ def run_job(
         lease.write(lambda: jobs.fail(job, reason, text))
         _note(job, "failed", now() - started)
     except _HandBack:
+        # Not retried: the process is about to end. If this fails, the job is claimed again when its lease ends.
         jobs.hand_back(job, now())
         _note(job, "handed back", now() - started)
     except (Fenced, StoreBusy, StoreFull, KeyboardInterrupt, SystemExit):
