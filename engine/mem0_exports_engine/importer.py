@@ -33,7 +33,7 @@ MAX_BATCH: Final = 5000
 _MAX_BATCH_BYTES: Final = 8_000_000
 """Lines are stored as soon as this many bytes of them have been read, so that long lines do not fill the memory."""
 
-_MAX_NAMED: Final = 1000
+_MAX_LISTED: Final = 1000
 """The most rejected lines that the result lists; any more are only counted."""
 
 _TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
@@ -92,7 +92,7 @@ def import_lines(
 
     def reject(number: int, reason: str) -> None:
         result.bad_count += 1
-        if len(result.bad) < _MAX_NAMED:
+        if len(result.bad) < _MAX_LISTED:
             result.bad.append(BadLine(number, reason))
 
     size = 0

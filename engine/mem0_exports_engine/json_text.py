@@ -47,7 +47,7 @@ def read(text: bytes) -> Any:
 
 _MARKS: Final = bytes(48 if chr(byte) in "0123456789" else 58 if chr(byte) in ":,[-" else 32 for byte in range(256))
 _LONG: Final = b":" + 19 * b"0"
-"""Where an integer that may not fit 64 bits begins, in a text whose bytes were translated with _MARKS."""
+"""The start of an integer that may not fit 64 bits, in a text whose bytes were translated with _MARKS."""
 
 
 def load(text: str) -> Any:
@@ -66,7 +66,7 @@ def dump(value: Any) -> bytes:
 
 
 def _depth(text: str) -> int:
-    """Return how deep brackets are nested. Brackets inside strings count too, so the result may only be too high."""
+    """Return how deep brackets are nested. Brackets inside strings count too, so it may be too high, never too low."""
     deepest = depth = 0
     for letter in text:
         if letter in "[{":

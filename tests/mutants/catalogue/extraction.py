@@ -75,7 +75,7 @@ MUTANTS: Final = (
     Mutant(
         "extraction.other-names-forgotten",
         _LOOKUP,
-        "        steps += [_own_field(self._also)] if self._also is not None else []\n",
+        "        steps += [_own_field(self._alias)] if self._alias is not None else []\n",
         "",
         "text and tags stay empty",
     ),

@@ -28,10 +28,10 @@ class Mismatch(ValueError):
     """A value cannot be converted to match the schema; the message says why."""
 
 
-_MAX_REMEMBERED: Final = 100
+_MAX_CACHED_LENGTH: Final = 100
 """The most characters of a string whose conversion is cached."""
 
-_MAX_KNOWN: Final = 1000
+_MAX_CACHED: Final = 1000
 """The most values per shape whose conversions are cached."""
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -66,7 +66,7 @@ class Shape:
         self.hidden = hidden | more_hidden
         """Keywords that occur twice with different values, next to a $ref and behind it. `node` has only one of them, so
         only a validator knows the full meaning."""
-        self._known: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
+        self._cache: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
 
     @classmethod
     def of(cls, schema: dict[str, Any]) -> Shape:
@@ -137,9 +137,9 @@ class Shape:
         kind = type(value)
         if kind is str or kind is int or kind is bool:
             # Cached, because memories repeat the same few values. The type is part of the key: True == 1 in Python.
-            cached = self._known.get((kind, value))
+            cached = self._cache.get((kind, value))
             if cached is None:
-                cached = self._remembered(value)
+                cached = self._fit_cached(value)
             if isinstance(cached, Mismatch):
                 raise Mismatch(*cached.args)
             return cached[0]
@@ -148,16 +148,16 @@ class Shape:
             raise Mismatch(f"it is nested more than {self._document.max_depth} levels deep")
         return self._fit(value)
 
-    def _remembered(self, value: str | int) -> tuple[Any] | Mismatch:
+    def _fit_cached(self, value: str | int) -> tuple[Any] | Mismatch:
         """Return the converted value (in a tuple) or the Mismatch, and cache it if the value is short."""
         try:
             result: tuple[Any] | Mismatch = (self._fit(value),)
         except Mismatch as error:
             result = error
-        if isinstance(value, int) or len(value) <= _MAX_REMEMBERED:
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[type(value), value] = result
+        if isinstance(value, int) or len(value) <= _MAX_CACHED_LENGTH:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[type(value), value] = result
         return result
 
     def _fit(self, value: Any) -> Any:
@@ -203,7 +203,7 @@ class Shape:
         return renames
 
     def _objects(self, value: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return `value` with its declared properties renamed and converted: with its other keys, and without them."""
+        """Return two candidates with renamed and converted properties: one keeps the undeclared keys, one drops them."""
         renames = self._renames(value)
         declared = {
             name: shape._fit(value[renames.get(name, name)])
@@ -218,7 +218,7 @@ class Shape:
         return [items._fit(item) for item in value]
 
     def _choices(self, value: Any) -> list[Any]:
-        """Return the enum member that differs from `value` only in case, spaces, hyphens and underscores, if just one."""
+        """Return the enum members that equal `value` except for case, spaces, hyphens and underscores, if only one does."""
         if not isinstance(value, str):
             return []
         members = self.node.get("enum", ())
@@ -262,7 +262,7 @@ def _written_as(value: Any, kinds: set[str]) -> list[Any]:
 
 
 def _exactly(text: str) -> list[int | float]:
-    """Return the number that a text represents, if a float has all its digits: 0.1 does, 0.12345678901234567890 not."""
+    """Return the number in a text, or nothing if a float cannot hold all its digits, as in 0.12345678901234567890."""
     exact = Decimal(text)
     if not any(mark in text for mark in ".eE"):
         return [int(text)]

@@ -48,7 +48,7 @@ Steps: TypeAlias = tuple[Step, ...]
 NO_SOURCE: Final = "no memory field or metadata key with this name has a value"
 
 _OWN: Final = {folded(name): name for name in MEMORY_FIELDS}
-_ALSO: Final = {
+_ALIASES: Final = {
     folded(alias): name
     for alias, name in {
         "text": "memory",
@@ -78,7 +78,7 @@ class Lookup:
         self.annotation = source_of(shape.node) or source_of(shape.items.node)
         self._folded = folded(name)
         self._own = _OWN.get(self._folded)
-        self._also = _ALSO.get(self._folded)
+        self._alias = _ALIASES.get(self._folded)
 
     @property
     def absent(self) -> str:
@@ -97,7 +97,7 @@ class Lookup:
     def fields(self) -> set[str]:
         """The fields of memories that have to be read, except metadata."""
         if self.annotation is None:
-            return {field for field in (self._own, self._also) if field is not None}
+            return {field for field in (self._own, self._alias) if field is not None}
         kind, name = self.annotation
         return {"memory": {name}, "category": {"memory", "categories"}}.get(kind, set())
 
@@ -116,7 +116,7 @@ class Lookup:
         key = self.name if self.name in keys else alike[0] if len(alike) == 1 else None
         steps = [_own_field(self._own)] if self._own is not None else []
         steps += [_metadata_key(key)] if key is not None else []
-        steps += [_own_field(self._also)] if self._also is not None else []
+        steps += [_own_field(self._alias)] if self._alias is not None else []
         return tuple(steps)
 
 
@@ -172,24 +172,24 @@ def _taker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
 class Plans:
     """Returns the plan for a memory. Memories with the same metadata keys share one, which is cached."""
 
-    _max_known = 1000
+    _max_cached = 1000
 
     def __init__(self, lookups: Sequence[Lookup]) -> None:
         self._lookups = lookups
-        self._known: dict[tuple[str, ...], Plan] = {}
+        self._cache: dict[tuple[str, ...], Plan] = {}
         self.keys: set[str] = set()
         """The metadata keys seen so far; some are left out if there are very many."""
 
     def of(self, record: Record) -> Plan:
         """Return the plan for a memory."""
         keys = tuple(record["metadata"] or ())
-        plan = self._known.get(keys)
+        plan = self._cache.get(keys)
         if plan is None:
-            if len(self._known) >= self._max_known:
-                self._known.clear()
-            if len(self.keys) < 10 * self._max_known:
+            if len(self._cache) >= self._max_cached:
+                self._cache.clear()
+            if len(self.keys) < 10 * self._max_cached:
                 self.keys.update(keys)
-            plan = self._known[keys] = Plan(self._lookups, keys)
+            plan = self._cache[keys] = Plan(self._lookups, keys)
         return plan
 
 
