@@ -34,7 +34,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the commands to a parser."""
     demo = _with_text(commands.add_parser("demo", help="show example exports of sample memories"), _demo)
     demo.add_argument(
-        "--out", type=Path, default=Path("demo-output"), help="the folder to write to (default: %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("demo-output"),
+        metavar="FOLDER",
+        help="the folder to write to; created if it does not exist (default: %(default)s)",
     )
 
     load = _with_text(commands.add_parser("import", help="import memories from a JSON Lines file"), _import)

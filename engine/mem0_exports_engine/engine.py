@@ -86,7 +86,7 @@ class Engine:
             path: the SQLite file, created if it does not exist, or ":memory:".
             project: the project that all requests use, unless `served` or `api_key` requires keys.
             served: whether other programs can send requests. If so, requests need an API key as soon as the store has
-                had one.
+                had one; until then, only requests from this machine are answered.
             api_key: an API key for the project "local" that is not kept in the store. If set, requests need a key.
             filter_rules: how to read filters where the Platform's documentation does not say.
             retention: how long an export can be fetched, counted from its creation.
