@@ -1,1 +1,1 @@
-"""The `mem0-exports` command."""
+"""The `mem0-exports` command line."""

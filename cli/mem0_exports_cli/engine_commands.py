@@ -1,6 +1,6 @@
-"""The commands of the embedded engine: `demo`, `import`, `serve` and `keys`.
+"""The commands `demo`, `import`, `serve` and `keys`.
 
-They import the engine when they run: it needs extras, and `mem0-exports --help` does not.
+The engine is imported only when a command runs. Its dependencies are extras, and `--help` must work without them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mem0_exports import facts
 from mem0_exports.errors import ConfigurationError
@@ -32,90 +32,118 @@ if TYPE_CHECKING:
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to a parser."""
-    demo = _with_text(commands.add_parser("demo", help="show the main job on sample memories"), _demo)
-    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="where its files go (default: %(default)s)")
-
-    load = _with_text(commands.add_parser("import", help="load memories from a JSON Lines file"), _import)
-    load.add_argument("file", type=Path, metavar="FILE.jsonl", help="one memory record a line")
-    _add_store(load)
-    load.add_argument(
-        "--project", default=DEFAULT_PROJECT, metavar="NAME", help="whose memories they are (default: %(default)s)"
+    demo = _with_text(commands.add_parser("demo", help="show example exports of sample memories"), _demo)
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo-output"),
+        metavar="FOLDER",
+        help="the folder to write to; created if it does not exist (default: %(default)s)",
     )
 
-    serve = _with_text(commands.add_parser("serve", help="serve the embedded engine over HTTP"), _serve)
+    load = _with_text(commands.add_parser("import", help="import memories from a JSON Lines file"), _import)
+    load.add_argument("file", type=Path, metavar="FILE.jsonl", help="the file to import, one JSON object per line")
+    _add_store(load)
+    load.add_argument(
+        "--project", default=DEFAULT_PROJECT, metavar="NAME", help="the project to import into (default: %(default)s)"
+    )
+
+    serve = _with_text(commands.add_parser("serve", help="serve the export API over HTTP from a local file"), _serve)
     _add_store(serve)
     serve.add_argument(
-        "--port", type=_port, default=8765, metavar="N", help="0 picks a free one (default: %(default)s)"
+        "--port",
+        type=_port,
+        default=8765,
+        metavar="N",
+        help="the TCP port to listen on; 0 picks a free one (default: %(default)s)",
     )
     serve.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="what to listen on (default: %(default)s, which only programs on this machine reach); others need a key",
+        help="the address to listen on (default: %(default)s, which only this machine can reach; any other address "
+        "requires an API key)",
     )
     serve.add_argument(
         "--api-key",
         default=os.environ.get("MEM0_API_KEY") or None,
         metavar="KEY",
-        help="what requests must carry as 'Authorization: Token KEY' (default: the environment's MEM0_API_KEY)",
+        help="an API key for the project 'local', besides those of 'mem0-exports keys'; clients send it as "
+        "'Authorization: Token KEY' (default: the environment variable MEM0_API_KEY)",
     )
     serve.add_argument(
         "--keep-exports",
         type=_above_zero,
         default=facts.RETENTION.days,
         metavar="DAYS",
-        help="how long they can be fetched (default: %(default)s)",
+        help="how many days an export can be fetched after its creation (default: %(default)s)",
     )
     serve.add_argument(
         "--grace",
         type=_above_zero,
         default=10.0,
         metavar="SECONDS",
-        help="how long a running export may take once the server is to stop; then the next server starts it again "
-        "(default: 10)",
+        help="when stopping, how long to wait for open requests, and then for the running export; an export that takes "
+        "longer is started again by the next server (default: 10)",
     )
     serve.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="info",
-        help="what standard error gets; warning leaves out requests and finished exports (default: %(default)s)",
+        help="the least severe messages to log; 'warning' leaves out requests and finished exports (default: "
+        "%(default)s)",
     )
 
-    keys = commands.add_parser("keys", help="make, list and revoke keys of a store")
+    keys = commands.add_parser(
+        "keys",
+        help="create, list and revoke API keys for the server",
+        description="Create, list and revoke the API keys of a store. As soon as a store has had a key, every request to "
+        "'mem0-exports serve' needs one.",
+    )
     actions = keys.add_subparsers(title="actions", required=True, metavar="ACTION")
-    create = _with_text(actions.add_parser("create", help="make a key and print it"), _keys_create)
+    create = _with_text(actions.add_parser("create", help="create a key and print it"), _keys_create)
     _add_store(create)
     create.add_argument(
-        "--project", default=DEFAULT_PROJECT, metavar="NAME", help="what it opens (default: %(default)s)"
+        "--project",
+        default=DEFAULT_PROJECT,
+        metavar="NAME",
+        help="the project that the key opens (default: %(default)s)",
     )
-    create.add_argument("--name", type=_line, default="", metavar="TEXT", help="what you call it, such as who has it")
-    _add_store(_with_text(actions.add_parser("list", help="list the keys"), _keys_list))
-    revoke = _with_text(actions.add_parser("revoke", help="let a key open nothing any more"), _keys_revoke)
-    revoke.add_argument("id", metavar="ID", help="the key's id, the part between mx- and the next hyphen")
-    _add_store(revoke)
+    create.add_argument(
+        "--name", type=_line, default="", metavar="TEXT", help="a label for the key, such as who will use it"
+    )
+    _add_store(_with_text(actions.add_parser("list", help="list the keys of a store"), _keys_list), _EXISTING)
+    revoke = _with_text(actions.add_parser("revoke", help="revoke a key"), _keys_revoke)
+    revoke.add_argument("id", metavar="ID", help="the id of the key: the 8 characters after 'mx-'; 'list' shows it too")
+    _add_store(revoke, _EXISTING)
 
 
 def _with_text(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-    """The parser of a command that `run` carries out, described with its docstring."""
+    """Return the parser of the command `run`, whose docstring becomes the description in its help."""
     parser.description = inspect.cleandoc(run.__doc__ or "")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(run=run)
     return parser
 
 
-def _add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", type=_file, required=True, metavar="PATH", help="the SQLite file; made if missing")
+_EXISTING: Final = "the SQLite file of the store; it must exist"
+
+
+def _add_store(
+    parser: argparse.ArgumentParser, text: str = "the SQLite file of the store; created if it does not exist"
+) -> None:
+    parser.add_argument("--store", type=_file, required=True, metavar="PATH", help=text)
 
 
 def _file(text: str) -> Path:
     if text == ":memory:":
-        raise argparse.ArgumentTypeError("a file is needed: what is in memory ends with this command")
+        raise argparse.ArgumentTypeError("must be a file, got ':memory:', which would be lost when the command ends")
     return Path(text)
 
 
 def _line(text: str) -> str:
     if not text.isprintable():
-        raise argparse.ArgumentTypeError("one line of plain text is needed")
+        raise argparse.ArgumentTypeError(f"must be one line of printable text, got {text!r}")
     return text
 
 
@@ -125,105 +153,120 @@ def _above_zero(text: str) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number < 1e6:
-        raise argparse.ArgumentTypeError(f"a number above 0 is needed, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and below 1000000, got {text!r}")
     return number
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"a number from 0 to 65535 is needed, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 65535, got {text!r}")
     return int(text)
 
 
-def _demo(chosen: argparse.Namespace) -> int:
-    """Show a profile, a timeline and a filtered export, made on the embedded engine from sample memories."""
+def _demo(options: argparse.Namespace) -> int:
+    """Import sample memories of invented people and export a profile, a timeline and a filtered list.
+
+    Prints the code of each export with its result. The results and the SQLite file are written to a folder.
+    """
     _needs("sqlalchemy", "local")
     from mem0_exports_cli.demo import run  # noqa: PLC0415 -- an extra
 
-    run(chosen.out)
+    run(options.out)
     return 0
 
 
-def _import(chosen: argparse.Namespace) -> int:
-    """Load memory records, exactly as they are; records that are there already are not loaded again.
+def _import(options: argparse.Namespace) -> int:
+    """Import memories from a JSON Lines file: one JSON object per line.
 
-    A record has "memory" (the text), at least one of user_id, agent_id, app_id and run_id, and optionally id,
-    metadata, categories, created_at, updated_at and expiration_date.
+    A line needs "memory" (the text) and at least one of user_id, agent_id, app_id and run_id. It may have id, metadata
+    (an object), categories (a list of strings), created_at, updated_at and expiration_date (YYYY-MM-DD). Example:
+
+        {"memory": "Lives in Lisbon", "user_id": "alex", "metadata": {"city": "Lisbon"}}
+
+    Records are stored unchanged. Importing a file again adds nothing. Lines that cannot be imported are listed on
+    standard error and do not stop the import; the exit code is then 1.
     """
-    with chosen.file.open("rb") as lines, _store(chosen) as store:
+    with options.file.open("rb") as lines, _store(options) as store:
         from mem0_exports_engine.importer import import_lines  # noqa: PLC0415 -- an extra
 
-        done = import_lines(store.memories, lines, project=checked_project(chosen.project))
-    for bad in done.bad:
-        print(f"{chosen.file}:{bad.number}: {bad.reason}", file=sys.stderr)
-    if done.bad_count > len(done.bad):
-        print(f"{chosen.file}: and {done.bad_count - len(done.bad)} more bad lines", file=sys.stderr)
-    print(f"{done.added} added, {done.known} already there, {done.bad_count} bad")
-    return 1 if done.bad else 0
+        result = import_lines(store.memories, lines, project=checked_project(options.project))
+    for bad in result.bad:
+        print(f"{options.file}:{bad.number}: {bad.reason}", file=sys.stderr)
+    if result.bad_count > len(result.bad):
+        print(f"{options.file}: {result.bad_count - len(result.bad)} more lines were rejected", file=sys.stderr)
+    print(f"{result.added} added, {result.known} already stored, {result.bad_count} rejected")
+    return 1 if result.bad else 0
 
 
-def _serve(chosen: argparse.Namespace) -> int:
-    """Serve the whole API from one SQLite file, until interrupted; without other arguments to this machine only.
+def _serve(options: argparse.Namespace) -> int:
+    """Serve the export API over HTTP, with memories and exports kept in one SQLite file.
 
-    Requests need a key once the store has had one (mem0-exports keys create), or where --api-key gives one. Standard
-    error has one JSON object for each request and each finished export. SIGTERM or Ctrl-C ends it in good order.
+    By default only programs on this machine can connect, and no API key is needed. Requests need a key as soon as the
+    store has had one ('mem0-exports keys create') or --api-key is set. The server prints its URL on standard output
+    and logs to standard error, one JSON object per request and per finished export.
+
+    SIGTERM or Ctrl-C stops it after open requests and the running export have had time to finish (--grace). A second
+    signal stops it at once; no export is lost.
     """
     _needs("uvicorn", "server")
     from mem0_exports_engine.server.serve import serve  # noqa: PLC0415 -- an extra
 
     serve(
-        chosen.store,
-        host=chosen.host,
-        port=chosen.port,
-        api_key=chosen.api_key,
-        retention=timedelta(days=chosen.keep_exports),
-        grace=chosen.grace,
-        log_level=chosen.log_level,
+        options.store,
+        host=options.host,
+        port=options.port,
+        api_key=options.api_key,
+        retention=timedelta(days=options.keep_exports),
+        grace=options.grace,
+        log_level=options.log_level,
     )
     return 0
 
 
-def _keys_create(chosen: argparse.Namespace) -> int:
-    """Make a key for a project and print it. It is kept nowhere else: the store has only a digest of it.
+def _keys_create(options: argparse.Namespace) -> int:
+    """Create an API key for a project and print it. It is shown only this once: the store has only a digest.
 
-    A key sees the memories and exports of its own project and no others. Projects need no making.
+    A key opens the memories and exports of its own project and no others. Projects do not have to be created.
     """
-    with _store(chosen) as store:
-        key, text = create_key(store.keys, chosen.project, chosen.name, clock.now())
+    with _store(options) as store:
+        key, text = create_key(store.keys, options.project, options.name, clock.now())
     print(text)
-    print(f"key {key.id} of project {key.project}; this is the only time that it is shown", file=sys.stderr)
+    print(f"created key {key.id} for project {key.project}; save it now, it will not be shown again", file=sys.stderr)
     return 0
 
 
-def _keys_list(chosen: argparse.Namespace) -> int:
-    """List the keys of a store: their ids, projects and names, and whether they are still good."""
-    with _store(chosen, must_exist=True) as store:
-        found = store.keys.all()
+def _keys_list(options: argparse.Namespace) -> int:
+    """List the API keys of a store: id, project, name, and when each was created and revoked (empty if active).
+
+    The keys themselves cannot be shown.
+    """
+    with _store(options, must_exist=True) as store:
+        keys = store.keys.all()
     rows = [("id", "project", "name", "created", "revoked")]
-    rows += [(key.id, key.project, key.name, key.created_at, key.revoked_at or "") for key in found]
+    rows += [(key.id, key.project, key.name, key.created_at, key.revoked_at or "") for key in keys]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0
 
 
-def _keys_revoke(chosen: argparse.Namespace) -> int:
-    """Let a key open nothing any more, at once, also on servers that are running."""
-    with _store(chosen, must_exist=True) as store:
-        revoke_key(store.keys, chosen.id, clock.now())
-    print(f"key {chosen.id} opens nothing any more")
+def _keys_revoke(options: argparse.Namespace) -> int:
+    """Revoke an API key. It takes effect immediately, also on running servers, and cannot be undone."""
+    with _store(options, must_exist=True) as store:
+        revoke_key(store.keys, options.id, clock.now())
+    print(f"revoked key {options.id}")
     return 0
 
 
-def _store(chosen: argparse.Namespace, *, must_exist: bool = False) -> AbstractContextManager[Store]:
+def _store(options: argparse.Namespace, *, must_exist: bool = False) -> AbstractContextManager[Store]:
     _needs("sqlalchemy", "local")
-    if must_exist and not chosen.store.exists():
-        raise ConfigurationError(f"there is no store {str(chosen.store)!r}")
-    return contextlib.closing(open_store(chosen.store))
+    if must_exist and not options.store.exists():
+        raise ConfigurationError(f"--store must be an existing store, but {str(options.store)!r} does not exist")
+    return contextlib.closing(open_store(options.store))
 
 
 def _needs(module: str, extra: str) -> None:
-    from importlib.util import find_spec  # noqa: PLC0415 -- only commands with extras ask
+    from importlib.util import find_spec  # noqa: PLC0415 -- only commands that need extras use it
 
     if find_spec(module) is None:
-        raise ConfigurationError(f'this command needs an extra: pip install "mem0-exports[{extra}]"')
+        raise ConfigurationError(f'this command needs more packages; run: pip install "mem0-exports[{extra}]"')

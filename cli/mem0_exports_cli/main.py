@@ -1,4 +1,4 @@
-"""The `mem0-exports` command."""
+"""The entry point of the `mem0-exports` command line."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 done, 1 not all could be done, 2 wrong use."""
-    chosen = _parser().parse_args(arguments)
+    """Run a command and return its exit code.
+
+    0: success. 1: an error, or an import that rejected lines. 130: interrupted with Ctrl-C. Invalid arguments raise
+    SystemExit(2).
+
+    Args:
+        arguments: the command and its options; those of the process by default.
+
+    """
+    options = _parser().parse_args(arguments)
     try:
-        code: int = chosen.run(chosen)
+        code: int = options.run(options)
     except Mem0ExportsError as error:
         failed = isinstance(error, StoreError) and not isinstance(error, ConfigurationError)
         print(f"mem0-exports: {'the store failed: ' if failed else ''}{error}", file=sys.stderr)
@@ -36,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="mem0-exports", description="Typed exports of memories from Mem0, and an embedded engine to run them on."
+        prog="mem0-exports",
+        description="Run the embedded engine of mem0-exports: an export service for memories that needs no Mem0 account, "
+        "no API key and no network, and keeps everything in one SQLite file.",
+        epilog="Run 'mem0-exports COMMAND --help' to see what a command does and its options.",
     )
     parser.add_argument("--version", action="version", version=f"mem0-exports {__version__}")
     engine_commands.add_to(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"))

@@ -1,5 +1,5 @@
-"""The embedded engine: the whole API on SQLite, without a server and without a key.
+"""The embedded engine: the whole API on top of SQLite, with no server and no API key needed.
 
-`engine` answers requests; `transport` and `app` are two thin shells around it, in-process and HTTP. Needs the extra
-`mem0-exports[local]`, and `mem0-exports[server]` for `app`.
+`engine` answers requests. `transport` runs it inside the client's process, `server.app` behind HTTP. Install it with the
+extra `mem0-exports[local]`; `server` also needs `mem0-exports[server]`.
 """

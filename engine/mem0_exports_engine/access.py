@@ -1,7 +1,8 @@
-"""Who gets in, and into which project. Keys are kept as digests; what is compared is compared in constant time.
+"""Decide whether a request may use the engine, and which project it opens.
 
-A key reads `mx-<id>-<secret>`. The id finds the row and is no secret; the secret is 256 random bits, so that a plain
-SHA-256 of the key gives nothing away.
+The store has only SHA-256 digests of API keys, and digests are compared in constant time. A key has the form
+`mx-<id>-<secret>`: the id, which is not secret, finds the row. The secret has 256 random bits, too many to guess, so a
+plain SHA-256 is safe: it needs no salt and no slow password hash.
 """
 
 from __future__ import annotations
@@ -27,38 +28,40 @@ if TYPE_CHECKING:
 
 _KEY: Final = re.compile(r"mx-([0-9a-f]{8})-[A-Za-z0-9_-]{43}")
 _NO_DIGEST: Final = b"\0" * 32
-"""The digest of no key, to compare with where there is none: an unknown id takes as long as a wrong secret."""
+"""Stands in for the digest of an unknown key. No key has it.
+
+An unknown id is compared too, so that it takes as long as a wrong secret and timing does not reveal which ids exist.
+"""
 
 
 class Access(Protocol):
-    """Decides which project a request is about."""
+    """Decides which project a request opens."""
 
     @property
     def own_project(self) -> str:
-        """The project of whoever holds the engine itself, and so needs no key."""
+        """The project for calls on the engine object itself, which need no API key."""
         ...
 
     def project_of(self, headers: Mapping[str, str]) -> str | None:
-        """Return the project that a request with these headers opens, or None where it opens none."""
+        """Return the project that a request with these headers opens, or None to refuse it."""
         ...
 
 
 class OpenAccess:
-    """Lets every request in, and all of them into one project: for a store in one's own process."""
+    """Let every request in, all into one project. For an engine inside the client's own process."""
 
     def __init__(self, project: str = DEFAULT_PROJECT) -> None:
         self.own_project = checked_project(project)
 
     def project_of(self, headers: Mapping[str, str]) -> str | None:
-        """Return the project."""
+        """Return the project, whatever the headers are."""
         return self.own_project
 
 
 class KeyAccess:
-    """The keys of a store, and one more that whoever starts a server may have set.
+    """Let in requests that carry a key of the store, or the key that the server was started with.
 
-    A store that never had a key lets everybody into the project "local", as does a server without one: that is for
-    servers which only this machine reaches.
+    While there is no key at all, every request from this machine is let into the project "local".
     """
 
     own_project = DEFAULT_PROJECT
@@ -73,7 +76,9 @@ class KeyAccess:
         return self._api_key is not None or not self._keys.is_empty()
 
     def project_of(self, headers: Mapping[str, str]) -> str | None:
-        """Return the project that a request with these headers opens, or None where it opens none."""
+        """Return the project that a request with these headers opens, or None to refuse it."""
+        # Both comparisons take constant time and are made before any decision. A plain == or an early return would let
+        # a client measure how much of its guess is right.
         scheme, _, key = headers.get("authorization", "").partition(" ")
         digest = _digest(key)
         is_api_key = self._api_key is not None and hmac.compare_digest(digest, self._api_key)
@@ -92,13 +97,13 @@ def _digest(key: str) -> bytes:
 
 
 def create_key(keys: KeyStore, project: str, name: str, now: datetime) -> tuple[Key, str]:
-    """Make a key for a project. Returns it with its text, which is kept nowhere."""
+    """Create a key for a project. Return its record and its text; only a digest of the text is stored."""
     key_id = secrets.token_hex(4)
     text = f"mx-{key_id}-{secrets.token_urlsafe(32)}"
     return keys.add(key_id, checked_project(project), name, _digest(text), now), text
 
 
 def revoke_key(keys: KeyStore, key_id: str, now: datetime) -> None:
-    """Let a key open nothing any more, at once; ConfigurationError where there is none that does."""
+    """Revoke a key, effective immediately. ConfigurationError if no active key has this id."""
     if not keys.revoke(key_id, now):
-        raise ConfigurationError(f"no active key {key_id!r}; `mem0-exports keys list` has their ids")
+        raise ConfigurationError(f"no active key has the id {key_id!r}; `mem0-exports keys list` shows the ids")

@@ -1,4 +1,4 @@
-"""Times in the store: microseconds since 1970, beside the text as it was given."""
+"""Times in the store: each is kept as microseconds since 1970, and also as the text the user wrote."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def length(span: timedelta) -> int:
-    """A span of time in microseconds."""
+    """Return a duration in microseconds."""
     return span // _MICROSECOND
 
 
 def microseconds(when: datetime) -> int:
-    """An aware datetime as microseconds since 1970, exactly."""
+    """Return an aware datetime as microseconds since 1970, in integers: floats would lose the last digits."""
     return (when - _START) // _MICROSECOND
 
 
 class Stamp(NamedTuple):
-    """A moment: as text with a date, a time and an offset as RFC 3339 writes them, and in microseconds since 1970."""
+    """A point in time: as RFC 3339 text with date, time and offset, and in microseconds since 1970."""
 
     text: str
     us: int
 
 
 def stamp(text: str, name: str) -> Stamp:
-    """The moment that `text` says, with the text as it is if it is complete, else the same moment written in UTC.
+    """Parse a time. The text is kept unchanged if it is complete RFC 3339, and is rewritten in UTC if not.
 
-    FilterError, which calls it `name`, where it is no time.
+    FilterError, with `name` as the name of the field, if it is not a time.
     """
-    found = moment(text, name)
-    return Stamp(text if _STAMP.fullmatch(text) else text_of(found), microseconds(found))
+    parsed = moment(text, name)
+    return Stamp(text if _STAMP.fullmatch(text) else text_of(parsed), microseconds(parsed))
 
 
 def text_at(moment_us: int) -> str:
-    """The ISO 8601 text, in UTC, for microseconds since 1970."""
+    """Return microseconds since 1970 as ISO 8601 text in UTC."""
     return text_of(_START + moment_us * _MICROSECOND)
 
 
 def day(text: str) -> int | None:
-    """The first microsecond of a day written YYYY-MM-DD, or None where it is none."""
+    """Return the first microsecond of a date written YYYY-MM-DD, or None if it is not one."""
     if not _DAY.fullmatch(text):
         return None
     try:
-        found = date.fromisoformat(text)
+        parsed = date.fromisoformat(text)
     except ValueError:
         return None
-    return microseconds(datetime(found.year, found.month, found.day, tzinfo=UTC))
+    return microseconds(datetime(parsed.year, parsed.month, parsed.day, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""openapi.yaml as the engine uses it: which operation a request means, and whether bodies fit their schemas."""
+"""openapi.yaml at run time: find the operation of a request and validate bodies against their schemas."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Contract(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with a body: where (JSON pointer) and what."""
+    """What is wrong with a body: a JSON pointer to the place, and a message."""
 
     pointer: str
     message: str
@@ -52,8 +52,8 @@ _JSON: Final = "content/application~1json/schema"
 
 @cache
 def contract() -> Contract:
-    """The contract of the installed package."""
-    # The generated package carries the spec that it was generated from; no code of it is used here.
+    """Return the contract of the installed package. It is read once."""
+    # The generated package includes the spec it was generated from; the engine uses none of its code.
     spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
     validators = jsonschema_rs.validator_map_for(spec, offline=True, validate_formats=True)
     paths: dict[str, dict[str, Operation]] = {}
@@ -76,16 +76,16 @@ def contract() -> Contract:
 
 
 def _parameters(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Parameter]:
-    found: dict[str, Parameter] = {}
-    for each in operation.get("parameters", ()):
-        declared = follow(spec, each["$ref"])
+    parameters: dict[str, Parameter] = {}
+    for reference in operation.get("parameters", ()):
+        declared = follow(spec, reference["$ref"])
         schema = declared["schema"]
-        found[declared["name"]] = Parameter(declared["name"], schema["default"], schema)
-    return found
+        parameters[declared["name"]] = Parameter(declared["name"], schema["default"], schema)
+    return parameters
 
 
 def problem(validator: jsonschema_rs.Validator, body: Any) -> Problem | None:
-    """The first thing that is wrong with `body`, or None."""
+    """Return the first thing that is wrong with `body`, or None if it is valid."""
     if validator.is_valid(body):
         return None
     for error in validator.iter_errors(body):
@@ -94,24 +94,24 @@ def problem(validator: jsonschema_rs.Validator, body: Any) -> Problem | None:
 
 
 def read_parameters(operation: Operation, query: list[tuple[str, str]]) -> dict[str, int] | str:
-    """The parameters of a request by name, defaults filled in, or what is wrong with them."""
+    """Return the query parameters by name, with defaults filled in, or a message that says what is wrong."""
     values = {name: parameter.default for name, parameter in operation.parameters.items()}
     seen: set[str] = set()
     for name, text in query:
         parameter = operation.parameters.get(name)
         if parameter is None:
-            known = ", ".join(operation.parameters) or "none"
-            return f"unknown query parameter {name[:50]!r}; this operation has {known}"
+            allowed = ", ".join(operation.parameters) or "none"
+            return f"unknown query parameter {name[:50]!r}; allowed: {allowed}"
         if name in seen:
-            return f"{name} is given twice"
+            return f"{name} must appear only once in the query"
         seen.add(name)
         if not _INTEGER.fullmatch(text):
-            return f"{name}: {text[:50]!r} is no integer"
+            return f"{name} must be an integer, got {text[:50]!r}"
         value = int(text)
         low, high = parameter.schema.get("minimum", value), parameter.schema.get("maximum", value)
         if value < low:
-            return f"{name}: {value} is less than the minimum of {low}"
+            return f"{name} must be at least {low}, got {value}"
         if value > high:
-            return f"{name}: {value} is greater than the maximum of {high}"
+            return f"{name} must be at most {high}, got {value}"
         values[name] = value
     return values

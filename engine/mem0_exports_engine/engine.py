@@ -1,6 +1,6 @@
-"""The engine: a request in, an answer out. It knows nothing of HTTP servers and clients; its two shells do.
+"""The engine: takes a request, returns an answer. It is independent of any HTTP server or client library.
 
-Every request is checked against openapi.yaml before anything is done, and every answer before it is given.
+Every request is validated against openapi.yaml before it is carried out, and every answer before it is returned.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HEALTH: Final = "/health"
-"""Answers without a key, and is no part of the spec: for whoever watches over the process."""
+"""The path of the health check. It needs no API key and is not part of the spec; it is for process monitors."""
 
 
 _log = logging.getLogger("mem0_exports_engine")
 
 
 class Answer(NamedTuple):
-    """What goes back: a status, a JSON text, at once or piece by piece, and headers beside the content type."""
+    """An HTTP answer: a status, a JSON body (whole, or in pieces), and any headers besides Content-Type."""
 
     status: int
     body: bytes | Iterator[bytes]
@@ -58,14 +58,14 @@ class Answer(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """A request whose head is good: what it asks for, and in which project. Its body may be read."""
+    """A request that passed the checks of `Engine.admit`: its operation and its project. Its body may now be read."""
 
     operation: Operation
     project: str
 
 
 class Engine:
-    """The Mem0 export API on one SQLite store. Safe to share between threads."""
+    """Serve the Mem0 export API from one SQLite store. Safe to share between threads."""
 
     def __init__(
         self,
@@ -80,18 +80,24 @@ class Engine:
         now: Callable[[], datetime] = clock.now,
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
     ) -> None:
-        """Open the store and start the worker.
+        """Open the store and start the worker thread.
 
         Args:
-            path: a SQLite file, made where there is none, or ":memory:".
-            project: whose memories and exports requests are about, where nobody needs a key.
-            served: strangers may send requests: they need one of the store's keys, if it ever had any.
-            api_key: a key of the project "local", which is in no store; requests need a key then.
-            filter_rules: how filters are read where the Platform's documentation is silent.
-            retention: for how long an export can be fetched, from its creation on.
-            extractor: what makes exports of memories; the one without a language model if missing.
-            now: the clock, an aware datetime in UTC.
-            new_id: the source of ids.
+            path: the SQLite file, created if it does not exist, or ":memory:".
+            project: the project that all requests use, unless `served` or `api_key` requires keys.
+            served: whether other programs can send requests. If so, requests need an API key as soon as the store has
+                had one; until then, only requests from this machine are answered.
+            api_key: an API key for the project "local" that is not kept in the store. If set, requests need a key.
+            filter_rules: how to read filters where the Platform's documentation does not say.
+            retention: how long an export can be fetched, counted from its creation.
+            extractor: what turns memories into exports; by default the one that needs no language model.
+            now: the clock; must return aware datetimes in UTC.
+            new_id: the source of new ids.
+
+        Raises:
+            ConfigurationError: `path` is not a store or was written by a newer version, SQLite is too old, or `api_key`
+                has characters that a header cannot carry.
+            InputError: `project` is not a valid name.
 
         """
         self._contract = contract()
@@ -109,12 +115,15 @@ class Engine:
         )
 
     def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer a request. `headers` has lower-case names; `query` is what stands behind the question mark."""
+        """Answer a request. The names in `headers` are lower case; `query` is the part after the question mark."""
         admitted = self.admit(method, path, {**headers, "content-length": str(len(body))})
         return admitted if isinstance(admitted, Answer) else self.perform(admitted, query, body)
 
     def admit(self, method: str, path: str, headers: Mapping[str, str]) -> Admitted | Answer:
-        """What a request may do by its head; or the answer, where its body need not be read."""
+        """Check path, method, API key and headers; return the admitted request, or an answer that ends it.
+
+        It needs no body, so a server can turn a request away before it reads what could be 10 MB from a stranger.
+        """
         if path == HEALTH:
             return self._health() if method == "GET" else _not_allowed(method, ["GET"])
         methods = self._contract.paths.get(path)
@@ -133,7 +142,7 @@ class Engine:
 
     def perform(self, admitted: Admitted, query: str, body: bytes) -> Answer:
         """Answer a request that was admitted."""
-        if len(body) > MAX_BYTES:  # it did not say so
+        if len(body) > MAX_BYTES:  # `admit` sees only Content-Length, which a chunked body does not have
             return self.bad_request(admitted.operation, _TOO_LARGE)
 
         def answer() -> Outcome:
@@ -146,23 +155,23 @@ class Engine:
         return outcome if isinstance(outcome, Answer) else self._checked(admitted.operation, outcome)
 
     def _with_the_store(self, operation: Operation, use: Callable[[], T]) -> T | Answer:
-        """Return what `use` gives, or the answer to a request that the store has no time or no room for."""
+        """Return the result of `use`, or an error answer: 503 if the store is busy, 500 if it fails."""
         try:
             return use()
         except StoreBusy as error:
             return _answer(503, {"detail": str(error)}, {"retry-after": "1"})
         except StoreError as error:
             _log.exception("%s failed", operation.id)
-            return _answer(500, {"detail": f"The store failed, and nothing was stored: {error}"})
+            return _answer(500, {"detail": f"The store failed and nothing was stored: {error}"})
 
     def bad_request(self, operation: Operation, problem: str) -> Answer:
-        """The documented 400 of an operation."""
+        """Return the 400 answer of an operation, in the shape that the spec documents for it."""
         outcome = refusals.bad_request(operation.id, problem).answer
         return _answer(outcome.status, outcome.document)
 
     def too_late(self, operation: Operation, seconds: float) -> Answer:
-        """The answer to a request whose body does not come."""
-        problem = f"the body did not come within {seconds:g} s"
+        """Return the answer to a request whose body did not arrive in time."""
+        problem = f"the body must arrive within {seconds:g} s"
         if operation.request is None:
             return _answer(400, {"detail": problem})
         return self.bad_request(operation, problem)
@@ -194,43 +203,51 @@ class Engine:
         return HANDLERS[operation.id](self._service, admitted.project, document, parameters)
 
     def _checked(self, operation: Operation, outcome: Outcome) -> Answer:
-        """The answer, if it is what the spec promises. Anything else is a fault of this engine, and said to be one."""
+        """Return the answer if it matches the spec. If not, return a 500 that says so: it is a bug in this engine."""
         if isinstance(outcome.document, Text):
             return Answer(outcome.status, outcome.document.json)
         validator = operation.responses.get(outcome.status)
         wrong = problem(validator, outcome.document) if validator is not None else "an undocumented status"
         if wrong is not None:
-            return _answer(500, {"detail": f"The engine broke its contract: {operation.id} {outcome.status}: {wrong}"})
+            detail = (
+                f"Bug in the engine: its answer does not match openapi.yaml: {operation.id} {outcome.status}: {wrong}"
+            )
+            return _answer(500, {"detail": detail})
         return _answer(outcome.status, outcome.document)
 
     def import_lines(self, lines: Iterable[bytes]) -> Imported:
-        """Import memory records from JSON Lines. Keeps ids and times; importing them again adds nothing."""
+        """Import memory records, one JSON object per line. Ids and times are kept; importing again adds nothing.
+
+        Lines that cannot be imported do not stop the import; `bad` of the result lists them. See `importer` for the
+        fields of a record.
+        """
         service = self._service
         return import_lines(
             self.store.memories, lines, project=self.access.own_project, now=service.now, new_id=service.new_id
         )
 
     def report(self, export_id: str) -> Report:
-        """What a finished export filled, what stayed empty, and why; InputError where there is none (yet)."""
-        found = self.store.jobs.find(self.access.own_project, self._service.now(), export_id=export_id)
-        if found is None or found.report is None:
-            raise InputError(f"there is no finished export {export_id!r}", field="export_id")
-        return Report.from_json(found.report)
+        """Return what an export filled, what stayed empty, and why. InputError if no such export has finished."""
+        export = self.store.jobs.find(self.access.own_project, self._service.now(), export_id=export_id)
+        if export is None or export.report is None:
+            raise InputError(f"export_id must be the id of a finished export, got {export_id!r}", field="export_id")
+        return Report.from_json(export.report)
 
     def close(self, grace: float = GRACE) -> None:
-        """Finish the running job, or hand it back where it takes longer than `grace` seconds, and close the store."""
+        """Stop the worker and close the store. A job that takes longer than `grace` seconds is handed back."""
+        # The worker writes to the store until it has stopped, so the store must be closed last.
         self.worker.stop(grace)
         self.store.close()
 
 
-_TOO_LARGE: Final = f"the body is larger than {MAX_BYTES // 1024 // 1024} MB"
+_TOO_LARGE: Final = f"the body must be at most {MAX_BYTES // 1024 // 1024} MB"
 
 
 def _unreadable(headers: Mapping[str, str]) -> str | None:
-    """Why a body with this head is not read; None where it may be."""
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        return f"Content-Type has to be application/json, got {kind[:100]!r}"
+    """Return why a body with these headers is not read, or None if it can be."""
+    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        return f"Content-Type must be application/json, got {media_type[:100]!r}"
     length = headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 12 or int(length) > MAX_BYTES:
         return _TOO_LARGE

@@ -1,8 +1,8 @@
-"""Imports memory records from JSON Lines, exactly as they are, and only once.
+"""Import memory records from JSON Lines. Records are stored unchanged, and importing them again adds nothing.
 
 A record is an object with `memory` (the text), at least one of `user_id`, `agent_id`, `app_id` and `run_id`, and
-optionally `id`, `metadata`, `categories`, `created_at`, `updated_at` and `expiration_date`. `session_id`, which the
-service's list says for the run, is read as `run_id`.
+optionally `id`, `metadata`, `categories`, `created_at`, `updated_at` and `expiration_date`. `session_id`, the name that
+the service's memory list uses for the run, is read as `run_id`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import MemoryStore
 
 MAX_BATCH: Final = 5000
-"""Lines that are stored at once, at most."""
+"""The most lines that are stored in one transaction."""
 
 _MAX_BATCH_BYTES: Final = 8_000_000
-"""Bytes of lines that are stored at once, but for the last of them."""
+"""Lines are stored as soon as this many bytes of them have been read, so that long lines do not fill the memory."""
 
-_MAX_NAMED: Final = 1000
-"""Bad lines that are named; the others are counted."""
+_MAX_LISTED: Final = 1000
+"""The most rejected lines that the result lists; any more are only counted."""
 
 _TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
 _KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
@@ -42,21 +42,24 @@ _KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
 
 @attrs.frozen(slots=True)
 class BadLine:
-    """A line that was not imported: its number, counted from 1, and why."""
+    """A line that was not imported."""
 
     number: int
+    """The number of the line, counted from 1."""
     reason: str
+    """What is wrong with it and what it must be instead."""
 
 
 @attrs.define(slots=True)
 class Imported:
-    """What became of the lines."""
+    """The result of an import. Blank lines are not counted."""
 
     added: int = 0
+    """How many records were added."""
     known: int = 0
-    """Records that were there already."""
+    """How many records were already in the store, identical in every field."""
     bad: list[BadLine] = attrs.field(factory=list)
-    """The first thousand lines that were not imported."""
+    """The lines that were not imported, in order; at most the first 1000."""
     bad_count: int = 0
     """How many lines were not imported."""
 
@@ -69,30 +72,33 @@ def import_lines(
     now: Callable[[], datetime] = clock.now,
     new_id: Callable[[], uuid.UUID] = uuid.uuid4,
 ) -> Imported:
-    """Import every good line into a project; bad ones are named in the result. Blank lines are passed over."""
-    done = Imported()
+    """Import memory records into a project, one JSON object per line. Return what was added, known and rejected.
+
+    A line that cannot be imported does not stop the import. Blank lines are skipped.
+    """
+    result = Imported()
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
 
     def flush() -> None:
         outcomes = memories.import_rows(project, rows)
-        done.added += outcomes.count("added")
-        done.known += outcomes.count("known")
+        result.added += outcomes.count("added")
+        result.known += outcomes.count("known")
         for row, number, outcome in zip(rows, numbers, outcomes, strict=True):
             if outcome is None:
-                refuse(number, f"id: {row['id']} is the id of another memory")
+                reject(number, f"id must be new or left out, but {row['id']!r} is the id of another memory")
         rows.clear()
         numbers.clear()
 
-    def refuse(number: int, reason: str) -> None:
-        done.bad_count += 1
-        if len(done.bad) < _MAX_NAMED:
-            done.bad.append(BadLine(number, reason))
+    def reject(number: int, reason: str) -> None:
+        result.bad_count += 1
+        if len(result.bad) < _MAX_LISTED:
+            result.bad.append(BadLine(number, reason))
 
     size = 0
 
-    for number, given in enumerate(lines, 1):
-        line = given.removeprefix(b"\xef\xbb\xbf") if number == 1 else given
+    for number, raw_line in enumerate(lines, 1):
+        line = raw_line.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw_line
         if not line.strip():
             continue
         try:
@@ -100,51 +106,58 @@ def import_lines(
             rows.append(row_for(record, project, "" if record.get("id") else str(new_id()), now()))
             numbers.append(number)
         except (_BadRecord, FilterError) as error:
-            refuse(number, str(error))
+            reject(number, str(error))
         size += len(line)
         if len(rows) >= MAX_BATCH or size >= _MAX_BATCH_BYTES:
             flush()
             size = 0
     flush()
-    done.bad.sort(key=lambda bad: bad.number)
-    return done
+    # Ids that are already taken are noticed only when a batch is stored, after later lines were checked.
+    result.bad.sort(key=lambda bad: bad.number)
+    return result
 
 
 class _BadRecord(ValueError):
-    """A line that is no memory record; its text says why."""
+    """Raised for a line that is not a memory record; the message says why."""
 
 
 def _record(line: bytes) -> dict[str, Any]:
     if len(line) > MAX_BYTES:
-        raise _BadRecord(f"the line is longer than {MAX_BYTES // 1024 // 1024} MB")
+        raise _BadRecord(f"the line must be at most {MAX_BYTES // 1024 // 1024} MB")
     try:
         record = json_text.read(line)
     except ValueError as error:
-        raise _BadRecord(str(error)) from None
+        raise _BadRecord(f"the line is {error}") from None
     if not isinstance(record, dict):
-        raise _BadRecord(f"expected an object, got {type(record).__name__}")
+        raise _BadRecord(f"the line must be a JSON object, got {_shown(record)}")
     if RUN_ALIAS in record and "run_id" not in record:
         record["run_id"] = record.pop(RUN_ALIAS)
     unknown = sorted(record.keys() - _KNOWN)
     if unknown:
-        raise _BadRecord(f"unknown field {unknown[0]!r}; put it under metadata to keep it")
+        raise _BadRecord(f"unknown field {unknown[0]!r}; move it into metadata to keep it")
     if not isinstance(record.get("memory"), str) or not record["memory"]:
-        raise _BadRecord("memory: expected a text that is not empty")
+        raise _BadRecord(f"memory must be a non-empty string, got {_shown(record.get('memory'))}")
     for name in _TEXTS:
         if record.get(name) is not None and not (isinstance(record[name], str) and record[name]):
-            raise _BadRecord(f"{name}: expected a string that is not empty")
+            raise _BadRecord(f"{name} must be a non-empty string, got {_shown(record[name])}")
         if name in ENTITY_FIELDS and record.get(name) == "*":
-            raise _BadRecord(f"{name}: '*' means any in filters, so nobody could be found by it")
+            raise _BadRecord(f"{name} must not be '*': in filters it means any {name}, so it could not be selected")
     if not any(record.get(name) for name in ENTITY_FIELDS):
-        raise _BadRecord(f"names nobody: one of {', '.join(ENTITY_FIELDS)} is needed")
+        raise _BadRecord(f"at least one of {', '.join(ENTITY_FIELDS)} must be set")
     metadata, categories = record.get("metadata"), record.get("categories")
     if metadata is not None and not isinstance(metadata, dict):
-        raise _BadRecord("metadata: expected an object")
+        raise _BadRecord(f"metadata must be an object, got {_shown(metadata)}")
     listed = categories if categories is not None else []
-    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-        raise _BadRecord("categories: expected a list of strings")
+    if not isinstance(listed, list) or not all(isinstance(category, str) for category in listed):
+        raise _BadRecord(f"categories must be a list of strings, got {_shown(categories)}")
     _check_id_and_day(record)
     return record
+
+
+def _shown(value: Any) -> str:
+    """Return a value as short JSON text for a message."""
+    text = json_text.dump(value).decode()
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _check_id_and_day(record: dict[str, Any]) -> None:
@@ -152,6 +165,6 @@ def _check_id_and_day(record: dict[str, Any]) -> None:
         try:
             record["id"] = str(uuid.UUID(record["id"]))
         except ValueError:
-            raise _BadRecord(f"id: {record['id']!r} is no UUID") from None
+            raise _BadRecord(f"id must be a UUID, got {_shown(record['id'])}") from None
     if record.get("expiration_date") is not None and clock.day(record["expiration_date"]) is None:
-        raise _BadRecord(f"expiration_date: {record['expiration_date']!r} is no day, YYYY-MM-DD")
+        raise _BadRecord(f"expiration_date must be a date as YYYY-MM-DD, got {_shown(record['expiration_date'])}")

@@ -1,5 +1,7 @@
-"""JSON: what strangers send, where what cannot be stored or handled safely is refused as if it were no JSON; and what the
-store holds, which was refused or accepted before and is only to be fast.
+"""Read and write JSON.
+
+`read` is for untrusted input: it also refuses JSON that cannot be stored or handled safely. `load` and `dump` are for
+the store's own JSON, which was checked before it was stored, and are fast.
 """
 
 from __future__ import annotations
@@ -15,48 +17,48 @@ from mem0_exports.strict_json import refuse_constant
 
 
 MAX_BYTES: Final = 10 * 1024 * 1024
-"""Bytes of one document that a stranger may send: the body of a request, or a line of an import."""
+"""The most bytes of an untrusted document: the body of a request, or a line of an import."""
 
 MAX_DEPTH: Final = 100
-"""How deep a document may be nested."""
+"""How deep an untrusted document may be nested. Without a limit, deep nesting would exhaust Python's stack."""
 
 
 def read(text: bytes) -> Any:
-    """The value of a JSON text; ValueError, with a sentence for people, where there is none.
+    """Parse untrusted JSON. ValueError, worded to continue "the body is ...", if it is not acceptable.
 
-    Refused too: NaN, infinities and numbers too large for a float, halves of surrogate pairs, deep nesting, and names
-    that stand twice in one object, of which readers keep different ones.
+    Also refused: NaN, infinities and numbers too large for a float; unpaired surrogates, which are not valid UTF-8; deep
+    nesting; and a name that appears twice in one object, since parsers disagree on which value counts.
     """
     if not text.strip():
-        raise ValueError("empty, expected JSON")
+        raise ValueError("empty; it must be JSON")
     try:
         decoded = text.decode()
         if decoded.count("[") + decoded.count("{") > MAX_DEPTH and _depth(decoded) > MAX_DEPTH:
-            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+            raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
         value = _DECODER.decode(decoded)
         if "\\u" in decoded:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError("not JSON: half of a surrogate pair") from None
+        raise ValueError("not valid JSON: a string has an unpaired surrogate") from None
     except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
+        raise ValueError(f"not valid JSON: {error}") from None
     return value
 
 
 _MARKS: Final = bytes(48 if chr(byte) in "0123456789" else 58 if chr(byte) in ":,[-" else 32 for byte in range(256))
 _LONG: Final = b":" + 19 * b"0"
-"""Where an integer may begin that is longer than 64 bits, in a text whose bytes were replaced by those of _MARKS."""
+"""The start of an integer that may not fit 64 bits, in a text whose bytes were translated with _MARKS."""
 
 
 def load(text: str) -> Any:
-    """The value of a compact JSON text of the store. Integers of any length stay what they are."""
-    # orjson reads integers beyond 64 bits as floats.
+    """Parse compact JSON from the store. Integers of any length are exact."""
+    # orjson would turn integers beyond 64 bits into floats, so those texts go to the slower json module.
     long = len(text) >= 20 and _LONG in b":" + text.encode().translate(_MARKS)
     return json.loads(text) if long else orjson.loads(text)
 
 
 def dump(value: Any) -> bytes:
-    """The JSON text, in UTF-8, of a value that was read here."""
+    """Return a value that `read` or `load` accepted as JSON in UTF-8."""
     try:
         return orjson.dumps(value)
     except TypeError:  # an integer beyond 64 bits
@@ -64,7 +66,7 @@ def dump(value: Any) -> bytes:
 
 
 def _depth(text: str) -> int:
-    """How deep brackets are nested, at most; those inside strings count too, which only errs on the safe side."""
+    """Return how deep brackets are nested. Brackets inside strings count too, so it may be too high, never too low."""
     deepest = depth = 0
     for letter in text:
         if letter in "[{":
@@ -76,20 +78,20 @@ def _depth(text: str) -> int:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise ValueError(f"the name {name[:40]!r} stands twice in one object")
+                raise ValueError(f"the name {name[:40]!r} appears twice in one object")
             seen.add(name)
-    return made
+    return members
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is too large a number")
+        raise ValueError(f"the number {text[:40]} is too large for a 64-bit float")
     return number
 
 

@@ -1,4 +1,4 @@
-"""Which requests come from this machine: the only ones that are served where nobody needs a key."""
+"""Recognize requests that come from this machine. Without an API key only these are served."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def from_this_machine(headers: Mapping[str, str]) -> bool:
-    """Whether a request that carries no key was meant for a server on this machine, by somebody on this machine.
+    """Return whether a request without a key comes from a program on this machine, and not from a web page.
 
-    Browsers let any web page send requests here, and a name of its owner's may lead here. They say so.
+    A browser lets any web page send requests to this machine, and the owner of a page can point a host name of theirs at
+    it (DNS rebinding). The Host, Origin and Sec-Fetch-Site headers, which a page cannot forge, give both away.
     """
     host = headers.get("host")
     try:
@@ -30,7 +31,7 @@ def from_this_machine(headers: Mapping[str, str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address leads to this machine and no other."""
+    """Return whether a host name or IP address can only mean this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

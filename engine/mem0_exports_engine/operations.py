@@ -1,4 +1,4 @@
-"""What each operation does, once its request is known to fit the spec."""
+"""Handlers: one function per operation. A handler gets only requests that match the spec."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from mem0_exports_engine.store.rows import row_for
 
 
 ORGANIZATION: Final = "local"
-"""That of every project of a store."""
+"""The organization of every project."""
 
 _NOT_FOUND: Final = "No memory export request found"
 
 Handler: TypeAlias = Callable[[Service, str, Any, dict[str, int]], Outcome]
-"""Carries out an operation: of a service, in a project, with the body and the query parameters of the request."""
+"""Carries out an operation. Arguments: the service, the project, the request's body, its query parameters."""
 
 
 def _in_project(project: str, body: Any) -> None:
-    """Refused where a request names another organization or project than its key belongs to."""
+    """Raise Refused (403) if the body names an organization or project other than the one of its key."""
     for name, own in (("org_id", ORGANIZATION), ("project_id", project)):
         if body.get(name, own) != own:
             message = f"{name}: this key belongs to {own!r}, and opens nothing else. Leave {name} out."
@@ -67,11 +67,12 @@ def _exports_get(service: Service, project: str, body: Any, _parameters: dict[st
     _in_project(project, body)
     export_id = body.get("memory_export_id")
     filters = None if export_id is not None else parse_filters(service.filter_rules, "exports_get", body["filters"])
-    found = service.store.jobs.find(project, service.now(), export_id=export_id, filters=filters)
-    if found is not None and found.state == "DONE":
-        return Outcome(200, Text(service.store.jobs.result(found)))
-    if found is not None and found.state == "FAILED":
-        return Outcome(404, {"error": _NOT_FOUND, "reason": found.reason})
+    export = service.store.jobs.find(project, service.now(), export_id=export_id, filters=filters)
+    if export is not None and export.state == "DONE":
+        return Outcome(200, Text(service.store.jobs.result(export)))
+    # The service answers 404 for pending, failed and unknown exports alike; only a failed one has a reason.
+    if export is not None and export.state == "FAILED":
+        return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason})
     return Outcome(404, {"error": _NOT_FOUND})
 
 
@@ -82,11 +83,11 @@ def _ping(_service: Service, project: str, _body: Any, _parameters: dict[str, in
 def _memories_add(service: Service, project: str, body: Any, _parameters: dict[str, int]) -> Outcome:
     now = service.now()
     stamp = body.get("timestamp")
-    written = now if stamp is None else datetime.fromtimestamp(stamp, UTC)
+    created = now if stamp is None else datetime.fromtimestamp(stamp, UTC)
     shared = {name: body.get(name) for name in (*ENTITY_FIELDS, "metadata", "expiration_date")}
     rows = [
         row_for(
-            {**shared, "memory": message["content"], "created_at": times.text_of(written)},
+            {**shared, "memory": message["content"], "created_at": times.text_of(created)},
             project,
             str(service.new_id()),
             now,
@@ -121,25 +122,25 @@ def _memories_list(service: Service, project: str, body: Any, parameters: dict[s
 
 
 def _listed(record: dict[str, Any]) -> dict[str, Any]:
-    """A memory as the list gives it, which calls the run a session."""
+    """Return a memory in the shape of the memory list, which names the run `session_id` instead of `run_id`."""
     return {(RUN_ALIAS if name == "run_id" else name): value for name, value in record.items()}
 
 
 def _entities_list(service: Service, project: str, _body: Any, parameters: dict[str, int]) -> Outcome:
     number, size = parameters["page"], parameters["page_size"]
-    found = service.store.memories.entities(project)
+    entities = service.store.memories.entities(project)
     results = [
         {
             "id": str(index),
-            **each,
+            **entity,
             "owner": None,
             "metadata": None,
         }
-        for index, each in enumerate(found, 1)
+        for index, entity in enumerate(entities, 1)
     ]
-    totals = {f"total_{kind}s": sum(each["type"] == kind for each in found) for kind in ENTITY_TYPES}
+    totals = {f"total_{kind}s": sum(entity["type"] == kind for entity in entities) for kind in ENTITY_TYPES}
     first = (number - 1) * size
-    return _paged("/v1/entities/", len(found), number, size, results[first : first + size], totals)
+    return _paged("/v1/entities/", len(entities), number, size, results[first : first + size], totals)
 
 
 def _paged(

@@ -1,10 +1,10 @@
-"""The ports of the engine: the store, the extractor and the workers meet here, and nowhere else.
+"""Protocols between the store, the extractor and the workers, which do not import each other.
 
-A store keeps memories, jobs and keys (`Store`). A worker takes a job from it, gives the memories of the export to an
-extractor (`MemoryReader`, `Extractor`), and keeps what comes of it (`ListSink`, `JobStore`). Another store or extractor
-is a new folder that fulfils these protocols, and one line where it is chosen: `store.open_store`, `Engine(extractor=)`.
+A store keeps memories, jobs and keys (`Store`). A worker claims a job, passes the memories of the export to an extractor
+(`MemoryReader`, `Extractor`), and stores the result (`ListSink`, `JobStore`). To add a store or an extractor, write a
+package that implements these protocols and select it in `store.open_store` or with `Engine(extractor=...)`.
 
-Points in time are aware datetimes in UTC. Everything belongs to a project, and nothing crosses from one to another.
+All times are aware datetimes in UTC. Everything belongs to one project; no method returns data of another.
 """
 
 from __future__ import annotations
@@ -23,51 +23,51 @@ if TYPE_CHECKING:
     from mem0_exports_engine.report import Report
 
 Record: TypeAlias = "dict[str, Any]"
-"""A memory as the API shows it, with the run under `run_id`."""
+"""A memory as the API shows it, except that the run is under `run_id`."""
 
 Row: TypeAlias = "dict[str, Any]"
-"""A memory as stores keep it; `store.rows.row_for` makes one."""
+"""A memory as stores keep it. `store.rows.row_for` returns one."""
 
 Frame: TypeAlias = "list[str | int]"
-"""The JSON text of a result in pieces. A number stands for the items of a list that a `ListSink` has under it."""
+"""The JSON text of a result in pieces. A number stands for the items of the list that a `ListSink` has at this index."""
 
 
 # ---- what a store raises -------------------------------------------------------------------------------------------
 
 
 class StoreError(Mem0ExportsError):
-    """The store could not do what it was asked to do; the text is the database's own reason."""
+    """A store operation failed and changed nothing. The message is the database's own."""
 
 
 class StoreBusy(StoreError):
-    """Somebody else holds the store, or all of its connections are in use. Later it works again."""
+    """Another process is writing, or all connections are in use. A retry will succeed."""
 
 
 class StoreFull(StoreError):
-    """The store cannot be written now: the disk is full, fails or is read-only. Later it may work again."""
+    """The store cannot be written: the disk is full, failing or read-only. A retry may succeed later."""
 
 
 class StoreFailed(StoreError):
-    """The store failed in a way that waiting does not mend, such as a damaged file."""
+    """The store failed in a way that a retry cannot fix, such as a damaged file."""
 
 
 class NotAStore(StoreError, ConfigurationError):
-    """There is no store at this path, and none can be made."""
+    """The path is not a store, and none can be created there."""
 
 
 class Fenced(Exception):
-    """The job belongs to another worker by now, and this one may write nothing more of it."""
+    """Another worker has taken over the job, so this worker must not write any more of it."""
 
 
 class Gone(Exception):
-    """A part of a result is not there any more: the export expired while it was read."""
+    """A part of a result is missing because the export expired while it was being read."""
 
 
 # ---- memories ------------------------------------------------------------------------------------------------------
 
 
 class FieldPath(NamedTuple):
-    """Where a value stands in a memory: in one of its own fields, or else under a key of its metadata."""
+    """Where a memory has a value: in its field `own`, or under `key` of its metadata. Exactly one of them is set."""
 
     own: str | None = None
     key: str | None = None
@@ -77,9 +77,9 @@ class WrittenRecords(NamedTuple):
     """Memories as JSON objects, written by the store."""
 
     text: str
-    """The objects, with commas between them."""
+    """The objects, separated by commas."""
     incomplete: list[tuple[int, dict[str, Any] | None]]
-    """Those with a null where the memory has nothing: their index, and the metadata of the memory."""
+    """The objects with a null for a missing value: each as its index and the metadata of its memory."""
 
 
 class MemoryBatch(Protocol):
@@ -87,94 +87,99 @@ class MemoryBatch(Protocol):
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of memories."""
         ...
 
     def records(self, fields: Collection[str]) -> list[Record]:
-        """Return them as records with these fields, and perhaps others."""
+        """Return the memories as records that have at least these fields."""
         ...
 
     def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
-        """Return them as JSON objects: for each name what stands at its path, or null.
+        """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
-        None where one of them may have a list among its metadata, or where the store cannot do it.
+        Return None if a memory may have a list in its metadata, or if the store cannot write JSON.
         """
         ...
 
 
 class MemoryReader(Protocol):
-    """What an export reads."""
+    """Reads the memories of an export."""
 
     def batches(self, project: str, filters: Filter, now: datetime) -> Iterator[MemoryBatch]:
-        """Go through the memories that the filters select now and that have not expired, oldest first."""
+        """Yield the memories that the filters select now and that have not expired, oldest first."""
         ...
 
 
 class MemoryStore(MemoryReader, Protocol):
-    """The memories of all projects."""
+    """Stores the memories of all projects."""
 
     def add(self, rows: list[Row], now: datetime) -> list[Row]:
-        """Store the rows whose text their owners do not have yet; return those."""
+        """Store the rows whose text their owner does not have yet. Return the rows that were added."""
         ...
 
     def import_rows(self, project: str, rows: list[Row]) -> list[Literal["added", "known"] | None]:
-        """Store the rows that are not there in every detail; say of each what became of it.
+        """Store the rows that are new, and return one outcome per row.
 
-        None where another memory has the id of the row.
+        "added": the row was stored. "known": an identical memory was already there. None: another memory has this id,
+        and the row was not stored.
         """
         ...
 
     def page(
         self, project: str, filters: Filter, now: datetime, *, show_expired: bool, offset: int, limit: int
     ) -> tuple[int, list[Record]]:
-        """Return how many memories the filters select, and `limit` records from `offset` on, oldest first."""
+        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first."""
         ...
 
     def entities(self, project: str) -> list[dict[str, str]]:
-        """Return all users, agents, apps and runs that have memories: name, type, created_at, updated_at."""
+        """Return every user, agent, app and run that has memories, with name, type, created_at and updated_at."""
         ...
 
 
 # ---- jobs ----------------------------------------------------------------------------------------------------------
 
 LEASE: Final = timedelta(seconds=60)
-"""For how long a worker has a job before another one may take it."""
+"""How long a worker owns a job after its last write. Then another worker may claim the job."""
 
 JobState: TypeAlias = Literal["PENDING", "RUNNING", "DONE", "FAILED"]
 
 
 class Job(NamedTuple):
-    """A job that a worker has taken. `attempt` is the fence: only the worker with the newest number may write."""
+    """A job that a worker has claimed.
+
+    `attempt` is its fencing token: each claim raises it, and the store accepts writes only with the newest number.
+    """
 
     seq: int
     id: str
     project: str
     attempt: int
     crashed_attempts: int
-    """Attempts whose workers vanished without a word."""
+    """How many earlier attempts ended without a result, failure or hand-back: the worker was killed or stalled."""
     schema: dict[str, Any]
     filters: dict[str, Any]
-    """As `Filter.to_dict` wrote them; `filters.tree.restore` reads them."""
+    """The output of `Filter.to_dict`; `filters.tree.restore` reads it."""
     instructions: str | None
 
 
 class StoredExport(NamedTuple):
-    """An export as it is stored."""
+    """An export in the store, finished or not."""
 
     seq: int
     id: str
     state: JobState
     frame: str | None
-    """The `Frame` as JSON text, once it is done."""
+    """The `Frame` of the result as JSON text, if the export is done."""
     report: str | None
+    """The report as JSON text, if the extractor made one."""
     reason: str | None
-    """Why it failed."""
+    """Why the export failed, if it did."""
 
 
 class JobStore(Protocol):
-    """Jobs, which are leased to workers and fenced, and their results.
+    """Stores jobs and their results. A job is leased to one worker at a time, and its writes are fenced.
 
-    Every method that takes a `Job` raises Fenced where another worker has taken it over, and then changes nothing.
+    Every method that takes a `Job` raises Fenced and changes nothing if another worker has taken the job over.
     """
 
     def create(
@@ -188,53 +193,53 @@ class JobStore(Protocol):
         filters: Filter,
         instructions: str | None = None,
     ) -> None:
-        """Write a job down. Once this returns it survives a crash; after `retention` the export is gone."""
+        """Store a new job. Once this returns, the job survives a crash. The export expires after `retention`."""
         ...
 
     def find(
         self, project: str, now: datetime, *, export_id: str | None = None, filters: Filter | None = None
     ) -> StoredExport | None:
-        """Return an export that has not expired: by its id, or the newest with these filters."""
+        """Return the export with this id, or the newest with these filters. None if there is none or it has expired."""
         ...
 
     def result(self, export: StoredExport) -> bytes | Iterator[bytes]:
-        """Return the JSON text of a finished export, at once or piece by piece. Iterating may raise Gone."""
+        """Return the JSON text of a finished export, whole or in pieces. Reading the pieces raises Gone if it expires."""
         ...
 
     def claim(self, now: datetime) -> Job | None:
-        """Take the job that has waited longest, for one lease."""
+        """Claim the job that has waited longest, for one lease. None if no job is waiting."""
         ...
 
     def renew(self, job: Job, now: datetime) -> None:
-        """Keep the job for another lease."""
+        """Extend the lease: it now ends `LEASE` after `now`."""
         ...
 
     def clear(self, job: Job, now: datetime) -> None:
-        """Delete what an earlier attempt has written of the result, and keep the job for another lease."""
+        """Delete the parts that an earlier attempt has stored, and renew the lease."""
         ...
 
     def put(self, job: Job, now: datetime, list_index: int, number: int, items: bytes) -> None:
-        """Write part `number` of a list of the result, and keep the job for another lease."""
+        """Store part `number` of a list of the result, and renew the lease."""
         ...
 
     def drop(self, job: Job, list_index: int) -> None:
-        """Delete the parts of a list: it is not in the result after all."""
+        """Delete the parts of a list that will not be in the result."""
         ...
 
     def finish(self, job: Job, frame: Frame, report: str) -> None:
-        """Write the result: the job is done."""
+        """Store the result and mark the job as done."""
         ...
 
     def fail(self, job: Job, reason: str, report: str | None = None) -> None:
-        """Write why there will be no result."""
+        """Mark the job as failed, with the reason that users will see."""
         ...
 
     def hand_back(self, job: Job, now: datetime) -> None:
-        """Leave the job to whoever takes it next, at once."""
+        """Give up the lease, so that any worker can claim the job at once."""
         ...
 
     def purge(self, now: datetime) -> int:
-        """Delete the exports that have expired; return how many there were."""
+        """Delete the exports that have expired, and return how many there were."""
         ...
 
 
@@ -242,7 +247,7 @@ class JobStore(Protocol):
 
 
 class Key(NamedTuple):
-    """What is known of an API key. The key itself is known to whoever it was given to."""
+    """The record of an API key. The text of the key is not stored."""
 
     id: str
     project: str
@@ -252,10 +257,10 @@ class Key(NamedTuple):
 
 
 class KeyStore(Protocol):
-    """Keys, each with the SHA-256 digest of its text."""
+    """Stores API keys, each as the SHA-256 digest of its text."""
 
     def is_empty(self) -> bool:
-        """Return whether there has never been a key."""
+        """Return whether no key was ever added. Revoked keys count: revoking the last one must not open the store."""
         ...
 
     def add(self, key_id: str, project: str, name: str, digest: bytes, now: datetime) -> Key:
@@ -263,20 +268,20 @@ class KeyStore(Protocol):
         ...
 
     def find(self, key_id: str) -> tuple[str, bytes] | None:
-        """Return the project and the digest of a key that was not revoked."""
+        """Return the project and the digest of an active key, or None."""
         ...
 
     def all(self) -> list[Key]:
-        """Return all keys, the oldest first."""
+        """Return all keys, revoked ones included, oldest first."""
         ...
 
     def revoke(self, key_id: str, now: datetime) -> bool:
-        """Let a key open nothing any more, at once; False where there is none that did."""
+        """Revoke a key, effective immediately. Return False if no active key has this id."""
         ...
 
 
 class Store(Protocol):
-    """Everything that the engine keeps. Raises StoreError, and no error of a database."""
+    """Stores everything that the engine keeps. It raises StoreError, never a database library's own exceptions."""
 
     @property
     def memories(self) -> MemoryStore:
@@ -294,7 +299,7 @@ class Store(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise StoreError where the store cannot be read."""
+        """Raise StoreError if the store cannot be read."""
         ...
 
     def close(self) -> None:
@@ -306,26 +311,26 @@ class Store(Protocol):
 
 
 class ListSink(Protocol):
-    """Where the long lists of a result go, piece by piece, so that none of them has to be in memory."""
+    """Takes the long lists of a result in pieces, so that no list has to fit in memory."""
 
     def put(self, list_index: int, items: bytes) -> None:
-        """Take some more items of a list: JSON texts with commas between them."""
+        """Append items to a list: JSON texts separated by commas."""
         ...
 
     def drop(self, list_index: int) -> None:
-        """Forget all items of a list."""
+        """Delete all items of a list."""
         ...
 
 
 class Extraction(NamedTuple):
-    """The result of an export, and what there is to say of it."""
+    """The result of an export, and its report."""
 
     frame: Frame
     report: Report
 
 
 class Unfillable(Exception):
-    """No export of this schema can be made of these memories; the text says why."""
+    """The schema cannot be filled from these memories. The message, which users see, says why."""
 
     def __init__(self, reason: str, report: Report) -> None:
         super().__init__(reason)
@@ -333,7 +338,7 @@ class Unfillable(Exception):
 
 
 class Extractor(Protocol):
-    """Makes the object of an export from memories."""
+    """Fills a schema from memories."""
 
     def extract(
         self,
@@ -343,8 +348,8 @@ class Extractor(Protocol):
         *,
         instructions: str | None = None,
     ) -> Extraction:
-        """Fill the schema from memories, oldest first. Raises Unfillable where that cannot be done.
+        """Fill the schema from memories, which come oldest first. Unfillable if that is not possible.
 
-        The schema was checked when the export was created. Whatever is put into the sink is kept only if this returns.
+        The schema was checked when the export was created. What was put into the sink is kept only if this returns.
         """
         ...

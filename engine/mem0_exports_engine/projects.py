@@ -1,4 +1,4 @@
-"""Projects: the memories and exports of one project are nobody else's. A key opens one of them."""
+"""Projects: each has its own memories and exports, invisible to the others. An API key opens exactly one project."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from mem0_exports.errors import InputError
 
 
 DEFAULT_PROJECT: Final = "local"
-"""The project of whoever needs no key, and of whatever was stored before there were projects."""
+"""The project of requests that need no key, and of everything stored before projects existed."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def checked_project(name: str) -> str:
-    """Return `name`, if a project may be called so; InputError otherwise."""
+    """Return `name` if it is a valid project name. InputError otherwise."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InputError(
-            f"a project is named with up to 64 letters, digits, dots, hyphens and underscores, got {name!r}",
+            "project must be 1 to 64 letters, digits, dots, hyphens or underscores and start with a letter or digit, "
+            f"got {name!r}",
             field="project",
         )
     return name

@@ -1,4 +1,8 @@
-"""Refusals: the documented answers to requests that cannot be carried out, in the service's own words and shapes."""
+"""The documented error answers to requests that cannot be carried out.
+
+Where Mem0's Platform has a fixed text for an error, the engine sends the same text, byte for byte: client code may
+compare it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.contract import Problem
 
 MAX_CONDITIONS: Final = 400
-"""Conditions in one filter: some more, and SQLite refuses the expression."""
+"""The most conditions in one filter. Somewhat above this, SQLite refuses the resulting expression as too deep."""
 
 NO_SCHEMA: Final = "Schema is required and must be a valid object"
 
@@ -34,20 +38,20 @@ _NOT_SCOPED: Final = (
 
 
 class Text(NamedTuple):
-    """A JSON document as text, which was checked when it was made, at once or piece by piece."""
+    """A JSON document that is already text, whole or in pieces, and is sent without being validated again."""
 
     json: bytes | Iterator[bytes]
 
 
 class Outcome(NamedTuple):
-    """A status and a JSON document, or the `Text` of one."""
+    """The outcome of an operation: a status and a JSON document, either a value or `Text`."""
 
     status: int
     document: Any
 
 
 class Refused(Exception):
-    """The request cannot be done."""
+    """Raised by a handler to end the request with `answer`, an error outcome."""
 
     def __init__(self, answer: Outcome) -> None:
         super().__init__(answer)
@@ -60,7 +64,7 @@ UNAUTHORIZED: Final = Outcome(
 
 
 def bad_request(operation_id: str, message: str, *, about_filters: bool = False) -> Refused:
-    """The 400 of an operation, in the shape that the service uses for it."""
+    """Return the 400 of an operation, in the shape that the service uses: it differs between operations."""
     if operation_id == "memories_add":
         return Refused(Outcome(400, {"error": "400 Bad Request", "details": {"message": message}}))
     by_message = operation_id == "exports_get" or (operation_id == "exports_create" and not about_filters)
@@ -68,7 +72,7 @@ def bad_request(operation_id: str, message: str, *, about_filters: bool = False)
 
 
 def misshapen(rules: FilterRules, operation_id: str, document: Any, wrong: Problem) -> Refused:
-    """The 400 for a body that does not fit the spec: the service's own words where it has any."""
+    """Return the 400 for a body that does not match the spec, in the service's own words if it has any."""
     keys = document.keys() if isinstance(document, dict) else set()
     if operation_id == "exports_create" and not isinstance(keys and document.get("schema"), dict):
         return bad_request(operation_id, NO_SCHEMA)
@@ -82,21 +86,24 @@ def misshapen(rules: FilterRules, operation_id: str, document: Any, wrong: Probl
             operation_id, f'{name} belongs inside filters: {{"filters": {{"{name}": ...}}}}', about_filters=True
         )
     if wrong.pointer == "/infer" or (operation_id == "memories_add" and "infer" not in keys):
-        return bad_request(operation_id, "infer must be false: this service stores texts as they are")
+        return bad_request(
+            operation_id, "infer must be false: this server has no language model and stores texts as is"
+        )
     if wrong.pointer.startswith("/filters") and isinstance(document["filters"], dict):
-        parse_filters(rules, operation_id, document["filters"])  # names the bad part better than a schema can
+        parse_filters(rules, operation_id, document["filters"])  # raises a clearer message than the schema's
     message = f"{wrong.pointer or 'the body'}: {wrong.message}"
     return bad_request(operation_id, message, about_filters=wrong.pointer.startswith("/filters"))
 
 
 def parse_filters(rules: FilterRules, operation_id: str, document: Any, *, scoped: bool = False) -> Filter:
-    """Return the filters of a request; Refused where they cannot be used. `scoped` says that they have to name an entity."""
+    """Return the filters of a request. Raise Refused (400) if they are invalid, or if `scoped` and they name no entity."""
     try:
         filters = Filter.from_dict(document, rules)
     except FilterError as error:
         raise bad_request(operation_id, str(error), about_filters=True) from None
-    if sum(1 for _ in filters.conditions()) > MAX_CONDITIONS:
-        message = f"filters have more than {MAX_CONDITIONS} conditions; in_ takes many values in one"
+    count = sum(1 for _ in filters.conditions())
+    if count > MAX_CONDITIONS:
+        message = f"filters must have at most {MAX_CONDITIONS} conditions, got {count}; one 'in' condition can list many values"
         raise bad_request(operation_id, message, about_filters=True)
     if scoped and rules.scope == "required" and not filters.is_scoped():
         raise bad_request(operation_id, _NOT_SCOPED, about_filters=True)

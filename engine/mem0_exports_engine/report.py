@@ -1,4 +1,4 @@
-"""The report of an export: what went in, what was filled from where, and what stayed empty."""
+"""The report of an export: how many memories were read, what they filled, and what stayed empty and why."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ class Gap:
     path: str
     """The field, such as `birth_year` or `items[].place`."""
     reason: str
+    """Why, for example `"about 40" was left out: it is not of type "integer"`."""
     count: int = 1
-    """How many times: for the fields of records, in how many of them."""
+    """How often. For a field of a list of records: the number of records."""
     did_you_mean: str | None = None
-    """A metadata key with a similar name. Only a hint: it was not used."""
+    """A metadata key with a similar name. It is only a hint; its value was not used."""
 
 
 @attrs.frozen(slots=True)
 class Report:
-    """What went in, what was filled from where, and what stayed empty."""
+    """How many memories an export read, what they filled, and what stayed empty and why."""
 
     memories: int
-    """How many memories were gone through."""
+    """How many memories were read."""
     filled: dict[str, list[str]]
-    """For each filled field of the root, the ids of the memories that its value comes from (the first hundred)."""
+    """For each filled top-level field, the ids of the memories that its value comes from (at most the first 100)."""
     gaps: list[Gap]
+    """What stayed empty or was left out."""
     notes: list[str]
+    """Remarks about the whole export, such as that `export_instructions` were not followed."""
 
     def to_json(self) -> str:
-        """As JSON text."""
+        """Return the report as JSON text, which `from_json` reads."""
         return json.dumps(attrs.asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """From the text of `to_json`."""
+        """Return the report that `to_json` wrote as `text`."""
         data: dict[str, Any] = json.loads(text)
         return cls(data["memories"], data["filled"], [Gap(**gap) for gap in data["gaps"]], data["notes"])

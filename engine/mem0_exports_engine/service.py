@@ -1,4 +1,4 @@
-"""What the handlers of operations work with: the store, the rules and the clock of one engine."""
+"""The dependencies of the operation handlers: the store, the filter rules and the clock of one engine."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Service:
-    """An engine without its shells: handlers see this and nothing else of it."""
+    """The part of an engine that handlers can use."""
 
     store: Store
     filter_rules: FilterRules
     retention: timedelta
-    """For how long an export can be fetched, from its creation on."""
+    """How long an export can be fetched, counted from its creation."""
     now: Callable[[], datetime]
-    """The clock, an aware datetime in UTC."""
+    """The clock: aware datetimes in UTC."""
     new_id: Callable[[], uuid.UUID]
     wake: Callable[[], None]
-    """Tells the worker that there is a new job."""
+    """Tell the worker that there is a new job."""

@@ -1,6 +1,6 @@
-"""Shell 1: the engine as an httpx transport, in-process, sync and async.
+"""An httpx transport, sync and async, that sends requests to an engine in the same process.
 
-The engine opens with the first request. Async requests run in threads, so that the event loop never waits for SQLite.
+The engine is opened by the first request. Async requests run in threads, so SQLite never blocks the event loop.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """An answer that comes piece by piece from the store."""
+    """The body of an answer, read from the store in pieces."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -35,7 +35,7 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         return self._pieces
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Each piece is read in a thread."""
+        """Yield the pieces, each read in a thread because reading from SQLite blocks."""
         import anyio.to_thread  # noqa: PLC0415 -- only the async side needs it
 
         while (piece := await anyio.to_thread.run_sync(next, self._pieces, None)) is not None:
@@ -43,18 +43,18 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Answers requests from an engine of its own."""
+    """Answer requests with an engine that belongs to this transport."""
 
     def __init__(
         self, path: str | Path, filter_rules: FilterRules | None = None, project: str = DEFAULT_PROJECT
     ) -> None:
         if find_spec("sqlalchemy") is None:
-            raise ConfigurationError('the embedded engine needs an extra: pip install "mem0-exports[local]"')
+            raise ConfigurationError('the embedded engine is not installed; run: pip install "mem0-exports[local]"')
         self.path = str(path)
         in_memory = self.path == ":memory:"
         store = uuid4() if in_memory else Path(path).resolve()
         self.origin = f"local:{store}" if project == DEFAULT_PROJECT else f"local:{store}#{project}"
-        """What tells its exports from those of another store, in a ledger."""
+        """Identifies the store and project in a ledger, so that exports of different stores are kept apart."""
         self._filter_rules = filter_rules
         self._project = project
         self._engine: Engine | None = None
@@ -93,7 +93,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return await anyio.to_thread.run_sync(self._answer, request, body)
 
     def close(self) -> None:
-        """Close the engine: the running job is finished first."""
+        """Close the engine. The running job may finish first, within the engine's grace period."""
         with self._lock:
             self._closed, engine, self._engine = True, self._engine, None
         if engine is not None:

@@ -1,6 +1,6 @@
-"""The demonstration: the main job on the embedded engine, with sample memories of four invented people.
+"""The demo behind `mem0-exports demo`: three exports of sample memories of four invented people.
 
-`mem0-exports demo` runs it. Everything that it prints comes from the run itself.
+It runs on the embedded engine. Everything it prints is produced by the run, nothing is prepared.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Event(BaseModel):
 
 
 def run(folder: Path, say: Callable[[str], None] = print) -> None:
-    """Run the demonstration; its files go to `folder`, which is made where it is missing."""
+    """Run the demo and write its files to `folder`, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     names = ("memories.db", "memories.db-wal", "memories.db-shm", "profile.json", "timeline.json", "filtered.json")
     for name in names:
@@ -51,18 +51,20 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
     sample = files("mem0_exports_cli.demo").joinpath("sample.jsonl").read_bytes().splitlines()
 
     with Client.local(folder / "memories.db") as client:
-        _title(say, "What goes in")
+        _title(say, "Input: memories")
         imported = client.engine.import_lines(sample)
         people = [entity.name for entity in client.entities.list() if entity.type == "user"]
         say(
-            f"  {imported.added} memories of {len(people)} people ({', '.join(people)}) go into one SQLite file, for example:"
+            f"  Imported {imported.added} memories of {len(people)} people ({', '.join(people)}) into one SQLite file, "
+            "for example:"
         )
         for line in (sample[1], sample[3], sample[6]):
             record = json.loads(line)
             say(f"    {record['created_at'][:10]}  {record['memory']}")
             say(f"                {json.dumps(record['metadata'], ensure_ascii=False)}")
         say(
-            "  No server, no key, no network: Client.local() is the client of the Mem0 Platform over another transport."
+            "  There is no server, no API key and no network: Client.local() runs the same client as for the Mem0 Platform "
+            "on an embedded engine."
         )
 
         _title(say, "1. A profile, as a Pydantic instance")
@@ -80,7 +82,7 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
         say(f'  client.exports.run(list[Event], (F.user_id == "mara") & ({since!r}))')
         timeline_job = client.exports.create(list[Event], (F.user_id == "mara") & since)
         timeline = timeline_job.result(timeout=30)
-        say(f"  -> {len(timeline)} records, oldest first; the first five:")
+        say(f"  -> {len(timeline)} records, oldest first. The first five:")
         for event in timeline[:5]:
             text = textwrap.shorten(event.memory, 68, placeholder=" …")
             say(f"       {event.created_at:%d %b %H:%M}  {text:<68}  {event.place or ''}".rstrip())
@@ -94,9 +96,9 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
             & F.created_at.between("2025-03-01", "2025-09-01")
             & ~F.keywords.icontains("train")
         )
-        say("  who travelled from March to August, but not by train:")
+        say("  Trips of alex and priya from March to August 2025, without those by train:")
         say(textwrap.indent(_wrapped(repr(where)), "    "))
-        say("  goes over the wire as")
+        say("  is sent to the service as")
         say(textwrap.indent(_wrapped(json.dumps(where.to_dict())), "    "))
         trips = client.exports.run(list[Event], where, timeout=30)
         matching = sum(1 for _ in client.memories.list(F.user_id.in_("alex", "priya")))
@@ -105,12 +107,12 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
             say(f"       {event.created_at:%d %b}  {textwrap.shorten(event.memory, 84, placeholder=' …')}")
         _write(folder / "filtered.json", TypeAdapter(list[Event]).dump_python(trips, mode="json"))
 
-    _title(say, "What came out")
+    _title(say, "Output: files")
     for name in names:
         if (folder / name).exists():
             say(f"  {folder / name}  ({(folder / name).stat().st_size:,} bytes)")
     say("")
-    say("Next: README.md has the same ten lines for your own memories, on the Platform and on the embedded engine.")
+    say("Next: README.md shows how to export your own memories, from the Mem0 Platform or the embedded engine.")
 
 
 def _title(say: Callable[[str], None], text: str) -> None:
@@ -129,10 +131,10 @@ def _instance(say: Callable[[str], None], value: BaseModel) -> None:
 
 
 def _gaps(say: Callable[[str], None], report: Report) -> None:
-    """What stayed empty, and why."""
+    """Print what stayed empty, and why."""
     if not report.gaps:
         return
-    say(f"  From {report.memories} memories. What stayed empty, and why (nothing is guessed from a memory's text):")
+    say(f"  {report.memories} memories were read. These fields stayed empty (nothing is guessed from a memory's text):")
     for gap in report.gaps:
         times = f" ({gap.count} of {report.memories} times)" if gap.count > 1 else ""
         hint = f"; did you mean {gap.did_you_mean}?" if gap.did_you_mean else ""

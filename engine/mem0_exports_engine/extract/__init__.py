@@ -1,1 +1,1 @@
-"""Schema and memories in, an export out. Each folder here is one `ports.Extractor`."""
+"""Extractors, which fill a schema from memories. Each subpackage implements `ports.Extractor`."""

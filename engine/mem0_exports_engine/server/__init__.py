@@ -1,1 +1,1 @@
-"""The engine over HTTP."""
+"""The engine as an HTTP server."""

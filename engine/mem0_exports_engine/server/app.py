@@ -1,6 +1,6 @@
-"""Shell 2: the engine as an ASGI application, which `mem0-exports serve` runs. Needs `mem0-exports[server]`.
+"""The engine as an ASGI application, which `mem0-exports serve` runs. Needs the extra `mem0-exports[server]`.
 
-What a client sends is read only once its head is known to be good, up to a size and for a time.
+The body of a request is read only after its head has passed all checks, up to a maximum size and for a limited time.
 """
 
 from __future__ import annotations
@@ -33,26 +33,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger("mem0_exports_engine.requests")
 
 BODY_TIMEOUT: Final = 30.0
-"""Seconds for its body."""
+"""Seconds within which the body of a request must arrive."""
 
 _MAX_CHUNK: Final = 64 * 1024
-"""Bytes of an answer that are sent at once."""
+"""Bytes of an answer that are passed to the server at once."""
 
 
 def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
-    """The application around an engine, which stays open: closing it is for whoever opened it."""
-    # Threads of their own: heads are answered, and with them /health, also while all others wait to write.
+    """Return an ASGI application for an engine. It does not close the engine; the caller does."""
+    # Request heads have their own threads. In the shared pool, /health and key checks would wait behind requests that
+    # wait for the write lock, and a monitor would take a busy server for a dead one.
     for_heads = anyio.CapacityLimiter(8)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         log = _RequestLog(request)
         headers = dict(request.headers)
-        # In a thread, for a key is looked up in the store.
-        found = await anyio.to_thread.run_sync(engine.admit, request.method, scope["path"], headers, limiter=for_heads)
+        # In a thread: it looks a key up in the store, which blocks.
+        outcome = await anyio.to_thread.run_sync(
+            engine.admit, request.method, scope["path"], headers, limiter=for_heads
+        )
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        if isinstance(found, Admitted):
-            admitted, log.project = found, found.project
+        if isinstance(outcome, Admitted):
+            admitted, log.project = outcome, outcome.project
             try:
                 with anyio.fail_after(body_timeout):
                     body = await _body(request)
@@ -60,33 +63,36 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
                 log.write(None)
                 return
             except TimeoutError:
-                found = engine.too_late(admitted.operation, body_timeout)
+                outcome = engine.too_late(admitted.operation, body_timeout)
             else:
                 unread = len(body) > MAX_BYTES
-                found = await run_in_threadpool(engine.perform, admitted, scope["query_string"].decode("latin-1"), body)
+                query = scope["query_string"].decode("latin-1")
+                outcome = await run_in_threadpool(engine.perform, admitted, query, body)
         more = {"x-request-id": log.id}
-        if unread:  # what is left of a body would be taken for the next request
+        if unread:  # on a reused connection, the rest of the body would be read as the next request
             more["connection"] = "close"
-        more |= found.headers
-        chunks = _Chunks(found.body)
+        more |= outcome.headers
+        chunks = _Chunks(outcome.body)
         response: Response
-        if isinstance(found.body, bytes) and len(found.body) <= _MAX_CHUNK:
-            response = Response(found.body, found.status, more, media_type="application/json")
+        if isinstance(outcome.body, bytes) and len(outcome.body) <= _MAX_CHUNK:
+            response = Response(outcome.body, outcome.status, more, media_type="application/json")
         else:
-            if isinstance(found.body, bytes):
-                more["content-length"] = str(len(found.body))
-            response = StreamingResponse(chunks, found.status, more, media_type="application/json")
+            if isinstance(outcome.body, bytes):
+                more["content-length"] = str(len(outcome.body))
+            response = StreamingResponse(chunks, outcome.status, more, media_type="application/json")
         try:
+            # If the export expires while it is sent, the chunks raise Gone. The connection then breaks off without the
+            # final chunk, which HTTP clients report as an error, so nobody takes half an export for a whole one.
             await response(scope, receive, send)
         finally:
-            log.write(None if chunks.begun and not chunks.whole else found.status)
+            log.write(None if chunks.begun and not chunks.whole else outcome.status)
 
-    # No routes: the engine itself knows which paths and methods there are.
+    # No routes: the engine decides about paths and methods.
     return Router(redirect_slashes=False, default=answer)
 
 
 class _RequestLog:
-    """The line that the log gets of a request. Neither the query nor a body nor a header is in it."""
+    """Writes one log line per request. It never contains the query, a header or a body: they may hold secrets."""
 
     def __init__(self, request: Request) -> None:
         self.id = uuid4().hex
@@ -96,7 +102,7 @@ class _RequestLog:
         self._started = time.perf_counter()
 
     def write(self, status: int | None) -> None:
-        """Write it, once the answer is sent; None where it was not sent, or not whole."""
+        """Write the line. `status` is None if the answer was not sent completely."""
         ms = round((time.perf_counter() - self._started) * 1000, 1)
         fields = {"event": "request", "method": self._method, "path": self._path, "status": status, "ms": ms}
         fields |= {"project": self.project, "request_id": self.id}
@@ -104,14 +110,18 @@ class _RequestLog:
 
 
 class _Chunks:
-    """A long answer bit by bit, for a client that reads slowly is not to look like one that does not read."""
+    """Yield a long answer in small chunks.
+
+    The server measures how long a client leaves data unread. With one huge chunk, a client that reads slowly would look
+    like one that does not read at all, and would be disconnected.
+    """
 
     def __init__(self, body: bytes | Iterator[bytes]) -> None:
         self._body = body
         self.begun = self.whole = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Each piece is read in a thread."""
+        """Yield the chunks. Each piece is read from the store in a thread, because that blocks."""
         self.begun = True
         async for piece in iterate_in_threadpool([self._body] if isinstance(self._body, bytes) else self._body):
             for start in range(0, len(piece), _MAX_CHUNK):
@@ -120,7 +130,7 @@ class _Chunks:
 
 
 async def _body(request: Request) -> bytes:
-    """The body; a little more than the largest one where it is larger, which the engine refuses."""
+    """Return the body. Reading stops just above the maximum size; the engine then refuses it."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -1,7 +1,7 @@
-"""The log of a server: one JSON object a line on standard error, for people's eyes and for programs.
+"""The log of a server: JSON Lines on standard error.
 
-Each has `time`, `level`, `logger` and `message`; a request and the end of a job also have `event` and what belongs to
-it. No key, no query, no body, nothing of a memory and nothing of a schema is ever in it.
+Each line has `time`, `level`, `logger` and `message`. The lines for a request and for the end of a job also have `event`
+and its details. The log never contains API keys, queries, bodies, or any part of a memory or a schema.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class JsonLines(logging.Formatter):
-    """Writes records as JSON objects; what a record has as `fields` stands beside the rest."""
+    """Format each record as one JSON object, merged with the record's `fields` if it has any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return the record as one line of JSON."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
 
 
 def to_stderr(level: str) -> None:
-    """Let this package and its HTTP server write what is at least of this level, each once."""
+    """Log this package and uvicorn to standard error: this package from `level` up, uvicorn from warnings up."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     for name in ("mem0_exports", "mem0_exports_engine", "uvicorn"):

@@ -1,4 +1,4 @@
-"""Runs the engine as a server, until it is told to stop. Needs `mem0-exports[server]`."""
+"""Run the engine as an HTTP server until it is told to stop. Needs the extra `mem0-exports[server]`."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ if TYPE_CHECKING:
 def serve(
     store: Path, *, host: str, port: int, api_key: str | None, retention: timedelta, grace: float, log_level: str
 ) -> None:
-    """Serve a store at an address; `port` 0 is any that is free. Says on standard output where it listens.
+    """Serve a store until SIGINT or SIGTERM. Print the URL once the server accepts requests.
 
-    SIGINT and SIGTERM end it: requests have `grace` seconds to be answered, and then so has the running job; if it
-    takes longer it is handed back, for this store's next server. ConfigurationError where other machines would get in
-    and there is no key.
+    On a signal, open requests have `grace` seconds to finish, and then the running job has the same time; after that it
+    is handed back, and the next server of this store starts it again. Port 0 picks a free port. ConfigurationError if
+    `host` is reachable from other machines but there is no API key.
     """
     keyless = api_key is None and not _has_keys(store)
     if keyless and not is_loopback(host):
         raise ConfigurationError(
-            f"--host {host} lets other machines in, and there is no key: make one with `mem0-exports keys create`, or "
-            "give --api-key, or set MEM0_API_KEY"
+            f"--host {host} can be reached from other machines, so the server needs an API key: create one with "
+            "`mem0-exports keys create`, pass --api-key, or set MEM0_API_KEY"
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
-        # Without it each answer waits some 40 ms for the client to confirm its head.
+        # Accepted connections inherit this. Without it, the body of an answer waits up to 40 ms for the client to
+        # acknowledge the headers (Nagle's algorithm).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         engine = Engine(store, served=True, api_key=api_key, retention=retention)
         if keyless:
-            print("no key is set: every program on this machine may use this service", file=sys.stderr)
+            print("no API key is set: every program on this machine can use this server", file=sys.stderr)
         logs.to_stderr(log_level)
         try:
             _run(engine, listening, f"[{host}]" if ":" in host else host, grace)
@@ -70,10 +71,13 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
             print(f"listening on http://{host}:{listening.getsockname()[1]}", flush=True)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # Order: first stop claiming jobs, then let the open requests finish (they need the store), and only then
+            # close the engine, in `serve`. A worker that went on would claim a job it has no time for.
             engine.worker.take_no_more()
             await super().shutdown(sockets)
 
-    # Once it has stopped, uvicorn raises the signal that stopped it again; the engine is to be closed first.
+    # After it has stopped, uvicorn raises the signal once more with the original handler, which would end the process
+    # before the engine is closed. So the original handler is a no-op while uvicorn runs.
     before = {stop: signal.signal(stop, lambda *_: None) for stop in (signal.SIGINT, signal.SIGTERM)}
     try:
         config = uvicorn.Config(
@@ -83,9 +87,11 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
             access_log=False,
             lifespan="off",
             ws="none",
-            timeout_graceful_shutdown=math.ceil(grace),  # a client that reads slowly does not keep it from stopping
+            timeout_graceful_shutdown=math.ceil(grace),  # otherwise one slow client could delay shutdown forever
         )
         Server(config).run([listening])
     finally:
         for stop, handler in before.items():
-            signal.signal(stop, handler)  # so that a second signal ends the wait for a job, which goes on later
+            # A second signal may now end the process while it waits for a job. Nothing is lost: the job's lease ends, and
+            # another worker runs it.
+            signal.signal(stop, handler)

@@ -1,4 +1,7 @@
-"""Takes the connection from clients that are slow with the head of a request, or that do not read their answer."""
+"""Disconnect clients that send a request's head too slowly or do not read their answer.
+
+uvicorn has no such timeouts. Without them, clients that stall, on purpose or not, would use up connections and memory.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ if TYPE_CHECKING:
     import asyncio
 
 HEAD_TIMEOUT: Final = 10.0
-"""Seconds for the head of a request."""
+"""Seconds within which the head of a request must arrive, counted from the connection or from its first byte."""
 
 READ_TIMEOUT: Final = 30.0
-"""Seconds for which a client may leave its answer unread."""
+"""Seconds that a client may leave sent data unread."""
 
 
 class TimeoutProtocol(H11Protocol):
-    """uvicorn's HTTP, for clients that may be slow on purpose."""
+    """uvicorn's HTTP protocol with a timeout for request heads and one for unread answers."""
 
     head_timeout = HEAD_TIMEOUT
     read_timeout = READ_TIMEOUT
@@ -26,13 +29,14 @@ class TimeoutProtocol(H11Protocol):
     _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the head of a request."""
+        """Start the timer for the head of the first request."""
         super().connection_made(transport)
         self._head = self.loop.call_later(self.head_timeout, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Stop waiting for the head when it is complete; begin again with the first byte of the next one."""
+        """Stop the timer when a head is complete, and start it again with the first byte of the next request."""
         super().data_received(data)
+        # A request cycle exists once its head is complete. From then on the timeout for bodies, in `app`, applies.
         busy = self.cycle is not None and not self.cycle.response_complete
         if busy and self._head is not None:
             self._head.cancel()
@@ -41,17 +45,17 @@ class TimeoutProtocol(H11Protocol):
             self._head = self.loop.call_later(self.head_timeout, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """Begin to wait for the client to read."""
+        """Start the timer for unread data: the send buffer is full."""
         super().pause_writing()
         self._unread = self.loop.call_later(self.read_timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client has read."""
+        """Stop the timer: the client has read, and the send buffer has room again."""
         super().resume_writing()
         self._stop(self._unread)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing to wait for any more."""
+        """Stop both timers."""
         super().connection_lost(exc)
         self._stop(self._head)
         self._stop(self._unread)

@@ -1,4 +1,4 @@
-"""Where memories, jobs and keys are kept. `ports.Store` says what a store can do; each folder here is one."""
+"""Stores for memories, jobs and keys. Each subpackage implements `ports.Store`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_store(path: str | Path) -> Store:
-    """Open the store at `path`, or make one; NotAStore where that cannot be done."""
+    """Open the store at `path`, or create it. NotAStore if neither is possible."""
     from mem0_exports_engine.store.sqlite.store import SqliteStore  # noqa: PLC0415 -- loads SQLAlchemy
 
     return SqliteStore(path)

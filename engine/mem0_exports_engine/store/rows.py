@@ -1,4 +1,4 @@
-"""Memories as rows, the same in every store: what is derived from a record when it is stored."""
+"""Convert memories between records and stored rows. All stores share the values that are derived here."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ RECORD_FIELDS: Final = (
     *("id", "memory", *ENTITY_FIELDS),
     *("metadata", "categories", "expiration_date", "created_at", "updated_at"),
 )
-"""What a memory is outside the store, in the order of `record_of`."""
+"""The fields of a record, in the order in which `record_of` expects their values."""
 
 
 def row_for(record: Mapping[str, Any], project: str, new_id: str, now: datetime) -> Row:
-    """The row for a memory record: `memory`, entity ids, and optionally `id`, `metadata`, `categories`, times.
+    """Return the row for a record with `memory`, entity ids, and optionally `id`, `metadata`, `categories` and times.
 
-    Times stay as they are written where they are date, time and offset, and are completed in UTC where they are not;
-    a missing created_at is `now`. FilterError where a time is none.
+    A time that has date, time and offset keeps its text; any other is rewritten in UTC. A missing created_at is `now`.
+    FilterError if a time is not valid.
     """
-    written = clock.stamp(record.get("created_at") or times.text_of(now), "created_at")
+    created = clock.stamp(record.get("created_at") or times.text_of(now), "created_at")
     changed = record.get("updated_at")
-    updated = written if not changed or changed == written.text else clock.stamp(changed, "updated_at")
+    updated = created if not changed or changed == created.text else clock.stamp(changed, "updated_at")
     expires = record.get("expiration_date")
     owners = {name: record.get(name) for name in ENTITY_FIELDS}
-    given = {name: value for name, value in record.items() if value is not None}
+    # Nulls are left out, so that a record equals itself whether an unset field is null or absent.
+    members = {name: value for name, value in record.items() if value is not None}
     return {
         "project": project,
         "id": record.get("id") or new_id,
@@ -47,19 +48,20 @@ def row_for(record: Mapping[str, Any], project: str, new_id: str, now: datetime)
         **owners,
         "metadata": _json(record.get("metadata")),
         "categories": _json(record.get("categories")),
-        "created_at": written.text,
-        "created_us": written.us,
+        "created_at": created.text,
+        "created_us": created.us,
         "updated_at": updated.text,
         "updated_us": updated.us,
         "expiration_date": expires,
         "expires_us": None if expires is None else clock.day(expires),
         "text_key": _digest(orjson.dumps([record["memory"], owners], option=orjson.OPT_SORT_KEYS)),
-        "record_key": _digest(_ENCODER.encode(given).encode()),
+        "record_key": _digest(_ENCODER.encode(members).encode()),
     }
 
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-"""Not orjson, which may write floats in another way in another version: digests are compared with old ones."""
+"""Writes the JSON that digests are made of. Not orjson: another version of it may format floats differently, and new
+digests would no longer match the stored ones."""
 
 
 def _json(value: object) -> str | None:
@@ -71,7 +73,7 @@ def _digest(text: bytes) -> bytes:
 
 
 def record_of(row: Sequence[Any]) -> Record:
-    """Return a memory as the API and the extractor see it, from the values of RECORD_FIELDS."""
+    """Return the record for a row that has the columns of RECORD_FIELDS."""
     id_, memory, user, agent, app, run, metadata, categories, expiration_date, created_at, updated_at = row
     return {
         "id": id_,

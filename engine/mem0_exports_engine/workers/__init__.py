@@ -1,1 +1,1 @@
-"""What runs the jobs."""
+"""Workers, which run export jobs."""

@@ -1,7 +1,8 @@
-"""Runs one job: memories in, a result and its report out, all of it under the job's lease.
+"""Run one claimed job: read its memories, fill its schema, and store the result and the report.
 
-Whatever happens, the job ends in one of these ways: done, failed, handed back, or left to the worker that has taken it
-over (Fenced). Where the store is busy or full it stays as it is, and is tried again when its lease is over.
+A run ends in one of these ways: the job is done; it has failed; it is handed back; or another worker has taken it over
+(Fenced). If the worker has to stop while the store is busy or full, the job stays as it is and is claimed again when its
+lease ends.
 """
 
 from __future__ import annotations
@@ -23,19 +24,25 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import Extractor, Job, JobStore, MemoryBatch, Store
 
 GRACE: Final = 10.0
-"""Seconds for which a running job may go on once its worker is to stop; then it is handed back."""
+"""Seconds that a running job may still take after its worker was told to stop. Then it is handed back."""
 
 POLL_INTERVAL: Final = 1.0
-"""Seconds after which an idle worker looks for jobs of other processes, and a full disk is tried again."""
+"""Seconds between an idle worker's checks for new jobs, and between attempts to write to a store that is full or busy.
+
+New jobs of the same process wake the worker at once; this is for jobs of other processes and for leases that end.
+"""
 
 MAX_CRASHED_ATTEMPTS: Final = 5
-"""Attempts at one job whose workers vanished without a word. Then it is the job that kills them, and it fails."""
+"""The number of crashed or stalled attempts after which a job fails.
+
+By then it is probably the job that crashes its workers; without a limit it would crash them forever.
+"""
 
 _log = logging.getLogger("mem0_exports_engine.jobs")
 
 
 class Stop:
-    """What a worker is told about stopping: to take no other job, and then to hand the running one back."""
+    """Tells a worker to stop, in two steps: `soon`, claim no more jobs; `at_once`, hand the running job back too."""
 
     def __init__(self) -> None:
         self.soon = threading.Event()
@@ -43,14 +50,15 @@ class Stop:
 
 
 class _HandBack(Exception):
-    """The worker stops, and the job is for another one."""
+    """Raised between two batches to end a job that has to be handed back."""
 
 
 class _Lease:
-    """Keeps a job while it is being worked on. Every write of the worker goes through here.
+    """Hold the lease of a job while it runs, and retry writes while the store is busy or full.
 
-    The lease is renewed once a quarter of it is over, so that a worker which is only slow is not taken for a dead one.
-    Without it another worker would take the job over, and this one's work would be lost to the fence.
+    The lease is renewed once a quarter of it has passed. This leaves three quarters for a slow batch or a busy store
+    before another worker takes the job for abandoned. If that happened, the fence would keep the result correct, but the
+    work of this worker would be lost.
     """
 
     def __init__(self, jobs: JobStore, job: Job, now: Callable[[], datetime], stop: Stop) -> None:
@@ -61,7 +69,11 @@ class _Lease:
         self._renewed = now()
 
     def keep(self) -> None:
-        """Renew the lease before it ends; Fenced where another worker has the job."""
+        """Renew the lease if it is time to. Fenced if another worker has the job; _HandBack if this one must stop.
+
+        Called before each batch: this is the only place where a running job can be interrupted, and never in the middle
+        of a write.
+        """
         if self._stop.at_once:
             raise _HandBack
         moment = self._now()
@@ -70,25 +82,29 @@ class _Lease:
             self.renewed(moment)
 
     def renewed(self, moment: datetime) -> None:
-        """Note that a write has renewed the lease."""
+        """Record that a write at this time has renewed the lease."""
         self._renewed = moment
 
     def write(self, call: Callable[[], None]) -> None:
-        """Write, however often it takes: a disk that is full now may have room again, and the work is done already."""
+        """Call `call` until the store accepts it, or raise if the worker has to stop.
+
+        A full disk or a busy store is temporary, and giving up would waste the work already done. If the lease ends
+        meanwhile, the fence decides: the write raises Fenced only if another worker has claimed the job.
+        """
         while True:
             try:
                 call()
             except (StoreBusy, StoreFull) as error:
                 if self._stop.soon.is_set():
                     raise
-                _log.warning("the store cannot be written, trying again: %s", error)
+                _log.warning("cannot write to the store, retrying in %g s: %s", POLL_INTERVAL, error)
                 self._stop.soon.wait(POLL_INTERVAL)
             else:
                 return
 
 
 class _Parts:
-    """A `ports.ListSink` that keeps the lists in the store, in numbered parts."""
+    """Implement `ports.ListSink`: store the lists as numbered parts."""
 
     def __init__(self, jobs: JobStore, job: Job, now: Callable[[], datetime], lease: _Lease) -> None:
         self._jobs = jobs
@@ -98,10 +114,12 @@ class _Parts:
         self._counts: dict[int, int] = {}
 
     def put(self, list_index: int, items: bytes) -> None:
-        """Keep some items of a list of the result."""
+        """Store items as the next part of a list. This also renews the lease."""
         number = self._counts.get(list_index, 0)
 
         def write() -> None:
+            # Read the clock on every attempt: after a long wait for the store, an older time would set a lease that has
+            # already ended, and another worker could claim the job at once.
             moment = self._now()
             self._jobs.put(self._job, moment, list_index, number, items)
             self._lease.renewed(moment)
@@ -110,7 +128,7 @@ class _Parts:
         self._counts[list_index] = number + 1
 
     def drop(self, list_index: int) -> None:
-        """Forget the items of a list."""
+        """Delete the parts of a list."""
         if self._counts.pop(list_index, 0):
             self._lease.write(lambda: self._jobs.drop(self._job, list_index))
 
@@ -118,11 +136,11 @@ class _Parts:
 def run_job(
     store: Store, extractor: Extractor, job: Job, now: Callable[[], datetime], stop: Stop | None = None
 ) -> None:
-    """Do a job that was claimed, and write its result; Fenced where another worker has taken it."""
+    """Run a claimed job and store its result. Fenced if another worker has taken it over."""
     jobs = store.jobs
     started = now()
     if job.crashed_attempts >= MAX_CRASHED_ATTEMPTS:
-        jobs.fail(job, f"gave up: {MAX_CRASHED_ATTEMPTS} attempts at this export crashed or stalled")
+        jobs.fail(job, f"gave up after {MAX_CRASHED_ATTEMPTS} attempts that crashed or stalled")
         _note(job, "failed", now() - started)
         return
     lease = _Lease(jobs, job, now, stop or Stop())
@@ -133,6 +151,8 @@ def run_job(
             yield batch
 
     try:
+        # Parts of an earlier attempt must go first: their numbers would collide with the parts of this one, and any that
+        # are left over would end up in the result.
         if job.attempt > 1:
             lease.write(lambda: jobs.clear(job, started))
         sink = _Parts(jobs, job, now, lease)
@@ -142,11 +162,13 @@ def run_job(
         lease.write(lambda: jobs.fail(job, reason, text))
         _note(job, "failed", now() - started)
     except _HandBack:
+        # Not retried: the process is about to end. If this fails, the job is claimed again when its lease ends.
         jobs.hand_back(job, now())
         _note(job, "handed back", now() - started)
     except (Fenced, StoreBusy, StoreFull, KeyboardInterrupt, SystemExit):
-        raise  # no fault of the job: it is tried again
-    except BaseException as error:  # noqa: BLE001 -- a panic of native code is no Exception
+        raise  # not the job's fault: it stays claimed and runs again when its lease ends
+    except BaseException as error:  # noqa: BLE001 -- a panic of native code is not an Exception
+        # Users see only the type of the error: its message may contain memories.
         _log.exception("export %s failed", job.id)
         jobs.fail(job, f"internal error: {type(error).__name__}")
     else:

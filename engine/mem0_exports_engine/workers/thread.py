@@ -1,4 +1,4 @@
-"""The worker: a thread that takes jobs and runs them, one after the other, until it is stopped."""
+"""A worker thread that claims jobs and runs them, one at a time, until it is stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger("mem0_exports_engine.jobs")
 
 
 class WorkerThread:
-    """Runs the jobs of a store in a thread of its own."""
+    """Run the jobs of a store in a separate thread, which starts at once."""
 
     def __init__(self, store: Store, extractor: Extractor, now: Callable[[], datetime]) -> None:
         self._store = store
@@ -33,23 +33,26 @@ class WorkerThread:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is a new job."""
+        """Tell the worker that there is a new job. Otherwise it looks only every `POLL_INTERVAL` seconds."""
         self._wake.set()
 
     def take_no_more(self) -> None:
-        """Finish the running job, and leave the others to whoever comes next."""
+        """Claim no more jobs. The running one goes on; waiting ones stay in the store for other workers."""
         self._stop.soon.set()
         self._wake.set()
 
     def stop(self, grace: float = GRACE) -> None:
-        """Finish the running job, and no other; hand it back where it takes longer than `grace` seconds."""
+        """Stop the thread and wait for it. A job that takes longer than `grace` seconds is handed back."""
         self.take_no_more()
         self._thread.join(grace)
         self._stop.at_once = True
+        # Without a timeout: the thread must have stopped before the store is closed. It stops before the next batch.
         self._thread.join()
 
     def _work(self) -> None:
         while not self._stop.soon.is_set():
+            # Clear before looking for jobs. Cleared afterwards, a wake() that came in between would be lost, and its job
+            # would wait for the next poll.
             self._wake.clear()
             try:
                 while not self._stop.soon.is_set() and (job := self._store.jobs.claim(self._now())) is not None:
@@ -57,7 +60,7 @@ class WorkerThread:
                 self._store.jobs.purge(self._now())
             except Fenced as fenced:
                 _log.warning("export %s was taken over by another worker", fenced)
-            except BaseException:  # noqa: BLE001 -- whatever happens, the thread goes on: nobody else runs the jobs
-                _log.exception("the worker stumbled; going on")
+            except BaseException:  # noqa: BLE001 -- the thread must survive any error: nothing else runs the jobs
+                _log.exception("unexpected error in the worker; continuing with the next job")
             if not self._stop.soon.is_set():
                 self._wake.wait(POLL_INTERVAL)

@@ -167,7 +167,7 @@ def test_a_failed_job_says_why(client, user):
     class Needs(BaseModel):
         shoe_size: int
 
-    with pytest.raises(ExportFailed, match="required shoe_size") as failed:
+    with pytest.raises(ExportFailed, match="required fields: shoe_size") as failed:
         client.exports.run(Needs, F.user_id == user, timeout=30)
 
     assert failed.value.export_id in str(failed.value)

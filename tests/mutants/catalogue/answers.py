@@ -23,7 +23,7 @@ MUTANTS: Final = (
     Mutant(
         "answers.failed-as-pending",
         _OPERATIONS,
-        'return Outcome(404, {"error": _NOT_FOUND, "reason": found.reason})',
+        'return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason})',
         'return Outcome(404, {"error": _NOT_FOUND})',
         "clients wait until their deadline for a job that has failed",
     ),
@@ -93,7 +93,7 @@ MUTANTS: Final = (
     Mutant(
         "pages.count-of-the-store",
         _MEMORIES,
-        "connection.scalar(_COUNT.where(wanted)) or 0",
+        "connection.scalar(_COUNT.where(selected)) or 0",
         "connection.scalar(_COUNT) or 0",
         "count is not that of the filters",
     ),
@@ -107,15 +107,15 @@ MUTANTS: Final = (
     Mutant(
         "limits.large-body-read",
         _ENGINE,
-        "if len(body) > MAX_BYTES:  # it did not say so",
-        "if len(body) > 2 * MAX_BYTES:  # it did not say so",
+        "if len(body) > MAX_BYTES:  # `admit` sees only Content-Length",
+        "if len(body) > 2 * MAX_BYTES:  # `admit` sees only Content-Length",
         "a body whose length nobody announced may be larger than any other",
     ),
     Mutant(
         "limits.media-type-not-checked",
         _ENGINE,
-        'if kind != "application/json":',
-        'if kind == "":',
+        'if media_type != "application/json":',
+        'if media_type == "":',
         "a form is read as JSON",
     ),
 )

@@ -19,8 +19,8 @@ MUTANTS: Final = (
     Mutant(
         "extraction.oldest-wins",
         _FIELDS,
-        "self._value = first_fit(self.shape, found)",
-        "self._value = first_fit(self.shape, found) if self._value is MISSING else self._value",
+        "self._value = first_fit(self.shape, candidates)",
+        "self._value = first_fit(self.shape, candidates) if self._value is MISSING else self._value",
         "the address before the last move",
     ),
     Mutant(
@@ -68,14 +68,14 @@ MUTANTS: Final = (
     Mutant(
         "extraction.metadata-before-own",
         _LOOKUP,
-        "        found += [_metadata_key(key)] if key is not None else []\n",
-        "        found = ([_metadata_key(key)] if key is not None else []) + found\n",
+        "        steps += [_metadata_key(key)] if key is not None else []\n",
+        "        steps = ([_metadata_key(key)] if key is not None else []) + steps\n",
         "a metadata key hides the memory's own field",
     ),
     Mutant(
         "extraction.other-names-forgotten",
         _LOOKUP,
-        "        found += [_own_field(self._also)] if self._also is not None else []\n",
+        "        steps += [_own_field(self._alias)] if self._alias is not None else []\n",
         "",
         "text and tags stay empty",
     ),
@@ -89,7 +89,8 @@ MUTANTS: Final = (
     Mutant(
         "extraction.parts-out-of-order",
         _RECORDS,
-        "        self._flush()\n        self._put(written.text.encode())\n",
+        "        self._flush()  # first the earlier records that are still in memory: the order is that of the memories\n"
+        "        self._put(written.text.encode())\n",
         "        self._put(written.text.encode())\n        self._flush()\n",
         "a long list is not in the order of its memories",
     ),

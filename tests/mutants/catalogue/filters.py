@@ -72,22 +72,22 @@ MUTANTS: Final = (
     Mutant(
         "filters.categories-all-of",
         _JSON_SQL,
-        "return any(each in value for each in categories)",
-        "return all(each in value for each in categories)",
+        "return any(category in value for category in categories)",
+        "return all(category in value for category in categories)",
         "memories with further categories are lost, and those with none are found",
     ),
     Mutant(
         "filters.category-case",
         _JSON_SQL,
-        "return any(each.casefold() == folded for each in categories)",
-        "return any(each == value for each in categories)",
+        "return any(category.casefold() == folded for category in categories)",
+        "return any(category == value for category in categories)",
         "contains tells upper and lower case apart",
     ),
     Mutant(
         "filters.true-is-one",
         _JSON_SQL,
-        "return found is wanted",
-        "return bool(found == wanted)",
+        "return actual is expected",
+        "return bool(actual == expected)",
         "metadata true equal 1",
     ),
     Mutant(

@@ -16,8 +16,8 @@ MUTANTS: Final = (
     Mutant(
         "jobs.expires-a-moment-late",
         _JOBS,
-        "wanted = [exports.c.project == project, exports.c.expires_us > clock.microseconds(now)]",
-        "wanted = [exports.c.project == project, exports.c.expires_us >= clock.microseconds(now)]",
+        "conditions = [exports.c.project == project, exports.c.expires_us > clock.microseconds(now)]",
+        "conditions = [exports.c.project == project, exports.c.expires_us >= clock.microseconds(now)]",
         "an export is found in the moment in which it is purged",
     ),
     Mutant(
@@ -30,7 +30,7 @@ MUTANTS: Final = (
     Mutant(
         "jobs.order-of-filters",
         _JOBS,
-        "return sorted(map(_sorted, value), key=lambda each: json.dumps(each, sort_keys=True))",
+        "return sorted(map(_sorted, value), key=lambda item: json.dumps(item, sort_keys=True))",
         "return [*map(_sorted, value)]",
         "the same filters in another order find nothing",
     ),

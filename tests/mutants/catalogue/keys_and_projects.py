@@ -67,8 +67,8 @@ MUTANTS: Final = (
     Mutant(
         "projects.list-of-all",
         _MEMORIES,
-        "wanted = [memories.c.project == project, clause(filters)]",
-        "wanted = [clause(filters)]",
+        "conditions = [memories.c.project == project, clause(filters)]",
+        "conditions = [clause(filters)]",
         "a project lists and exports the memories of others",
     ),
     Mutant(
@@ -95,15 +95,15 @@ MUTANTS: Final = (
     Mutant(
         "projects.export-by-id",
         _JOBS,
-        "wanted.append(exports.c.id == export_id)",
-        "wanted = [exports.c.expires_us > clock.microseconds(now), exports.c.id == export_id]",
+        "conditions.append(exports.c.id == export_id)",
+        "conditions = [exports.c.expires_us > clock.microseconds(now), exports.c.id == export_id]",
         "whoever knows an id fetches the export of another project",
     ),
     Mutant(
         "projects.export-by-filters",
         _JOBS,
-        "wanted.append(exports.c.filters == filters_key(filters))",
-        "wanted = [exports.c.expires_us > clock.microseconds(now), exports.c.filters == filters_key(filters)]",
+        "conditions.append(exports.c.filters == filters_key(filters))",
+        "conditions = [exports.c.expires_us > clock.microseconds(now), exports.c.filters == filters_key(filters)]",
         "the same filters fetch the newer export of another project",
     ),
     Mutant(

@@ -62,8 +62,8 @@ MUTANTS: Final = (
     Mutant(
         "times.expired-exported",
         _MEMORIES,
-        "wanted = _selected(project, filters, now, show_expired=False)",
-        "wanted = _selected(project, filters, now, show_expired=True)",
+        "selected = _selected(project, filters, now, show_expired=False)",
+        "selected = _selected(project, filters, now, show_expired=True)",
         "exports have what lists have no more",
     ),
     Mutant(
@@ -76,7 +76,7 @@ MUTANTS: Final = (
     Mutant(
         "memories.details-not-compared",
         _ROWS,
-        '"record_key": _digest(_ENCODER.encode(given).encode()),',
+        '"record_key": _digest(_ENCODER.encode(members).encode()),',
         '"record_key": _digest(_ENCODER.encode([record["memory"], owners]).encode()),',
         "an import takes two memories with the same text for one",
     ),
@@ -104,8 +104,8 @@ MUTANTS: Final = (
     Mutant(
         "texts.names-twice",
         _JSON_TEXT,
-        "if len(made) < len(pairs):",
-        "if len(made) > len(pairs):",
+        "if len(members) < len(pairs):",
+        "if len(members) > len(pairs):",
         "of two values of one name one is dropped silently",
     ),
     Mutant(

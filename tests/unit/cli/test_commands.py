@@ -18,8 +18,8 @@ def test_import_counts_and_a_second_time_adds_nothing(tmp_path):
     first = command("import", source, "--store", tmp_path / "store.db")
     second = command("import", source, "--store", tmp_path / "store.db")
 
-    assert (first.returncode, first.stdout, first.stderr) == (0, "2 added, 0 already there, 0 bad\n", "")
-    assert (second.returncode, second.stdout) == (0, "0 added, 2 already there, 0 bad\n")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "2 added, 0 already stored, 0 rejected\n", "")
+    assert (second.returncode, second.stdout) == (0, "0 added, 2 already stored, 0 rejected\n")
 
 
 def test_import_names_bad_lines_and_keeps_the_good_ones(tmp_path):
@@ -29,8 +29,8 @@ def test_import_names_bad_lines_and_keeps_the_good_ones(tmp_path):
     done = command("import", source, "--store", tmp_path / "store.db")
 
     assert done.returncode == 1
-    assert done.stdout == "1 added, 0 already there, 1 bad\n"
-    assert done.stderr == f"{source}:2: memory: expected a text that is not empty\n"
+    assert done.stdout == "1 added, 0 already stored, 1 rejected\n"
+    assert done.stderr == f"{source}:2: memory must be a non-empty string, got 5\n"
 
 
 def test_a_file_that_is_not_there_is_a_sentence_and_no_traceback(tmp_path):
@@ -46,7 +46,7 @@ def test_the_demonstration_shows_and_writes_what_it_promises(tmp_path):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "full_name='Jonas Pichlbauer'" in done.stdout
-    assert 'birth_year: "early forties" was left out' in done.stdout
+    assert 'birth_year: "early forties" was left out: it is not of type "integer"' in done.stdout
     written = {path.name: path for path in (tmp_path / "out").iterdir()}
     assert written.keys() == {"memories.db", "profile.json", "timeline.json", "filtered.json"}
     assert all(f"{tmp_path / 'out' / name}" in done.stdout for name in written)

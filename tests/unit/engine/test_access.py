@@ -183,7 +183,7 @@ def test_an_imported_id_may_be_another_projects_too(tmp_path):
     for project in ("red", "blue"):
         arguments = ["--store", tmp_path / "store.db", "--project", project]
         assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("1 added")
-        assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("0 added, 1 already there")
+        assert command("import", tmp_path / "memories.jsonl", *arguments).stdout.startswith("0 added, 1 already stored")
 
     for project, count in (("red", 1), ("blue", 1), ("local", 0)):
         with Client.local(tmp_path / "store.db", project=project) as client:
@@ -195,7 +195,7 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
     store = tmp_path / "store.db"
     made = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
     key = made.stdout.strip()
-    assert made.stderr.startswith(f"key {key[3:11]} of project red; this is the only time")
+    assert made.stderr.startswith(f"created key {key[3:11]} for project red; save it now")
     other = command("keys", "create", "--store", store, "--project", "blue").stdout.strip()
 
     with served(store) as url, Client(key, base_url=url) as red, Client(other, base_url=url) as blue:
@@ -216,13 +216,13 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
         assert blue.ping().project_id == "blue"
         assert httpx.get(f"{url}/health").status_code == 200
     again = command("keys", "revoke", key[3:11], "--store", store)
-    assert (again.returncode, "no active key" in again.stderr) == (1, True)
+    assert (again.returncode, "no active key has the id" in again.stderr) == (1, True)
 
 
 def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
     store = tmp_path / "store.db"
     refused = command("serve", "--store", store, "--port", "0", "--host", "0.0.0.0")
-    assert (refused.returncode, "there is no key" in refused.stderr) == (1, True)
+    assert (refused.returncode, "the server needs an API key" in refused.stderr) == (1, True)
     key = command("keys", "create", "--store", store).stdout.strip()
 
     with served(store, None, "--host", "127.0.0.1") as url, Client(key, base_url=url) as client:
@@ -231,14 +231,17 @@ def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "ä", "-x", "x" * 65, "a/b"])
 def test_a_project_has_a_plain_name(tmp_path, name):
-    with closing(SqliteStore(":memory:")) as store, pytest.raises(InputError, match="a project is named with"):
+    with closing(SqliteStore(":memory:")) as store, pytest.raises(InputError, match="project must be 1 to 64 letters"):
         create_key(store.keys, name, "", clock.now())
     with pytest.raises(InputError), Client.local(project=name) as client:
         client.ping()
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked():
-    with closing(SqliteStore(":memory:")) as store, pytest.raises(ConfigurationError, match="no active key 'deadbeef'"):
+    with (
+        closing(SqliteStore(":memory:")) as store,
+        pytest.raises(ConfigurationError, match="no active key has the id 'deadbeef'"),
+    ):
         revoke_key(store.keys, "deadbeef", clock.now())
 
 
@@ -277,24 +280,30 @@ def test_a_key_of_the_store_opens_its_own_project_also_as_the_servers_own(tmp_pa
 def test_a_mistyped_store_is_not_made(tmp_path, action):
     done = command("keys", *action, "--store", tmp_path / "mistyped.db")
 
-    assert (done.returncode, "there is no store" in done.stderr) == (1, True)
+    assert (done.returncode, "must be an existing store" in done.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "message"),
     [
-        ["keys", "create", "--store", ":memory:"],
-        ["keys", "create", "--store", "x.db", "--name", "two\nlines"],
-        ["serve", "--store", ":memory:"],
-        ["serve", "--store", "x.db", "--port", "99999"],
+        (["keys", "create", "--store", ":memory:"], "--store: must be a file, got ':memory:'"),
+        (
+            ["keys", "create", "--store", "x.db", "--name", "two\nlines"],
+            r"--name: must be one line of printable text, got 'two\nlines'",
+        ),
+        (["serve", "--store", ":memory:"], "--store: must be a file, got ':memory:'"),
+        (
+            ["serve", "--store", "x.db", "--port", "99999"],
+            "--port: must be a whole number from 0 to 65535, got '99999'",
+        ),
     ],
     ids=str,
 )
-def test_what_can_only_be_a_mistake_is_said_to_be_one(tmp_path, arguments):
+def test_what_can_only_be_a_mistake_is_said_to_be_one(tmp_path, arguments, message):
     done = command(*arguments, cwd=tmp_path)
 
-    assert (done.returncode, "needed" in done.stderr) == (2, True)
+    assert (done.returncode, message in done.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 

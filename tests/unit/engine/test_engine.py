@@ -53,8 +53,8 @@ def test_the_services_own_words_are_used(engine, path, body, answer):
     ("path", "body", "words"),
     [
         ("/v1/exports/", b"", "empty"),
-        ("/v1/exports/", b"{", "not JSON"),
-        ("/v1/exports/", b"\xff", "not JSON"),
+        ("/v1/exports/", b"{", "the body is not valid JSON"),
+        ("/v1/exports/", b"\xff", "the body is not valid JSON"),
         ("/v1/exports/", b"[" * 100_000, "deep"),
         ("/v1/exports/", b'{"schema": {"default": 1e400}}', "too large"),
         ("/v1/exports/", {"schema": {"type": "objekt"}, "filters": {"user_id": "a"}}, "/type"),
@@ -210,7 +210,7 @@ def test_an_answer_that_breaks_the_contract_is_not_given(engine, monkeypatch):
     status, answer = ask(engine, "/v1/ping/", b"", method="GET")
 
     assert status == 500
-    assert "broke its contract: ping 200" in answer["detail"]
+    assert "does not match openapi.yaml: ping 200" in answer["detail"]
 
 
 def test_the_run_is_the_same_whatever_the_clock_and_ids_when_they_are_given():

@@ -60,15 +60,15 @@ DOCUMENTS = {
     "a number beyond every float": (MESSAGE + b', "metadata": {"n": 1e999}}', "too large"),
     "an integer of 100,000 digits": (MESSAGE + b', "metadata": {"n": ' + b"9" * 100_000 + b"}}", "digits"),
     "half of a surrogate pair": (MESSAGE.replace(b'"x"', b'"\\ud800"') + b"}", "surrogate"),
-    "a name that stands twice": (MESSAGE + b', "user_id": "b"}', "'user_id' stands twice"),
-    "a name that stands twice, inside": (MESSAGE + b', "metadata": {"k": 1, "k": 2}}', "'k' stands twice"),
+    "a name that stands twice": (MESSAGE + b', "user_id": "b"}', "'user_id' appears twice"),
+    "a name that stands twice, inside": (MESSAGE + b', "metadata": {"k": 1, "k": 2}}', "'k' appears twice"),
     "a million names, the last one twice": (
         b"{" + b",".join(b'"%d":1' % number for number in range(600_000)) + b',"599999":1}',
-        "'599999' stands twice",
+        "'599999' appears twice",
     ),
-    "bytes that are no UTF-8": (MESSAGE.replace(b'"x"', b'"\xff"') + b"}", "not JSON"),
+    "bytes that are no UTF-8": (MESSAGE.replace(b'"x"', b'"\xff"') + b"}", "not valid JSON"),
     "nothing": (b"", "empty"),
-    "more than the largest body": (b" " * (MAX_BYTES + 1), "larger than 10 MB"),
+    "more than the largest body": (b" " * (MAX_BYTES + 1), "must be at most 10 MB"),
     "another property": (MESSAGE + b', "admin": true}', "admin"),
 }
 

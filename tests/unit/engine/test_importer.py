@@ -74,27 +74,33 @@ def test_what_the_list_gives_can_be_imported(store):
 
 
 BAD = [
-    (b"{", "not JSON"),
+    (b"{", "the line is not valid JSON"),
     (b'{"memory": "x", "user_id": "a", "metadata": {"n": 1e400}}', "too large"),
-    (b"\xff", "not JSON"),
+    (b"\xff", "the line is not valid JSON"),
     (b'{"memory": "x", "user_id": "a", "metadata": {"n": NaN}}', "NaN"),
     (b'{"memory": "\\ud800", "user_id": "a"}', "surrogate"),
     (b"[" * 100_000, "deep"),
-    (b"[]", "expected an object"),
-    (b'{"user_id": "a"}', "memory:"),
-    (b'{"memory": "", "user_id": "a"}', "memory:"),
-    (b'{"memory": "x"}', "names nobody"),
-    (b'{"memory": "x", "user_id": "*"}', "means any"),
-    (b'{"memory": "x", "user_id": "a", "expiration_date": "20250101"}', "expiration_date:"),
-    (b'{"memory": "x", "user_id": ""}', "user_id:"),
-    (b'{"memory": "x", "user_id": 5}', "user_id:"),
+    (b"[]", "the line must be a JSON object, got []"),
+    (b'{"user_id": "a"}', "memory must be a non-empty string, got null"),
+    (b'{"memory": "", "user_id": "a"}', 'memory must be a non-empty string, got ""'),
+    (b'{"memory": "x"}', "at least one of user_id, agent_id, app_id, run_id must be set"),
+    (b'{"memory": "x", "user_id": "*"}', "user_id must not be '*'"),
+    (
+        b'{"memory": "x", "user_id": "a", "expiration_date": "20250101"}',
+        'expiration_date must be a date as YYYY-MM-DD, got "20250101"',
+    ),
+    (b'{"memory": "x", "user_id": ""}', 'user_id must be a non-empty string, got ""'),
+    (b'{"memory": "x", "user_id": 5}', "user_id must be a non-empty string, got 5"),
     (b'{"memory": "x", "user_id": "a", "mood": "good"}', "unknown field 'mood'"),
-    (b'{"memory": "x", "user_id": "a", "metadata": []}', "metadata:"),
-    (b'{"memory": "x", "user_id": "a", "categories": 0}', "categories:"),
-    (b'{"memory": "x", "user_id": "a", "categories": "work"}', "categories:"),
+    (b'{"memory": "x", "user_id": "a", "metadata": []}', "metadata must be an object, got []"),
+    (b'{"memory": "x", "user_id": "a", "categories": 0}', "categories must be a list of strings, got 0"),
+    (b'{"memory": "x", "user_id": "a", "categories": "work"}', 'categories must be a list of strings, got "work"'),
     (b'{"memory": "x", "user_id": "a", "created_at": "yesterday"}', "created_at"),
-    (b'{"memory": "x", "user_id": "a", "expiration_date": "2025-02-30"}', "expiration_date:"),
-    (b'{"memory": "x", "user_id": "a", "id": "five"}', "id:"),
+    (
+        b'{"memory": "x", "user_id": "a", "expiration_date": "2025-02-30"}',
+        'expiration_date must be a date as YYYY-MM-DD, got "2025-02-30"',
+    ),
+    (b'{"memory": "x", "user_id": "a", "id": "five"}', 'id must be a UUID, got "five"'),
 ]
 
 
@@ -186,4 +192,4 @@ def test_a_line_that_no_request_could_be_is_refused(store):
     done = import_lines(store.memories, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
 
     assert (done.added, [bad.number for bad in done.bad]) == (1, [1])
-    assert "longer than 10 MB" in done.bad[0].reason
+    assert "must be at most 10 MB" in done.bad[0].reason

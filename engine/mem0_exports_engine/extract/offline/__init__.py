@@ -1,1 +1,1 @@
-"""The extractor without a language model: it fills what it can prove, and reports what it cannot."""
+"""An extractor that uses no language model: it fills only what memories state in their fields and metadata."""

@@ -1,12 +1,14 @@
-"""Fills a schema from memories; `lookup` says where from, `fit` how. What a property becomes:
+"""Fill a schema from memories. `lookup` decides where a value comes from, `fit` converts it.
 
-- an array of objects: the records in the lists that memories have under this name; where none has any, one record for
-  each memory, filled from that memory alone;
-- an array of anything else: the distinct values over all memories, oldest first;
-- anything else: the value of the newest memory that has one that fits.
+What a top-level property is filled with depends on its type:
 
-Values are only fitted without loss, and nothing is read out of the text of a memory. What is filled but does not fit as
-a whole is left out and reported, and fails the export only where it is required.
+- an array of objects: the records from the lists that memories have under its name. If no memory has such a list: one
+  record per memory, filled from that memory alone;
+- any other array: the distinct values from all memories, oldest first;
+- anything else: the value of the newest memory whose value fits.
+
+Values are converted only without loss, and nothing is extracted from the text of a memory. A property whose collected
+value does not match its schema is left out and reported; the export fails only if the property is required.
 """
 
 from __future__ import annotations
@@ -32,18 +34,18 @@ if TYPE_CHECKING:
     from mem0_exports_engine.extract.offline.lookup import Steps
     from mem0_exports_engine.ports import ListSink, MemoryBatch
 
-_NOT_FOLLOWED: Final = "export_instructions were not followed: that takes a language model, which this extractor is not"
+_NOT_FOLLOWED: Final = "export_instructions were not followed: that needs a language model, and this engine has none"
 
 _OF_PROPERTIES: Final = frozenset(
     {"type", "properties", "required", "additionalProperties", "title", "description", "default", "examples", "$defs"}
     | {"$schema", "$id", "$comment"}
 )
-"""Keywords of an object that are no more than its properties."""
+"""Keywords of an object schema that validate nothing beyond which properties there are and what each contains."""
 
 
 def _field(name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> Field:
-    said = source_of(shape.node)
-    if said is not None and said.kind == "count":
+    source = source_of(shape.node)
+    if source is not None and source.kind == "count":
         return Count(name, shape)
     if shape.kinds == {"array"} and "prefixItems" not in shape.node and isinstance(shape.node.get("items", {}), dict):
         if shape.items.node.get("properties"):
@@ -53,31 +55,32 @@ def _field(name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_i
 
 
 class _Filling:
-    """A schema that is being filled: one branch of the root, or the whole where it is no union."""
+    """The state of filling one object schema: the root, or one branch if the root is a union."""
 
     def __init__(self, shape: Shape, root: Shape, sink: ListSink, first_list: int) -> None:
         self._shape = shape
         self._root = root
-        # Nothing of the root looks into the values of its properties but the properties themselves.
+        # A list in the sink is validated item by item only. That is enough if no keyword of the root, such as `not` or
+        # `if`, looks at the values of its properties.
         may_be_in_sink = shape is root and not shape.node.keys() - _OF_PROPERTIES and not shape.hidden
         self._fields = [
-            _field(name, each, sink, index, may_be_in_sink=may_be_in_sink)
-            for index, (name, each) in enumerate(shape.properties.items(), first_list)
+            _field(name, property_shape, sink, index, may_be_in_sink=may_be_in_sink)
+            for index, (name, property_shape) in enumerate(shape.properties.items(), first_list)
         ]
         self._plans = Plans([field.lookup for field in self._fields])
         self.next_list = first_list + len(self._fields)
 
     @property
     def fields(self) -> set[str]:
-        """The fields of memories that are looked at."""
+        """The fields of memories that have to be read."""
         return {"id", "metadata"}.union(*(field.fields for field in self._fields))
 
     def see(self, records: list[Record]) -> None:
-        """Take what some memories have."""
+        """Collect the values from some memories."""
         if not records:
             return
         plans = [*map(self._plans.of, records)]
-        if plans.count(plans[0]) == len(plans):  # memories of one kind, as nearly always
+        if plans.count(plans[0]) == len(plans):  # the usual case: all have the same metadata keys
             of_fields: Iterable[Iterable[Steps]] = map(repeat, plans[0].steps)
         else:
             of_fields = zip(*(plan.steps for plan in plans), strict=True)
@@ -85,10 +88,11 @@ class _Filling:
             field.see(records, steps)
 
     def see_as_written(self, batch: MemoryBatch) -> bool:
-        """Take a whole batch without looking at its memories; False where that cannot be done."""
+        """Collect a batch as JSON text that the store writes, without reading records. False if that is not possible."""
         lists = [field for field in self._fields if isinstance(field, RecordList)]
         counts = [field for field in self._fields if isinstance(field, Count)]
-        # One list: where a second one refuses, the first would have taken the batch already.
+        # At most one list: if a second one could not take the batch, the first would already have taken it, and the
+        # batch would be counted twice when it is read as records.
         if len(lists) != 1 or len(lists) + len(counts) < len(self._fields) or not lists[0].see_as_written(batch):
             return False
         for count in counts:
@@ -96,9 +100,9 @@ class _Filling:
         return True
 
     def finish(self, count: int, notes: list[str]) -> tuple[Record, Report]:
-        """The object, and what there is to say of it; Unfillable where something required has no value."""
+        """Return the filled object and its report. Unfillable if a required property has no value."""
         data: Record = {}
-        lacking: list[str] = []
+        missing: list[str] = []
         gaps: list[Gap] = []
         keys = self._plans.keys
         for field in self._fields:
@@ -114,26 +118,26 @@ class _Filling:
                 elif field.shape.kinds == {"array"} and field.shape.problem([]) is None:
                     data[field.name] = []
                 else:
-                    lacking.append(field.name)
+                    missing.append(field.name)
         report = Report(
             count, {field.name: field.memory_ids for field in self._fields if field.memory_ids}, gaps, notes
         )
-        if lacking:
+        if missing:
             raise Unfillable(
-                f"no memory fills the required {', '.join(lacking)}: give these fields a default (such as None), or "
-                "add memories with metadata keys of these names",
+                f"no memory has a value for these required fields: {', '.join(missing)}; make them optional (give "
+                "them a default such as None), or add memories with these metadata keys",
                 report,
             )
-        # What is in the sink was checked item by item, and nothing else can be wrong with it.
+        # Items in the sink were validated one by one, and nothing else of their lists can be invalid.
         seen = {name: [] if isinstance(value, ListInSink) else value for name, value in data.items()}
         problem = self._shape.problem(seen) or self._root.problem(seen)
         if problem is not None:
-            raise Unfillable(f"what the memories say does not fit the schema: {problem}", report)
+            raise Unfillable(f"the object filled from the memories does not match the schema: {problem}", report)
         return data, report
 
 
 class OfflineExtractor:
-    """A `ports.Extractor` without a language model."""
+    """Implement `ports.Extractor` without a language model."""
 
     def extract(
         self,
@@ -143,15 +147,15 @@ class OfflineExtractor:
         *,
         instructions: str | None = None,
     ) -> Extraction:
-        """Fill the schema from memories, oldest first.
+        """Fill the schema from memories, which come oldest first.
 
-        Of a union of objects, the first that can be filled. Raises Unfillable where a required property has no value
-        that fits, or the whole does not fit the schema.
+        If the root is a union of objects, the first branch that can be filled is used. Unfillable if a required property
+        has no value that fits, or if the filled object does not match the schema.
         """
         root = Shape.of(schema)
         fillings: list[_Filling] = []
-        for each in ([] if root.properties else root.branches) or [root]:
-            fillings.append(_Filling(each, root, sink, fillings[-1].next_list if fillings else 0))
+        for shape in ([] if root.properties else root.branches) or [root]:
+            fillings.append(_Filling(shape, root, sink, fillings[-1].next_list if fillings else 0))
         fields: set[str] = set().union(*(filling.fields for filling in fillings))
         count = 0
         for batch in batches:
@@ -173,7 +177,7 @@ class OfflineExtractor:
 
 def _nearest(path: str, reason: str, keys: set[str]) -> str | None:
     if reason != NO_SOURCE:
-        return None  # the author said where to look
+        return None  # an annotation names the source, so a similar key would not be used anyway
     name = path.rpartition(".")[2]
     others = sorted(key for key in keys if folded(key) != folded(name))
     close = difflib.get_close_matches(name, others, 1, 0.7)

@@ -1,16 +1,16 @@
-"""Looks a property up in a memory.
+"""Find the value of a property in a memory.
 
-Where its value comes from, in this order:
+The sources, in this order:
 
-0. what an annotation of the schema says (`mem0_exports.schemas.annotations`), and then nothing else;
+0. the source that an annotation of the schema names (`mem0_exports.schemas.annotations`), and then no other;
 1. the memory's own field of that name: id, memory, user_id, agent_id, app_id, run_id, metadata, categories, created_at,
    updated_at, expiration_date;
 2. the metadata key of that name;
-3. another common name of an own field: text and content (memory), session_id (run_id), timestamp (created_at),
-   tags (categories), memory_id (id).
+3. the field of the memory that has this common alias: text and content (memory), session_id (run_id), timestamp
+   (created_at), tags (categories), memory_id (id).
 
-Names are equal when they differ only in case, underscores, hyphens and spaces. A value that does not fit gives way to
-the next source.
+Names match even if they differ in case, underscores, hyphens and spaces. If a value does not fit, the next source is
+tried.
 """
 
 from __future__ import annotations
@@ -34,20 +34,21 @@ Record: TypeAlias = dict[str, Any]
 
 
 class Step(NamedTuple):
-    """One look into a memory. What it finds may be None, which is nothing."""
+    """One place to look for a value."""
 
     take: Callable[[Record], Any]
+    """Return the value in a memory, or None if it has none there."""
     path: FieldPath | None = None
-    """Where it looks; None where that is more than one field."""
+    """The place, or None if it involves more than one field."""
 
 
 Steps: TypeAlias = tuple[Step, ...]
-"""Where to look, the first choice first."""
+"""Places to look, in order of preference."""
 
-NO_SOURCE: Final = "no field and no metadata key of this name"
+NO_SOURCE: Final = "no memory field or metadata key with this name has a value"
 
 _OWN: Final = {folded(name): name for name in MEMORY_FIELDS}
-_ALSO: Final = {
+_ALIASES: Final = {
     folded(alias): name
     for alias, name in {
         "text": "memory",
@@ -60,24 +61,33 @@ _ALSO: Final = {
 }
 
 
+_ABSENT: Final = {
+    "memory": "the memory field {0!r} has no value",
+    "metadata": "the metadata key {0!r} has no value",
+    "category": "no memory is in the category {0!r}",
+    "count": "a count can fill only a property of the root",
+}
+"""For each kind of annotation, why a property stayed empty."""
+
+
 class Lookup:
-    """Where the value of a property is looked up."""
+    """Decides where the value of one property is looked up."""
 
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
         self.annotation = source_of(shape.node) or source_of(shape.items.node)
         self._folded = folded(name)
         self._own = _OWN.get(self._folded)
-        self._also = _ALSO.get(self._folded)
+        self._alias = _ALIASES.get(self._folded)
 
     @property
     def absent(self) -> str:
-        """Why there is no value, where no memory has one."""
-        return NO_SOURCE if self.annotation is None else f"no memory has {self.annotation}"
+        """The reason to report if there is no value."""
+        return NO_SOURCE if self.annotation is None else _ABSENT[self.annotation.kind].format(self.annotation.name)
 
     @property
     def path(self) -> FieldPath | None:
-        """Where a memory that has the value under the very name has it; None where that is more than one field."""
+        """The first place to look, for a key spelled exactly like the property. None if it involves several fields."""
         if self.annotation is not None:
             kind, name = self.annotation
             return FieldPath(own=name) if kind == "memory" else FieldPath(key=name) if kind == "metadata" else None
@@ -85,28 +95,29 @@ class Lookup:
 
     @property
     def fields(self) -> set[str]:
-        """The own fields of memories that are looked at, metadata apart."""
+        """The fields of memories that have to be read, except metadata."""
         if self.annotation is None:
-            return {field for field in (self._own, self._also) if field is not None}
+            return {field for field in (self._own, self._alias) if field is not None}
         kind, name = self.annotation
         return {"memory": {name}, "category": {"memory", "categories"}}.get(kind, set())
 
     def steps(self, keys: tuple[str, ...]) -> Steps:
-        """Where to look in a memory whose metadata have these keys."""
+        """Return where to look in a memory whose metadata have these keys."""
         if self.annotation is not None:
             kind, name = self.annotation
             if kind == "memory":
                 return (_own_field(name),)
             if kind == "metadata":
                 return (_metadata_key(name),) if name in keys else ()
-            # A count is of no single memory.
+            # A count cannot be looked up in a single memory.
             return (Step(partial(_text_of_category, name.casefold())),) if kind == "category" else ()
+        # An exact key wins. Of several similar ones none is used, since choosing would be guessing.
         alike = [key for key in keys if folded(key) == self._folded]
         key = self.name if self.name in keys else alike[0] if len(alike) == 1 else None
-        found = [_own_field(self._own)] if self._own is not None else []
-        found += [_metadata_key(key)] if key is not None else []
-        found += [_own_field(self._also)] if self._also is not None else []
-        return tuple(found)
+        steps = [_own_field(self._own)] if self._own is not None else []
+        steps += [_metadata_key(key)] if key is not None else []
+        steps += [_own_field(self._alias)] if self._alias is not None else []
+        return tuple(steps)
 
 
 def _own_field(name: str) -> Step:
@@ -118,11 +129,12 @@ def _metadata_key(key: str) -> Step:
 
 
 def _text_of_category(name: str, record: Record) -> Any:
-    return record["memory"] if any(each.casefold() == name for each in record["categories"] or ()) else None
+    categories = record["categories"] or ()
+    return record["memory"] if any(category.casefold() == name for category in categories) else None
 
 
 class Plan:
-    """Where several lookups look in memories whose metadata have the same keys."""
+    """Where several lookups look, for memories that have the same metadata keys."""
 
     def __init__(self, lookups: Sequence[Lookup], keys: tuple[str, ...]) -> None:
         self.steps = [lookup.steps(keys) for lookup in lookups]
@@ -130,15 +142,15 @@ class Plan:
         self.empty = [index for index, steps in enumerate(self.steps) if not steps]
         """The lookups that find nothing in these memories."""
         self.names = [lookup.name for lookup, steps in zip(lookups, self.steps, strict=True) if steps]
-        """The names of the others."""
+        """The names of the lookups that may find something."""
 
     @cached_property
     def first_values(self) -> Callable[[Record], tuple[Any, ...]] | None:
-        """Gives the first choice for each of `names` at once; None where one of them is a category."""
+        """A function that returns the first choice for each of `names`, or None if one of them is a category."""
         paths = [steps[0].path for steps in self.steps if steps]
         if None in paths:
             return None
-        # All own fields are taken at once, and all metadata, and then put into the order of the names.
+        # For speed, all fields are read with one itemgetter and all metadata with another, then put in the order of names.
         take_own = _taker([path.own for path in paths if path is not None and path.own is not None])
         take_metadata = _taker([path.key for path in paths if path is not None and path.own is None])
         taken = sorted(range(len(paths)), key=lambda index: paths[index].own is None)  # type: ignore[union-attr]
@@ -151,43 +163,43 @@ class Plan:
 
 
 def _taker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """Takes these out of a mapping or a tuple."""
+    """Return a function that takes these items out of a mapping or tuple, always as a tuple."""
     if len(keys) > 1:
         return itemgetter(*keys)
-    return (lambda given: (given[keys[0]],)) if keys else (lambda _given: ())
+    return (lambda items: (items[keys[0]],)) if keys else (lambda _items: ())
 
 
 class Plans:
-    """The plans for all kinds of memories, made as they come."""
+    """Returns the plan for a memory. Memories with the same metadata keys share one, which is cached."""
 
-    _max_known = 1000
+    _max_cached = 1000
 
     def __init__(self, lookups: Sequence[Lookup]) -> None:
         self._lookups = lookups
-        self._known: dict[tuple[str, ...], Plan] = {}
+        self._cache: dict[tuple[str, ...], Plan] = {}
         self.keys: set[str] = set()
-        """Metadata keys that there are, or many of them."""
+        """The metadata keys seen so far; some are left out if there are very many."""
 
     def of(self, record: Record) -> Plan:
-        """The plan for a memory."""
+        """Return the plan for a memory."""
         keys = tuple(record["metadata"] or ())
-        found = self._known.get(keys)
-        if found is None:
-            if len(self._known) >= self._max_known:
-                self._known.clear()
-            if len(self.keys) < 10 * self._max_known:
+        plan = self._cache.get(keys)
+        if plan is None:
+            if len(self._cache) >= self._max_cached:
+                self._cache.clear()
+            if len(self.keys) < 10 * self._max_cached:
                 self.keys.update(keys)
-            found = self._known[keys] = Plan(self._lookups, keys)
-        return found
+            plan = self._cache[keys] = Plan(self._lookups, keys)
+        return plan
 
 
 def values(steps: Steps, record: Record) -> list[Any]:
-    """What the memory has, the first choice first."""
+    """Return the values that the memory has at these places, in order of preference."""
     return [value for step in steps if (value := step.take(record)) is not None]
 
 
 def first_fit(shape: Shape, values: list[Any]) -> Any:
-    """The first of the values that fits; the Mismatch of the first where none does."""
+    """Return the first value that fits, converted. If none does, raise the Mismatch of the first value."""
     mismatch: Mismatch | None = None
     for value in values:
         try:

@@ -1,8 +1,15 @@
-"""Pushdown: lets the store write the records of a list, which is several times as fast as making them in Python.
+"""Pushdown: let the store write the records of a list as JSON, several times faster than building them in Python.
 
-That is done only where it gives the same: where each value stands at one known path, where no value can be nested deeper
-than is checked, and where the memories have no lists, which would be records themselves. Another store may have no such
-thing; then `MemoryBatch.written` is always None.
+The guarantee: a pushed-down batch gives exactly the records and gaps that the extractor would have made from the same
+memories. Pushdown is therefore used only if
+
+- every property has one known path, where its value is found if the memory has one;
+- every property is a scalar, or `categories`, so that no value can be nested deeper than is allowed;
+- no memory of the batch has a list in its metadata, since its items could be the records;
+- the records are valid as they are, so that no value has to be converted or left out.
+
+If any of these does not hold for a batch, it is read as records instead. A store that cannot write JSON returns None
+from `MemoryBatch.written`.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import FieldPath
 
 ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples", "$comment", "deprecated"})
-"""Keywords that no value can violate."""
+"""Keywords that do not restrict values."""
 
 _TEXTS: Final[dict[str, set[str | None]]] = {
     "id": {None, "uuid"},
@@ -33,31 +40,31 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
     "created_at": {None, "date-time"},
     "updated_at": {None, "date-time"},
 }
-"""Own fields of memories that are texts, with the formats that they are known to have."""
+"""The fields of memories that are strings, with the values of `format` that they always satisfy."""
 
 _MAX_FAILURES: Final = 3
-"""Batches that the database may write in vain: then the memories are not of the kind."""
+"""After this many batches that could not be used, pushdown is given up: the next ones would be no different."""
 
 _MAX_COLUMNS: Final = 50
-"""Properties of a record that the database writes: SQLite takes up to 127 arguments of a function, two for each."""
+"""The most properties of a record. SQLite functions take at most 127 arguments, and each property needs two."""
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
-"""Metadata keys that stand in a path of SQL as they are."""
+"""Metadata keys that need no escaping in a JSON path of SQLite."""
 
 
 class Pushdown:
-    """How a store can write the records of one list."""
+    """Describes how a store can write the records of one list."""
 
     def __init__(self, paths: dict[str, FieldPath], *, always_valid: bool) -> None:
         self.paths = paths
-        """For each property of a record, where its value stands in a memory."""
+        """For each property of a record, where memories have its value."""
         self.always_valid = always_valid
-        """Whether whatever stands at these paths makes a valid record, so that nobody needs to look."""
+        """Whether any values at these paths make a valid record, so that records need no validation."""
         self._failures = 0
 
     @classmethod
     def of(cls, item: Shape, columns: Sequence[tuple[Lookup, Shape]]) -> Pushdown | None:
-        """Return the pushdown for records of the shape `item`, or None where there cannot be one."""
+        """Return the pushdown for records of the shape `item`, or None if it would not be exact."""
         paths: dict[str, FieldPath] = {}
         if len(columns) > _MAX_COLUMNS:
             return None
@@ -65,14 +72,14 @@ class Pushdown:
             path = lookup.path
             scalar = shape.kinds and not shape.kinds & {"object", "array"}
             if path is None or not (scalar or path.own == "categories"):
-                return None  # what is nested may be so deeper than is checked
+                return None  # the value may be nested deeper than `Shape.fit` allows
             if path.key is not None and not _PLAIN_KEY.fullmatch(path.key):
                 return None
             paths[lookup.name] = path
         return cls(paths, always_valid=_is_always_valid(item, columns, paths)) if paths else None
 
     def gives_up(self) -> bool:
-        """Note that the store has written a batch in vain; return whether to stop trying."""
+        """Count a batch that could not be used, and return whether to stop trying."""
         self._failures += 1
         return self._failures >= _MAX_FAILURES
 
@@ -91,17 +98,17 @@ def _is_always_valid(item: Shape, columns: Sequence[tuple[Lookup, Shape]], paths
 
 
 def _always_fits(field: str, shape: Shape) -> bool:
-    """Whether every value that the own field of a memory can have is valid by `shape`."""
+    """Return whether every value that this field of a memory can have is valid in `shape`."""
     node = shape.node
     if shape.hidden - ANNOTATIONS:
         return False
-    said = node.keys() - ANNOTATIONS - {"x-mem0-source"}
+    keywords = node.keys() - ANNOTATIONS - {"x-mem0-source"}
     if field == "categories":
         items = shape.items
         return (
-            shape.kinds == {"array"} and said == {"type", "items"} and items.kinds == {"string"} and not items.hidden
+            shape.kinds == {"array"} and keywords == {"type", "items"} and items.kinds == {"string"} and not items.hidden
             and not items.node.keys() - ANNOTATIONS - {"type"}
         )  # fmt: skip
     if field not in _TEXTS:
-        return False  # metadata may be nested deeper than is checked
-    return "string" in shape.kinds and said <= {"type", "format"} and node.get("format") in _TEXTS[field]
+        return False  # metadata may be nested deeper than `Shape.fit` allows
+    return "string" in shape.kinds and keywords <= {"type", "format"} and node.get("format") in _TEXTS[field]

@@ -1,9 +1,9 @@
-"""Properties of the root that are lists of objects.
+"""The field for a top-level list of records.
 
-One record for each memory or, if any memory holds a list under this name, the records in those lists.
-A record whose first-choice values validate is used unchanged; any other is converted value by value, and what was dropped
-is reported. Where nothing but the records themselves can be wrong with the list, it goes into the sink as it grows, and
-`pushdown` may let the store write it.
+If any memory has a list under this name, the result is the records of those lists; otherwise one record per memory.
+A record whose first-choice values are valid is used unchanged. Any other is converted value by value, and what was left
+out is reported. If only its items, and not the list as a whole, have to be validated, the list is put into the sink while
+it grows, and `pushdown` may let the store write it.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import ListSink, MemoryBatch, WrittenRecords
 
 _MAX_RECORDS: Final = 2000
-"""Records that are kept in memory before they go into parts."""
+"""The number of records that are collected in memory before they are put into the sink."""
 
 
 class RecordList(Field):
-    """The property, and where its records go."""
+    """Collect the records of a top-level list, in memory or in the sink."""
 
     def __init__(self, name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> None:
-        """`may_be_in_sink` says that the rest of the root does not care what is in the list."""
+        """`may_be_in_sink`: no keyword of the root looks into the list, so its items can be validated one by one."""
         super().__init__(name, shape)
         self._item = shape.items
-        self._columns = [(Lookup(key, each), each) for key, each in self._item.properties.items()]
-        # Where values may be lists or objects it takes more to know whether they can stay as they are.
+        self._columns = [(Lookup(key, column), column) for key, column in self._item.properties.items()]
+        # Scalars that are valid stay as they are. Lists and objects have to be looked into first: `Shape.keeps`.
         self._scalars = all(shape.kinds and not shape.kinds & {"object", "array"} for _, shape in self._columns)
         self._plans = Plans([lookup for lookup, _ in self._columns])
         self._defaults = [
@@ -50,33 +50,35 @@ class RecordList(Field):
         other_keywords = shape.node.keys() - ANNOTATIONS - {"type", "items"} | shape.hidden - ANNOTATIONS
         self._may_be_in_sink = may_be_in_sink and not other_keywords
         self._is_in_sink = False
-        # What is no list in memories without metadata is an own field of theirs, which is to be looked at.
+        # If the name is that of a field of memories, such as categories, the field may hold the list. The store does not
+        # look there, so such a list cannot be pushed down.
         possible = self._may_be_in_sink and not self.lookup.steps(())
         self._pushdown = Pushdown.of(self._item, self._columns) if possible else None
 
     @property
     def fields(self) -> set[str]:
-        """As `Field`."""
+        """See `Field.fields`."""
         return self.lookup.fields.union(*(lookup.fields for lookup, _ in self._columns))
 
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
-        """As `Field`."""
+        """See `Field.see`."""
         plain: list[Record] = []
-        for record, each in zip(records, steps, strict=False):
-            given = next((value for value in values(each, record) if isinstance(value, list)), None) if each else None
-            if given is not None:
+        for record, places in zip(records, steps, strict=False):
+            candidates = values(places, record) if places else []
+            items = next((value for value in candidates if isinstance(value, list)), None)
+            if items is not None:
                 self._switch_to_lists()
-                self._see_list(given, record["id"])
+                self._see_list(items, record["id"])
             elif not self._lists:
                 plain.append(record)
         if not self._lists:
             self._see_memories(plain)
 
     def see_as_written(self, batch: MemoryBatch) -> bool:
-        """Take a whole batch as the store writes it; False where that cannot be done."""
+        """Collect a batch as JSON text that the store writes. False if that is not possible."""
         pushdown = self._pushdown
         if pushdown is None or self._lists or len(self.memory_ids) < MAX_TRACED:
-            return False  # the report names the first memories, which the store does not
+            return False  # the report lists the ids of the first memories, which the JSON text does not have
         written = batch.written(pushdown.paths)
         if written is None:
             taken = False
@@ -89,15 +91,15 @@ class RecordList(Field):
         return taken
 
     def _take_complete(self, written: WrittenRecords, pushdown: Pushdown) -> bool:
-        """Take records that have all values; False where one of them does not fit as it is."""
+        """Collect records in which no value is missing. False if one of them is not valid as it is."""
         if not pushdown.always_valid and not self.shape.accepts(load(f"[{written.text}]")):
             return False
-        self._flush()
+        self._flush()  # first the earlier records that are still in memory: the order is that of the memories
         self._put(written.text.encode())
         return True
 
     def _take_incomplete(self, written: WrittenRecords, pushdown: Pushdown) -> bool:
-        """Take records of which some have null for nothing; False where that is not all there is to say of one."""
+        """Collect records in which some values are missing. False if a missing value takes more than leaving it out."""
         records = load(f"[{written.text}]")
         absent: Counter[int] = Counter()
         for position, metadata in written.incomplete:
@@ -107,7 +109,7 @@ class RecordList(Field):
                 if record[name] is None:
                     elsewhere = any(step.path != pushdown.paths[name] for step in steps[index])
                     if elsewhere or self._defaults[index] is not MISSING:
-                        return False  # it may have something under another name, or has to have something
+                        return False  # the value may be under a similar key, or the property is required
                     del record[name]
                     absent[index] += 1
             if not record:
@@ -122,18 +124,18 @@ class RecordList(Field):
         return True
 
     def result(self) -> Any:
-        """As `Field`."""
+        """See `Field.result`."""
         if self._is_in_sink:
             self._flush()
             return ListInSink(self._list_index)
         return self._records or MISSING
 
     def settled(self) -> Any:
-        """As `Field`."""
+        """See `Field.settled`. Items in the sink have been validated already."""
         return self.result() if self._is_in_sink else super().settled()
 
     def _switch_to_lists(self) -> None:
-        """Some memory has a list of records, so that those of single memories are not wanted."""
+        """Switch to the records of lists, because a memory has one, and discard those made from single memories."""
         if self._lists:
             return
         self._lists = True
@@ -144,12 +146,12 @@ class RecordList(Field):
             self._sink.drop(self._list_index)
             self._is_in_sink = False
 
-    def _see_list(self, given: list[Any], memory_id: str) -> None:
-        for each in given:
+    def _see_list(self, items: list[Any], memory_id: str) -> None:
+        for item in items:
             try:
-                self._take(self._item.fit(each), memory_id)
+                self._take(self._item.fit(item), memory_id)
             except Mismatch as error:
-                self.misfit(each, error)
+                self.misfit(item, error)
 
     def _see_memories(self, records: list[Record]) -> None:
         absent = [0] * len(self._columns)
@@ -158,8 +160,8 @@ class RecordList(Field):
         for record in records:
             plan = self._plans.of(record)
             take = plan.first_values if self._scalars and instead_of_nothing.isdisjoint(plan.empty) else None
-            if take is not None and None not in (found := take(record)):
-                filled: Record | None = dict(zip(plan.names, found, strict=True))
+            if take is not None and None not in (first_choices := take(record)):
+                filled: Record | None = dict(zip(plan.names, first_choices, strict=True))
                 empty = plan.empty
             else:
                 filled, empty = self._first_values(record, plan.steps)
@@ -177,7 +179,10 @@ class RecordList(Field):
         self._flush_if_long()
 
     def _first_values(self, record: Record, steps: list[Steps]) -> tuple[Record | None, list[int]]:
-        """The record with the first value for each name, and which names have none; None where that is not enough."""
+        """Return the record of first-choice values, and the indexes of the columns that have none.
+
+        The record is None if that is not enough: a value may need conversion, a required one is missing, or all are.
+        """
         filled: Record = {}
         empty: list[int] = []
         for index, (lookup, shape) in enumerate(self._columns):
@@ -198,30 +203,30 @@ class RecordList(Field):
         return (filled if len(empty) < len(self._columns) else None), empty
 
     def _see_memory(self, record: Record, steps: list[Steps]) -> None:
-        """Fill a record value by value, and note what does not fit."""
+        """Fill a record value by value, and report what does not fit."""
         filled: Record = {}
         for index, (lookup, shape) in enumerate(self._columns):
             path = f"{self.name}[].{lookup.name}"
-            found = values(steps[index], record)
-            if found:
+            candidates = values(steps[index], record)
+            if candidates:
                 try:
-                    filled[lookup.name] = first_fit(shape, found)
+                    filled[lookup.name] = first_fit(shape, candidates)
                     continue
                 except Mismatch as error:
-                    self.note(path, misfit(found[0], error))
+                    self.note(path, misfit(candidates[0], error))
             else:
                 self.note(path, lookup.absent)
             instead = self._defaults[index]
             if instead is MISSING:
                 continue
             if instead is _REQUIRED:
-                self.note(f"{self.name}[]", f"the memory has no {lookup.name}, which is required")
+                self.note(f"{self.name}[]", f"the memory has no value for the required field {lookup.name}")
                 return
             filled[lookup.name] = instead
         if not filled:
-            self.note(f"{self.name}[]", "the memory has nothing for the record")
+            self.note(f"{self.name}[]", "the memory has no value for any field of the record")
         elif (problem := self._item.problem(filled)) is not None:
-            self.note(f"{self.name}[]", f"the record does not fit: {problem}")
+            self.note(f"{self.name}[]", f"the record does not match its schema: {problem}")
         else:
             self._take(filled, record["id"])
 
@@ -246,14 +251,14 @@ class RecordList(Field):
 
 
 class _Required:
-    """A record that lacks this value is left out."""
+    """The type of _REQUIRED: a record without this value is left out."""
 
 
 _REQUIRED: Final = _Required()
 
 
 def _default_for(shape: Shape) -> Any:
-    """What a required property gets that has no value: null or an empty list, where the schema allows it, else _REQUIRED."""
+    """Return what a required property gets if it has no value: null or [] if the schema allows it, else _REQUIRED."""
     if shape.nullable:
         return None
     return [] if shape.kinds == {"array"} and shape.problem([]) is None else _REQUIRED

@@ -1,4 +1,4 @@
-"""Properties of the root that are filled with single values as the memories go by; `records` has the other kind."""
+"""Fields for top-level properties that are filled with values. `records` has the field for lists of records."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from mem0_exports_engine.extract.offline.lookup import Steps
 
 MAX_TRACED: Final = 100
-"""Memory ids kept per field in the report."""
+"""The most memory ids per field in the report."""
 
 _MAX_GAPS: Final = 100
-"""Different things that the report says of one field."""
+"""The most different gaps per field in the report."""
 
 
 class Missing:
-    """No memory says it."""
+    """The type of MISSING."""
 
 
 MISSING: Final = Missing()
+"""Means that there is no value. None cannot mean it, since null may be a value."""
 
 
 class Field:
-    """A property of the root."""
+    """A top-level property. It sees every memory once, oldest first, and collects its value."""
 
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
@@ -42,85 +43,85 @@ class Field:
 
     @property
     def fields(self) -> set[str]:
-        """The own fields of memories that are looked at, metadata apart."""
+        """The fields of memories that have to be read, except metadata."""
         return self.lookup.fields
 
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
-        """Take what the memories have for this property; `steps` say for each of them where that may be."""
-        for record, each in zip(records, steps, strict=False):
-            if not each:
+        """Collect the values of these memories; `steps` has, for each memory, where to look."""
+        for record, places in zip(records, steps, strict=False):
+            if not places:
                 continue
-            found = [each[0].take(record)] if len(each) == 1 else values(each, record)
-            if found and found[0] is not None:
-                self.take(found, record["id"])
+            candidates = [places[0].take(record)] if len(places) == 1 else values(places, record)
+            if candidates and candidates[0] is not None:
+                self.take(candidates, record["id"])
 
-    def take(self, found: list[Any], memory_id: str) -> None:
-        """Take one of these values, the first that fits."""
+    def take(self, candidates: list[Any], memory_id: str) -> None:
+        """Collect the value of one memory: the first of the candidates that fits."""
         raise NotImplementedError
 
     def result(self) -> Any:
-        """The value, or MISSING."""
+        """Return the collected value, or MISSING."""
         raise NotImplementedError
 
     def settled(self) -> Any:
-        """The result, if the whole of it fits the property; a gap and MISSING otherwise."""
+        """Return the result if it matches the property's schema. Otherwise report a gap and return MISSING."""
         value = self.result()
         if value is not MISSING and (problem := self.shape.problem(value)) is not None:
-            self.note(self.name, f"what the memories say together does not fit: {problem}")
+            self.note(self.name, f"the value collected from all memories does not match the schema: {problem}")
             self.memory_ids = []
             return MISSING
         return value
 
     def note(self, path: str, why: str, times: int = 1) -> None:
-        """Note what was left out or stayed empty."""
+        """Report a gap: a field that stayed empty, or a value or record that was left out."""
         if (path, why) not in self.gaps and len(self.gaps) >= _MAX_GAPS:
-            path, why = self.name, "more values and records were left out, for other reasons"
+            path, why = self.name, "more values or records were left out, for other reasons"
         self.gaps[path, why] += times
 
     def misfit(self, value: Any, error: Mismatch) -> None:
-        """Note a value that was left out."""
+        """Report a value that was left out."""
         self.note(self.name, misfit(value, error))
 
     def trace(self, memory_id: str) -> None:
-        """Note a memory that the value comes from."""
+        """Record that the value comes from this memory."""
         if len(self.memory_ids) < MAX_TRACED:
             self.memory_ids.append(memory_id)
 
 
 class Newest(Field):
-    """The value of the newest memory that has one."""
+    """Keep the value of the newest memory whose value fits."""
 
     _value: Any = MISSING
 
-    def take(self, found: list[Any], memory_id: str) -> None:
-        """As `Field`."""
+    def take(self, candidates: list[Any], memory_id: str) -> None:
+        """See `Field.take`. Memories come oldest first, so a later value replaces an earlier one."""
         try:
-            self._value = first_fit(self.shape, found)
+            self._value = first_fit(self.shape, candidates)
         except Mismatch as error:
-            self.misfit(found[0], error)
+            self.misfit(candidates[0], error)
         else:
             self.memory_ids = [memory_id]
 
     def result(self) -> Any:
-        """As `Field`."""
+        """See `Field.result`."""
         return self._value
 
 
 class Count(Field):
-    """How many memories there are."""
+    """Count the memories."""
 
     _count = 0
 
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
-        """As `Field`."""
+        """See `Field.see`."""
         self.add(len(records))
 
     def add(self, more: int) -> None:
-        """Count some more."""
+        """Count this many more memories."""
         self._count += more
 
     def result(self) -> Any:
-        """As `Field`."""
+        """See `Field.result`."""
         try:
             return self.shape.fit(self._count)
         except Mismatch as error:
@@ -129,44 +130,46 @@ class Count(Field):
 
 
 class Distinct(Field):
-    """The distinct values over all memories."""
+    """Collect the distinct values of all memories, in the order in which they first appear."""
 
     def __init__(self, name: str, shape: Shape) -> None:
         super().__init__(name, shape)
         self._item = shape.items
         self._values: dict[str, Any] = {}
 
-    def take(self, found: list[Any], memory_id: str) -> None:
-        """As `Field`."""
-        value = found[0]
+    def take(self, candidates: list[Any], memory_id: str) -> None:
+        """See `Field.take`. A list adds each of its items; only the first candidate counts."""
+        value = candidates[0]
         if isinstance(value, str) and f"s{value}" in self._values:
-            return  # as it is, and known
-        for each in value if isinstance(value, list) else [value]:
+            return  # a shortcut: this string is valid unchanged and already collected
+        for item in value if isinstance(value, list) else [value]:
             try:
-                if "array" in self._item.kinds and not isinstance(each, list):
-                    raise Mismatch("is no list, as each value of this list has to be")
-                fitted = self._item.fit(each)
+                if "array" in self._item.kinds and not isinstance(item, list):
+                    raise Mismatch("it must be a list, because the items of this array are lists")
+                fitted = self._item.fit(item)
             except Mismatch as error:
-                self.misfit(each, error)
+                self.misfit(item, error)
                 continue
-            # No JSON begins with an s.
+            # The prefix keeps strings apart from other values: no JSON text begins with an s.
             key = f"s{fitted}" if isinstance(fitted, str) else json.dumps(_as_compared(fitted), sort_keys=True)
             if key not in self._values:
                 self._values[key] = fitted
                 self.trace(memory_id)
 
     def result(self) -> Any:
-        """As `Field`."""
+        """See `Field.result`."""
         return list(self._values.values()) or MISSING
 
 
 def _as_compared(value: Any) -> Any:
-    """A value as JSON Schema compares it: 1.0 is 1."""
+    """Return a value as JSON Schema compares it: 1.0 equals 1."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def misfit(value: Any, error: Mismatch) -> str:
-    """What is said of a value that was left out."""
+    """Return the gap reason for a value that was left out."""
     text = json.dumps(value, ensure_ascii=False)
-    problem = str(error).removeprefix(text).strip()
-    return f"{text if len(text) <= 60 else text[:59] + '…'} was left out, it {problem}"
+    problem = str(error)
+    if problem.startswith(text):  # jsonschema_rs begins with the value, which the reason already names
+        problem = f"it{problem.removeprefix(text)}"
+    return f"{text if len(text) <= 60 else text[:59] + '…'} was left out: {problem}"

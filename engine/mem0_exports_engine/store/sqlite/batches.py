@@ -1,4 +1,4 @@
-"""Some memories of the store, as the extractors read them."""
+"""Read a batch of memories, as records or as JSON text that SQLite writes."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
     from mem0_exports_engine.store.sqlite.database import Database
 
 _MAX_LETTERS: Final = 4_000_000
-"""Letters of their texts and metadata that are read at once, unless it is a single memory that has more."""
+"""The most characters of text and metadata in one batch. A single longer memory is a batch of its own."""
 
 _AS_JSON: Final = {name: f"json({name})" if name in {"metadata", "categories"} else name for name in RECORD_FIELDS}
-"""The fields as SQL has to say them where it writes JSON."""
+"""SQL for each field inside a JSON function. json() keeps JSON columns from being quoted as strings."""
 
-# A cross join keeps its order: that of the list.
+# CROSS JOIN stops SQLite from reordering the join, so the rows come in the order of the list of seqs.
 _CHOSEN: Final = (
     "FROM (SELECT key, value FROM json_each(?)) AS chosen CROSS JOIN memories ON memories.seq = chosen.value"
 )
 
 
 class SqliteBatch:
-    """A `ports.MemoryBatch`, which is read anew at each call."""
+    """Implement `ports.MemoryBatch`. It holds only row numbers; every call reads the memories again."""
 
     def __init__(self, database: Database, seqs: array[int]) -> None:
         self._database = database
         self._seqs = seqs
         self.size = len(seqs)
 
-    def _ask(self, query: str, *values: str) -> Any:
-        """What the database makes of these memories: one row."""
+    def _query(self, query: str, *values: str) -> Any:
+        """Run an aggregate query over these memories and return its one row."""
         chosen = orjson.dumps(self._seqs.tolist()).decode()
         with self._database.read() as connection:
             return connection.exec_driver_sql(f"{query} {_CHOSEN}", (*values, chosen)).one()
 
     def in_pieces(self) -> Iterator[SqliteBatch]:
-        """Them in one batch, or in several where it would be large."""
-        (text,) = self._ask("SELECT json_group_array(length(memory) + coalesce(length(metadata), 0))")
+        """Yield this batch, split into several if the memories are large."""
+        (text,) = self._query("SELECT json_group_array(length(memory) + coalesce(length(metadata), 0))")
         lengths = orjson.loads(text)
         first = total = 0
         for index, length in enumerate(lengths):
@@ -59,16 +59,16 @@ class SqliteBatch:
         yield SqliteBatch(self._database, self._seqs[first:]) if first else self
 
     def records(self, fields: Collection[str] = RECORD_FIELDS) -> list[Record]:
-        """Them as records with these fields."""
-        # One text for all of them: so the database does for each what Python would take longer for.
-        (text,) = self._ask(f"SELECT json_group_array(json_array({', '.join(_AS_JSON[name] for name in fields)}))")
+        """Return the memories as records with these fields."""
+        # One JSON text for the whole batch: SQLite builds it faster than Python can convert row by row.
+        (text,) = self._query(f"SELECT json_group_array(json_array({', '.join(_AS_JSON[name] for name in fields)}))")
         return [dict(zip(fields, values, strict=True)) for values in load(text)]
 
     def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
-        """Them as JSON objects: for each name what stands at its path in each memory, or null.
+        """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
-        None where one of them may have a list among its metadata. The database writes the text, if it can: before
-        SQLite 3.38 it cannot, and this is always None.
+        Return None if a memory may have a list in its metadata. Always None before SQLite 3.38, which introduced the
+        `->` operator that this needs.
         """
         if sqlite3.sqlite_version_info < (3, 38):
             return None
@@ -77,11 +77,11 @@ class SqliteBatch:
         keys = [f'$."{key}"' for own, key in paths.values() if own is None]
         named = [value for name, (own, key) in paths.items() for value in ([name] if own else [name, f'$."{key}"'])]
         some_absent = " OR ".join(absent)
-        lists, text, lacking = self._ask(
+        lists, text, incomplete = self._query(
             "SELECT sum(instr(metadata, '[') > 0), "
             f"json_group_array(json_object({', '.join(pairs)})), "
             f"json_group_array(json_array(chosen.key, json(metadata))) FILTER (WHERE {some_absent})",
             *named,
             *keys,
         )
-        return None if lists else WrittenRecords(text[1:-1], load(lacking))
+        return None if lists else WrittenRecords(text[1:-1], load(incomplete))

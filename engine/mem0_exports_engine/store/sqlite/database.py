@@ -1,8 +1,8 @@
-"""One SQLite database, through SQLAlchemy Core: its connections, its transactions, and its errors.
+"""Connections, transactions and errors of one SQLite database, used through SQLAlchemy Core.
 
-Transactions are explicit: `read()` sees one state, `write()` excludes other writers from its start. In a file, readers
-and one writer work at the same time (WAL), from any number of threads and processes; a database in memory has one
-connection, which its users take in turn.
+All transactions are explicit. `read()` sees one consistent snapshot; `write()` locks out other writers from its first
+statement. A file is in WAL mode: any number of readers and one writer work at the same time, across threads and
+processes. An in-memory database has a single connection, so its transactions run one at a time.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 _MIN_VERSION: Final = (3, 35, 0)
-"""The first SQLite that returns what it has changed."""
+"""The first SQLite with the RETURNING clause."""
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
-"""What passes when there is room again, or the disk is mended."""
+"""Result codes that go away once the disk has room again or is repaired."""
 
 
 class Database:
@@ -47,15 +47,16 @@ class Database:
         self.path = str(path)
         self._closed = False
         if not self.path:
-            raise ConfigurationError("the path of a store is not empty; ':memory:' keeps it in memory")
+            raise ConfigurationError("path must not be empty; use ':memory:' to keep the store in memory")
         if sqlite3.sqlite_version_info < _MIN_VERSION:
             raise ConfigurationError(
-                f"this Python has SQLite {sqlite3.sqlite_version}, and a store needs "
-                f"{'.'.join(map(str, _MIN_VERSION))} or newer"
+                f"SQLite must be {'.'.join(map(str, _MIN_VERSION))} or newer, but this Python has "
+                f"{sqlite3.sqlite_version}; use a newer Python build"
             )
         in_memory = self.path == ":memory:"
         if not in_memory:
-            # SQLite says better what is wrong; it gives its other files the same mode.
+            # Create the file readable by its owner only; SQLite gives its -wal and -shm files the same mode. Errors are
+            # ignored here because SQLite, which opens the file next, reports them more precisely.
             with contextlib.suppress(OSError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         self._turn: contextlib.AbstractContextManager[Any] = (
@@ -64,12 +65,14 @@ class Database:
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=self.path),
             connect_args={"check_same_thread": False, "timeout": 30.0},
-            hide_parameters=True,  # errors are logged, and what people store is nothing for a log
-            # More connections than a server has threads: readers never wait for one that a waiting writer holds.
+            hide_parameters=True,  # errors are logged, and memories must not end up in a log
+            # More connections than a server has threads, so a reader never waits for one that a waiting writer holds.
             **({"poolclass": StaticPool} if in_memory else {"pool_size": 8, "max_overflow": 120}),
         )
         event.listen(self._engine, "connect", _on_connect)
         event.listen(self._engine, "begin", _on_begin)
+        # The error is raised outside the except block, here and below, so that no SQLAlchemy exception, with its
+        # statement, is attached to it as context.
         problem = None
         try:
             with self._transaction(write=True) as connection:
@@ -82,7 +85,7 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that writes nothing."""
+        """Open a transaction that only reads. StoreError if the database fails."""
         try:
             with self._transaction(write=False) as connection:
                 yield connection
@@ -94,7 +97,10 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that excludes other writers from its start, committed at the end."""
+        """Open a transaction that locks out other writers from its start, and commit it at the end.
+
+        StoreError if the database fails; nothing is written then.
+        """
         try:
             with self._transaction(write=True) as connection:
                 yield connection
@@ -106,7 +112,7 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
-        """A transaction, with the errors of SQLAlchemy."""
+        """Open a transaction. Errors are SQLAlchemy's."""
         with self._turn:
             if self._closed:
                 raise ConfigurationError(f"the store {self.path!r} is closed")
@@ -118,32 +124,37 @@ class Database:
                     yield connection
 
     def close(self) -> None:
-        """Close all connections, once nobody is using the one of a store in memory."""
+        """Close all connections. For an in-memory database this waits for the current transaction."""
         with self._turn:
             self._closed = True
             self._engine.dispose()
 
 
 def _store_error(error: DBAPIError | PoolTimeout) -> StoreError:
-    """Return the error of the engine's own for one of SQLAlchemy's, told by SQLite's result code and never by words."""
+    """Translate an error of SQLAlchemy, by SQLite's result code: its messages may change between versions."""
     if isinstance(error, PoolTimeout):
         return StoreBusy("The store is busy with other requests.")
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the higher bits tell kinds of one code apart
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary result code
     if code in _BUSY:
-        return StoreBusy("The store is busy: another process holds it.")
+        return StoreBusy("The store is busy: another process is writing to it.")
     return (StoreFull if code in _FULL else StoreFailed)(str(error.orig))
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by _on_begin, not by the driver
-    # The mode is written into the file. A database of something else, which `migrate` refuses, is to stay as it was.
+    connection.isolation_level = None  # _on_begin begins transactions; the driver's own BEGIN would come too late
+    # The journal mode is written into the file, so set it only in a store: another program's database, which `migrate`
+    # refuses, must stay unchanged.
     if not is_foreign({name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}):
         connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut too
-    connection.execute("PRAGMA journal_size_limit = 67108864")  # bytes that a large export leaves behind
+    # FULL syncs the WAL at every commit, so that an acknowledged write survives a power cut. WAL's usual NORMAL may lose
+    # the last commits.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 67108864")  # shrink the WAL to 64 MB after a large export
     functions.register(connection)
 
 
 def _on_begin(connection: sa.Connection) -> None:
+    # IMMEDIATE takes the write lock at once, and waits for it if need be. A plain BEGIN takes it at the first write, and
+    # that fails without waiting if another process has committed since this transaction's first read.
     write = connection.get_execution_options().get("mem0_exports_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,7 +1,7 @@
-"""Filter tree -> SQL. Values and metadata keys are always bound parameters, never SQL text.
+"""Translate filters to SQL. Values and metadata keys are always bound parameters, never part of the SQL text.
 
-Every condition is true or false, never NULL, so that NOT is a plain complement: a missing value equals nothing, differs
-from everything, and is neither before nor after anything.
+Every condition is true or false, never NULL; otherwise NOT would lose rows, since NOT NULL is NULL in SQL. A missing
+value equals nothing, is different from everything, and is neither before nor after anything.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TIME_COLUMNS = {
 
 
 def clause(tree: Filter) -> Clause:
-    """The WHERE clause for a filter tree."""
+    """Return the WHERE clause for a filter tree."""
     if isinstance(tree, AllOf):
         return sa.and_(*map(clause, tree.parts))
     if isinstance(tree, AnyOf):
@@ -42,11 +42,11 @@ def clause(tree: Filter) -> Clause:
         return sa.not_(clause(tree.part))
     if isinstance(tree, Condition):
         return _CONDITIONS.get(tree.field, _compared)(tree)
-    raise TypeError(f"no such filter: {tree!r}")
+    raise TypeError(f"expected a filter, got {tree!r}")
 
 
 def _compared(condition: Condition) -> Clause:
-    """Entity ids and times."""
+    """Return the clause of a condition on an entity id or a time."""
     column: sa.ColumnElement[Any]
     value: Any = condition.value
     if condition.field in _TIME_COLUMNS:
@@ -72,7 +72,7 @@ def _compared(condition: Condition) -> Clause:
             return sa.and_(present, column > value)
         case "gte":
             return sa.and_(present, column >= value)
-    raise TypeError(f"no such operator: {condition!r}")
+    raise TypeError(f"unknown operator {condition.operator!r} in {condition!r}")
 
 
 def _moment(text: str) -> int:
@@ -80,8 +80,8 @@ def _moment(text: str) -> int:
 
 
 def _categories(condition: Condition) -> Clause:
-    wanted = json.dumps(condition.value)
-    return sa.func.mem0_categories(memories.c.categories, condition.operator, wanted) == 1
+    expected = json.dumps(condition.value)
+    return sa.func.mem0_categories(memories.c.categories, condition.operator, expected) == 1
 
 
 def _keywords(condition: Condition) -> Clause:
@@ -96,11 +96,12 @@ def _memory_ids(condition: Condition) -> Clause:
 
 def _metadata(condition: Condition) -> Clause:
     operator = "contains" if condition.operator == "contains" else "eq"
-    wanted = json.dumps(condition.value)
+    expected = json.dumps(condition.value)
     holds = sa.and_(
-        # Most memories that lack the key are left out without Python; the key may also stand deeper, or in a text.
+        # A cheap test first: it skips most memories without the key before Python has to parse their metadata. It may
+        # let one through, since the key may also occur in a nested object or a string; mem0_metadata decides.
         sa.func.coalesce(sa.func.instr(memories.c.metadata, f"{dump(condition.key).decode()}:"), 0) > 0,
-        sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, wanted) == 1,
+        sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, expected) == 1,
     )
     return sa.not_(holds) if condition.operator == "ne" else holds
 

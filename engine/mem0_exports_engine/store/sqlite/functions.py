@@ -1,7 +1,7 @@
-"""What SQL asks of JSON columns, answered by Python.
+"""SQL functions, implemented in Python, that compare values in JSON columns.
 
-SQLite's own JSON functions end a text at a NUL and read numbers beyond 64 bits as floats, so that two different values
-may look equal. These functions compare what was stored. They are registered on every connection of the store.
+SQLite's own JSON functions cut a text at a NUL character and read integers beyond 64 bits as floats, so that different
+values may look equal. These functions are exact. They are registered on every connection of the store.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ if TYPE_CHECKING:
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Offer the functions to the SQL of this connection."""
+    """Register the functions on this connection."""
     connection.create_function("mem0_fold", 1, _fold, deterministic=True)
     connection.create_function("mem0_metadata", 4, _metadata, deterministic=True)
     connection.create_function("mem0_categories", 3, _categories, deterministic=True)
 
 
 def _fold(text: str | None) -> str | None:
-    """Upper and lower case as one, for every alphabet: SQLite's lower() knows ASCII alone."""
+    """Return a text for caseless comparison in any alphabet. SQLite's lower() handles only ASCII."""
     return None if text is None else text.casefold()
 
 
 @lru_cache(maxsize=256)
-def _wanted(document: str) -> Any:
+def _loaded(document: str) -> Any:
     return load(document)
 
 
-def _metadata(document: str | None, operator: str, key: str, wanted: str) -> bool:
-    """Whether the metadata have `key` with a value that equals, or contains, the JSON value `wanted`."""
+def _metadata(document: str | None, operator: str, key: str, expected: str) -> bool:
+    """Return whether the metadata have `key` with a value that equals ("eq") or contains the JSON value `expected`."""
     metadata = {} if document is None else load(document)
     if key not in metadata:
         return False
-    found, value = metadata[key], _wanted(wanted)
+    actual, value = metadata[key], _loaded(expected)
     if operator == "eq":
-        return _equal(found, value)
-    return value in found if isinstance(found, str) else isinstance(found, list) and value in found
+        return _equal(actual, value)
+    return value in actual if isinstance(actual, str) else isinstance(actual, list) and value in actual
 
 
-def _equal(found: Any, wanted: Any) -> bool:
-    """JSON equality: 1 equals 1.0, but neither true nor "1"."""
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted
-    return bool(found == wanted)
+def _equal(actual: Any, expected: Any) -> bool:
+    """Compare as JSON does: 1 equals 1.0, but neither true nor "1". In Python, True == 1."""
+    if isinstance(actual, bool) or isinstance(expected, bool):
+        return actual is expected
+    return bool(actual == expected)
 
 
-def _categories(document: str | None, operator: str, wanted: str) -> bool:
-    """Whether one of the categories is among `wanted`, or is `wanted` whatever the case."""
+def _categories(document: str | None, operator: str, expected: str) -> bool:
+    """Return whether a category is in the list `expected` ("in"), or equals the string `expected` in any case."""
     categories = [] if document is None else load(document)
-    value = _wanted(wanted)
+    value = _loaded(expected)
     if operator == "in":
-        return any(each in value for each in categories)
+        return any(category in value for category in categories)
     folded = value.casefold()
-    return any(each.casefold() == folded for each in categories)
+    return any(category.casefold() == folded for category in categories)

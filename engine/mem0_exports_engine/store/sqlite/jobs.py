@@ -1,11 +1,12 @@
-"""Export jobs: leased, fenced rows.
+"""Store export jobs as rows with a lease and a fencing token.
 
-A worker takes a row for a while (the lease) and raises its attempt number. Every write of the worker carries that
-number (the fence), so that a worker which was paused past its lease, and whose job another one took over, can write
-nothing: without the fence two workers would mix their results, or one would finish what the other is still writing.
+A worker claims a row for a limited time (the lease) and raises its attempt number. Every write of the worker carries
+that number (the fence) and has no effect once the row has a newer one. So a worker that was paused past its lease, and
+whose job was taken over, cannot write. Without the fence, two workers would mix their parts, or one would mark as done a
+result that the other is still writing.
 
-The result is kept as a frame, which is its text, but for lists that are too long for memory: those are in parts, which
-the worker writes as it goes and readers read one by one.
+A result is stored as a frame: its JSON text with gaps for the lists that may not fit in memory. These lists are stored
+in parts, which the worker writes as it goes and readers fetch one at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _INSERT: Final = sa.insert(exports)
 
 
 class SqliteJobs:
-    """A `ports.JobStore`."""
+    """Implement `ports.JobStore` with SQLite."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -50,7 +51,7 @@ class SqliteJobs:
         filters: Filter,
         instructions: str | None = None,
     ) -> None:
-        """Write a job down. Once this returns it survives a crash; after `retention` the export is gone."""
+        """Store a new job. Once this returns, the job survives a crash. The export expires after `retention`."""
         created = clock.microseconds(now)
         row = {
             "project": project,
@@ -71,22 +72,24 @@ class SqliteJobs:
     def find(
         self, project: str, now: datetime, *, export_id: str | None = None, filters: Filter | None = None
     ) -> StoredExport | None:
-        """Return an export that has not expired: by its id, or the newest with these filters."""
-        wanted = [exports.c.project == project, exports.c.expires_us > clock.microseconds(now)]
+        """Return the export with this id, or the newest with these filters. None if there is none or it has expired."""
+        # An export expires by the clock, not when `purge` happens to run.
+        conditions = [exports.c.project == project, exports.c.expires_us > clock.microseconds(now)]
         if export_id is not None:
-            wanted.append(exports.c.id == export_id)
+            conditions.append(exports.c.id == export_id)
         elif filters is not None:
-            wanted.append(exports.c.filters == filters_key(filters))
+            conditions.append(exports.c.filters == filters_key(filters))
         columns = [exports.c[name] for name in StoredExport._fields]
-        query = sa.select(*columns).where(*wanted).order_by(exports.c.seq.desc()).limit(1)
+        query = sa.select(*columns).where(*conditions).order_by(exports.c.seq.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else StoredExport(*row)
 
     def result(self, export: StoredExport) -> bytes | Iterator[bytes]:
-        """Return the JSON text of a finished export: at once, or piece by piece where parts of it are kept apart.
+        """Return the JSON text of a finished export: whole, or in pieces if it has lists that are stored in parts.
 
-        Iterating raises Gone where the export expires meanwhile.
+        Reading the pieces raises Gone if the export expires and is purged meanwhile. A reader then notices that the
+        result is incomplete, instead of taking the first half of a list for the whole.
         """
         frame: Frame = json.loads(export.frame or "[]")
         if len(frame) == 1:
@@ -94,12 +97,16 @@ class SqliteJobs:
         return self._pieces(export.seq, export.id, frame)
 
     def _pieces(self, seq: int, export_id: str, frame: Frame) -> Iterator[bytes]:
-        # The seq alone is not enough: SQLite gives that of an export which is gone to the next one.
+        # Matching the seq alone would be wrong: SQLite reuses the seq of a purged export for a new one, and a slow
+        # reader would continue with the parts of somebody else's export.
         export = sa.select(exports.c.seq).where(exports.c.seq == seq, exports.c.id == export_id).scalar_subquery()
         for piece in frame:
             if isinstance(piece, str):
                 yield piece.encode()
                 continue
+            # One short transaction per part: a single long one would keep SQLite from truncating the WAL for as long as
+            # the slowest client reads. The count is read first to notice parts that vanish. An empty list was never put
+            # into parts, so a count of 0 means that the export is gone.
             number = 0
             of_list = sa.select(parts.c.content).where(parts.c.export == export, parts.c.list_index == piece)
             with self._database.read() as connection:
@@ -113,16 +120,18 @@ class SqliteJobs:
                 number += 1
 
     def claim(self, now: datetime) -> Job | None:
-        """Take the job that has waited longest, for one lease."""
+        """Claim the job that has waited longest, for one lease. None if no job is waiting."""
         moment = clock.microseconds(now)
         due = sa.and_(exports.c.available_us <= moment, exports.c.expires_us > moment)
-        # Most of the time there is none, and a look keeps no writer waiting.
+        # Usually no job is waiting. Checking with a read first avoids taking the write lock every second.
         with self._database.read() as connection:
             if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:
                 return None
         waiting = sa.select(exports.c.id).where(due).order_by(exports.c.available_us, exports.c.seq).limit(1)
-        # A job whose state is still RUNNING when its lease is over was left by a worker that vanished.
+        # A job that is still RUNNING after its lease has ended was left behind by a worker that crashed or stalled. One
+        # that was handed back is PENDING, so restarts of a server do not count as crashes.
         crashed = sa.case((exports.c.state == "RUNNING", 1), else_=0)
+        # Selecting and claiming is a single UPDATE, so two workers cannot claim the same job.
         take = (
             sa.update(exports)
             .where(exports.c.id == waiting.scalar_subquery())
@@ -143,61 +152,64 @@ class SqliteJobs:
 
     @contextlib.contextmanager
     def _fenced(self, job: Job, **values: Any) -> Iterator[sa.Connection]:
-        """A transaction of the worker that has the job, which sets `values`; Fenced where it has it no more.
+        """Open a transaction that sets `values` in the row of the job. Fenced if another worker has the job.
 
-        Look and write are one statement, so that nobody can take the job over between them.
+        The attempt number is checked by the UPDATE itself, so no other worker can claim the job between check and write.
+        The state is checked too: after `finish`, `fail` or `hand_back` the same worker cannot write either.
         """
         with self._database.write() as connection:
-            done = connection.execute(
+            updated = connection.execute(
                 sa.update(exports)
                 .where(exports.c.seq == job.seq, exports.c.id == job.id)
                 .where(exports.c.attempt == job.attempt, exports.c.state == "RUNNING")
                 .values(**values)
             )
-            if done.rowcount == 0:
+            if updated.rowcount == 0:
                 raise Fenced(job.id)
             yield connection
 
     def renew(self, job: Job, now: datetime) -> None:
-        """Keep the job for another lease."""
+        """Extend the lease: it now ends `ports.LEASE` after `now`."""
         with self._fenced(job, available_us=_lease_end(now)):
             pass
 
     def clear(self, job: Job, now: datetime) -> None:
-        """Delete what an earlier attempt has written of the result, and keep the job for another lease."""
+        """Delete the parts that an earlier attempt has stored, and renew the lease."""
         with self._fenced(job, available_us=_lease_end(now)) as connection:
             connection.execute(sa.delete(parts).where(parts.c.export == job.seq))
 
     def put(self, job: Job, now: datetime, list_index: int, number: int, items: bytes) -> None:
-        """Write part `number` of a list of the result, and keep the job for another lease."""
+        """Store part `number` of a list of the result, and renew the lease."""
         with self._fenced(job, available_us=_lease_end(now)) as connection:
             connection.execute(
                 sa.insert(parts), {"export": job.seq, "list_index": list_index, "number": number, "content": items}
             )
 
     def drop(self, job: Job, list_index: int) -> None:
-        """Delete the parts of a list: it is not in the result after all."""
+        """Delete the parts of a list that will not be in the result."""
+        # Setting the state changes nothing; the UPDATE is there to check the fence.
         with self._fenced(job, state="RUNNING") as connection:
             connection.execute(sa.delete(parts).where(parts.c.export == job.seq, parts.c.list_index == list_index))
 
     def finish(self, job: Job, frame: Frame, report: str) -> None:
-        """Write the result: the job is done."""
+        """Store the result and mark the job as done."""
+        # All parts are stored before this commit makes the result visible, so readers never see half of it.
         text = json.dumps(frame, ensure_ascii=False)
         with self._fenced(job, state="DONE", available_us=None, frame=text, report=report):
             pass
 
     def fail(self, job: Job, reason: str, report: str | None = None) -> None:
-        """Write why there will be no result."""
+        """Mark the job as failed, with the reason that users will see, and delete its parts."""
         with self._fenced(job, state="FAILED", available_us=None, reason=reason, report=report) as connection:
             connection.execute(sa.delete(parts).where(parts.c.export == job.seq))
 
     def hand_back(self, job: Job, now: datetime) -> None:
-        """Leave the job to whoever takes it next, at once."""
+        """Give up the lease, so that any worker can claim the job at once."""
         with self._fenced(job, state="PENDING", available_us=clock.microseconds(now)):
             pass
 
     def purge(self, now: datetime) -> int:
-        """Delete the exports that have expired; return how many there were."""
+        """Delete the exports that have expired, and return how many there were."""
         expired = sa.select(exports.c.seq).where(exports.c.expires_us <= clock.microseconds(now))
         with self._database.read() as connection:
             if connection.execute(expired.limit(1)).first() is None:
@@ -212,13 +224,13 @@ def _lease_end(now: datetime) -> int:
 
 
 def filters_key(filters: Filter) -> str:
-    """Return filters as the text that exports are found by: the same in whatever order they were written."""
+    """Return filters as the text that exports are looked up by. The order of conditions does not change it."""
     return json.dumps(_sorted(filters.to_dict()), ensure_ascii=False, sort_keys=True)
 
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _sorted(each) for key, each in value.items()}
+        return {key: _sorted(member) for key, member in value.items()}
     if isinstance(value, list):
-        return sorted(map(_sorted, value), key=lambda each: json.dumps(each, sort_keys=True))
+        return sorted(map(_sorted, value), key=lambda item: json.dumps(item, sort_keys=True))
     return value

@@ -1,4 +1,4 @@
-"""Keys in the store: their projects and digests. How a key is made and compared: `access`."""
+"""Store the projects and digests of API keys. `access` creates keys and compares them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class SqliteKeys:
-    """A `ports.KeyStore`."""
+    """Implement `ports.KeyStore` with SQLite."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def is_empty(self) -> bool:
-        """Return whether there has never been a key."""
+        """Return whether no key was ever added; revoked keys count."""
         with self._database.read() as connection:
             return connection.execute(sa.select(keys.c.id).limit(1)).first() is None
 
@@ -37,24 +37,24 @@ class SqliteKeys:
         return Key(key_id, project, name, clock.text_at(created), None)
 
     def find(self, key_id: str) -> tuple[str, bytes] | None:
-        """Return the project and the digest of a key that was not revoked."""
+        """Return the project and the digest of an active key, or None."""
         query = sa.select(keys.c.project, keys.c.digest).where(keys.c.id == key_id, keys.c.revoked_us.is_(None))
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else (row.project, row.digest)
 
     def all(self) -> list[Key]:
-        """Return all keys, the oldest first."""
+        """Return all keys, revoked ones included, oldest first."""
         query = sa.select(keys).order_by(keys.c.created_us, keys.c.id)
         with self._database.read() as connection:
             return [_key(row) for row in connection.execute(query)]
 
     def revoke(self, key_id: str, now: datetime) -> bool:
-        """Let a key open nothing any more, at once; False where there is none that did."""
-        good = sa.and_(keys.c.id == key_id, keys.c.revoked_us.is_(None))
+        """Revoke a key, effective immediately. Return False if no active key has this id."""
+        active = sa.and_(keys.c.id == key_id, keys.c.revoked_us.is_(None))
         with self._database.write() as connection:
-            done = connection.execute(sa.update(keys).where(good).values(revoked_us=clock.microseconds(now)))
-        return done.rowcount > 0
+            updated = connection.execute(sa.update(keys).where(active).values(revoked_us=clock.microseconds(now)))
+        return updated.rowcount > 0
 
 
 def _key(row: Any) -> Key:

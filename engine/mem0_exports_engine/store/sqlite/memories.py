@@ -1,4 +1,4 @@
-"""Memories in the store: adding, importing, listing, and whom they are about. Always those of one project."""
+"""Add, import, list and read memories. Every query is limited to one project."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.store.sqlite.database import Database
 
 _MAX_BATCH: Final = 2000
-"""Memories that are read at once when all that match are gone through."""
+"""The most memories in one batch of an export."""
 
 _COLUMNS: Final = [column.name for column in memories.columns if column.name != "seq"]
 _INSERT: Final = f"INSERT INTO memories ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"  # noqa: S608
@@ -35,18 +35,20 @@ _COUNT: Final = sa.select(sa.func.count()).select_from(memories)
 _RECORD: Final = tuple(memories.c[name] for name in RECORD_FIELDS)
 
 _IN_ORDER: Final = (memories.c.created_us, memories.c.seq)
+"""Oldest first. The seq makes the order total; without it, pages could repeat or skip memories of the same time."""
 
 
 class SqliteMemories:
-    """A `ports.MemoryStore`."""
+    """Implement `ports.MemoryStore` with SQLite."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, rows: list[Row], now: datetime) -> list[Row]:
-        """Store the rows whose text their owners do not have, or only in memories that have expired; returns those.
+        """Store the rows whose text their owner does not have yet. Return the rows that were added.
 
-        A row that equals one that has expired in every detail is no other memory, and is not stored either.
+        Memories that have expired do not count, unless one is identical in every field: then the row is not stored,
+        since record keys are unique.
         """
         current = _current(now)
         added: list[Row] = []
@@ -62,53 +64,55 @@ class SqliteMemories:
         return added
 
     def import_rows(self, project: str, rows: list[Row]) -> list[Literal["added", "known"] | None]:
-        """Store the rows, all of this project, that are not there in every detail.
+        """Store the rows that are new; all must be of this project. Return one outcome per row.
 
-        Says of each row what became of it: "added", "known", or None where another memory has its id.
+        "added": the row was stored. "known": an identical memory was already there. None: another memory has this id,
+        and the row was not stored.
         """
-        done: list[Literal["added", "known"] | None] = []
+        outcomes: list[Literal["added", "known"] | None] = []
         mine = sa.select(memories.c.record_key, memories.c.id).where(memories.c.project == project)
         with self._database.write() as connection:
             keys, ids = set(), set()
             for column in (memories.c.record_key, memories.c.id):
-                found = connection.execute(mine.where(column.in_([row[column.name] for row in rows]))).all()
-                keys |= {key for key, _ in found}
-                ids |= {memory_id for _, memory_id in found}
+                existing = connection.execute(mine.where(column.in_([row[column.name] for row in rows]))).all()
+                keys |= {key for key, _ in existing}
+                ids |= {memory_id for _, memory_id in existing}
             fresh: list[Row] = []
             for row in rows:
                 if row["record_key"] in keys:
-                    done.append("known")
+                    outcomes.append("known")
                 elif row["id"] in ids:
-                    done.append(None)
+                    outcomes.append(None)
                 else:
                     keys.add(row["record_key"])
                     ids.add(row["id"])
                     fresh.append(row)
-                    done.append("added")
+                    outcomes.append("added")
             if fresh:
-                connection.exec_driver_sql(_INSERT, fresh)  # many rows, which need no conversion
-        return done
+                connection.exec_driver_sql(_INSERT, fresh)  # rows need no conversion, and this is faster for many
+        return outcomes
 
     def page(
         self, project: str, filters: Filter, now: datetime, *, show_expired: bool, offset: int, limit: int
     ) -> tuple[int, list[Record]]:
-        """How many memories the filters select, and the records of some of them, oldest first."""
-        wanted = _selected(project, filters, now, show_expired=show_expired)
+        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first."""
+        selected = _selected(project, filters, now, show_expired=show_expired)
         with self._database.read() as connection:
-            count = connection.scalar(_COUNT.where(wanted)) or 0
-            found = connection.execute(
-                sa.select(*_RECORD).where(wanted).order_by(*_IN_ORDER).offset(min(offset, count)).limit(limit)
+            count = connection.scalar(_COUNT.where(selected)) or 0
+            rows = connection.execute(
+                # The offset comes from the request and may be larger than the 64 bits that SQLite takes.
+                sa.select(*_RECORD).where(selected).order_by(*_IN_ORDER).offset(min(offset, count)).limit(limit)
             )
-            return count, [record_of(row) for row in found]
+            return count, [record_of(row) for row in rows]
 
     def batches(self, project: str, filters: Filter, now: datetime) -> Iterator[SqliteBatch]:
-        """All memories that the filters select now and that have not expired, oldest first, in batches.
+        """Yield the memories that the filters select now and that have not expired, oldest first.
 
-        What is added afterwards is left out. No transaction is open between two batches: one would keep SQLite from
-        tidying up, and a store in memory from answering.
+        The selection is made once, when iteration starts; memories that are added later are left out. No transaction
+        stays open between batches: it would keep SQLite from truncating the WAL, and would block an in-memory store.
         """
-        wanted = _selected(project, filters, now, show_expired=False)
-        ordered = sa.select(memories.c.seq).where(wanted).order_by(*_IN_ORDER).subquery()
+        selected = _selected(project, filters, now, show_expired=False)
+        ordered = sa.select(memories.c.seq).where(selected).order_by(*_IN_ORDER).subquery()
         with self._database.read() as connection:
             seqs = array(
                 "q", orjson.loads(connection.scalar(sa.select(sa.func.json_group_array(ordered.c.seq))) or "[]")
@@ -117,8 +121,8 @@ class SqliteMemories:
             yield from SqliteBatch(self._database, seqs[start : start + _MAX_BATCH]).in_pieces()
 
     def entities(self, project: str) -> list[dict[str, str]]:
-        """Return all users, agents, apps and runs that have memories: name, type, created_at, updated_at."""
-        found: list[dict[str, str]] = []
+        """Return every user, agent, app and run that has memories, with name, type, created_at and updated_at."""
+        entities: list[dict[str, str]] = []
         with self._database.read() as connection:
             for kind, field in ENTITY_TYPES.items():
                 column = memories.c[field]
@@ -128,7 +132,7 @@ class SqliteMemories:
                     .group_by(column)
                     .order_by(column)
                 )
-                found += [
+                entities += [
                     {
                         "name": name,
                         "type": kind,
@@ -137,15 +141,18 @@ class SqliteMemories:
                     }
                     for name, created, updated in rows
                 ]
-        return found
+        return entities
 
 
 def _selected(project: str, filters: Filter, now: datetime, *, show_expired: bool) -> sa.ColumnElement[bool]:
-    wanted = [memories.c.project == project, clause(filters)]
-    return sa.and_(*wanted) if show_expired else sa.and_(*wanted, _current(now))
+    conditions = [memories.c.project == project, clause(filters)]
+    return sa.and_(*conditions) if show_expired else sa.and_(*conditions, _current(now))
 
 
 def _current(now: datetime) -> sa.ColumnElement[bool]:
-    """What has not expired. The day itself still counts; what is no date never expires."""
+    """Return the condition for memories that have not expired.
+
+    A memory is valid through the whole of its expiration date, in UTC. One whose date cannot be read never expires.
+    """
     today = clock.microseconds(now.replace(hour=0, minute=0, second=0, microsecond=0))
     return sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= today)

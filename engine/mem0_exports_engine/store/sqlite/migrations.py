@@ -1,7 +1,7 @@
-"""Brings the tables of a store up to the version that this package writes, in one transaction, or refuses to.
+"""Create the tables of a store, or upgrade them to the current version, in one transaction.
 
-Each step is SQL as it was when it was written: it must not follow later changes of `tables`. A test holds that a store
-which went through all steps has the same tables as a new one.
+Each step is SQL text that must never change, even when `tables` does: it upgrades files that exist. A test checks that a
+store which went through all steps has the same tables as a new one.
 """
 
 from __future__ import annotations
@@ -22,19 +22,23 @@ if TYPE_CHECKING:
 
 
 def is_foreign(table_names: set[str]) -> bool:
-    """Return whether a database with these tables is something else's. An empty one may become a store."""
+    """Return whether a database with these tables belongs to another program. An empty database may become a store."""
     return bool(table_names) and not {"memories", "exports"} <= table_names
 
 
 def migrate(connection: sa.Connection, path: str) -> None:
-    """Make or upgrade the tables; ConfigurationError where the file is another program's or a newer version's."""
+    """Create or upgrade the tables.
+
+    The caller holds a write transaction, so of several processes that open an old store, one upgrades it and the others
+    find it upgraded. NotAStore if the file belongs to another program; ConfigurationError if a newer version wrote it.
+    """
     if is_foreign(set(sa.inspect(connection).get_table_names())):
-        raise NotAStore(f"{path!r} is a database of something else; it was not changed")
+        raise NotAStore(f"{path!r} is the database of another program, not a store; it was not changed")
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if version > tables.VERSION:
         raise ConfigurationError(
-            f"the store {path!r} was written by a newer mem0-exports (version {version}, this one knows "
-            f"{tables.VERSION}); upgrade this one"
+            f"the store {path!r} was written by a newer mem0-exports: its format has version {version}, and this one "
+            f"reads up to version {tables.VERSION}; upgrade mem0-exports"
         )
     if version == tables.VERSION:
         return
@@ -136,7 +140,7 @@ CREATE TABLE keys (
     PRIMARY KEY (id)
 );
 """
-"""Projects, keys, and results in parts."""
+"""Adds projects, API keys, and results in parts."""
 
 
 def _to_2(connection: sa.Connection) -> None:
@@ -151,7 +155,7 @@ def _functions(connection: sqlite3.Connection) -> None:
     import json  # noqa: PLC0415 -- only old stores need it
 
     def frame(result: str | None) -> str | None:
-        """A result as the one piece of its frame."""
+        """Return the frame of a result that is a single text."""
         return None if result is None else json.dumps([result], ensure_ascii=False)
 
     connection.create_function("mem0_digest", 1, lambda text: bytes.fromhex(text)[:16], deterministic=True)
@@ -159,4 +163,4 @@ def _functions(connection: sqlite3.Connection) -> None:
 
 
 _STEPS: Final[dict[int, Callable[[sa.Connection], None]]] = {1: _to_2}
-"""For each version, the step to the next one."""
+"""For each version, the step that upgrades it to the next one."""

@@ -1,4 +1,4 @@
-"""The store on one SQLite file: memories, jobs and keys on one database."""
+"""The SQLite store: memories, jobs and keys in one database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SqliteStore:
-    """A `ports.Store`. `path` is a file, made where there is none, or ":memory:"."""
+    """Implement `ports.Store` with SQLite. `path` is a file, created if it does not exist, or ":memory:"."""
 
     def __init__(self, path: str | Path) -> None:
         self.database = Database(path)
@@ -24,7 +24,7 @@ class SqliteStore:
         self.keys = SqliteKeys(self.database)
 
     def check(self) -> None:
-        """Raise StoreError where the store cannot be read."""
+        """Raise StoreError if the store cannot be read."""
         with self.database.read() as connection:
             connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
 

@@ -123,7 +123,7 @@ def test_an_array_of_objects_is_one_record_for_each_memory_from_that_memory_alon
         ]
     }
     assert report.filled == {"events": ["id-1", "id-2"]}
-    assert Gap("events[].place", "no field and no metadata key of this name", 1) in report.gaps
+    assert Gap("events[].place", "no memory field or metadata key with this name has a value", 1) in report.gaps
 
 
 def test_a_record_without_a_required_field_is_left_out_and_counted():
@@ -136,7 +136,7 @@ def test_a_record_without_a_required_field_is_left_out_and_counted():
     data, report = of(Visits, memory("a", 1, metadata={"city": "Graz"}), memory("b", 2), memory("c", 3))
 
     assert data == {"visits": [{"city": "Graz"}]}
-    assert Gap("visits[]", "the memory has no city, which is required", 2) in report.gaps
+    assert Gap("visits[]", "the memory has no value for the required field city", 2) in report.gaps
 
 
 def test_what_is_required_and_absent_fails_by_name_unless_null_or_empty_is_allowed():
@@ -149,7 +149,7 @@ def test_what_is_required_and_absent_fails_by_name_unless_null_or_empty_is_allow
         age: int
 
     assert of(Loose, memory())[0] == {"name": None, "hobbies": []}
-    with pytest.raises(Unfillable, match="required name, age") as failed:
+    with pytest.raises(Unfillable, match="required fields: name, age") as failed:
         of(Needs, memory())
     assert [gap.path for gap in failed.value.report.gaps] == ["name", "age"]
 
@@ -165,8 +165,8 @@ def test_the_report_says_why_and_offers_a_name_but_never_uses_it():
     assert data == {}
     gaps = {gap.path: gap for gap in report.gaps}
     assert gaps["employer"].did_you_mean == "employers"
-    assert gaps["birth_year"].reason == '"early forties" was left out, it is not of type "integer"'
-    assert gaps["shoe"] == Gap("shoe", "no field and no metadata key of this name")
+    assert gaps["birth_year"].reason == '"early forties" was left out: it is not of type "integer"'
+    assert gaps["shoe"] == Gap("shoe", "no memory field or metadata key with this name has a value")
     assert report.memories == 1
 
 
@@ -206,7 +206,32 @@ def test_an_annotation_says_where_and_then_nothing_else_does():
     assert of(Rows, *memories)[0] == {"rows": [{"what": "a"}, {"what": "b", "where": "there"}]}
     empty, report = of(Sourced, memory(metadata={"city": "Wien"}))
     assert "city" not in empty
-    assert Gap("city", "no memory has metadata 'home town'") in report.gaps
+    assert Gap("city", "the metadata key 'home town' has no value") in report.gaps
+    assert Gap("said", "no memory is in the category 'WORK'") in report.gaps
+
+
+def test_what_an_annotation_leaves_empty_is_reported_with_its_source():
+    class Row(BaseModel):
+        run: Annotated[str | None, From.memory("run_id")] = None
+        many: Annotated[int | None, From.count()] = None
+        text: str | None = None
+
+    class Rows(BaseModel):
+        rows: list[Row] = []
+
+    _, report = of(Rows, memory("a"))
+
+    assert report.gaps == [
+        Gap("rows[].run", "the memory field 'run_id' has no value"),
+        Gap("rows[].many", "a count can fill only a property of the root"),
+    ]
+
+
+def test_the_reason_for_an_object_that_does_not_fit_names_the_value_inside_it():
+    kind = {"type": "object", "properties": {"zip": {"type": "integer"}}}
+    _, report = of({"type": "object", "properties": {"x": kind}}, memory(metadata={"x": {"zip": "W1"}}))
+
+    assert report.gaps == [Gap("x", '{"zip": "W1"} was left out: "W1" is not of type "integer"')]
 
 
 def test_of_a_union_the_first_that_can_be_filled_is_made():
@@ -220,7 +245,7 @@ def test_of_a_union_the_first_that_can_be_filled_is_made():
 
     assert of(schema, memory(metadata={"dog": "Rex"}))[0] == {"dog": "Rex"}
     assert of(schema, memory(metadata={"dog": "Rex", "cat": "Tom"}))[0] == {"cat": "Tom"}
-    with pytest.raises(Unfillable, match="required dog"):
+    with pytest.raises(Unfillable, match="required fields: dog"):
         of(schema, memory())
 
 
@@ -243,7 +268,7 @@ def test_references_enums_and_nested_models_are_followed():
 
 
 def test_a_whole_that_does_not_fit_fails():
-    with pytest.raises(Unfillable, match="does not fit"):
+    with pytest.raises(Unfillable, match="does not match the schema"):
         of({"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, memory())
 
 
@@ -388,7 +413,7 @@ def test_null_is_seen_wherever_it_is_a_value():
     schema = {"type": "object", "properties": {"x": {}, "y": {"enum": ["a", None]}}, "required": ["x", "y"]}
 
     assert of(schema, memory())[0] == {"x": None, "y": None}
-    with pytest.raises(Unfillable, match="required z"):
+    with pytest.raises(Unfillable, match="required fields: z"):
         of(
             {"type": "object", "properties": {"z": {"type": ["string", "null"], "enum": ["a"]}}, "required": ["z"]},
             memory(),
@@ -453,7 +478,7 @@ def test_unions_that_contain_themselves_are_filled_and_end():
     assert of(schema, memory(metadata={"x": nested(5)}))[0] == {"x": nested(5)}
     data, report = of(schema, memory(metadata={"x": {**nested(40), "kind": "?"}}))
     assert data == {}
-    assert "nested more than 8 deep" in report.gaps[0].reason
+    assert "nested more than 8 levels deep" in report.gaps[0].reason
     assert of(schema, memory(metadata={"x": {"kind": "?", "left": nested(6)}}))[0] == {}
 
 

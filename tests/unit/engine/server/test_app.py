@@ -128,7 +128,7 @@ def test_a_body_that_says_it_is_too_large_is_not_read(service, length):
         status, _, body = answer(connection)
 
     assert status == 400
-    assert b"larger than 10 MB" in body or b"Invalid HTTP" in body
+    assert b"must be at most 10 MB" in body or b"Invalid HTTP" in body
 
 
 def test_a_body_that_turns_out_too_large_is_not_read_to_its_end(service):
@@ -144,7 +144,7 @@ def test_a_body_that_turns_out_too_large_is_not_read_to_its_end(service):
 
     assert sent < 100
     assert status in {400, None}
-    assert status is None or b"larger than 10 MB" in body
+    assert status is None or b"must be at most 10 MB" in body
 
 
 def test_the_largest_body_is_read(client):
@@ -207,7 +207,7 @@ def test_a_client_that_is_slow_with_the_body_gets_a_400(service, what):
         status, _, body = answer(connection)
 
     assert status == 400
-    assert b"did not come within 0.5 s" in body
+    assert b"the body must arrive within 0.5 s" in body
 
 
 def test_a_connection_is_kept_for_the_next_request(service, client):
@@ -268,7 +268,7 @@ def test_nobody_else_is_let_in_without_a_key(tmp_path, host, monkeypatch):
     done = command("serve", "--store", tmp_path / "store.db", "--port", "0", "--host", host)
 
     assert done.returncode == 1
-    assert "there is no key" in done.stderr
+    assert "the server needs an API key" in done.stderr
     assert not (tmp_path / "store.db").exists()
 
 

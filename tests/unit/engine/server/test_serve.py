@@ -120,7 +120,7 @@ def test_the_help_of_serve_says_what_a_newcomer_needs():
     text = " ".join(command("serve", "--help").stdout.split())
 
     for words in (
-        "Requests need a key once the store has had one",
+        "Requests need a key as soon as the store has had one",
         "default: 8765",
         "SIGTERM",
         "default: 7",

@@ -59,7 +59,7 @@ def held(path):
 
 
 def test_a_store_that_another_process_writes_is_busy_and_works_again(path, store):
-    with held(path), pytest.raises(StoreBusy, match="another process holds it"):
+    with held(path), pytest.raises(StoreBusy, match="another process is writing to it"):
         add(store)
 
     assert len(add(store)) == 1

@@ -117,7 +117,7 @@ def test_a_job_that_cannot_be_done_fails_with_its_reason(store):
     run_job(store, OfflineExtractor(), store.jobs.claim(START), lambda: START)
 
     assert row(store).state == "FAILED"
-    assert "required age" in row(store).reason
+    assert "required fields: age" in row(store).reason
     assert "age" in row(store).report
 
 
@@ -287,7 +287,7 @@ def test_a_database_of_something_else_is_not_changed(tmp_path):
     other.execute("CREATE TABLE memories (id, body)")
     other.close()
 
-    with pytest.raises(ConfigurationError, match="something else"):
+    with pytest.raises(ConfigurationError, match="database of another program"):
         SqliteStore(path)
     other = sqlite3.connect(path)
     assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("memories",)]
@@ -295,7 +295,7 @@ def test_a_database_of_something_else_is_not_changed(tmp_path):
 
 
 def test_a_path_is_not_empty():
-    with pytest.raises(ConfigurationError, match="not empty"):
+    with pytest.raises(ConfigurationError, match="path must not be empty"):
         SqliteStore("")
 
 
@@ -380,7 +380,7 @@ def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
     from mem0_exports_engine.store.sqlite import database as module
 
     monkeypatch.setattr(module.sqlite3, "sqlite_version_info", (3, 34, 1))
-    with pytest.raises(ConfigurationError, match=r"a store needs 3\.35\.0 or newer"):
+    with pytest.raises(ConfigurationError, match=r"SQLite must be 3\.35\.0 or newer"):
         SqliteStore(":memory:")
 
 
