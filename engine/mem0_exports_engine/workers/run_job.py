@@ -76,14 +76,22 @@ class _Lease:
         """
         if self._stop.at_once:
             raise _HandBack
-        moment = self._now()
-        if moment - self._renewed >= ports.LEASE / 4:
-            self.write(lambda: self._jobs.renew(self._job, moment))
-            self.renewed(moment)
+        if self._now() - self._renewed >= ports.LEASE / 4:
+            self.write_and_renew(lambda moment: self._jobs.renew(self._job, moment))
 
-    def renewed(self, moment: datetime) -> None:
-        """Record that a write at this time has renewed the lease."""
-        self._renewed = moment
+    def write_and_renew(self, call: Callable[[datetime], None]) -> None:
+        """Write with a call that also renews the lease, from the time that it is given.
+
+        The clock is read on every attempt: after a long wait for the store, an older time would set a lease that has
+        already ended, and another worker could claim the job at once.
+        """
+
+        def attempt() -> None:
+            moment = self._now()
+            call(moment)
+            self._renewed = moment
+
+        self.write(attempt)
 
     def write(self, call: Callable[[], None]) -> None:
         """Call `call` until the store accepts it, or raise if the worker has to stop.
@@ -106,25 +114,16 @@ class _Lease:
 class _Parts:
     """Implement `ports.ListSink`: store the lists as numbered parts."""
 
-    def __init__(self, jobs: JobStore, job: Job, now: Callable[[], datetime], lease: _Lease) -> None:
+    def __init__(self, jobs: JobStore, job: Job, lease: _Lease) -> None:
         self._jobs = jobs
         self._job = job
-        self._now = now
         self._lease = lease
         self._counts: dict[int, int] = {}
 
     def put(self, list_index: int, items: bytes) -> None:
         """Store items as the next part of a list. This also renews the lease."""
         number = self._counts.get(list_index, 0)
-
-        def write() -> None:
-            # Read the clock on every attempt: after a long wait for the store, an older time would set a lease that has
-            # already ended, and another worker could claim the job at once.
-            moment = self._now()
-            self._jobs.put(self._job, moment, list_index, number, items)
-            self._lease.renewed(moment)
-
-        self._lease.write(write)
+        self._lease.write_and_renew(lambda moment: self._jobs.put(self._job, moment, list_index, number, items))
         self._counts[list_index] = number + 1
 
     def drop(self, list_index: int) -> None:
@@ -154,8 +153,8 @@ def run_job(
         # Parts of an earlier attempt must go first: their numbers would collide with the parts of this one, and any that
         # are left over would end up in the result.
         if job.attempt > 1:
-            lease.write(lambda: jobs.clear(job, started))
-        sink = _Parts(jobs, job, now, lease)
+            lease.write_and_renew(lambda moment: jobs.clear(job, moment))
+        sink = _Parts(jobs, job, lease)
         frame, report = extractor.extract(job.schema, batches(), sink, instructions=job.instructions)
     except Unfillable as error:
         reason, text = str(error), error.report.to_json()

@@ -323,24 +323,32 @@ print("done")
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
-def test_a_lease_begins_when_a_part_is_written_however_long_that_took(store, monkeypatch):
+@pytest.mark.parametrize("what", ["put", "renew", "clear"])
+def test_a_lease_begins_with_the_write_that_succeeds_however_long_that_took(store, monkeypatch, what):
     """A disk that was full for longer than a lease: the job is not for others at once when there is room again."""
     monkeypatch.setattr(run_job_module, "POLL_INTERVAL", 0.0)
     clock, full = [START], [True]
-    put = store.jobs.put
+    write = getattr(store.jobs, what)
 
     def fails_once(*given):
         if full.pop() if full else False:
             clock[0] += 2 * LEASE
             raise StoreFull("database or disk is full")
-        put(*given)
+        write(*given)
 
     new_job(store)
     job = store.jobs.claim(START)
-    monkeypatch.setattr(store.jobs, "put", fails_once)
+    monkeypatch.setattr(store.jobs, what, fails_once)
     lease = _Lease(store.jobs, job, lambda: clock[0], Stop())
-    _Parts(store.jobs, job, lambda: clock[0], lease).put(0, b"1")
+    if what == "put":
+        _Parts(store.jobs, job, lease).put(0, b"1")
+    elif what == "renew":
+        clock[0] += LEASE / 2
+        lease.keep()
+    else:
+        lease.write_and_renew(lambda moment: store.jobs.clear(job, moment))
 
+    assert full == [], "the write was tried again"
     assert store.jobs.claim(clock[0]) is None
 
 
