@@ -116,7 +116,7 @@ def raw_import(store: Path, lines: Path) -> None:
     with lines.open("rb") as file:
         rows = (row_for(json.loads(line), DEFAULT_PROJECT, "", now()) for line in file)
         spent, insert = Spent(), ""
-        while batch := [row for _, row in zip(range(importer.BATCH), rows, strict=False)]:
+        while batch := [row for _, row in zip(range(importer.MAX_BATCH), rows, strict=False)]:
             insert = insert or f"INSERT INTO memories ({', '.join(batch[0])}) VALUES ({', '.join('?' * len(batch[0]))})"
             values = [tuple(row.values()) for row in batch]
             with spent:

@@ -79,8 +79,8 @@ MUTANTS: Final = (
     Mutant(
         "jobs.lease-not-renewed",
         _RUN_JOB,
-        "if moment - self._renewed >= ports.LEASE / 4:",
-        "if moment - self._renewed >= 4 * ports.LEASE:",
+        "if self._now() - self._renewed >= ports.LEASE / 4:",
+        "if self._now() - self._renewed >= 4 * ports.LEASE:",
         "a long job is taken over again and again",
     ),
     Mutant(

@@ -11,6 +11,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _MIN_VERSION: Final = (3, 35, 0)
 """The first SQLite with the RETURNING clause."""
+
+_TIMEOUT: Final = 30.0
+"""Seconds to wait for another process that holds the store."""
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
@@ -64,24 +68,38 @@ class Database:
         )
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=self.path),
-            connect_args={"check_same_thread": False, "timeout": 30.0},
+            connect_args={"check_same_thread": False, "timeout": _TIMEOUT},
             hide_parameters=True,  # errors are logged, and memories must not end up in a log
             # More connections than a server has threads, so a reader never waits for one that a waiting writer holds.
             **({"poolclass": StaticPool} if in_memory else {"pool_size": 8, "max_overflow": 120}),
         )
         event.listen(self._engine, "connect", _on_connect)
         event.listen(self._engine, "begin", _on_begin)
-        # The error is raised outside the except block, here and below, so that no SQLAlchemy exception, with its
-        # statement, is attached to it as context.
-        problem = None
-        try:
-            with self._transaction(write=True) as connection:
-                migrate(connection, self.path)
-        except DatabaseError as error:
-            problem = f"cannot open the store {self.path!r}: {error.orig}"
-        if problem is not None:
+        self._open()
+
+    def _open(self) -> None:
+        """Make or upgrade the tables. NotAStore if that fails.
+
+        SQLite does not always wait for other processes here: while the last connection of another one closes the file,
+        or several change its journal mode, it may answer "database is locked" at once. So this tries again until
+        `_TIMEOUT` seconds are over.
+        """
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                with self._transaction(write=True) as connection:
+                    migrate(connection, self.path)
+            except DatabaseError as error:
+                busy = _code(error) in _BUSY
+                problem = f"cannot open the store {self.path!r}: {error.orig}"
+            else:
+                return
             self._engine.dispose()
-            raise NotAStore(problem)
+            # Raised outside the except block, here and below, so that no SQLAlchemy exception, with its statement, is
+            # attached to it as context.
+            if not busy or time.monotonic() >= deadline:
+                raise NotAStore(problem)
+            time.sleep(0.02)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -130,11 +148,16 @@ class Database:
             self._engine.dispose()
 
 
+def _code(error: DBAPIError) -> int:
+    """Return SQLite's primary result code, which is the low byte of the extended one; 0 if there is none."""
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+
+
 def _store_error(error: DBAPIError | PoolTimeout) -> StoreError:
     """Translate an error of SQLAlchemy, by SQLite's result code: its messages may change between versions."""
     if isinstance(error, PoolTimeout):
         return StoreBusy("The store is busy with other requests.")
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary result code
+    code = _code(error)
     if code in _BUSY:
         return StoreBusy("The store is busy: another process is writing to it.")
     return (StoreFull if code in _FULL else StoreFailed)(str(error.orig))

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from mem0_exports_engine.workers import run_job as run_job_module
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, _Lease, _Parts, run_job
 from mem0_exports_engine.workers.thread import WorkerThread
 from tests.support import stores
+from tests.support.patience import patient
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -195,7 +197,7 @@ def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(store.jobs, "claim", claim)
     thread = WorkerThread(store, OfflineExtractor(), lambda: START)
     new_job(store)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patient(10)
     while row(store).state != "DONE" and time.monotonic() < deadline:
         thread.wake()
         time.sleep(0.01)
@@ -392,8 +394,17 @@ def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
         SqliteStore(":memory:")
 
 
-def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store):
+def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store, monkeypatch):
+    looked, claim = threading.Event(), store.jobs.claim
+
+    def watched(now):
+        job = claim(now)
+        looked.set()
+        return job
+
+    monkeypatch.setattr(store.jobs, "claim", watched)
     first = WorkerThread(store, OfflineExtractor(), lambda: START)
+    assert looked.wait(patient(10))  # a worker that is just about to look for a job may take one more
     first.take_no_more()
     new_job(store)
     first.wake()
@@ -401,7 +412,7 @@ def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store):
     assert row(store).state == "PENDING"
 
     second = WorkerThread(store, OfflineExtractor(), lambda: START)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patient(10)
     while row(store).state != "DONE" and time.monotonic() < deadline:
         time.sleep(0.01)
     second.stop()
