@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 
 import attrs
 
+from mem0_exports.call_site import CallSite, call_site
 from mem0_exports.errors import ConfigurationError, InputError, Mem0ExportsError, OutcomeUnknown
 from mem0_exports.exports import resume
 from mem0_exports.exports.flows import Progress
@@ -154,6 +155,8 @@ class Plan(Generic[T]):
     ordered: bool
     ledger: Ledger | None
     on_progress: OnProgress | None
+    caller: CallSite
+    """The line that called `run_many`: filters are checked in threads and tasks that do not have it on their stack."""
 
     @classmethod
     def of(
@@ -183,6 +186,7 @@ class Plan(Generic[T]):
             ordered=ordered,
             ledger=ledger,
             on_progress=on_progress,
+            caller=call_site(),
         )
 
     def flow(
@@ -208,6 +212,7 @@ class Plan(Generic[T]):
                 instructions=request.instructions,
                 org_id=request.org_id,
                 project_id=request.project_id,
+                caller=self.caller,
             )
             value = yield from resume.run(
                 spec, self.settings, self.timeout, ledger=self.ledger, origin=self.origin, progress=progress

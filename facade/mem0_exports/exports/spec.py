@@ -15,6 +15,7 @@ from mem0_exports.schemas.schema import Schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mem0_exports.call_site import CallSite
     from mem0_exports.filters.check import Where
     from mem0_exports.filters.rules import FilterRules
 
@@ -48,14 +49,20 @@ class ExportSpec(NamedTuple, Generic[T]):
         instructions: str | None = None,
         org_id: str | None = None,
         project_id: str | None = None,
+        caller: CallSite | None = None,
     ) -> ExportSpec[Any]:
-        """Check the arguments of `exports.create`; SchemaError, FilterError or InputError where they cannot be sent."""
+        """Check the arguments of `exports.create` and return them ready to send.
+
+        `caller` is the line that a FilterWarning points at, where that is not on the stack; see `check_where`.
+
+        Raises SchemaError, FilterError or InputError for what cannot be sent.
+        """
         from mem0_exports.filters.check import check_where  # noqa: PLC0415 -- a client that only fetches needs none
 
         for field, text in (("instructions", instructions), ("org_id", org_id), ("project_id", project_id)):
             if text is not None and not isinstance(text, str):
                 raise InputError(f"{field} is a text, got {type(text).__name__}", field=field)
-        filters = check_where(where, filter_rules).to_dict()
+        filters = check_where(where, filter_rules, caller=caller).to_dict()
         return ExportSpec(Schema.of(schema), filters, instructions, org_id, project_id)
 
     def fingerprint(self, service: str) -> str:
