@@ -36,9 +36,9 @@ def call_site() -> CallSite:
 
     `warnings.warn(..., skip_file_prefixes=...)` does this from Python 3.12 on; this package supports 3.11.
 
-    A coroutine that is awaited has its awaiter on the stack, so this finds the line of the `await`. In a task of its own
-    (`asyncio.gather`, `create_task`) there is only the event loop below it, and this finds the line that started the
-    loop. In a thread there may be no such line at all: call this before you start one.
+    An awaited coroutine has its awaiter on the stack, so this finds the line of the `await`. A coroutine in a task of
+    its own (`asyncio.gather`, `create_task`) has only the event loop below it, so this finds the line that started the
+    loop. In a thread there may be no such line at all: call this before starting the thread.
     """
     start = sys._getframe(1)  # noqa: SLF001 -- the only way to walk the stack without reading source files
     for hidden in ({_PACKAGE} | _SCHEDULERS, {_PACKAGE}):

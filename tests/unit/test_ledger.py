@@ -333,7 +333,7 @@ def test_one_process_at_a_time(path):
     ("content", "words"),
     [
         (b"not a database, and longer than the header of one" * 40, "not a database"),
-        ("CREATE TABLE memories (id)", "no ledger"),
+        ("CREATE TABLE memories (id)", "not a ledger"),
         ("PRAGMA user_version = 7", "version 7"),
     ],
     ids=["text", "another database", "a later version"],

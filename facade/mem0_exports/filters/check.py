@@ -18,8 +18,8 @@ Where: TypeAlias = Filter | Mapping[str, Any]
 def check_where(where: Where, rules: FilterRules | None = None, *, caller: CallSite | None = None) -> Filter:
     """Return `where` as a filter that the service accepts: parse a dict, and require that an entity is named.
 
-    `caller` is the line that a FilterWarning points at; without it, the nearest line of the user's on the stack. Pass it
-    where the check runs in another thread or task than the user's call.
+    `caller` is the line that a FilterWarning points at; without it, the nearest line of user code on the stack. Pass it
+    if the check runs in another thread or task than the user's call.
     """
     rules = rules or CAREFUL
     tree = where if isinstance(where, Filter) else Filter.from_dict(where, rules)
@@ -43,8 +43,8 @@ def _check_two_entities(tree: AllOf, rules: FilterRules, caller: CallSite | None
         return
     message = (
         "user_id AND agent_id selects nothing: the Platform stores each memory that it extracts under one of the two. "
-        "Write (F.user_id == ...) | (F.agent_id == ...), or set FilterRules(two_entities='allow') if your memories were "
-        "stored with both"
+        "Write (F.user_id == ...) | (F.agent_id == ...), or set FilterRules(two_entities='allow') if your memories "
+        "were stored with both"
     )
     if rules.two_entities == "refuse":
         raise FilterError(message)
