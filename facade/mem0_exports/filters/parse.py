@@ -58,7 +58,7 @@ def parse(document: object, rules: FilterRules, nodes: Nodes[N]) -> N:
 
 
 class _Parser(Generic[N]):
-    """Parses one document. `pointer` is the position of the current part, `depth` how many AND, OR and NOT enclose it."""
+    """Parses one document. `pointer` is the position of the current part, `depth` how many AND, OR, NOT enclose it."""
 
     def __init__(self, rules: FilterRules, nodes: Nodes[N]) -> None:
         self._rules = rules
