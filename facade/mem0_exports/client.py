@@ -238,7 +238,7 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return _described(self)
+        return _repr_of(self)
 
     def __reduce__(self) -> NoReturn:
         _no_pickle(self)
@@ -361,7 +361,7 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return _described(self)
+        return _repr_of(self)
 
     def __reduce__(self) -> NoReturn:
         _no_pickle(self)
@@ -383,7 +383,7 @@ def _engine(transport: EngineTransport | None) -> LocalEngine:
     return transport.engine
 
 
-def _described(client: Client | AsyncClient) -> str:
+def _repr_of(client: Client | AsyncClient) -> str:
     if "_driver" not in vars(client):  # its constructor failed
         return f"{type(client).__name__}(not set up)"
     local = client._local

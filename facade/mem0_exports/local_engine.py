@@ -51,7 +51,7 @@ class Report(Protocol):
 
     @property
     def gaps(self) -> Sequence[Gap]:
-        """The fields that stayed empty, and what was left out."""
+        """The fields that stayed empty, and the values and records that were left out."""
         ...
 
     @property

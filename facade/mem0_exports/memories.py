@@ -41,7 +41,7 @@ class _Pages(Generic[T]):
         self._number = 0
         self._seen: set[object] = set()
 
-    def following(self) -> operations.Call[Page[T]]:
+    def next_call(self) -> operations.Call[Page[T]]:
         """Return the request for the next page."""
         self._number += 1
         call = self._call_for(self._number)
@@ -173,7 +173,7 @@ class _Resource:
         more = True
         while more:
             try:
-                page = self._call(pages.following(), timeout, retry)
+                page = self._call(pages.next_call(), timeout, retry)
             except NotFound as error:
                 if pages.ended_by(error):
                     return
@@ -195,7 +195,7 @@ class _AsyncResource:
         more = True
         while more:
             try:
-                page = await self._call(pages.following(), timeout, retry)
+                page = await self._call(pages.next_call(), timeout, retry)
             except NotFound as error:
                 if pages.ended_by(error):
                     return

@@ -195,7 +195,7 @@ def test_broken_off_at_any_step_the_ledger_knows_whether_it_was_sent(tmp_path, s
             command, sent = found
             if how == "cancelled" and isinstance(command, RunBlocking):
                 command.call()
-            Driver("http://127.0.0.1", {}, None)._break_off(flow, carried_out=how == "cancelled")
+            Driver("http://127.0.0.1", {}, None)._interrupt(flow, carried_out=how == "cancelled")
             states = [each.state for each in ledger.entries()]
             creating = isinstance(command, Send) and command.request.operation == "exports_create"
             if creating:

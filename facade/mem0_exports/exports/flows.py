@@ -59,7 +59,7 @@ class Progress:
         return polled
 
     @contextmanager
-    def naming_the_export(self) -> Iterator[None]:
+    def adding_the_export_id_to_errors(self) -> Iterator[None]:
         """Add the id of the export to any error raised inside, so that the user can resume a job that exists."""
         try:
             yield
@@ -196,7 +196,7 @@ def run(
     start = settings.clock()
     deadline = start + check_timeout(timeout)
     progress = progress or Progress()
-    with progress.naming_the_export():
+    with progress.adding_the_export_id_to_errors():
         ref = yield from create_counted(spec, settings, deadline, progress)
         progress.reached("created", ref.id)
         watching = progress.on_poll(ref.id, on_poll)

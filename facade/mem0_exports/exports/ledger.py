@@ -97,7 +97,7 @@ class Ledger:
         Args:
             path: the SQLite file.
             on_unknown: what to do about an export whose create was sent and whose answer was lost. "raise" (the
-                default) raises OutcomeUnknown. "skip" gives an outcome with the status "skipped" in `run_many`; a
+                default) raises OutcomeUnknown. "skip" makes `run_many` yield an outcome with the status "skipped"; a
                 single `run` still raises, because it has nothing to return. "ask_again" sends the create again, which
                 may make a second job.
             new_key: accept another API key than the one the ledger was written with. It must belong to the same
@@ -179,7 +179,7 @@ class Ledger:
         return None if row is None else row[0]
 
     def forget(self, fingerprint: str) -> bool:
-        """Delete an entry and its result, so that the next run creates the export anew. False if there is no entry."""
+        """Delete an entry and its result, so that the next run creates the export again. False if there is no entry."""
         with self.writing() as connection:
             return bool(connection.execute("DELETE FROM exports WHERE fingerprint = ?", (fingerprint,)).rowcount)
 
@@ -212,7 +212,7 @@ class EntryWriter:
 
     A transition happens only if the entry is still in the state that this writer left it in. `asks` numbers the creates
     of an entry, and the writer that started the last one owns the entry: a late writer, whose entry was meanwhile
-    forgotten and created anew, must not change it.
+    deleted and created again, must not change it.
     """
 
     def __init__(self, ledger: Ledger, fingerprint: str, service: str, account: str) -> None:
@@ -319,7 +319,7 @@ class EntryWriter:
             self._check_written("ready")
 
     def failed(self) -> None:
-        """Write that the job will never be ready, so that the next run creates the export anew."""
+        """Write that the job will never be ready, so that the next run creates the export again."""
         with self._ledger.writing() as connection:
             connection.execute(
                 "UPDATE exports SET state = 'open' WHERE fingerprint = ? AND state = 'pending' AND export_id = ?",

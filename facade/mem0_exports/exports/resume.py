@@ -77,7 +77,7 @@ def _run_recorded(
     deadline = start + check_timeout(timeout)
     entry = ledger.entry(spec.fingerprint(origin.service), origin.service, origin.account)
     try:
-        with progress.naming_the_export():
+        with progress.adding_the_export_id_to_errors():
             known = yield from _begin_entry(entry, settings, deadline)
             progress.lost_answers = known.lost_answers
             is_new = known.export_id is None
@@ -147,7 +147,7 @@ def _create_recorded(
         try:
             yield from _record(entry.lost if failure.outcome_unknown else entry.refused)
         except LedgerError as error:
-            failure.add_note(str(error))  # the failed create is the cause the user has to see, so it is raised
+            failure.add_note(str(error))  # raise the failed create: it is what the user must know first
             raise failure from None
         pause = settings.jitter() * settings.retry.initial_delay
         if (
@@ -158,7 +158,7 @@ def _create_recorded(
         ):
             raise failure
         yield Sleep(pause)
-        # Another call may have started, or finished, the same export during the pause: begin anew, with a new intent.
+        # Another call may have started, or finished, the same export during the pause: look it up again.
         known = yield from _begin_entry(entry, settings, deadline)
         if known.export_id is not None:
             return spec.created(known.export_id), "resumed"
@@ -185,7 +185,7 @@ def _wait_and_record(
         )
     except Exception as error:  # noqa: BLE001 -- a validator of the user's own may raise anything
         failure = error
-    # The text is recorded whatever became of it: the service may have deleted it by the time a type is corrected.
+    # Also if validation failed: the service may have deleted the export by the time the user has corrected the type.
     if texts:
         yield from _record(partial(entry.ready, texts[-1]))
     elif isinstance(failure, ExportFailed):

@@ -76,7 +76,7 @@ class ExportSpec(NamedTuple, Generic[T]):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def created(self, export_id: str) -> ExportRef[T]:
-        """Return the reference to the job that the service made of this."""
+        """Return the reference to the job that was created from this."""
         return ExportRef(export_id, self.schema, self.org_id, self.project_id)
 
 

@@ -76,13 +76,13 @@ class Sending(dict[str, float]):
     """The timeouts of one request, which also record how far it has come.
 
     httpx looks up the timeout of each phase when the phase begins: pool, connect, write, read. Before "write", nothing
-    can have reached the service. A user's own transport may not look up any, so with one (`begun`) we must assume that
-    the request was sent.
+    can have reached the service. A user's own transport may not look up any, so with one (`assume_sent`) every request
+    counts as sent.
     """
 
-    def __init__(self, seconds: float, *, begun: bool) -> None:
+    def __init__(self, seconds: float, *, assume_sent: bool) -> None:
         super().__init__(dict.fromkeys(("pool", "connect", "write", "read"), seconds))
-        self.phase = "transport" if begun else "pool"
+        self.phase = "transport" if assume_sent else "pool"
 
     def get(self, phase: str, default: Any = None) -> float:
         """Return the timeout of a phase in seconds, and record that the phase has begun."""
@@ -181,7 +181,7 @@ class Connection:
 
     def sending(self, command: Send) -> Sending:
         """Return the timeouts of a request that has not begun yet."""
-        return Sending(command.timeout, begun=self._own_transport)
+        return Sending(command.timeout, assume_sent=self._own_transport)
 
     def options(self, command: Send, sending: Sending) -> dict[str, Any]:
         """Return the arguments for httpx's `build_request`."""
@@ -195,7 +195,7 @@ class Connection:
             "extensions": {"timeout": sending},
         }
 
-    def made(self, kind: Callable[..., U], transport: object) -> U:
+    def create_client(self, kind: Callable[..., U], transport: object) -> U:
         """Create one of httpx's clients; raise ConfigurationError if the environment has unusable settings for it."""
         try:
             return kind(

@@ -35,14 +35,14 @@ class AtomicCall:
         self._call = call
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._begun = self._dropped = False
+        self._started = self._dropped = False
 
     def __call__(self) -> Any:
         """Run the call, unless it was dropped."""
         with self._lock:
             if self._dropped:
                 return None
-            self._begun = True
+            self._started = True
         try:
             return self._call()
         finally:
@@ -53,10 +53,10 @@ class AtomicCall:
         """Whether the call has run. Drops a call that has not started, and waits for one that has."""
         # Under the lock, so that the thread cannot start the call between our check and our drop.
         with self._lock:
-            self._dropped = not self._begun
-        if self._begun:
+            self._dropped = not self._started
+        if self._started:
             self._done.wait()
-        return self._begun
+        return self._started
 
 
 class Driver(Connection):
@@ -74,7 +74,7 @@ class Driver(Connection):
             if self._http is None:
                 from mem0_exports.http import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which is slow
 
-                http = self.made(httpx.Client, self._transport)
+                http = self.create_client(httpx.Client, self._transport)
                 if not self._own_transport:
                     for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
                         _deadlines.keep_deadlines(transport)
@@ -93,7 +93,7 @@ class Driver(Connection):
             command = next(flow)
             while True:
                 if stop is not None and stop.is_set():
-                    self._break_off(flow, carried_out=False)
+                    self._interrupt(flow, carried_out=False)
                     raise FlowInterrupted(carried_out=False)
                 reply: Any = None
                 failure: Exception | None = None
@@ -111,7 +111,7 @@ class Driver(Connection):
                 except BaseException:
                     # Ctrl-C or the like. The flow must learn whether its request may have arrived, or a ledger would
                     # record a create as not sent and send it again.
-                    self._break_off(flow, carried_out=sending is not None and sending.carried_out)
+                    self._interrupt(flow, carried_out=sending is not None and sending.carried_out)
                     raise
                 command = flow.send(reply) if failure is None else flow.throw(failure)
         except StopIteration as done:
@@ -120,7 +120,7 @@ class Driver(Connection):
         finally:
             flow.close()
 
-    def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
+    def _interrupt(self, flow: Flow[T], *, carried_out: bool) -> None:
         """Interrupt the flow, and let it record how far it came."""
         try:
             command = flow.throw(FlowInterrupted(carried_out=carried_out))
@@ -181,7 +181,7 @@ class AsyncDriver(Connection):
             self.check_open()
             # Connections belong to the event loop that opened them. Those of an earlier asyncio.run() are dead.
             if self._http is None or (self._loop != loop and not self._own_transport):
-                self._http = self.made(httpx.AsyncClient, self._transport)
+                self._http = self.create_client(httpx.AsyncClient, self._transport)
                 self._loop = loop
             return self._http
 
@@ -213,7 +213,7 @@ class AsyncDriver(Connection):
                     # Cancelled. The flow must learn whether its command may have been carried out: a ledger would
                     # otherwise lose an id, or record a create as not sent and send it again.
                     in_progress = sending or work
-                    await self._break_off(flow, carried_out=in_progress is not None and in_progress.carried_out)
+                    await self._interrupt(flow, carried_out=in_progress is not None and in_progress.carried_out)
                     raise
                 command = flow.send(reply) if failure is None else flow.throw(failure)
         except StopIteration as done:
@@ -222,7 +222,7 @@ class AsyncDriver(Connection):
         finally:
             flow.close()
 
-    async def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
+    async def _interrupt(self, flow: Flow[T], *, carried_out: bool) -> None:
         """Interrupt the flow, and let it record in a thread how far it came. A second cancellation cannot stop that."""
         try:
             command = flow.throw(FlowInterrupted(carried_out=carried_out))

@@ -146,7 +146,7 @@ def send(
         except Mem0ExportsError as error:
             last = error
         last.attempts = attempt
-        last.outcome_unknown = not request.repeatable and _may_be_done(last)
+        last.outcome_unknown = not request.repeatable and _may_have_been_done(last)
         if response is not None and last.request_id is None:
             last.request_id = response.request_id
         delay = _delay(request, last, attempt, settings)
@@ -227,7 +227,7 @@ def _asks_to_wait(error: Mem0ExportsError) -> bool:
     )
 
 
-def _may_be_done(error: Mem0ExportsError) -> bool:
+def _may_have_been_done(error: Mem0ExportsError) -> bool:
     """Return whether a request that writes may have been carried out in spite of this error."""
     if isinstance(error, NoAnswer):
         return error.sent

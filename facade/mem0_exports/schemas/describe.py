@@ -88,13 +88,13 @@ def _unreachable(node: Any) -> Iterator[str]:
             continue
         alias = field.get("validation_alias")
         paths = alias if isinstance(alias, list) else []
-        if paths and not any(len(path if isinstance(path, list) else [path]) == 1 for path in _each_path(paths)):
+        if paths and not any(len(path if isinstance(path, list) else [path]) == 1 for path in _paths_of(paths)):
             yield str(name or field.get("name"))
     for key, value in node.items():
         if key not in {"metadata", "serialization", "config"}:
             yield from _unreachable(value)
 
 
-def _each_path(alias: list[Any]) -> list[Any]:
+def _paths_of(alias: list[Any]) -> list[Any]:
     """Return the alias as a list of paths: Pydantic writes one path as a list of parts, several as a list of lists."""
     return alias if isinstance(alias[0], list) else [alias]

@@ -155,7 +155,7 @@ _EXPECTED = (
 def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
     """Return the schema of a type.
 
-    `_text`, the type's repr, is only part of the cache key: A | B equals B | A, but Pydantic tries them in order.
+    `_text`, the type's repr, is only part of the cache key: A | B equals B | A, but Pydantic may choose differently.
     """
     import pydantic  # noqa: PLC0415 -- kept out of the import of the package
 

@@ -131,8 +131,8 @@ MUTANTS: Final = (
     Mutant(
         "clients.async-lists-without-timeout",
         _MEMORIES,
-        "page = await self._call(pages.following(), timeout, retry)",
-        "page = await self._call(pages.following(), None, retry)",
+        "page = await self._call(pages.next_call(), timeout, retry)",
+        "page = await self._call(pages.next_call(), None, retry)",
         "the timeout of an awaited list is overlooked",
     ),
     Mutant(
