@@ -232,7 +232,7 @@ def test_a_lost_answer_is_raised_by_default_and_says_when(path):
             run(World([RESET]), ledger)
         for policy in ("raise", "skip"):
             ledger.on_unknown = policy
-            with pytest.raises(OutcomeUnknown, match=r"asked for at \d{4}-.*UTC.*ask_again") as unknown:
+            with pytest.raises(OutcomeUnknown, match=r"requested at \d{4}-.*UTC.*ask_again") as unknown:
                 run(World([]), ledger)
             assert unknown.value.fingerprint == entry(ledger).fingerprint
             assert (unknown.value.outcome_unknown, unknown.value.lost_answers) == (True, 1)

@@ -268,7 +268,7 @@ class EntryWriter:
                     state, lost_answers = "unknown", lost_answers + 1
                 if state == "unknown" and self.on_unknown != "ask_again":
                     raise OutcomeUnknown(
-                        f"this export was asked for at {_time(asked_at):%Y-%m-%d %H:%M:%S} UTC and the answer was "
+                        f"this export was requested at {_time(asked_at):%Y-%m-%d %H:%M:%S} UTC and the answer was "
                         "lost: a job may exist, but its id is unknown. To create the export again, which may make a "
                         'second job, use Ledger(..., on_unknown="ask_again")',
                         fingerprint=self._fingerprint,
