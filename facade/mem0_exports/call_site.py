@@ -41,6 +41,7 @@ def call_site() -> CallSite:
     loop. In a thread there may be no such line at all: call this before starting the thread.
     """
     start = sys._getframe(1)  # noqa: SLF001 -- the only way to walk the stack without reading source files
+    # If only this package and an event loop or thread are on the stack, settle for a line of the latter.
     for hidden in ({_PACKAGE} | _SCHEDULERS, {_PACKAGE}):
         frame: FrameType | None = start
         while frame is not None and _top_level_package(frame) in hidden:

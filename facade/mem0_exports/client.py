@@ -350,7 +350,7 @@ class AsyncClient:
         import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
         await anyio.to_thread.run_sync(_prepare)
-        if self._local is None:
+        if self._local is None:  # the embedded engine needs no TLS
             await anyio.to_thread.run_sync(shared_ssl_context)
         self._driver.prepare()
         return self

@@ -117,7 +117,7 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
         progress.lost_answers += sending and not nothing_sent
         raise
     finally:
-        flow.close()
+        flow.close()  # an interruption arrives at our own `yield`, not in the inner flow, which would stay open
 
 
 def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> operations.Call[operations.Ready[T] | None]:

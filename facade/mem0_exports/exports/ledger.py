@@ -135,6 +135,7 @@ class Ledger:
         if self._forked:
             # The parent still uses the file, and SQLite connections do not survive a fork.
             raise LedgerError(f"the ledger {self.path} was opened before the process forked; open it after the fork")
+        # Threads share the connection: without the lock, their statements would mix in one transaction.
         with self._lock:
             if self._connection is None:
                 raise LedgerError(f"the ledger {self.path} is closed; open it again with Ledger(path)")
@@ -310,6 +311,7 @@ class EntryWriter:
 
     def ready(self, result: bytes) -> None:
         """Write the result. Must be on disk before the caller gets it, since the service deletes it after 7 days."""
+        # The id is the fence here, not the state: two calls may wait for the same job, and both write its result.
         with self._ledger.writing() as connection:
             changed = connection.execute(
                 "UPDATE exports SET state = 'ready', result = ? WHERE fingerprint = ? AND export_id = ?",
@@ -320,6 +322,7 @@ class EntryWriter:
 
     def failed(self) -> None:
         """Write that the job will never be ready, so that the next run creates the export again."""
+        # Only if still pending: a result that another call has written must not be lost.
         with self._ledger.writing() as connection:
             connection.execute(
                 "UPDATE exports SET state = 'open' WHERE fingerprint = ? AND state = 'pending' AND export_id = ?",
@@ -339,6 +342,7 @@ class EntryWriter:
     def _step(self, change: str, state: State, *values: object) -> bool:
         if self._ask is None:
             return False
+        # `state` and `asks` are the fence: for a writer that no longer owns the entry, no row matches.
         with self._ledger.writing() as connection:
             changed = connection.execute(
                 f"UPDATE exports SET {change} WHERE fingerprint = ? AND state = ? AND asks = ?",  # noqa: S608 -- from above

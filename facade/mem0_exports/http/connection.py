@@ -163,6 +163,7 @@ class Connection:
         Only text is copied: httpx's error holds the request, and with it the key.
         """
         operation = command.request.operation
+        # When in doubt, the request counts as sent: a create that is sent again by mistake makes a second job.
         sent = sending.carried_out and not isinstance(error, _NOT_SENT)
         if isinstance(error, httpx.TimeoutException | TimeoutError):
             why = f"no answer within {command.timeout:g} s ({sending.phase})"
@@ -230,7 +231,7 @@ def log_attempt(command: Send, start: float, outcome: Response | Mem0ExportsErro
 def _after_fork() -> None:
     global _ssl_lock  # noqa: PLW0603 -- another thread of the parent may have held it
     _ssl_lock = threading.Lock()
-    for driver in list(_drivers):
+    for driver in list(_drivers):  # a copy, since other objects may be collected meanwhile
         driver.forget_connections()
 
 

@@ -29,6 +29,7 @@ class Deadline:
         self._at = at
 
     def __enter__(self) -> None:
+        # Restored on exit: a request may be sent while another one of the same thread is in progress.
         self._outer: float | None = getattr(_thread, "deadline", None)
         _thread.deadline = self._at
 

@@ -92,6 +92,7 @@ class Driver(Connection):
         try:
             command = next(flow)
             while True:
+                # Before each command: once `stop` is set, nothing more is sent, and `_sleep` has ended early.
                 if stop is not None and stop.is_set():
                     self._interrupt(flow, carried_out=False)
                     raise FlowInterrupted(carried_out=False)
@@ -122,6 +123,7 @@ class Driver(Connection):
 
     def _interrupt(self, flow: Flow[T], *, carried_out: bool) -> None:
         """Interrupt the flow, and let it record how far it came."""
+        # Only blocking calls are carried out now. A flow that yields anything else does not get another turn.
         try:
             command = flow.throw(FlowInterrupted(carried_out=carried_out))
             while isinstance(command, RunBlocking):

@@ -213,6 +213,7 @@ def exports_get(
             return Ready(load(response.body))
         except ContractViolation as error:
             problem, garbled = error.problem, error.garbled
+        # Raised again with the status and request id of the response, which `load` does not know.
         raise _violation("exports_get", response, problem, garbled=garbled)
 
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
