@@ -1,11 +1,11 @@
-"""Typed, complete and safe exports of memories from Mem0.
+"""Export memories from Mem0 into your own types.
 
     from mem0_exports import Client, F
 
     with Client() as client:
         profile = client.exports.run(Profile, F.user_id == "alex", timeout=60)
 
-The names below load on first use: importing the package itself costs nothing.
+Each public name is imported on first use, so that importing the package itself takes almost no time.
 """
 
 TYPE_CHECKING = False
@@ -133,7 +133,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # type checkers know the names from above, and are to call any other name an error
+if not TYPE_CHECKING:  # type checkers see the imports above; a __getattr__ would make them accept misspelled names
 
     def __getattr__(name: str) -> object:
         home = _HOME_OF.get(name)

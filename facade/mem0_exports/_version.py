@@ -1,3 +1,3 @@
-"""The version, in a module of its own so that building a package imports nothing."""
+"""The version, in a module of its own so that a build can read it without importing the package."""
 
 __version__ = "0.1.0"

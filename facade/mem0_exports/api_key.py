@@ -1,4 +1,4 @@
-"""API keys: what one may look like. A key is never part of a message."""
+"""Check API keys. No message ever contains a key."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from mem0_exports.errors import ConfigurationError
 
 
 def usable_key(key: str) -> str:
-    """`key`, if a header can carry it; ConfigurationError otherwise."""
+    """Return `key` if an HTTP header can carry it; raise ConfigurationError otherwise."""
     if not key or not (key.isascii() and key.isprintable() and " " not in key):
         raise ConfigurationError(
-            "the API key is empty or has a character that no key has (a space, a line break, or not ASCII); was it "
-            "pasted whole?"
+            "the API key is empty or has a character that no key contains (a space, a line break, or a non-ASCII "
+            "character); copy it again, whole and without quotes"
         )
     return key

@@ -1,4 +1,4 @@
-"""The clients: configuration, and what a user calls. Neither constructor touches the network.
+"""The clients, sync and async. Neither constructor touches the network.
 
 with Client() as client:                        # MEM0_API_KEY
     profile = client.exports.run(Profile, F.user_id == "alex", timeout=60)
@@ -42,7 +42,7 @@ PLATFORM: Final = "https://api.mem0.ai"
 """The base URL of the hosted service."""
 
 REQUEST_TIMEOUT: Final = 30.0
-"""Seconds for one request where nothing else is said."""
+"""The default timeout of one request, in seconds."""
 
 _LOCAL_ADDRESS: Final = "http://embedded.invalid"  # never resolved: the embedded engine is no server
 _SCHEDULE: Final = PollSchedule()
@@ -50,7 +50,7 @@ _LOCAL_SCHEDULE: Final = PollSchedule(initial_interval=0.005, factor=1.5, max_in
 
 
 class _Config:
-    """Configuration that both clients share, decided once: argument, then environment, then default."""
+    """The configuration of a client, decided once: argument, then environment variable, then default."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class _Config:
         key = os.environ.get("MEM0_API_KEY") if api_key is None else api_key
         if key is None:
             raise ConfigurationError(
-                "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL for a service of your own). "
-                "Without a key, Client.local() runs the embedded engine"
+                "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL if you run your own service). "
+                "To work without a key, use the embedded engine: Client.local()"
             )
         url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
         self.base_url = checked_base_url(PLATFORM if url is None else url)
@@ -76,16 +76,20 @@ class _Config:
         }
 
     def settings(self, driver: Driver | AsyncDriver, schedule: PollSchedule) -> Settings:
-        """Return what the calls of the client share."""
+        """Return the settings that all calls of the client share."""
         return Settings(self.timeout, schedule, driver.clock, self.retry)
 
     def origin(self, service: str | None = None) -> Origin:
-        """Return whom the client asks: the service at `base_url`, or a store. No key can be read out of it."""
+        """Return the service (or the embedded engine's store) and the account that the client works with.
+
+        The account is part of a hash, so that a ledger can tell accounts apart without holding a key.
+        """
         account = hashlib.sha256(f"{self.base_url} {self.headers['authorization']}".encode()).hexdigest()[:16]
         return Origin(self.base_url if service is None else service, account)
 
 
 def _checked(timeout: float, retry: Retry) -> tuple[float, Retry]:
+    """Return the arguments, or raise ConfigurationError: in a constructor, these two are configuration, not input."""
     try:
         return check_timeout(timeout), check_retry(retry)
     except InputError as error:
@@ -98,7 +102,13 @@ def _no_pickle(client: Client | AsyncClient) -> NoReturn:
 
 
 class Client:
-    """Gets memories out of Mem0, and waits for it. Safe to share between threads."""
+    """A client for Mem0's memory exports. Safe to share between threads; close it or use it in a `with` block.
+
+    with Client() as client:  # reads MEM0_API_KEY
+        profile = client.exports.run(Profile, F.user_id == "alex", timeout=60)
+        for memory in client.memories.list(F.user_id == "alex"):
+            print(memory.memory)
+    """
 
     exports: Exports
     memories: Memories
@@ -114,18 +124,18 @@ class Client:
         filter_rules: FilterRules | None = None,
         transport: Transport | None = None,
     ) -> None:
-        """Configure a client; nothing is sent.
+        """Configure a client. Nothing is sent.
 
         Args:
-            api_key: the key; MEM0_API_KEY if missing.
-            base_url: where the service is; MEM0_BASE_URL, then the Mem0 Platform, if missing.
-            timeout: seconds that one request may take, from connecting to the last byte of the answer.
-            retry: how often and how soon requests are repeated; `Retry()` if missing.
-            filter_rules: how filters are read where the service's documentation is silent.
-            transport: an httpx transport of your own, for a proxy or a test.
+            api_key: the API key. Default: the environment variable MEM0_API_KEY.
+            base_url: the address of the service. Default: MEM0_BASE_URL, then the Mem0 Platform.
+            timeout: seconds that one request may take, from connecting to the last byte of the answer. Default: 30.
+            retry: how often and how soon to repeat requests. Default: `Retry()`.
+            filter_rules: how to read filters where the Platform's documentation is silent. Default: `FilterRules()`.
+            transport: your own httpx transport, for a proxy or a test.
 
         Raises:
-            ConfigurationError: no key was found, or one of these cannot be used.
+            ConfigurationError: there is no key, or an argument cannot be used.
 
         """
         config = _Config(api_key, base_url, timeout, retry)
@@ -162,11 +172,18 @@ class Client:
         filter_rules: FilterRules | None = None,
         project: str = "local",
     ) -> Self:
-        """A client of the embedded engine, which keeps its memories and jobs in the SQLite file `path`.
+        """Return a client of the embedded engine: no key, no server, no network. Needs the extra `mem0-exports[local]`.
 
-        No key, no server, no network. The default keeps everything in memory, until the client is closed. `project`
-        is whose memories and exports it sees, where a store has those of several. Needs the extra
-        `mem0-exports[local]`.
+            with Client.local("memories.db") as client:
+                client.memories.add("Alex lives in Lisbon.", user_id="alex")
+
+        Args:
+            path: the SQLite file that holds memories and jobs. Default: in memory only, until the client is closed.
+            timeout: seconds that one request may take. Default: 30.
+            retry: how often and how soon to repeat requests. Default: `Retry()`.
+            filter_rules: how to read filters where the Platform's documentation is silent. Default: `FilterRules()`.
+            project: the project whose memories and exports the client sees, if the store has several.
+
         """
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
@@ -179,9 +196,9 @@ class Client:
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
-        """The same client with another timeout or retry policy, over the same connections.
+        """Return a client with another timeout or retry policy, over the same connections.
 
-        They stay open when the new one is closed: they belong to this one.
+        Closing the new client leaves the connections open; closing this one closes them for both.
         """
         new_timeout, new_retry = _checked(
             self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
@@ -193,16 +210,22 @@ class Client:
 
     @property
     def engine(self) -> LocalEngine:
-        """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
+        """The embedded engine of a client made with `local`, to import memories and to see what an export left empty.
+
+        Raises ConfigurationError for any other client.
+        """
         return _engine(self._local)
 
     def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
-        """Check the key; returns whose it is. `timeout` in seconds for the call, repetitions included."""
+        """Check the API key and return the account it belongs to.
+
+        `timeout` limits the whole call in seconds, retries included; without it only each request is limited.
+        """
         call, settings = operations.ping(), self._settings.with_retry(retry)
         return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     def close(self) -> None:
-        """Close the connections, and the embedded engine where there is one."""
+        """Close the connections and, for a client made with `local`, the embedded engine."""
         if self._owns_driver:
             self._driver.close()
 
@@ -215,14 +238,18 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return _described(self)
+        return _repr_of(self)
 
     def __reduce__(self) -> NoReturn:
         _no_pickle(self)
 
 
 class AsyncClient:
-    """Gets memories out of Mem0, and awaits it: the names of `Client`, on asyncio or trio."""
+    """The async twin of `Client`, for asyncio and trio (`exports.run_many` needs asyncio).
+
+    async with AsyncClient() as client:
+        profile = await client.exports.run(Profile, F.user_id == "alex", timeout=60)
+    """
 
     exports: AsyncExports
     memories: AsyncMemories
@@ -238,7 +265,7 @@ class AsyncClient:
         filter_rules: FilterRules | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
-        """Configure a client; nothing is sent. Arguments and errors as `Client`."""
+        """Configure a client. Nothing is sent. Arguments and errors are those of `Client`."""
         config = _Config(api_key, base_url, timeout, retry)
         driver = AsyncDriver(config.base_url, config.headers, transport)
         self._use(driver, config.settings(driver, _SCHEDULE), config.origin(), filter_rules)
@@ -273,7 +300,7 @@ class AsyncClient:
         filter_rules: FilterRules | None = None,
         project: str = "local",
     ) -> Self:
-        """A client of the embedded engine. As `Client.local`; the engine works in threads, never on the event loop."""
+        """Return a client of the embedded engine, as `Client.local` does. The engine never runs on the event loop."""
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
@@ -285,9 +312,9 @@ class AsyncClient:
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
-        """The same client with another timeout or retry policy, over the same connections.
+        """Return a client with another timeout or retry policy, over the same connections.
 
-        They stay open when the new one is closed: they belong to this one.
+        Closing the new client leaves the connections open; closing this one closes them for both.
         """
         new_timeout, new_retry = _checked(
             self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
@@ -299,25 +326,31 @@ class AsyncClient:
 
     @property
     def engine(self) -> LocalEngine:
-        """The embedded engine behind a client made with `local`: imports, and reports on what exports left empty."""
+        """The embedded engine of a client made with `local`, to import memories and to see what an export left empty.
+
+        Raises ConfigurationError for any other client.
+        """
         return _engine(self._local)
 
     async def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
-        """Check the key; returns whose it is. `timeout` in seconds for the call, repetitions included."""
+        """Check the API key and return the account it belongs to.
+
+        `timeout` limits the whole call in seconds, retries included; without it only each request is limited.
+        """
         call, settings = operations.ping(), self._settings.with_retry(retry)
         return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
     async def close(self) -> None:
-        """Close the connections, and the embedded engine where there is one."""
+        """Close the connections and, for a client made with `local`, the embedded engine."""
         if self._owns_driver:
             await self._driver.close()
 
     async def __aenter__(self) -> Self:
-        """Load what the first request would load, in a thread: the event loop does not pay for it."""
+        """Import in a thread what the first request needs, so that the first request does not block the event loop."""
         import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
         await anyio.to_thread.run_sync(_prepare)
-        if self._local is None:
+        if self._local is None:  # the embedded engine needs no TLS
             await anyio.to_thread.run_sync(shared_ssl_context)
         self._driver.prepare()
         return self
@@ -328,14 +361,14 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return _described(self)
+        return _repr_of(self)
 
     def __reduce__(self) -> NoReturn:
         _no_pickle(self)
 
 
 def _prepare() -> None:
-    """Import what the first requests of a client would import."""
+    """Import every module that the first requests need."""
     import dateutil.parser  # noqa: F401, PLC0415
     import pydantic  # noqa: F401, PLC0415
 
@@ -346,11 +379,11 @@ def _prepare() -> None:
 
 def _engine(transport: EngineTransport | None) -> LocalEngine:
     if transport is None:
-        raise ConfigurationError("only a client made with local() has an embedded engine")
+        raise ConfigurationError("client.engine: this client has no embedded engine; make one with Client.local()")
     return transport.engine
 
 
-def _described(client: Client | AsyncClient) -> str:
+def _repr_of(client: Client | AsyncClient) -> str:
     if "_driver" not in vars(client):  # its constructor failed
         return f"{type(client).__name__}(not set up)"
     local = client._local

@@ -1,28 +1,28 @@
-"""The exceptions, one tree. All of them are plain data: picklable, no HTTP objects inside, no secrets.
+"""The exceptions of this package, in one tree. They are plain data: picklable, without HTTP objects or secrets inside.
 
 Mem0ExportsError
 ├── ConfigurationError (ValueError)     no key, a bad base URL, an extra that is not installed
 ├── InputError (ValueError)             an argument cannot be sent; `field` names it
-│   ├── FilterError                     a filter that the service refuses or misreads; `pointer` into its dict
+│   ├── FilterError                     a filter the service would refuse or misread; `pointer` into its dict
 │   └── SchemaError                     a schema that cannot describe an export
 ├── NoAnswer                            the service did not answer; `sent`
-│   ├── ConnectionFailed (ConnectionError)  refused, reset, or broken off
-│   └── RequestTimeout (TimeoutError)   not in time
-├── StatusError                         the service said no: `status`, `message`, `retry_after`
+│   ├── ConnectionFailed (ConnectionError)  the connection was refused, reset or closed early
+│   └── RequestTimeout (TimeoutError)   the answer did not come in time
+├── StatusError                         an error status: `status`, `message`, `retry_after`
 │   ├── BadRequest                      400, 413, 422
 │   ├── Unauthorized                    401
 │   ├── Forbidden                       403
 │   ├── NotFound                        404 (a pending export is not an error)
 │   ├── RateLimited                     429
 │   └── ServerError                     5xx
-├── ContractViolation                   a success that is not what openapi.yaml promises
+├── ContractViolation                   a success status with a body that openapi.yaml does not allow
 ├── LedgerError                         the file of a Ledger cannot be used
-├── OutcomeUnknown                      an earlier run of yours lost the answer to this create; see Ledger
-├── ExportTimeout (TimeoutError)        the export was not ready in time; `export_id` to go on with
+├── OutcomeUnknown                      an earlier run lost the answer to this create; see Ledger
+├── ExportTimeout (TimeoutError)        the export was not ready in time; `export_id` to resume with
 ├── ExportFailed                        the embedded engine could not make the export; `reason`
-└── ExportInvalid (ValueError)          the export does not fit the user's type; `data`, `errors`
+└── ExportInvalid (ValueError)          the export does not fit the requested type; `data`, `errors`
 
-Every one of them has `export_id`, `operation`, `attempts`, `request_id`, `retry_after` and `outcome_unknown`.
+All of them have `export_id`, `operation`, `attempts`, `request_id`, `retry_after` and `outcome_unknown`.
 """
 
 from __future__ import annotations
@@ -35,29 +35,37 @@ if TYPE_CHECKING:
 
 
 class Mem0ExportsError(Exception):
-    """The base of all exceptions of this package. `str()` is a sentence for people."""
+    """The base class of all exceptions of this package. `str()` of one is a sentence for people to read.
+
+    try:
+        profile = client.exports.run(Profile, F.user_id == "alex")
+    except Mem0ExportsError as error:
+        if error.outcome_unknown:
+            ...  # a job may exist although the answer is lost: a second create could make a second one
+        raise
+    """
 
     export_id: str | None = None
-    """The job that the error is about, where there is one. With it you can go on: `client.exports.get(id, Model)`."""
+    """The id of the export that the error is about, if any. Resume it with `client.exports.get(export_id, Model)`."""
 
     operation: str | None = None
-    """The operation of openapi.yaml that failed, such as "exports_create"; None where nothing was to be sent."""
+    """The operation of openapi.yaml that failed, such as "exports_create"; None if nothing was to be sent."""
 
     attempts: int = 0
-    """How many requests the failed call made, the last one included."""
+    """How many requests the failed call sent, including the last one."""
 
     request_id: str | None = None
-    """What the service calls the request (its X-Request-ID header), for its support; None where it said nothing."""
+    """The service's X-Request-ID header, to quote to its support; None if it sent none."""
 
     retry_after: float | None = None
-    """Seconds that the service asked to wait; None where it said nothing."""
+    """Seconds that the service asked to wait (Retry-After); None if it did not say."""
 
     outcome_unknown: bool = False
-    """True where a create or an add may have been carried out although its answer is lost: asking again may do it
-    twice. False where nothing can have happened, and always for what only reads."""
+    """True if a create or an add may have been carried out although its answer is lost, so that sending it again may do
+    it twice. False if nothing can have happened, and always False for operations that only read."""
 
     def __reduce__(self) -> tuple[Callable[..., Mem0ExportsError], tuple[object, ...]]:
-        """Rebuild from plain data, whatever arguments the class's own constructor takes."""
+        """Pickle as plain data: Exception's own way calls the constructor with `args`, which most of these lack."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -69,11 +77,11 @@ def _rebuild(kind: type[Mem0ExportsError], args: tuple[object, ...], state: dict
 
 
 class ConfigurationError(Mem0ExportsError, ValueError):
-    """The client cannot be set up as asked."""
+    """The client cannot be set up this way: no key, a bad `base_url`, a missing extra, or the client is closed."""
 
 
 class InputError(Mem0ExportsError, ValueError):
-    """An argument cannot be sent. Nothing was sent."""
+    """An argument cannot be used; nothing was sent. `field` is the name of the argument."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -81,7 +89,10 @@ class InputError(Mem0ExportsError, ValueError):
 
 
 class FilterError(InputError):
-    """A filter that the service would refuse or misread. `pointer` is the JSON pointer of the bad part, if any."""
+    """A filter that the service would refuse or misread; nothing was sent.
+
+    `pointer` is the JSON pointer (RFC 6901) of the bad part in a filter dict, such as "/AND/0/user_id"; otherwise None.
+    """
 
     def __init__(self, message: str, *, pointer: str | None = None) -> None:
         super().__init__(f"{message} (at {pointer})" if pointer else message, field="filters")
@@ -89,36 +100,36 @@ class FilterError(InputError):
 
 
 class FilterWarning(UserWarning):
-    """A filter that is accepted, but hardly selects what its author means."""
+    """The service accepts this filter, but it probably does not select what you mean. Points at your own line."""
 
 
 class SchemaError(InputError):
-    """A schema that cannot describe an export."""
+    """A type or JSON Schema that cannot describe an export; nothing was sent."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, field="schema")
 
 
 class NoAnswer(Mem0ExportsError):
-    """The service did not answer. What came before tells whether it can have been asked: `sent`."""
+    """The service did not answer. `sent` says whether the request may have reached it."""
 
     def __init__(self, message: str, *, operation: str | None = None, sent: bool = True) -> None:
         super().__init__(message if operation is None else f"{operation}: {message}")
         self.operation = operation
         self.sent = sent
-        """False where nothing can have reached the service, as no connection was made."""
+        """False if no connection was made, so that nothing can have reached the service."""
 
 
 class ConnectionFailed(NoAnswer, ConnectionError):
-    """No answer came: the connection was refused, reset or broken off."""
+    """The connection was refused, reset or closed before the answer was complete."""
 
 
 class RequestTimeout(NoAnswer, TimeoutError):
-    """No answer came within the time of one request."""
+    """The answer did not come within the timeout of the request."""
 
 
 class StatusError(Mem0ExportsError):
-    """The service answered with an error status."""
+    """The service answered with an error status: `status`, and its own words in `message`."""
 
     def __init__(
         self,
@@ -142,19 +153,19 @@ class BadRequest(StatusError):
 
 
 class Unauthorized(StatusError):
-    """401: the key is missing or not known."""
+    """401: the key is missing or unknown."""
 
 
 class Forbidden(StatusError):
-    """403: the key may not do this."""
+    """403: the key does not permit this."""
 
 
 class NotFound(StatusError):
-    """404: there is no such thing."""
+    """404: there is nothing under this address. An export that is not ready yet is not an error."""
 
 
 class RateLimited(StatusError):
-    """429: too many requests; `retry_after` in seconds, where the service said it."""
+    """429: too many requests. `retry_after` is the wait in seconds, if the service gave one."""
 
 
 class ServerError(StatusError):
@@ -162,9 +173,9 @@ class ServerError(StatusError):
 
 
 class ContractViolation(Mem0ExportsError):
-    """A success whose body is not what openapi.yaml promises. `excerpt` is the start of the body.
+    """A success status whose body openapi.yaml does not allow. `excerpt` is the first 200 characters of the body.
 
-    `garbled` where the body is no JSON at all: rather a broken transfer than another version of the service.
+    `garbled` is True if the body is not JSON at all: a broken transfer is likelier than another version of the service.
     """
 
     def __init__(
@@ -191,10 +202,11 @@ class LedgerError(Mem0ExportsError):
 
 
 class OutcomeUnknown(Mem0ExportsError):
-    """A ledger says that this export was asked for, and that the answer never came: a job may exist, without an id.
+    """An earlier run sent this create and lost the answer: a job may exist whose id nobody knows.
 
-    Nothing was sent. `Ledger(path, on_unknown="ask_again")` asks again, and may make a second job; `fingerprint` is what
-    the ledger knows the export by, `lost_answers` how many creates of it are of unknown outcome.
+    Nothing was sent now. `Ledger(path, on_unknown="ask_again")` sends the create again, which may make a second job.
+    `fingerprint` is the ledger's key for the export, and `lost_answers` the number of its creates whose outcome is
+    unknown.
     """
 
     def __init__(self, message: str, *, fingerprint: str, lost_answers: int = 1) -> None:
@@ -206,16 +218,21 @@ class OutcomeUnknown(Mem0ExportsError):
 
 
 class ExportTimeout(Mem0ExportsError, TimeoutError):
-    """The export was not ready in time. The job goes on: `client.exports.get(export_id, Model)` takes it up."""
+    """The export was not ready in time. The job continues; resume it with `client.exports.get(export_id, Model)`.
+
+    `timeout` is the wait in seconds, `polls` the number of "not ready" answers, and `last_failure` the error of the
+    last poll if that got no usable answer.
+    """
 
     def __init__(
         self, export_id: str, *, timeout: float, polls: int, attempts: int = 0, last_failure: str | None = None
     ) -> None:
-        trouble = "" if last_failure is None else f" The last poll got no usable answer ({last_failure})."
+        last_poll = "" if last_failure is None else f" The last poll got no usable answer ({last_failure})."
         super().__init__(
-            f"export {export_id} was not ready after {timeout:g} s and {polls} polls.{trouble} The service has no status: it "
-            "gives the same 404 for an export that is still running, failed or expired and for an unknown id. "
-            f"To go on waiting, also in another process: client.exports.get({export_id!r}, Model).result(timeout=...)"
+            f"export {export_id} was not ready after {timeout:g} s and {polls} polls.{last_poll} The service reports "
+            "no status: it answers with the same 404 whether the export is still running, has failed or expired, or "
+            "the id is unknown. To wait longer, also from another process: "
+            f"client.exports.get({export_id!r}, Model).result(timeout=...)"
         )
         self.export_id = export_id
         self.operation = "exports_get"
@@ -226,7 +243,7 @@ class ExportTimeout(Mem0ExportsError, TimeoutError):
 
 
 class ExportFailed(Mem0ExportsError):
-    """The export will never be ready. Only the embedded engine says so; the hosted service has no such answer."""
+    """The export failed and will never be ready. Only the embedded engine reports this; the Platform does not."""
 
     def __init__(self, export_id: str, reason: str) -> None:
         super().__init__(f"export {export_id} failed: {reason}")
@@ -236,12 +253,15 @@ class ExportFailed(Mem0ExportsError):
 
 
 class ExportInvalid(Mem0ExportsError, ValueError):
-    """The export does not fit the type that was asked for. Nothing is lost: `data` is what the service sent."""
+    """The export does not fit the requested type. Nothing is lost: `data` is the JSON value that the service sent.
+
+    `errors` has a dict for each problem: `path` (a JSON pointer into `data`), `message` and `input` (the bad value).
+    """
 
     def __init__(self, export_id: str | None, *, data: object, errors: Sequence[dict[str, Any]]) -> None:
         lines = [f"  {error['path']}: {error['message']} (got {str(error['input'])[:80]!r})" for error in errors[:5]]
         more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
-        super().__init__(f"export {export_id} does not fit the type asked for:\n" + "\n".join(lines) + more)
+        super().__init__(f"export {export_id} does not fit the requested type:\n" + "\n".join(lines) + more)
         self.operation = "exports_get"
         self.export_id = export_id
         self.data = data

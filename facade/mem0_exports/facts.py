@@ -1,6 +1,6 @@
-"""Facts about Mem0's API that several modules need. Each stands here and nowhere else.
+"""Facts about Mem0's API that several modules need, each defined only here.
 
-Sources are the Platform's documentation and `openapi.yaml`.
+The sources are the Platform's documentation and `openapi.yaml`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import Final
 
 
 ENTITY_TYPES: Final = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
-"""What a memory can belong to, and the field that names it."""
+"""The kinds of entity that a memory can belong to, and the field that holds the entity's id."""
 
 ENTITY_FIELDS: Final = tuple(ENTITY_TYPES.values())
-"""The fields that name an entity, in the order in which the API lists them."""
+"""The fields that hold an entity's id, in the API's order."""
 
 RUN_ALIAS: Final = "session_id"
-"""What lists of memories call the `run_id`."""
+"""The key under which the list of memories returns the `run_id`."""
 
 NOTICE: Final = "mem0_notice"
-"""A key that the service may add to any answer for accounts without an owner. It is never part of an export."""
+"""A key that the service may add to any response for an account without an owner. It is never part of an export."""
 
 RETENTION: Final = timedelta(days=7)
-"""How long the service keeps an export, counted from its creation ("expires after 7 days")."""
+"""How long the service keeps an export, from its creation ("expires after 7 days" in the Platform's documentation)."""

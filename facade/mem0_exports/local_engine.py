@@ -1,6 +1,6 @@
-"""What a client expects of the embedded engine: protocols, so that the client knows nothing of the engine's package.
+"""Protocols for the embedded engine, so that the client does not depend on the engine's package.
 
-`mem0_exports_engine` implements them; only `Client.local` loads it.
+`mem0_exports_engine` implements them; only `Client.local` and `AsyncClient.local` import it.
 """
 
 from __future__ import annotations
@@ -13,69 +13,69 @@ if TYPE_CHECKING:
 
 
 class Gap(Protocol):
-    """A field that stayed empty, or a value or record that was left out."""
+    """A field that stayed empty in an export, or a value or record that was left out."""
 
     @property
     def path(self) -> str:
-        """The field, such as `birth_year` or `items[].place`."""
+        """The path of the field, such as `birth_year` or `items[].place`."""
         ...
 
     @property
     def reason(self) -> str:
-        """Why, as a sentence."""
+        """Why it is empty or missing, as a sentence."""
         ...
 
     @property
     def count(self) -> int:
-        """How many times: for the fields of records, in how many of them."""
+        """How often this happened: for a field of records, the number of records."""
         ...
 
     @property
     def did_you_mean(self) -> str | None:
-        """A metadata key with a similar name. Only a hint: it was not used."""
+        """A metadata key with a similar name, or None. It is only a hint: the engine did not use it."""
         ...
 
 
 class Report(Protocol):
-    """What went into an export, what was filled from where, and what stayed empty."""
+    """A report on an export: which memories filled which fields, and which fields stayed empty."""
 
     @property
     def memories(self) -> int:
-        """How many memories were read."""
+        """How many memories the engine read."""
         ...
 
     @property
     def filled(self) -> Mapping[str, Sequence[str]]:
-        """For each filled field of the root, the ids of the memories that its value comes from (the first hundred)."""
+        """For each filled top-level field, the ids of the memories that its value comes from (at most 100)."""
         ...
 
     @property
     def gaps(self) -> Sequence[Gap]:
-        """What stayed empty or was left out."""
+        """The fields that stayed empty, and the values and records that were left out."""
         ...
 
     @property
     def notes(self) -> Sequence[str]:
-        """What else there is to say, such as that instructions were not followed."""
+        """Other remarks, such as that the instructions were not followed."""
         ...
 
 
 class BadLine(Protocol):
-    """A line that was not imported."""
+    """A line that could not be imported."""
 
     @property
     def number(self) -> int:
-        """Its number, counted from 1."""
+        """The line number, counted from 1."""
         ...
 
     @property
     def reason(self) -> str:
-        """Why it was not imported."""
+        """Why the line could not be imported."""
         ...
 
 
 class Imported(Protocol):
-    """What became of the lines of an import."""
+    """The result of an import."""
 
     @property
     def added(self) -> int:
@@ -84,46 +84,52 @@ class Imported(Protocol):
 
     @property
     def known(self) -> int:
-        """How many memories were there already."""
+        """How many memories the store already had."""
         ...
 
     @property
     def bad(self) -> Sequence[BadLine]:
-        """The first thousand lines that were not imported."""
+        """The lines that could not be imported (at most 1000)."""
         ...
 
     @property
     def bad_count(self) -> int:
-        """How many lines were not imported."""
+        """How many lines could not be imported."""
         ...
 
 
 class LocalEngine(Protocol):
-    """The embedded engine behind a client made with `local`: what it can do beyond the API."""
+    """The embedded engine of a client made with `local`: the operations that the API does not have."""
 
     def import_lines(self, lines: Iterable[bytes]) -> Imported:
-        """Import memory records from JSON Lines. Keeps ids and times; importing them again adds nothing."""
+        """Import memory records from JSON Lines, one record per line.
+
+        Ids and times are kept, so that importing the same lines again adds nothing.
+        """
         ...
 
     def report(self, export_id: str) -> Report:
-        """What a finished export filled, what stayed empty, and why; InputError where there is none (yet)."""
+        """Return which fields of a finished export were filled, which stayed empty, and why.
+
+        Raises InputError if there is no such export or it is not finished yet.
+        """
         ...
 
 
 class EngineTransport(Protocol):
-    """What a local client has in the place of a connection to a service."""
+    """The transport of a local client: it takes the place of a connection to a service."""
 
     @property
     def path(self) -> str:
-        """The SQLite file, or ":memory:"."""
+        """The path of the SQLite file, or ":memory:"."""
         ...
 
     @property
     def origin(self) -> str:
-        """What tells its exports from those of another store, in a ledger."""
+        """A name for the store, by which a ledger tells its exports from those of other stores."""
         ...
 
     @property
     def engine(self) -> LocalEngine:
-        """The engine, opened if it is not open yet."""
+        """The engine; opens it on first use."""
         ...

@@ -1,4 +1,4 @@
-"""Memories and entities: what a user needs around an export. Sync and async share the calls and the paging."""
+"""Add and list memories, and list entities. Sync and async share the requests and the paging."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_PAGE_SIZE: Final = 200
-"""The most items that the service puts on a page."""
+"""The largest page that the service returns, in items."""
 
 
 class _Pages(Generic[T]):
-    """Goes through the pages of a list, without doing any I/O: which call is next, and what is new on a page.
+    """Step through the pages of a list: which request is next, and which items of a page are new. Does no I/O.
 
-    Pages are counted: the address of the next page, which the service gives, may lead to another origin. While memories
-    come and go, an item may move to the next page and come twice, or a page may be gone: neither is an error.
+    Pages are requested by number. The `next` address in the service's answer is not followed, because it may lead to
+    another host, which must not get the key. If memories are added or deleted while we list them, an item may move to
+    the next page and come twice, or the last page may vanish: neither is an error.
     """
 
     def __init__(self, call_for: Callable[[int], operations.Call[Page[T]]], key: Callable[[T], object]) -> None:
@@ -40,26 +41,27 @@ class _Pages(Generic[T]):
         self._number = 0
         self._seen: set[object] = set()
 
-    def following(self) -> operations.Call[Page[T]]:
-        """The call for the page after the last one."""
+    def next_call(self) -> operations.Call[Page[T]]:
+        """Return the request for the next page."""
         self._number += 1
         call = self._call_for(self._number)
         self._operation = call.request.operation
         return call
 
     def take(self, page: Page[T]) -> tuple[list[T], bool]:
-        """What is new on the page, and whether there is another one."""
+        """Return the items of the page that did not come before, and whether to request another page."""
         fresh = {self._key(item): item for item in page.items if self._key(item) not in self._seen}
         self._seen.update(fresh)
         if page.more and not fresh and len(self._seen) >= page.count:
             return [], False
+        # Without this, a service that ignores the page number would keep us in an endless loop.
         if page.more and page.items and not fresh:
-            problem = f"page {self._number} repeats earlier pages and says that there are more"
+            problem = f"page {self._number} repeats items of earlier pages but claims that more pages follow"
             raise ContractViolation(problem, operation=self._operation, excerpt="")
         return list(fresh.values()), page.more
 
     def ended_by(self, error: NotFound) -> bool:
-        """Whether the page is gone because items are: the service then says "Invalid page"."""
+        """Return whether this 404 means that the page vanished with deleted items: the service says "Invalid page"."""
         return self._number > 1 and "invalid page" in error.message.lower()
 
 
@@ -70,34 +72,35 @@ def _add(
     **fields: Any,
 ) -> operations.Call[list[AddedMemory]]:
     if isinstance(messages, str):
-        listed = [{"role": "user", "content": messages}]
+        message_list = [{"role": "user", "content": messages}]
     elif isinstance(messages, Mapping):
-        listed = [dict(messages)]
+        message_list = [dict(messages)]
     else:
-        listed = [dict(each) if isinstance(each, Mapping) else {} for each in messages]
-    for index, each in enumerate(listed):
+        message_list = [dict(message) if isinstance(message, Mapping) else {} for message in messages]
+    for index, message in enumerate(message_list):
         if (
-            each.keys() != {"role", "content"}
-            or each["role"] not in {"user", "assistant", "system"}
-            or not isinstance(each["content"], str)
-            or not each["content"]
+            message.keys() != {"role", "content"}
+            or message["role"] not in {"user", "assistant", "system"}
+            or not isinstance(message["content"], str)
+            or not message["content"]
         ):
             raise InputError(
-                f"messages[{index}] has to be a dict of role (user, assistant or system) and content (a text that is "
-                "not empty), and nothing else",
+                f"messages[{index}] must be a dict with exactly two keys: role ('user', 'assistant' or 'system') and "
+                "content (a non-empty string)",
                 field="messages",
             )
-    if not listed:
-        raise InputError("messages is empty", field="messages")
+    if not message_list:
+        raise InputError("messages must hold at least one message, got none", field="messages")
     if fields["metadata"] is not None and not isinstance(fields["metadata"], Mapping):
-        raise InputError("metadata is a dict of JSON values", field="metadata")
+        got = type(fields["metadata"]).__name__
+        raise InputError(f"metadata must be a dict of JSON values, got {got}", field="metadata")
     if not any(fields.get(name) for name in ENTITY_FIELDS):
-        raise InputError("name at least one of user_id, agent_id, app_id and run_id", field="user_id")
+        raise InputError("pass at least one of user_id, agent_id, app_id and run_id", field="user_id")
     for name in ENTITY_FIELDS:
         if fields[name] is not None and not (isinstance(fields[name], str) and fields[name]):
-            raise InputError(f"{name} is a text that is not empty, or left out; got {fields[name]!r}", field=name)
+            raise InputError(f"{name} must be a non-empty string or None, got {fields[name]!r}", field=name)
     return operations.memories_add(
-        listed,
+        message_list,
         timestamp=None if timestamp is None else _seconds(timestamp),
         expiration_date=None if expiration_date is None else _day(expiration_date),
         **fields,
@@ -105,22 +108,32 @@ def _add(
 
 
 def _day(expiration_date: date) -> str:
-    # A datetime is a date to Python, but the service takes what is no plain day to mean "never".
+    # In Python a datetime is also a date, but the service takes anything but a plain day to mean "never expires".
     if not isinstance(expiration_date, date) or isinstance(expiration_date, datetime):
-        raise InputError("expiration_date is a datetime.date, such as date(2026, 1, 31)", field="expiration_date")
+        raise InputError(
+            f"expiration_date must be a datetime.date, such as date(2026, 1, 31), got {expiration_date!r}",
+            field="expiration_date",
+        )
     return expiration_date.isoformat()
 
 
 def _seconds(timestamp: datetime) -> int:
     if not isinstance(timestamp, datetime):
-        raise InputError("timestamp is a datetime with a time zone", field="timestamp")
+        raise InputError(f"timestamp must be a datetime with a time zone, got {timestamp!r}", field="timestamp")
     if timestamp.tzinfo is None:
-        raise InputError("timestamp has no time zone: timestamp.astimezone() for this machine's", field="timestamp")
+        raise InputError(
+            f"timestamp must have a time zone, got {timestamp!r}: write timestamp.replace(tzinfo=timezone.utc) for "
+            "UTC, timestamp.astimezone() for this machine's zone",
+            field="timestamp",
+        )
     if timestamp.microsecond:
-        raise InputError("the service keeps whole seconds: timestamp.replace(microsecond=0)", field="timestamp")
+        raise InputError(
+            f"timestamp must be in whole seconds, got {timestamp!r}: write timestamp.replace(microsecond=0)",
+            field="timestamp",
+        )
     seconds = int(timestamp.timestamp())
     if seconds < 0:
-        raise InputError("the service keeps times from 1970 on", field="timestamp")
+        raise InputError(f"timestamp must not be before 1970, got {timestamp!r}", field="timestamp")
     return seconds
 
 
@@ -144,7 +157,7 @@ def _entities(page_size: int) -> _Pages[Entity]:
 
 def _check_page_size(page_size: int) -> None:
     if not 1 <= page_size <= MAX_PAGE_SIZE:
-        raise InputError(f"page_size lies between 1 and {MAX_PAGE_SIZE}, got {page_size}", field="page_size")
+        raise InputError(f"page_size must be between 1 and {MAX_PAGE_SIZE}, got {page_size}", field="page_size")
 
 
 class _Resource:
@@ -160,7 +173,7 @@ class _Resource:
         more = True
         while more:
             try:
-                page = self._call(pages.following(), timeout, retry)
+                page = self._call(pages.next_call(), timeout, retry)
             except NotFound as error:
                 if pages.ended_by(error):
                     return
@@ -182,7 +195,7 @@ class _AsyncResource:
         more = True
         while more:
             try:
-                page = await self._call(pages.following(), timeout, retry)
+                page = await self._call(pages.next_call(), timeout, retry)
             except NotFound as error:
                 if pages.ended_by(error):
                     return
@@ -193,7 +206,7 @@ class _AsyncResource:
 
 
 class Memories(_Resource):
-    """The memories of the project."""
+    """`client.memories`: add and list the memories of the project."""
 
     def __init__(self, driver: Driver, settings: Settings, filter_rules: FilterRules | None = None) -> None:
         super().__init__(driver, settings)
@@ -213,22 +226,31 @@ class Memories(_Resource):
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> list[AddedMemory]:
-        """Store texts as memories, word for word. Returns those that were stored.
+        """Store texts as memories, word for word, and return the memories that were stored.
 
-        A text that the same user, agent, app and run already have is not stored again, and system messages are not
-        stored, so the list may be shorter than the messages.
+            client.memories.add("Alex lives in Lisbon.", user_id="alex", metadata={"city": "Lisbon"})
+
+        The result may be shorter than `messages`: system messages are not stored, and neither is a text that the same
+        user, agent, app and run already have.
 
         Args:
-            messages: a text, or one or several messages with `role` (user, assistant, system) and `content`.
-            user_id: whom they are about. At least one of this and the next three is needed.
-            agent_id: which agent they belong to.
-            app_id: which application they belong to.
-            run_id: which session or conversation they come from.
-            metadata: whatever is known beside the text, as JSON values.
-            timestamp: their created_at, with a time zone and in whole seconds; now if missing.
-            expiration_date: the last day on which they count.
-            timeout: seconds for the call, repetitions included; without it only each request has the client's timeout.
-            retry: another policy than the client's. Only what cannot have been stored is sent again.
+            messages: a text, a message, or a list of messages; a message is a dict of `role` ("user", "assistant" or
+                "system") and `content`.
+            user_id: the user that the memories are about. At least one of the four ids is required.
+            agent_id: the agent that they belong to.
+            app_id: the application that they belong to.
+            run_id: the session or conversation that they come from.
+            metadata: further facts about the memories, as JSON values.
+            timestamp: their `created_at`, with a time zone and in whole seconds. Default: now.
+            expiration_date: the last day on which they are valid. Default: they never expire.
+            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
+            retry: a retry policy in place of the client's. A request is repeated only if it cannot have been carried
+                out.
+
+        Raises:
+            InputError: an argument cannot be used; nothing was sent.
+            StatusError: the service answered with an error status.
+            NoAnswer: no answer came. If its `outcome_unknown` is True, the memories may have been stored.
 
         """
         return self._call(
@@ -255,12 +277,25 @@ class Memories(_Resource):
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> Iterator[Memory]:
-        """All memories that `where` selects, page after page as you iterate; `timeout` in seconds for each page."""
+        """Return an iterator over all memories that `where` selects. Pages are requested as you iterate.
+
+        Args:
+            where: a filter, or a filter dict; it must name at least one user, agent, app or run.
+            show_expired: include memories whose expiration date has passed.
+            page_size: memories for each request, from 1 to 200.
+            timeout: seconds for each page, retries included. Default: only each request has the client's timeout.
+            retry: a retry policy in place of the client's.
+
+        Raises:
+            FilterError, InputError: an argument cannot be used; raised by the call itself, before anything is sent.
+            StatusError, NoAnswer: a request failed; raised as you iterate.
+
+        """
         return self._iterate(_memories(where, page_size, self._filter_rules, show_expired=show_expired), timeout, retry)
 
 
 class AsyncMemories(_AsyncResource):
-    """The memories of the project, awaited."""
+    """`client.memories` of an AsyncClient: add and list the memories of the project."""
 
     def __init__(self, driver: AsyncDriver, settings: Settings, filter_rules: FilterRules | None = None) -> None:
         super().__init__(driver, settings)
@@ -280,7 +315,7 @@ class AsyncMemories(_AsyncResource):
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> list[AddedMemory]:
-        """Store texts as memories, word for word. Arguments and result as `Memories.add`."""
+        """Store texts as memories, word for word. Arguments, result and errors are those of `Memories.add`."""
         return await self._call(
             _add(
                 messages,
@@ -305,25 +340,25 @@ class AsyncMemories(_AsyncResource):
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> AsyncIterator[Memory]:
-        """All memories that `where` selects, page after page as you iterate; `timeout` in seconds for each page."""
+        """Return an async iterator over all memories that `where` selects. Arguments are those of `Memories.list`."""
         return self._iterate(_memories(where, page_size, self._filter_rules, show_expired=show_expired), timeout, retry)
 
 
 class Entities(_Resource):
-    """The users, agents, apps and runs that have memories."""
+    """`client.entities`: the users, agents, apps and runs that have memories."""
 
     def list(
         self, *, page_size: int = MAX_PAGE_SIZE, timeout: float | None = None, retry: Retry | None = None
     ) -> Iterator[Entity]:
-        """All of them, page after page as you iterate; `timeout` in seconds for each page."""
+        """Return an iterator over all entities. Pages are requested as you iterate; `timeout` is seconds per page."""
         return self._iterate(_entities(page_size), timeout, retry)
 
 
 class AsyncEntities(_AsyncResource):
-    """The users, agents, apps and runs that have memories, awaited."""
+    """`client.entities` of an AsyncClient: the users, agents, apps and runs that have memories."""
 
     def list(
         self, *, page_size: int = MAX_PAGE_SIZE, timeout: float | None = None, retry: Retry | None = None
     ) -> AsyncIterator[Entity]:
-        """All of them, page after page as you iterate; `timeout` in seconds for each page."""
+        """Return an async iterator over all entities. Arguments are those of `Entities.list`."""
         return self._iterate(_entities(page_size), timeout, retry)

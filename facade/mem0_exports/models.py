@@ -1,7 +1,7 @@
-"""What comes back beside exports: frozen records without the HTTP layer's peculiarities.
+"""The records that calls other than exports return: frozen, and free of the HTTP layer's details.
 
-openapi.yaml declares the shapes; these are views of them in which a missing key and a null are both None, and the run
-of a memory has the one name that filters use.
+openapi.yaml defines the shapes. Here a missing key and a null are both None, and a memory's run is always `run_id`, the
+name that filters use.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ T = TypeVar("T")
 
 @attrs.frozen(slots=True)
 class Memory:
-    """A memory."""
+    """A stored memory."""
 
     id: str
     memory: str
-    """The text."""
+    """The text of the memory."""
     user_id: str | None
     agent_id: str | None
     app_id: str | None
     run_id: str | None
-    """The session or conversation; the service's list calls it session_id."""
+    """The session or conversation that it came from. The service's list calls it `session_id`."""
     metadata: dict[str, Any] | None
     categories: list[str] | None
     expiration_date: str | None
-    """The last day on which it counts, YYYY-MM-DD."""
+    """The last day on which the memory is valid, as YYYY-MM-DD; None if it never expires."""
     created_at: datetime
     updated_at: datetime | None
 
@@ -40,18 +40,18 @@ class Entity:
     """A user, agent, app or run that has memories."""
 
     name: str
-    """What filters take."""
+    """The id that filters take, such as the "alex" of `F.user_id == "alex"`."""
     type: str
-    """user, agent, app or run."""
+    """One of user, agent, app and run."""
     id: str
-    """A number of the service's own."""
+    """The service's internal id of the entity. Filters do not take it."""
     created_at: datetime | None
     updated_at: datetime | None
 
 
 @attrs.frozen(slots=True)
 class AddedMemory:
-    """A memory that was stored."""
+    """A memory that `memories.add` stored."""
 
     id: str
     memory: str
@@ -59,7 +59,7 @@ class AddedMemory:
 
 @attrs.frozen(slots=True)
 class Account:
-    """Whose key it is."""
+    """The account that an API key belongs to, as `ping` returns it."""
 
     status: str
     org_id: str | None
@@ -69,8 +69,10 @@ class Account:
 
 @attrs.frozen(slots=True)
 class Page(Generic[T]):
-    """A page of a list: its items, how many there are in all, and whether there is another page."""
+    """One page of a list."""
 
     items: list[T]
     count: int
+    """How many items the whole list has."""
     more: bool
+    """Whether there is another page."""

@@ -1,4 +1,4 @@
-"""Strict JSON: what other programs sent, read without guessing; and JSON pointers (RFC 6901), which name a place in it."""
+"""Parse JSON strictly, and read and write JSON pointers (RFC 6901), which name a place in a JSON document."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def decode(body: bytes) -> Any:
-    """Return the value of a JSON text, with or without a byte order mark.
+    """Return the value of a UTF-8 JSON text, with or without a byte order mark.
 
-    Raises ValueError for anything else, NaN and Infinity included, and for what is nested too deep to read.
+    Raises ValueError for anything else, including NaN and Infinity, and for JSON nested deeper than Python can parse.
     """
     try:
         return _DECODER.decode(body.decode("utf-8-sig"))
     except RecursionError:
-        problem = "it is nested too deep"
-    raise ValueError(problem)
+        problem = "it is nested too deep to parse"
+    raise ValueError(problem)  # outside the handler, without the thousands of frames of the RecursionError
 
 
 def refuse_constant(name: str) -> NoReturn:
-    """Raise ValueError for NaN, Infinity or -Infinity, which Python's decoder reads and JSON does not have."""
+    """Raise ValueError for NaN, Infinity or -Infinity, which Python's decoder accepts but JSON does not have."""
     raise ValueError(f"{name} is not a JSON number")
 
 
@@ -33,17 +33,17 @@ _DECODER: Final = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def escape(part: object) -> str:
-    """Return a key or an index as one part of a pointer."""
+    """Return a key or an index escaped as one part of a JSON pointer."""
     return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def pointer(path: Iterable[object]) -> str:
-    """Return the pointer for keys and indexes from the root on; empty for the root itself."""
+    """Return the JSON pointer for a path of keys and indexes from the root; the empty string for the root itself."""
     return "".join(f"/{escape(part)}" for part in path)
 
 
 def follow(document: Any, reference: str) -> Any:
-    """Return what a `$ref` such as `#/$defs/Address` leads to, or None where it leads nowhere or out of the document."""
+    """Return the target of a `$ref` such as `#/$defs/Address`; None if it has none, or lies in another document."""
     if not reference.startswith("#"):
         return None
     node = document

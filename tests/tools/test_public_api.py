@@ -111,7 +111,7 @@ ADDITIONS = {
     "a method": ("client", "    def close(self)", "    def brandnew(self) -> None: ...\n\n    def close(self)"),
     "an optional parameter": ("exports/ledger", "def forget(self, fingerprint: str)", "def forget(self, fingerprint: str, *, quiet: bool = False)"),
     "an optional parameter of an overload": ("exports/api", "        timeout: float | None = None,\n", "        timeout: float | None = None,\n        extra: int = 0,\n"),
-    "a private name goes": ("client", "def _described(", "def _said("),
+    "a private name goes": ("client", "def _repr_of(", "def _said("),
 }  # fmt: skip
 
 

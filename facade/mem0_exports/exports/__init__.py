@@ -1,1 +1,1 @@
-"""Export jobs: starting them, waiting for them, many at once, and across crashes."""
+"""Export jobs: start them, wait for them, run many at once, and resume them after a crash."""

@@ -1,4 +1,4 @@
-"""`client.exports`: starts export jobs and finds them again. `api_async` has its twin, which runs the same flows."""
+"""`client.exports`: start export jobs and get their results. `api_async` is its async twin and runs the same flows."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONCURRENCY: Final = 8
-"""Exports that `run_many` has under way at once, where nothing else is said."""
+"""How many exports `run_many` has in progress at once by default."""
 
 
 class Exports:
-    """Starts export jobs and finds them again."""
+    """`client.exports`: start export jobs, wait for their results, and get them again by id."""
 
     def __init__(
         self, driver: Driver, settings: Settings, *, origin: Origin, filter_rules: FilterRules | None = None
@@ -76,23 +76,27 @@ class Exports:
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> Export[Any]:
-        """Start a job and return its handle.
+        """Start an export job and return its handle, without waiting for the result.
 
-        Two requests would make two jobs, so it is repeated only where the first cannot have been carried out.
+            export = client.exports.create(Profile, F.user_id == "alex")
+            profile = export.result(timeout=60)
+
+        Two creates would make two jobs, so a create is sent again only if the one before cannot have been carried out.
 
         Args:
-            schema: a Pydantic model, dataclass, TypedDict or other type, or a JSON Schema as a dict.
-            where: which memories; at least one user, agent, app or run is named in it.
-            instructions: guidance in words for the service's language model.
-            org_id: files the export under this organization.
-            project_id: files the export under this project.
-            timeout: seconds for the call, repetitions included; without it only each request has the client's timeout.
-            retry: another policy than the client's.
+            schema: what to export into: a Pydantic model, dataclass, TypedDict or other type, or a JSON Schema dict.
+            where: which memories to export: a filter, or a filter dict; it must name at least one user, agent, app or
+                run.
+            instructions: guidance for the service's language model, in plain language.
+            org_id: the organization to file the export under.
+            project_id: the project to file the export under.
+            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
+            retry: a retry policy in place of the client's.
 
         Raises:
             SchemaError, FilterError: the argument cannot be used; nothing was sent.
-            StatusError: the service said no; its subclasses say which no.
-            ConnectionFailed, RequestTimeout: no answer. If its `outcome_unknown` is True, a job may have been made.
+            StatusError: the service answered with an error status; the subclass says which.
+            ConnectionFailed, RequestTimeout: no answer came. If `outcome_unknown` is True, a job may have been made.
 
         """
         settings = self._settings.with_retry(retry)
@@ -143,9 +147,29 @@ class Exports:
         retry: Retry | None = None,
         ledger: Ledger | None = None,
     ) -> Any:
-        """Start a job and wait for its result: `create` and `result` in one, within `timeout` seconds in all.
+        """Start an export job, wait for it, and return its result: `create` and `result` in one call.
 
-        With a `ledger` it survives a crash: run again, it waits for the job that exists, or reads the result that came.
+            profile = client.exports.run(Profile, F.user_id == "alex", timeout=60)
+
+        Args:
+            schema: what to export into; see `create`. The result is a value of this type, or a dict for a JSON Schema.
+            where: which memories to export; see `create`.
+            timeout: seconds for everything, from the create to the result. Default: 120; at most 7 days.
+            instructions: guidance for the service's language model, in plain language.
+            org_id: the organization to file the export under.
+            project_id: the project to file the export under.
+            on_poll: called after each poll that found no result yet, with the number of polls and the seconds so far.
+            retry: a retry policy in place of the client's.
+            ledger: makes the export survive a crash: run it again, and it waits for the job that exists already, or
+                returns the result that was received before.
+
+        Raises:
+            ExportTimeout: the result was not ready in time. The job continues; `export_id` resumes it.
+            ExportFailed: the embedded engine could not make the export.
+            ExportInvalid: the result does not fit the type; `data` has it.
+            OutcomeUnknown, LedgerError: only with a ledger; see `Ledger`.
+            SchemaError, FilterError, StatusError, ConnectionFailed, RequestTimeout: as for `create`.
+
         """
         settings = self._settings.with_retry(retry)
         spec = ExportSpec.of(
@@ -165,23 +189,28 @@ class Exports:
         ledger: Ledger | None = None,
         on_progress: OnProgress | None = None,
     ) -> Iterator[ExportOutcome[T]]:
-        """Run many exports, some at a time; gives an outcome for each as soon as it is there.
+        """Run many exports, a few at a time, and yield an outcome for each as soon as it is finished.
 
-        A failure is an outcome too, and stops no other export. When the service says 429, all of them wait. Requests are
-        taken from `requests` only as there is room, in the thread that iterates, so neither memory nor speed depends on
-        how many there are. Leave the loop early and what is under way is stopped.
+            requests = (ExportRequest(Profile, F.user_id == name, tag=name) for name in names)
+            for outcome in client.exports.run_many(requests, concurrency=20):
+                print(outcome.request.tag, outcome.status, outcome.value)
+
+        A failed export is an outcome as well, and does not stop the others. If the service answers 429, all of them
+        wait. Requests are taken from `requests` one at a time, in the thread that iterates, whenever there is room, so
+        that memory use does not grow with their number. Leaving the loop early stops the exports in progress.
 
         Args:
-            requests: what to export; a generator will do.
-            concurrency: how many are under way at once, from 1 to 100.
-            timeout: seconds for each export.
-            ordered: give the outcomes in the order of the requests; up to twice `concurrency` are held back for that.
-            retry: another policy than the client's.
-            ledger: makes the whole run resumable.
+            requests: what to export: any iterable, such as a generator.
+            concurrency: how many exports are in progress at once, from 1 to 100. Default: 8.
+            timeout: seconds for each export, from its create to its result. Default: 120; at most 7 days.
+            ordered: yield the outcomes in the order of the requests, instead of as they finish. Up to twice
+                `concurrency` requests are then started ahead of the next outcome.
+            retry: a retry policy in place of the client's.
+            ledger: makes the whole run resumable after a crash.
             on_progress: called with each step, in the thread that iterates.
 
         Raises:
-            InputError: one of the arguments cannot be used. What is wrong with a request is in its outcome.
+            InputError: one of these arguments cannot be used. A problem with a single request is in its outcome.
 
         """
         from mem0_exports.exports import bulk  # noqa: PLC0415 -- single exports need no threads
@@ -220,9 +249,20 @@ class Exports:
     def get(
         self, export_id: str | UUID, schema: Any, *, org_id: str | None = None, project_id: str | None = None
     ) -> Export[Any]:
-        """The handle of an export by its id. Asks nothing: whether it exists shows when it is polled.
+        """Return the handle of an export by its id. Nothing is sent: only a poll shows whether the export exists.
 
-        Give the org_id and project_id that it was created with, if any.
+            profile = client.exports.get(export_id, Profile).result(timeout=60)
+
+        Args:
+            export_id: the id, such as `Export.id` or `Mem0ExportsError.export_id`.
+            schema: what to export into; see `create`.
+            org_id: the organization that the export was created with, if any.
+            project_id: the project that the export was created with, if any.
+
+        Raises:
+            InputError: the id is not a non-empty string or a UUID.
+            SchemaError: the type cannot be used.
+
         """
         ref = ExportRef.of(export_id, schema, org_id, project_id)
         return Export(ref, self._settings, self._driver)

@@ -1,4 +1,4 @@
-"""`client.exports` of an AsyncClient: the names and arguments of `api`, awaited, over the same flows."""
+"""`client.exports` of an AsyncClient: the methods of `api`, awaited, over the same flows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class AsyncExports:
-    """Starts export jobs and finds them again, awaited."""
+    """`client.exports` of an AsyncClient: start export jobs, await their results, and get them again by id."""
 
     def __init__(
         self, driver: AsyncDriver, settings: Settings, *, origin: Origin, filter_rules: FilterRules | None = None
@@ -74,7 +74,7 @@ class AsyncExports:
         timeout: float | None = None,
         retry: Retry | None = None,
     ) -> AsyncExport[Any]:
-        """Start a job and return its handle. Arguments and errors as `Exports.create`."""
+        """Start an export job and return its handle. Arguments and errors are those of `Exports.create`."""
         settings = self._settings.with_retry(retry)
         spec = ExportSpec.of(
             schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
@@ -123,10 +123,7 @@ class AsyncExports:
         retry: Retry | None = None,
         ledger: Ledger | None = None,
     ) -> Any:
-        """Start a job and wait for its result: `create` and `result` in one, within `timeout` seconds in all.
-
-        With a `ledger` it survives a crash: run again, it waits for the job that exists, or reads the result that came.
-        """
+        """Start an export job, wait for it, and return its result. Arguments and errors are those of `Exports.run`."""
         settings = self._settings.with_retry(retry)
         spec = ExportSpec.of(
             schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
@@ -145,9 +142,17 @@ class AsyncExports:
         ledger: Ledger | None = None,
         on_progress: OnProgress | None = None,
     ) -> AsyncIterator[ExportOutcome[T]]:
-        """Run many exports, some at a time; arguments and outcomes as `Exports.run_many`. Runs on asyncio.
+        """Run many exports, a few at a time, and yield an outcome for each as soon as it is finished.
 
-        `requests` is iterated on the event loop. Leave the loop early and what is under way is cancelled.
+            async for outcome in client.exports.run_many(requests, concurrency=20):
+                print(outcome.request.tag, outcome.status, outcome.value)
+
+        Arguments and errors are those of `Exports.run_many`. Needs asyncio, and iterates `requests` on the event loop.
+        Leaving the loop early cancels the exports in progress.
+
+        Raises:
+            ConfigurationError: the event loop is not asyncio's.
+
         """
         from mem0_exports.exports import bulk  # noqa: PLC0415 -- single exports need no threads
 
@@ -185,9 +190,6 @@ class AsyncExports:
     def get(
         self, export_id: str | UUID, schema: Any, *, org_id: str | None = None, project_id: str | None = None
     ) -> AsyncExport[Any]:
-        """The handle of an export by its id. Asks nothing: whether it exists shows when it is polled.
-
-        Give the org_id and project_id that it was created with, if any.
-        """
+        """Return the handle of an export by its id. Nothing is sent; arguments and errors as for `Exports.get`."""
         ref = ExportRef.of(export_id, schema, org_id, project_id)
         return AsyncExport(ref, self._settings, self._driver)

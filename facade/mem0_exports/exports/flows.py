@@ -1,6 +1,6 @@
-"""What happens to an export job, as flows that sync and async share: create, poll, wait, and all of it in one.
+"""Create an export job, poll it, wait for it, or do all in one, as flows that sync and async share.
 
-`resume` has the same for exports that are written to a ledger.
+`resume` does the same with a ledger.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OnPoll: TypeAlias = Callable[[int, float], None]
-"""Called after each poll that found nothing yet, with the number of polls and the seconds since the start."""
+"""Called after each poll that found no result yet, with the number of polls and the seconds since the start."""
 
 OnJson: TypeAlias = Callable[[bytes], object]
-"""Called with the JSON text of a result, before it becomes a value: also where it does not fit the type."""
+"""Called with the JSON text of a result before it is validated, so also if it does not fit the type."""
 
 Step: TypeAlias = Literal["created", "resumed", "polled"]
 
 
 class Progress:
-    """How far an export has come, for those who watch it, and for what is said when it fails."""
+    """The progress of one export: for progress reports, and for the details of an error if it fails."""
 
     def __init__(self, report: Callable[[Step, Progress], object] | None = None) -> None:
         self._report = report
         self.export_id: str | None = None
         self.polls = 0
         self.lost_answers = 0
-        """Creates that were sent, or may have been, and whose answer never came."""
+        """How many creates were sent, or may have been, without an answer."""
 
     def reached(self, step: Step, export_id: str) -> None:
-        """Note that there is a job, and tell who watches."""
+        """Record the id of the job, and report the step."""
         self.export_id = export_id
         if self._report is not None:
             self._report(step, self)
 
     def on_poll(self, export_id: str, on_poll: OnPoll | None) -> OnPoll:
-        """Return what to call after each poll: it tells who watches, and then `on_poll`."""
+        """Return a callback for polls that reports the step and then calls `on_poll`."""
 
         def polled(polls: int, elapsed: float) -> None:
             self.polls = polls
@@ -59,8 +59,8 @@ class Progress:
         return polled
 
     @contextmanager
-    def naming_the_export(self) -> Iterator[None]:
-        """Give whatever error is raised inside the id of the export, once it has one: nobody loses a job."""
+    def adding_the_export_id_to_errors(self) -> Iterator[None]:
+        """Add the id of the export to any error raised inside, so that the user can resume a job that exists."""
         try:
             yield
         except Mem0ExportsError as error:
@@ -68,13 +68,13 @@ class Progress:
                 error.export_id = self.export_id
                 if self.export_id not in str(error):
                     error.add_note(
-                        f"export {self.export_id} exists: client.exports.get({self.export_id!r}, Model) goes on"
+                        f"export {self.export_id} exists; resume it with client.exports.get({self.export_id!r}, Model)"
                     )
             raise
 
 
 def create(spec: ExportSpec[T], settings: Settings, deadline: float | None = None) -> Flow[ExportRef[T]]:
-    """Start a job."""
+    """Start a job and return the reference to it."""
     call = operations.exports_create(
         spec.schema.json,
         spec.filters,
@@ -87,12 +87,12 @@ def create(spec: ExportSpec[T], settings: Settings, deadline: float | None = Non
 
 
 def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, progress: Progress) -> Flow[ExportRef[T]]:
-    """Start a job; where that ends in any other way, count whether the create may have been carried out.
+    """Start a job; if that fails, count a create that may have been carried out in `progress.lost_answers`.
 
-    A flow ends in three ways besides its value: with an error of ours, which says itself whether the request was sent;
-    with an error of a user's own transport, or with an interruption (cancelled, Ctrl-C), which do not. For these it
-    matters which command was under way: a request that was being sent may have arrived, a sleep between two has not
-    sent anything.
+    An error of this package says itself whether the request may have been sent. An error of a user's own transport and
+    an interruption (cancellation, Ctrl-C) do not. Then it depends on the command in progress: a request that was being
+    sent may have arrived, whereas a sleep between two attempts has sent nothing. Counting too few would let a ledger
+    create the export a second time.
     """
     flow = create(spec, settings, deadline)
     sending = False
@@ -117,11 +117,11 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
         progress.lost_answers += sending and not nothing_sent
         raise
     finally:
-        flow.close()
+        flow.close()  # an interruption arrives at our own `yield`, not in the inner flow, which would stay open
 
 
 def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> operations.Call[operations.Ready[T] | None]:
-    """Return the request for the result of a job."""
+    """Return the request for the result of a job, and how to read its answer."""
 
     def load(raw: bytes) -> T:
         is_json_object = True
@@ -138,7 +138,7 @@ def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> operations.Call[op
 
 
 def poll(ref: ExportRef[T], settings: Settings, timeout: float | None = None) -> Flow[operations.Ready[T] | None]:
-    """Look once whether the result is there."""
+    """Ask once for the result; return None if it is not ready."""
     call = _get(ref)
     return (yield from send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
@@ -153,9 +153,10 @@ def result(
     answered: bool = False,
     on_json: OnJson | None = None,
 ) -> Flow[T]:
-    """Wait for the result until `timeout` seconds after `start`, which is now if missing.
+    """Wait for the result until `timeout` seconds after `start` (default: now), and return it.
 
-    `answered` says that the service has answered before, so that temporary failures no longer end the wait.
+    `answered` says that the service has answered before, so that temporary failures do not end the wait. Raises
+    ExportTimeout at the deadline.
     """
     check_timeout(timeout)
     call = _get(ref, on_json)
@@ -170,16 +171,16 @@ def result(
             on_poll=on_poll,
         )
     except TimedOut as timed_out:
-        late = timed_out
+        internal = timed_out
     else:
         return ready.value
-    # Outside the handler, so that the internal TimedOut does not hang on the error as its context.
+    # Raised outside the handler, so that the internal TimedOut does not become the error's `__context__`.
     raise ExportTimeout(
         ref.id,
         timeout=timeout,
-        polls=late.polls,
-        attempts=late.sends,
-        last_failure=None if late.failure is None else str(late.failure),
+        polls=internal.polls,
+        attempts=internal.sends,
+        last_failure=None if internal.failure is None else str(internal.failure),
     )
 
 
@@ -191,11 +192,11 @@ def run(
     *,
     progress: Progress | None = None,
 ) -> Flow[T]:
-    """Create a job and wait for its result, within `timeout` seconds in all."""
+    """Start a job, wait for its result and return it, within `timeout` seconds in all."""
     start = settings.clock()
     deadline = start + check_timeout(timeout)
     progress = progress or Progress()
-    with progress.naming_the_export():
+    with progress.adding_the_export_id_to_errors():
         ref = yield from create_counted(spec, settings, deadline, progress)
         progress.reached("created", ref.id)
         watching = progress.on_poll(ref.id, on_poll)

@@ -1,7 +1,7 @@
-"""Handles of export jobs: what `exports.create` and `exports.get` return.
+"""The handles of export jobs that `exports.create` and `exports.get` return.
 
-A handle is an id and a schema, nothing more: `exports.get(id, Model)` makes it again in another process, for as long as
-the service keeps the export (7 days).
+A handle is no more than an id and a schema. `exports.get(id, Model)` recreates it, in any process, for as long as the
+service keeps the export (7 days, per the Platform's documentation).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ T = TypeVar("T")
 JsonObject: TypeAlias = dict[str, Any]
 
 TIMEOUT: Final = 120.0
-"""Seconds that `run` and `result` wait where nothing else is said."""
+"""How many seconds `run` and `result` wait by default."""
 
 
 class Handle(Generic[T]):
-    """What both handles have: the id and the schema of a job, and the client's settings."""
+    """The common part of both handles: the id and the schema of a job, and the client's settings."""
 
     def __init__(self, ref: ExportRef[T], settings: Settings) -> None:
         self._ref = ref
@@ -34,7 +34,7 @@ class Handle(Generic[T]):
 
     @property
     def id(self) -> str:
-        """What the service calls the export. Keep it to come back to the export later."""
+        """The service's id of the export. Keep it to get the export again later, with `exports.get(id, Model)`."""
         return self._ref.id
 
     def __repr__(self) -> str:
@@ -42,48 +42,64 @@ class Handle(Generic[T]):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"a handle cannot be pickled; keep its id: client.exports.get({self.id!r}, Model) makes it again"
+            f"an export handle cannot be pickled; keep its id, and recreate it with "
+            f"client.exports.get({self.id!r}, Model)"
         )
 
 
 class Export(Handle[T]):
-    """One export job."""
+    """The handle of one export job."""
 
     def __init__(self, ref: ExportRef[T], settings: Settings, driver: Driver) -> None:
         super().__init__(ref, settings)
         self._driver = driver
 
     def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
-        """The result if it is ready, None if not (or never: the service does not tell these apart)."""
+        """Return the result if it is ready, otherwise None. Asks the service once.
+
+        None may also mean that the export will never be ready: the service gives one answer for both. `timeout` limits
+        the call in seconds, retries included; without it only each request is limited.
+        """
         ready = self._driver.run(flows.poll(self._ref, self._settings.with_retry(retry), timeout))
         return None if ready is None else ready.value
 
     def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
-        """The result, waiting for it up to `timeout` seconds.
+        """Wait for the result and return it.
 
-        Once the service has been heard of, the wait lasts through lost connections and errors that may pass.
+        A temporary failure (a lost connection, a 5xx) ends the wait only until the service has answered once; after
+        that, polling goes on until the deadline.
+
+        Args:
+            timeout: seconds to wait in all. Default: 120; at most 7 days.
+            on_poll: called after each poll that found no result yet, with the number of polls and the seconds so far.
+            retry: a retry policy in place of the client's.
 
         Raises:
-            ExportTimeout: not ready in time; the job goes on, and so may you with its id.
-            ExportFailed: the embedded engine could not make it.
-            ExportInvalid: it came, but does not fit the type; its data is in the error.
+            ExportTimeout: the result was not ready in time. The job continues: call `result` again, or keep its id.
+            ExportFailed: the embedded engine could not make the export.
+            ExportInvalid: the result does not fit the type; `data` has it.
+            StatusError, NoAnswer: the service refused the request or did not answer.
 
         """
         return self._driver.run(flows.result(self._ref, self._settings.with_retry(retry), timeout, on_poll))
 
 
 class AsyncExport(Handle[T]):
-    """One export job, awaited."""
+    """The handle of one export job, for an AsyncClient."""
 
     def __init__(self, ref: ExportRef[T], settings: Settings, driver: AsyncDriver) -> None:
         super().__init__(ref, settings)
         self._driver = driver
 
     async def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
-        """The result if it is ready, None if not (or never: the service does not tell these apart)."""
+        """Return the result if it is ready, otherwise None. Asks the service once.
+
+        None may also mean that the export will never be ready: the service gives one answer for both. `timeout` limits
+        the call in seconds, retries included; without it only each request is limited.
+        """
         ready = await self._driver.run(flows.poll(self._ref, self._settings.with_retry(retry), timeout))
         return None if ready is None else ready.value
 
     async def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
-        """The result, waiting for it up to `timeout` seconds. Details and errors as `Export.result`."""
+        """Wait for the result and return it. Arguments and errors are those of `Export.result`."""
         return await self._driver.run(flows.result(self._ref, self._settings.with_retry(retry), timeout, on_poll))

@@ -1,21 +1,22 @@
-"""The ledger: exports that survive a crash, in an SQLite file of your own.
+"""The ledger: make exports survive a crash, with an SQLite file of your own.
 
     with Ledger("exports.db") as ledger:
         profile = client.exports.run(Profile, F.user_id == "alex", ledger=ledger)
 
-Run the same again, after a crash or not: what is finished is read from the ledger, what is pending is waited for, and
-nothing is asked for twice. An export is known by its fingerprint (service, schema, filters, instructions, organization
-and project), so that a filter which says "the last 7 days" is another export tomorrow; write dates out instead.
+Run the same code again, after a crash or not: a finished export is returned from the ledger, a pending one is waited
+for, and nothing is created twice. The ledger identifies an export by its fingerprint: service, schema, filters,
+instructions, organization and project. A filter like `F.created_at.last(days=7)` is therefore a new export every time
+it is evaluated; write out dates instead.
 
-The states of an entry, and what leads from one to the next:
+The states of an entry and the transitions between them:
 
     (none) ── intent ──> asking ── id ──> pending ── result ──> ready
-                           │                 └── failed, or expired unfetched ──> open
-                           ├── refused: nothing was made ──> what it was before
+                           │                 └── failed, or expired before it was fetched ──> open
+                           ├── refused: no job was made ──> the state before
                            └── answer lost, or the process died ──> unknown ── on_unknown ──> asking
 
-Each step is on disk (fsync) before the next one begins. The ledger holds ids, times and results, so the file is made
-readable for its owner only. It holds neither keys nor schemas nor filters.
+Each transition is on disk (fsync) before the next step begins. The ledger holds ids, times and results, so the file is
+readable for its owner only. It holds no keys, schemas or filters.
 """
 
 from __future__ import annotations
@@ -43,35 +44,36 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 OnUnknown: TypeAlias = Literal["raise", "skip", "ask_again"]
-"""What to do about a create whose answer was lost."""
+"""What to do about an export whose create was sent and whose answer was lost; see `Ledger`."""
 
 State: TypeAlias = Literal["asking", "unknown", "pending", "ready", "open"]
 
 RETENTION: Final = facts.RETENTION.total_seconds()
-"""Seconds for which the service keeps an export."""
+"""How long the service keeps an export, in seconds."""
 
 
 @attrs.frozen(slots=True)
 class LedgerEntry:
-    """What a ledger knows of one export. Its result is not part of it: `Ledger.result(fingerprint)`."""
+    """What a ledger knows about one export, except its result: for that, call `Ledger.result(fingerprint)`."""
 
     fingerprint: str
+    """64 hexadecimal digits that identify the export."""
     state: State
-    """asking: a create is under way. unknown: its answer was lost. pending: there is a job. ready: there is a result.
-    open: nothing is under way."""
+    """asking: a create is in progress. unknown: its answer was lost. pending: there is a job. ready: there is a result.
+    open: there is no job, and no create in progress."""
     export_id: str | None
     asked_at: datetime
-    """When it was last asked for."""
+    """When the last create was started."""
     expires_at: datetime | None
-    """When the service forgets the export: 7 days after the create."""
+    """When the service deletes the export: 7 days after the create."""
     asks: int
-    """How many creates were sent, or were about to be."""
+    """How many creates were sent, or were about to be sent."""
     lost_answers: int
-    """How many of them are of unknown outcome."""
+    """How many of those creates have an unknown outcome."""
 
 
 class KnownExport(NamedTuple):
-    """What the ledger knows of an export before anything is sent: an id, and perhaps a result."""
+    """What the ledger knows about an export before anything is sent: perhaps an id, and perhaps a result."""
 
     export_id: str | None
     result: bytes | None
@@ -79,25 +81,37 @@ class KnownExport(NamedTuple):
 
 
 class Ledger:
-    """Remembers exports on disk. One process at a time has it open; its threads and tasks may share it."""
+    """A record of exports on disk, so that they survive a crash.
+
+    Only one process at a time can have it open; its threads and tasks may share it. Close it, or use it in a `with`
+    block.
+
+    with Ledger("exports.db") as ledger:
+        for outcome in client.exports.run_many(requests, ledger=ledger):
+            ...
+    """
 
     def __init__(self, path: str | Path, *, on_unknown: OnUnknown = "raise", new_key: bool = False) -> None:
-        """Open the ledger, or make one.
+        """Open the ledger, or create it if the file does not exist.
 
         Args:
             path: the SQLite file.
-            on_unknown: what to do about an export whose create was sent, and whose answer was lost: "raise"
-                OutcomeUnknown, "skip" it (in `run_many`, an outcome with the status "skipped"; a single `run` raises
-                all the same, having nothing to return), or "ask_again", which may make a second job.
-            new_key: accept another API key than the one that the ledger was written with. It has to belong to the same
-                account: jobs and results of one account are of no use to another.
+            on_unknown: what to do about an export whose create was sent and whose answer was lost. "raise" (the
+                default) raises OutcomeUnknown. "skip" makes `run_many` yield an outcome with the status "skipped"; a
+                single `run` still raises, because it has nothing to return. "ask_again" sends the create again, which
+                may make a second job.
+            new_key: accept another API key than the one the ledger was written with. It must belong to the same
+                account, because jobs and results of one account do not exist for another.
 
         Raises:
-            LedgerError: another process has it open, or it is no ledger.
+            LedgerError: another process has the file open, or it is not a ledger.
+            InputError: `on_unknown` is none of the three.
 
         """
         if on_unknown not in {"raise", "skip", "ask_again"}:
-            raise InputError(f"on_unknown is 'raise', 'skip' or 'ask_again', got {on_unknown!r}", field="on_unknown")
+            raise InputError(
+                f"on_unknown must be 'raise', 'skip' or 'ask_again', got {on_unknown!r}", field="on_unknown"
+            )
         self.path = Path(path).absolute()
         self.on_unknown: OnUnknown = on_unknown
         self.new_key = new_key
@@ -105,7 +119,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._forked = False
         self._asking: set[str] = set()
-        """What calls of this process are asking for."""
+        """The fingerprints whose create a call of this process has in progress."""
         opened = open_ledger(self.path)
         if isinstance(opened, str):
             raise LedgerError(f"the ledger {self.path} cannot be opened: {opened}")
@@ -114,12 +128,17 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, which is on disk at the end. For the entries of the ledger."""
+        """Run a transaction that is on disk when the block ends. Internal.
+
+        Raises LedgerError if the ledger is closed, was opened before a fork, or cannot be read or written.
+        """
         if self._forked:
-            raise LedgerError(f"the ledger {self.path} was opened before the process was forked; open it after")
+            # The parent still uses the file, and SQLite connections do not survive a fork.
+            raise LedgerError(f"the ledger {self.path} was opened before the process forked; open it after the fork")
+        # Threads share the connection: without the lock, their statements would mix in one transaction.
         with self._lock:
             if self._connection is None:
-                raise LedgerError(f"the ledger {self.path} is closed")
+                raise LedgerError(f"the ledger {self.path} is closed; open it again with Ledger(path)")
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
@@ -134,11 +153,11 @@ class Ledger:
         raise LedgerError(f"the ledger {self.path} cannot be used: {problem}")
 
     def entry(self, fingerprint: str, service: str, account: str) -> EntryWriter:
-        """Return what writes the entry of one export. Used by `run` and `run_many`."""
+        """Return a writer for the entry of one export. Internal: used by `run` and `run_many`."""
         return EntryWriter(self, fingerprint, service, account)
 
     def entries(self) -> Iterator[LedgerEntry]:
-        """All entries, by the time when they were last asked for. Reads them as you iterate, a thousand at a time."""
+        """Iterate over all entries in the order of `asked_at`. Reads 1000 at a time, as you iterate."""
         after: tuple[float, str] = (float("-inf"), "")
         while True:
             with self.writing() as connection:
@@ -155,24 +174,24 @@ class Ledger:
                 yield LedgerEntry(fingerprint, state, export_id, _time(asked_at), expires, asks, lost_answers)
 
     def result(self, fingerprint: str) -> bytes | None:
-        """The JSON text of a result as the service sent it; None where there is none (yet)."""
+        """Return the JSON text of a result as the service sent it, or None if there is no result (yet)."""
         with self.writing() as connection:
             row = connection.execute("SELECT result FROM exports WHERE fingerprint = ?", (fingerprint,)).fetchone()
         return None if row is None else row[0]
 
     def forget(self, fingerprint: str) -> bool:
-        """Drop an entry and its result, so that the export is asked for anew; False where there is none."""
+        """Delete an entry and its result, so that the next run creates the export again. False if there is no entry."""
         with self.writing() as connection:
             return bool(connection.execute("DELETE FROM exports WHERE fingerprint = ?", (fingerprint,)).rowcount)
 
     def close(self) -> None:
-        """Close the file, for another process to open it."""
+        """Close the file, so that another process can open it."""
         if self._forked:
-            return
+            return  # closing would delete the write-ahead log that the parent still uses
         with self._lock:
-            opened, self._connection = self._connection, None
-        if opened is not None:
-            opened.close()
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -190,10 +209,11 @@ class Ledger:
 
 
 class EntryWriter:
-    """One entry, and the steps that it takes. Each is a transaction.
+    """Writes the transitions of one entry, each in a transaction.
 
-    A step takes place only where the entry still is what this writer made of it: `asks` counts the creates of the entry,
-    and the writer that began the last one owns it.
+    A transition happens only if the entry is still in the state that this writer left it in. `asks` numbers the creates
+    of an entry, and the writer that started the last one owns the entry: a late writer, whose entry was meanwhile
+    deleted and created again, must not change it.
     """
 
     def __init__(self, ledger: Ledger, fingerprint: str, service: str, account: str) -> None:
@@ -202,19 +222,22 @@ class EntryWriter:
         self._service = service
         self._account = account
         self._ask: int | None = None
-        """The number of the create that this writer began."""
+        """The number of the create that this writer started."""
         self._is_asking = False
         self._export_id: str | None = None
 
     @property
     def on_unknown(self) -> OnUnknown:
-        """What to do about a lost answer."""
+        """What to do about a create whose answer was lost."""
         return self._ledger.on_unknown
 
     def begin(self) -> KnownExport | None:
-        """What is known of the export. Without an id the intent to ask is written; None while another call asks.
+        """Return what the ledger knows about the export, or None while another call has a create for it in progress.
 
-        Raises OutcomeUnknown where an answer was lost, unless the ledger says "ask_again".
+        If no id is known, the intent to create is on disk when this returns, before anything is sent. If it were
+        written later, a crash in between would leave a job that the ledger does not know of.
+
+        Raises OutcomeUnknown if an earlier answer was lost, unless `on_unknown` is "ask_again".
         """
         now = self._ledger._now()  # noqa: SLF001 -- an entry is a part of its ledger
         asking = self._ledger._asking  # noqa: SLF001
@@ -225,7 +248,7 @@ class EntryWriter:
                 " WHERE fingerprint = ?",
                 (self._fingerprint,),
             ).fetchone()
-            if row is None and self._fingerprint in asking:  # forgotten under way
+            if row is None and self._fingerprint in asking:  # `forget` was called while the create is in progress
                 return None
             if row is None:
                 connection.execute(
@@ -237,16 +260,18 @@ class EntryWriter:
                 state, export_id, expires_at, result, asks, lost_answers, asked_at = row
                 if state == "asking" and self._fingerprint in asking:
                     return None
-                # A clock that was ahead at the create does not make its job live longer.
+                # The upper bound is for a clock that was ahead at the create: `expires_at` is then too late, and the
+                # service may have deleted the job already.
                 if state == "ready" or (state == "pending" and now < expires_at <= now + RETENTION):
                     self._export_id = export_id
                     return KnownExport(export_id, result, lost_answers)
-                if state == "asking":  # and nobody does: its call ended without a trace
+                if state == "asking":  # but no call is: the one that was could not write how its create ended
                     state, lost_answers = "unknown", lost_answers + 1
                 if state == "unknown" and self.on_unknown != "ask_again":
                     raise OutcomeUnknown(
-                        f"this export was asked for at {_time(asked_at):%Y-%m-%d %H:%M:%S} UTC, and the answer was lost: "
-                        'a job may exist, but nobody knows its id. Ledger(..., on_unknown="ask_again") asks again',
+                        f"this export was requested at {_time(asked_at):%Y-%m-%d %H:%M:%S} UTC and the answer was "
+                        "lost: a job may exist, but its id is unknown. To create the export again, which may make a "
+                        'second job, use Ledger(..., on_unknown="ask_again")',
                         fingerprint=self._fingerprint,
                         lost_answers=lost_answers,
                     )
@@ -265,27 +290,28 @@ class EntryWriter:
             connection.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (self._service, self._account))
         elif row[0] != self._account:
             raise LedgerError(
-                f"the ledger {self._ledger.path} was written with another API key. For another account use another "
-                "ledger; for a new key of the same account, Ledger(..., new_key=True)"
+                f"the ledger {self._ledger.path} was written with another API key. For another account, use another "
+                "file; for a new key of the same account, use Ledger(..., new_key=True)"
             )
 
     def created(self, export_id: str) -> None:
-        """The service gave the export an id."""
+        """Write the id of the new job. It must be on disk before the wait, or a crash would lose the job."""
         expires_at = self._ledger._now() + RETENTION  # noqa: SLF001
         self._export_id = export_id
         if not self._step("state = 'pending', export_id = ?, expires_at = ?", "asking", export_id, expires_at):
             self._check_written("pending")
 
     def refused(self) -> None:
-        """Nothing was made, and nothing will be: as if it had not been asked."""
+        """Write that no job was made and none will be: restore the state before the create."""
         self._step("state = before", "asking")
 
     def lost(self) -> None:
-        """Nobody knows whether a job was made."""
+        """Write that the answer was lost: a job may or may not exist."""
         self._step("state = 'unknown', lost_answers = lost_answers + 1", "asking")
 
     def ready(self, result: bytes) -> None:
-        """The result came."""
+        """Write the result. Must be on disk before the caller gets it, since the service deletes it after 7 days."""
+        # The id is the fence here, not the state: two calls may wait for the same job, and both write its result.
         with self._ledger.writing() as connection:
             changed = connection.execute(
                 "UPDATE exports SET state = 'ready', result = ? WHERE fingerprint = ? AND export_id = ?",
@@ -295,7 +321,8 @@ class EntryWriter:
             self._check_written("ready")
 
     def failed(self) -> None:
-        """The job will never be ready."""
+        """Write that the job will never be ready, so that the next run creates the export again."""
+        # Only if still pending: a result that another call has written must not be lost.
         with self._ledger.writing() as connection:
             connection.execute(
                 "UPDATE exports SET state = 'open' WHERE fingerprint = ? AND state = 'pending' AND export_id = ?",
@@ -303,7 +330,11 @@ class EntryWriter:
             )
 
     def leave(self) -> None:
-        """The call ends. If it was asking and did not write how that ended, it has left without a trace."""
+        """Release the entry at the end of the call.
+
+        If the create could not be recorded, the entry stays 'asking' with no call behind it, which the next `begin`
+        takes for a lost answer.
+        """
         if self._is_asking:
             self._is_asking = False
             self._ledger._asking.discard(self._fingerprint)  # noqa: SLF001
@@ -311,23 +342,25 @@ class EntryWriter:
     def _step(self, change: str, state: State, *values: object) -> bool:
         if self._ask is None:
             return False
+        # `state` and `asks` are the fence: for a writer that no longer owns the entry, no row matches.
         with self._ledger.writing() as connection:
-            done = connection.execute(
+            changed = connection.execute(
                 f"UPDATE exports SET {change} WHERE fingerprint = ? AND state = ? AND asks = ?",  # noqa: S608 -- from above
                 (*values, self._fingerprint, state, self._ask),
             ).rowcount
         self.leave()
-        return bool(done)
+        return bool(changed)
 
     def _check_written(self, state: State) -> None:
-        """LedgerError unless the entry is in this state already: a step may be taken twice, but not be lost."""
+        """Raise LedgerError unless the entry is already in this state: a write may be repeated, but never be lost."""
         with self._ledger.writing() as connection:
             row = connection.execute(
                 "SELECT state, export_id FROM exports WHERE fingerprint = ?", (self._fingerprint,)
             ).fetchone()
         if row != (state, self._export_id):
             raise LedgerError(
-                f"the ledger {self._ledger.path} has no entry for this export any more; it is export {self._export_id}"
+                f"the ledger {self._ledger.path} no longer has an entry for this export, so its {state} state was not "
+                f"recorded; its id is {self._export_id}"
             )
 
 
@@ -339,13 +372,16 @@ _ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Keep the child of a fork from closing what its parent uses: closing would delete the parent's write-ahead log."""
+    """Make the ledgers of the parent unusable in the child of a fork, without closing them.
+
+    Closing one in the child, also by garbage collection, would delete the write-ahead log that the parent still uses.
+    """
     import ctypes  # noqa: PLC0415 -- only the child of a fork that had a ledger open needs it
 
     for ledger in list(_ledgers):
         connection = ledger._connection  # noqa: SLF001
         if connection is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # it lives as long as the process
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # one reference too many: it is never collected
         ledger._forked = True  # noqa: SLF001
 
 

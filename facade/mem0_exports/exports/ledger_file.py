@@ -1,4 +1,4 @@
-"""The SQLite file of a ledger: its tables, and how it is opened for one process alone."""
+"""Open the SQLite file of a ledger, exclusively for this process, and create its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-_APPLICATION_ID: Final = 0x6D30_6C67  # "m0lg", so that no other SQLite file is taken for a ledger
+_APPLICATION_ID: Final = 0x6D30_6C67  # "m0lg": tells a ledger from other SQLite files
 _VERSION: Final = 1
 
 _TABLES: Final = (
@@ -38,9 +38,10 @@ CREATE TABLE accounts (
 
 
 def open_ledger(path: Path) -> sqlite3.Connection | str:
-    """The connection, or why there is none.
+    """Return the connection to a ledger, or the reason why it cannot be opened.
 
-    An existing file is opened by SQLite only: closing another descriptor of it would give up SQLite's lock.
+    This creates the file itself to make it readable for its owner only. A file that exists is opened by nobody but
+    SQLite: POSIX drops all locks of a process on a file when it closes any descriptor of that file, SQLite's included.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -53,36 +54,43 @@ def open_ledger(path: Path) -> sqlite3.Connection | str:
     except sqlite3.Error as error:
         return str(error)
     try:
-        problem = _foreign(connection)
+        problem = _why_not_a_ledger(connection)
         if problem is None:
+            # EXCLUSIVE keeps the lock until the connection closes: with two processes in one ledger, the second would
+            # take the first one's creates in progress for those of a dead process.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
+            # FULL syncs every commit to disk. Otherwise a power failure could undo an intent whose create was sent.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             _prepare(connection)
             connection.execute("COMMIT")
             return connection
     except sqlite3.Error as error:
-        held = "locked" in str(error)
-        problem = "another process, or another Ledger of this one, has it open" if held else str(error)
+        is_locked = "locked" in str(error)
+        problem = "another process, or another Ledger in this process, has it open" if is_locked else str(error)
     connection.close()
     return problem
 
 
-def _foreign(connection: sqlite3.Connection) -> str | None:
-    """Why the file is no ledger; None for a ledger, and for an empty file."""
+def _why_not_a_ledger(connection: sqlite3.Connection) -> str | None:
+    """Return why the file cannot be used as a ledger; None for a ledger and for an empty file."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application_id != _APPLICATION_ID:
-        return "it is an SQLite file, but no ledger"
+        return "it is an SQLite file, but not a ledger"
     if tables and version != _VERSION:
-        return f"it has version {version}, and this mem0-exports reads version {_VERSION}"
+        return f"it has format version {version}, but this version of mem0-exports reads only version {_VERSION}"
     return None
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Tables in a new file; in one that a dead process left, its creates under way are of unknown outcome."""
+    """Create the tables in a new file; in an existing one, mark creates in progress as of unknown outcome.
+
+    Only one process at a time has the file open, so an entry that is still 'asking' belongs to a process that died. Its
+    create may have arrived: treating it as not sent could make a second job.
+    """
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables:
         for table in _TABLES:

@@ -1,8 +1,8 @@
-"""A whole run, from the create to the result; with a ledger, one that survives a crash.
+"""Run an export from the create to the result, with a ledger also across crashes.
 
-Everything that must survive is on disk before the step that depends on it: the intent before the request, the id before
-the wait, the result before it is given away. Written in any other order, a crash between the two steps would lose a job
-(an id that nobody wrote down) or make a second one (a create that nobody knows of).
+Everything that must survive a crash is on disk before the step that depends on it: the intent before the request, the
+id before the wait, the result before the caller gets it. In any other order, a crash between the two steps would lose a
+job (its id was never written) or make a second one (the ledger does not know that the first was requested).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POLL_INTERVAL: Final = 0.05
-"""Seconds between two looks at an entry that another call of this process is creating."""
+"""Seconds between two checks of an entry that another call of this process is creating."""
 
 
 def run(
@@ -50,14 +50,17 @@ def run(
     origin: Origin,
     progress: Progress | None = None,
 ) -> Flow[T]:
-    """Create a job and wait for its result, within `timeout` seconds in all, as far as a ledger has not got it yet."""
+    """Return the flow of a whole run: create a job and wait for its result, within `timeout` seconds in all.
+
+    With a ledger, the flow skips the steps that the ledger has recorded already.
+    """
     progress = progress or flows.Progress()
     if ledger is None:
         return flows.run(spec, settings, timeout, on_poll, progress=progress)
     from mem0_exports.exports.ledger import Ledger  # noqa: PLC0415 -- most runs have none, and it loads sqlite3
 
     if not isinstance(ledger, Ledger):
-        raise InputError(f"ledger is a Ledger, such as Ledger('exports.db'), got {ledger!r}", field="ledger")
+        raise InputError(f"ledger must be a Ledger, such as Ledger('exports.db'), got {ledger!r}", field="ledger")
     return _run_recorded(ledger, origin, spec, settings, timeout, on_poll, progress)
 
 
@@ -74,10 +77,10 @@ def _run_recorded(
     deadline = start + check_timeout(timeout)
     entry = ledger.entry(spec.fingerprint(origin.service), origin.service, origin.account)
     try:
-        with progress.naming_the_export():
+        with progress.adding_the_export_id_to_errors():
             known = yield from _begin_entry(entry, settings, deadline)
             progress.lost_answers = known.lost_answers
-            asking = known.export_id is None
+            is_new = known.export_id is None
             if known.export_id is None:
                 ref, step = yield from _create_recorded(entry, spec, settings, deadline, progress)
             else:
@@ -86,7 +89,8 @@ def _run_recorded(
             if known.result is not None:
                 return spec.schema.load(known.result, export_id=ref.id)
             watching = progress.on_poll(ref.id, on_poll)
-            return (yield from _wait_and_record(entry, ref, settings, start, timeout, watching, answered=asking))
+            # A create counts as an answer of the service. A resumed run has had none yet: its first failure ends it.
+            return (yield from _wait_and_record(entry, ref, settings, start, timeout, watching, answered=is_new))
     except OutcomeUnknown as error:
         progress.lost_answers = error.lost_answers
         raise
@@ -95,28 +99,34 @@ def _run_recorded(
 
 
 def _begin_entry(entry: EntryWriter, settings: Settings, deadline: float) -> Flow[KnownExport]:
-    """Return what the ledger knows. Unless it knows an id, the intent to create is on disk afterwards."""
+    """Return what the ledger knows about the export; if it knows no id, the intent to create is then on disk.
+
+    While another call of this process creates the same export, wait for it until the deadline.
+    """
     while True:
         try:
             known: KnownExport | None = yield RunBlocking(entry.begin)
         except FlowInterrupted:
-            yield from _record_if_possible(entry.refused)  # the intent may be written, and nothing was sent
+            # The intent may be on disk already, but nothing was sent: take it back, or the next run would take this
+            # export for one whose answer was lost.
+            yield from _record_if_possible(entry.refused)
             raise
         if known is not None:
             return known
-        left = deadline - settings.clock()
-        if left <= 0:
-            why = "another call is asking for the same export with this ledger, and has no answer yet"
+        remaining = deadline - settings.clock()
+        if remaining <= 0:
+            why = "not sent: another call of this process is creating the same export and has no answer yet"
             raise RequestTimeout(why, operation="exports_create", sent=False)
-        yield Sleep(min(POLL_INTERVAL, left))
+        yield Sleep(min(POLL_INTERVAL, remaining))
 
 
 def _create_recorded(
     entry: EntryWriter, spec: ExportSpec[T], settings: Settings, deadline: float, progress: Progress
 ) -> Flow[tuple[ExportRef[T], Step]]:
-    """Create, once the intent is on disk; with a ledger that says so, again where an answer was lost.
+    """Create the job and write its id. The intent is on disk already.
 
-    Returns the job, and "resumed" where another call has created it meanwhile.
+    If the answer is lost and `on_unknown` is "ask_again", create it again. Returns the job, and "resumed" instead of
+    "created" if another call has created it in the meantime.
     """
     for attempt in range(1, settings.retry.attempts + 1):
         lost_before = progress.lost_answers
@@ -125,17 +135,19 @@ def _create_recorded(
         except Mem0ExportsError as error:
             failure = error
         except BaseException:
+            # Cancelled, interrupted, or a user's transport failed. If the create may have arrived, the next run must
+            # not repeat it silently; if it cannot have, the next run must not be stopped by it.
             lost = progress.lost_answers > lost_before
             yield from _record_if_possible(entry.lost if lost else entry.refused)
             raise
         else:
-            progress.export_id = ref.id  # before it is written: should that fail, the error names the job
+            progress.export_id = ref.id  # before the write: if that fails, the error still names the job
             yield from _record(partial(entry.created, ref.id))
             return ref, "created"
         try:
             yield from _record(entry.lost if failure.outcome_unknown else entry.refused)
         except LedgerError as error:
-            failure.add_note(str(error))
+            failure.add_note(str(error))  # raise the failed create: it is what the user must know first
             raise failure from None
         pause = settings.jitter() * settings.retry.initial_delay
         if (
@@ -146,6 +158,7 @@ def _create_recorded(
         ):
             raise failure
         yield Sleep(pause)
+        # Another call may have started, or finished, the same export during the pause: look it up again.
         known = yield from _begin_entry(entry, settings, deadline)
         if known.export_id is not None:
             return spec.created(known.export_id), "resumed"
@@ -162,7 +175,7 @@ def _wait_and_record(
     *,
     answered: bool,
 ) -> Flow[T]:
-    """Wait, and write down what comes before it is given away: also what does not fit the type."""
+    """Wait for the result and write it to the ledger before returning it, also if it does not fit the type."""
     texts: list[bytes] = []
     failure: Exception | None = None
     value: T | None = None
@@ -172,6 +185,7 @@ def _wait_and_record(
         )
     except Exception as error:  # noqa: BLE001 -- a validator of the user's own may raise anything
         failure = error
+    # Also if validation failed: the service may have deleted the export by the time the user has corrected the type.
     if texts:
         yield from _record(partial(entry.ready, texts[-1]))
     elif isinstance(failure, ExportFailed):
@@ -182,7 +196,7 @@ def _wait_and_record(
 
 
 def _record(write: Callable[[], object]) -> Flow[None]:
-    """Write to the ledger. Where the flow is interrupted before that was done, it is done all the same."""
+    """Write to the ledger, even if the flow is interrupted first: an id or a result that we have must not be lost."""
     try:
         yield RunBlocking(write)
     except FlowInterrupted as interrupted:
@@ -192,6 +206,6 @@ def _record(write: Callable[[], object]) -> Flow[None]:
 
 
 def _record_if_possible(write: Callable[[], object]) -> Flow[None]:
-    """Write to a ledger that may be closed or full. What is not written, the next run takes for unknown."""
+    """Write to the ledger unless it is closed or full; the next run then takes the export's outcome for unknown."""
     with contextlib.suppress(LedgerError):
         yield RunBlocking(write)

@@ -1,4 +1,4 @@
-"""What an export is before and after it is created: `ExportSpec`, checked and ready to send, and `ExportRef`, its job."""
+"""An export before and after its create: `ExportSpec` is checked and ready to send, `ExportRef` is the job."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mem0_exports.schemas.schema import Schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mem0_exports.call_site import CallSite
     from mem0_exports.filters.check import Where
     from mem0_exports.filters.rules import FilterRules
 
@@ -22,16 +23,16 @@ T = TypeVar("T")
 
 
 class Origin(NamedTuple):
-    """Whom a client asks. A ledger keeps the exports of different origins apart."""
+    """The service and the account that a client works with. A ledger keeps exports of different origins apart."""
 
     service: str
-    """The address of the service, or the file of the embedded engine."""
+    """The base URL of the service, or the name of the embedded engine's store."""
     account: str
-    """What tells the keys of one service apart: a part of a hash."""
+    """Part of a hash of the API key: it tells accounts apart without revealing the key."""
 
 
 class ExportSpec(NamedTuple, Generic[T]):
-    """What is to be exported, checked: nothing in it can be refused before it is sent."""
+    """What to export, already checked: sending it cannot fail for a bad argument."""
 
     schema: Schema[T]
     filters: Mapping[str, Any]
@@ -48,29 +49,39 @@ class ExportSpec(NamedTuple, Generic[T]):
         instructions: str | None = None,
         org_id: str | None = None,
         project_id: str | None = None,
+        caller: CallSite | None = None,
     ) -> ExportSpec[Any]:
-        """Check the arguments of `exports.create`; SchemaError, FilterError or InputError where they cannot be sent."""
+        """Check the arguments of `exports.create` and return them ready to send.
+
+        `caller` is the line that a FilterWarning points at, where that is not on the stack; see `check_where`.
+
+        Raises SchemaError, FilterError or InputError for what cannot be sent.
+        """
         from mem0_exports.filters.check import check_where  # noqa: PLC0415 -- a client that only fetches needs none
 
         for field, text in (("instructions", instructions), ("org_id", org_id), ("project_id", project_id)):
             if text is not None and not isinstance(text, str):
-                raise InputError(f"{field} is a text, got {type(text).__name__}", field=field)
-        filters = check_where(where, filter_rules).to_dict()
+                raise InputError(f"{field} must be a string or None, got {type(text).__name__}", field=field)
+        filters = check_where(where, filter_rules, caller=caller).to_dict()
         return ExportSpec(Schema.of(schema), filters, instructions, org_id, project_id)
 
     def fingerprint(self, service: str) -> str:
-        """Return 64 hexadecimal digits: the same for the same export from the same service, in every process."""
+        """Return 64 hexadecimal digits that identify this export at this service, the same in every process.
+
+        It covers everything that changes the result. If a part were missing, a ledger could return the result of
+        another export.
+        """
         parts = [service, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]
         text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def created(self, export_id: str) -> ExportRef[T]:
-        """Return the reference to the job that was created with this."""
+        """Return the reference to the job that was created from this."""
         return ExportRef(export_id, self.schema, self.org_id, self.project_id)
 
 
 class ExportRef(NamedTuple, Generic[T]):
-    """A job that exists: its id, the schema of its result, and where it is filed."""
+    """An export job: its id, the schema of its result, and the organization and project that it is filed under."""
 
     id: str
     schema: Schema[T]
@@ -79,8 +90,8 @@ class ExportRef(NamedTuple, Generic[T]):
 
     @staticmethod
     def of(export_id: object, schema: Any, org_id: str | None, project_id: str | None) -> ExportRef[Any]:
-        """Check the arguments of `exports.get`; InputError for an id that is none."""
+        """Check the arguments of `exports.get` and return the reference; raise InputError for a bad id."""
         text = str(export_id).strip() if isinstance(export_id, str | UUID) else ""
         if not text:
-            raise InputError(f"the id of an export is a string that is not empty, got {export_id!r}", field="export_id")
+            raise InputError(f"export_id must be a non-empty string or a UUID, got {export_id!r}", field="export_id")
         return ExportRef(text, Schema.of(schema), org_id, project_id)

@@ -1,1 +1,1 @@
-"""Which memories: `F` writes filters, `parse` reads them out of dicts."""
+"""Filters select memories: `F` writes them, `parse` reads them from dicts."""

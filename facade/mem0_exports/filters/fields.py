@@ -1,9 +1,9 @@
-"""Filters: which memories. `F` writes them, `Filter` is the tree that it makes.
+"""`F`, the fields of a memory: compare them to write a filter.
 
     (F.user_id == "alex") & (F.created_at >= date(2025, 1, 1)) & ~F.categories.in_("spam")
 
-Each field offers only the operators that the service accepts, and raises FilterError for values that it would refuse or
-misread. The grammar is that of the Mem0 Platform's filter documentation and of `components/schemas/Filters` in
+Each field has only the operators that the service accepts, and raises FilterError for a value that the service would
+refuse or misread. The sources are the Mem0 Platform's filter documentation and `components/schemas/Filters` in
 openapi.yaml.
 """
 
@@ -20,11 +20,11 @@ from mem0_exports.filters.tree import AllOf, AnyOf, Condition, Filter, Not, all_
 __all__ = ["AllOf", "AnyOf", "Condition", "F", "Filter", "Not", "TimeLike", "all_of", "any_of"]
 
 TimeLike: TypeAlias = datetime | date | str
-"""An aware datetime, a date (its midnight UTC), or an ISO 8601 string (UTC where it has no offset)."""
+"""An aware datetime, a date (meaning midnight UTC), or an ISO 8601 string (UTC if it has no offset)."""
 
 
 class _Field:
-    """A field of a memory. Compare it to make a filter."""
+    """A field of a memory. Compare it with a value to get a filter."""
 
     __slots__ = ("_name",)
     __hash__ = None  # type: ignore[assignment]  # == makes a filter, so a field cannot be a dict key
@@ -33,43 +33,43 @@ class _Field:
         self._name = name
 
     def __bool__(self) -> NoReturn:
-        raise FilterError(f"F.{self._name} alone is no filter; compare it with something")
+        raise FilterError(f"F.{self._name} is a field, not a filter: compare it with a value; {self._offers}")
 
     def __repr__(self) -> str:
         return f"F.{self._name}"
 
-    if not TYPE_CHECKING:  # type checkers are to find that a field has no such operator
+    if not TYPE_CHECKING:  # type checkers see no such operators, so they report their use as an error
 
         def _refuse(self, _value: object) -> NoReturn:
-            raise FilterError(f"{self!r} is not compared so; {self._offers}")
+            raise FilterError(f"{self!r} does not have this operator; {self._offers}")
 
         __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
         __hash__ = None
 
     @property
     def _offers(self) -> str:
-        return f"write one of {', '.join(self._operators)}"
+        return f"use one of {', '.join(self._operators)}"
 
     _operators: ClassVar[tuple[str, ...]] = ()
 
     def _text(self, value: object) -> str:
         if value is None:
             raise FilterError(
-                f"F.{self._name} cannot be compared with None: to ask for memories without one, write "
-                f"~F.{self._name}.exists() where the field has exists()"
+                f"F.{self._name} cannot be compared with None; for memories without this field, write "
+                f"~F.{self._name}.exists() (only user_id, agent_id, app_id and run_id have exists())"
             )
         if not isinstance(value, str) or not value:
-            raise FilterError(f"F.{self._name} takes a string that is not empty, got {value!r}")
-        return str.__str__(value)  # of an enum of strings, the string
+            raise FilterError(f"F.{self._name} must be compared with a non-empty string, got {value!r}")
+        return str.__str__(value)  # for a member of a string enum, its value
 
     def _texts(self, values: tuple[str, ...]) -> tuple[str, ...]:
         if not values:
-            raise FilterError(f"F.{self._name}.in_() needs at least one value: with none it would match nothing")
+            raise FilterError(f"F.{self._name}.in_() needs at least one value; with none it would match nothing")
         return tuple(self._text(value) for value in values)
 
 
 class EntityField(_Field):
-    """A user, agent, app or run: `==`, `!=`, `in_`, `exists`."""
+    """The id of a user, agent, app or run. Has `==`, `!=`, `in_()` and `exists()`."""
 
     __slots__ = ()
     _operators = ("== id", "!= id", "in_(id, ...)", "exists()")
@@ -77,29 +77,32 @@ class EntityField(_Field):
     def _id(self, value: object) -> str:
         text = self._text(value)
         if text == "*":
-            raise FilterError(f"'*' means any {self._name}: write F.{self._name}.exists()")
+            raise FilterError(
+                f"F.{self._name} cannot be compared with '*'; for any {self._name}, write F.{self._name}.exists()"
+            )
         return text
 
     def __eq__(self, value: str) -> Filter:  # type: ignore[override]
         return Condition(self._name, "eq", self._id(value))
 
     def __ne__(self, value: str) -> Filter:  # type: ignore[override]
-        """Anything but this id; a memory without such an id matches too."""
+        """Match memories with any other id, or without one."""
         return Condition(self._name, "ne", self._id(value))
 
     def in_(self, *values: str) -> Filter:
-        """One of these ids."""
+        """Match memories with one of these ids: `F.user_id.in_("alex", "kim")`."""
         return Condition(self._name, "in", tuple(self._id(value) for value in self._texts(values)))
 
     def exists(self) -> Filter:
-        """Any id at all. Does not count as naming an entity, which every filter has to do once."""
+        """Match memories with any id. This does not count as naming an entity, which every filter must do."""
         return Condition(self._name, "exists", None)
 
 
 class TimeField(_Field):
-    """A point in time: `<`, `<=`, `>`, `>=`, `==`, `!=`, `in_`, `between`, `last`."""
+    """A point in time. Has `<`, `<=`, `>`, `>=`, `==`, `!=`, `in_()`, `between()` and `last()`."""
 
     __slots__ = ()
+    _operators = ("<", "<=", ">", ">=", "==", "!=", "in_(time, ...)", "between(start, end)", "last(days=30)")
 
     def _time(self, value: object) -> str:
         return _times.to_wire(value, f"F.{self._name}")
@@ -120,70 +123,70 @@ class TimeField(_Field):
         return Condition(self._name, "eq", self._time(value))
 
     def __ne__(self, value: TimeLike) -> Filter:  # type: ignore[override]
-        """At another time; a memory without this time matches too."""
+        """Match memories with any other time, or without one."""
         return Condition(self._name, "ne", self._time(value))
 
     def in_(self, *values: TimeLike) -> Filter:
-        """At one of these times."""
+        """Match memories with exactly one of these times."""
         if not values:
-            raise FilterError(f"F.{self._name}.in_() needs at least one value: with none it would match nothing")
+            raise FilterError(f"F.{self._name}.in_() needs at least one value; with none it would match nothing")
         return Condition(self._name, "in", tuple(self._time(value) for value in values))
 
     def between(self, start: TimeLike, end: TimeLike) -> Filter:
-        """From `start` (included) to `end` (excluded)."""
+        """Match times from `start` (included) to `end` (excluded)."""
         return (self >= start) & (self < end)
 
     def last(self, *, weeks: float = 0, days: float = 0, hours: float = 0, minutes: float = 0) -> Filter:
-        """Since so long before now, the moment in which this is called: `F.created_at.last(days=30)`."""
+        """Match times of the last so many days, hours or minutes before this call: `F.created_at.last(days=30)`."""
         length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes)
         if length <= timedelta():
-            raise FilterError(f"F.{self._name}.last() needs a length above 0, such as last(days=30)")
+            raise FilterError(f"F.{self._name}.last() needs a duration above 0, such as last(days=30), got {length}")
         return self >= datetime.now(UTC) - length
 
 
 class CategoriesField(_Field):
-    """The categories: `in_`, `contains`."""
+    """The categories of a memory. Has `in_()` and `contains()`."""
 
     __slots__ = ()
     _operators = ("in_(name, ...)", "contains(name)")
 
     def in_(self, *values: str) -> Filter:
-        """Has one of these categories, spelled exactly so."""
+        """Match memories that have at least one of these categories, with exactly this spelling."""
         return Condition(self._name, "in", self._texts(values))
 
     def contains(self, value: str) -> Filter:
-        """Has this category, upper and lower case being the same."""
+        """Match memories that have this category, ignoring case."""
         return Condition(self._name, "contains", self._text(value))
 
 
 class KeywordsField(_Field):
-    """The text of the memory: `contains`, `icontains`."""
+    """The text of a memory. Has `contains()` and `icontains()`."""
 
     __slots__ = ()
     _operators = ("contains(text)", "icontains(text)")
 
     def contains(self, value: str) -> Filter:
-        """The text contains this, upper and lower case being different."""
+        """Match memories whose text contains this, with the same case."""
         return Condition(self._name, "contains", self._text(value))
 
     def icontains(self, value: str) -> Filter:
-        """The text contains this, upper and lower case being the same."""
+        """Match memories whose text contains this, ignoring case."""
         return Condition(self._name, "icontains", self._text(value))
 
 
 class MemoryIdsField(_Field):
-    """The ids of memories: `in_`."""
+    """The id of a memory. Has `in_()`."""
 
     __slots__ = ()
     _operators = ("in_(id, ...)",)
 
     def in_(self, *values: str) -> Filter:
-        """One of these memories."""
+        """Match the memories with these ids."""
         return Condition(self._name, "in", self._texts(values))
 
 
 class MetadataValue(_Field):
-    """A metadata key of the top level: `==`, `!=`, `contains`."""
+    """The value of a top-level metadata key. Has `==`, `!=` and `contains()`."""
 
     __slots__ = ("_key",)
     _operators = ("== value", "!= value", "contains(text)")
@@ -197,41 +200,41 @@ class MetadataValue(_Field):
 
     def _value(self, value: object) -> object:
         if value is None:
-            raise FilterError(f"{self!r} cannot be compared with None: the service has no test for a missing key")
+            raise FilterError(f"{self!r} cannot be compared with None; the service has no test for a missing key")
         if not isinstance(value, str | int | float | bool):
-            raise FilterError(f"{self!r} takes a string, number or boolean, got {type(value).__name__}")
+            raise FilterError(f"{self!r} must be compared with a string, number or boolean, got {type(value).__name__}")
         return value
 
     def __eq__(self, value: str | float | bool) -> Filter:  # type: ignore[override]
         return Condition("metadata", "eq", self._value(value), self._key)
 
     def __ne__(self, value: str | float | bool) -> Filter:  # type: ignore[override]
-        """Another value; a memory without this key matches too."""
+        """Match memories with any other value for the key, or without the key."""
         return Condition("metadata", "ne", self._value(value), self._key)
 
     def contains(self, value: str) -> Filter:
-        """The value is a text that contains this, or a list with this in it."""
+        """Match memories whose value is a string that contains this, or a list that has it as an item."""
         return Condition("metadata", "contains", self._text(value), self._key)
 
 
 class MetadataField:
-    """The metadata: `F.metadata["city"] == "Lisbon"`."""
+    """The metadata of a memory. Index it by key and compare: `F.metadata["city"] == "Lisbon"`."""
 
     __slots__ = ()
-    __iter__ = None  # without these two, `in` would go through keys 0, 1, 2 ...
+    __iter__ = None  # without these two, `in` would loop over the keys 0, 1, 2, ... forever
     __contains__ = None
 
     if not TYPE_CHECKING:
 
         def _refuse(self, _value: object) -> NoReturn:
-            raise FilterError("F.metadata alone is not compared; name a key: F.metadata['city'] == 'Lisbon'")
+            raise FilterError("F.metadata has no operators of its own; name a key: F.metadata['city'] == 'Lisbon'")
 
         __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
         __hash__ = None
 
     def __getitem__(self, key: str) -> MetadataValue:
         if not isinstance(key, str) or not key:
-            raise FilterError(f"a metadata key is a string that is not empty, got {key!r}")
+            raise FilterError(f"a metadata key must be a non-empty string, got {key!r}")
         return MetadataValue(key)
 
     def __repr__(self) -> str:
@@ -239,7 +242,7 @@ class MetadataField:
 
 
 class _Fields:
-    """The fields that filters know, as attributes of `F`."""
+    """The fields that a filter can compare, as attributes of `F`."""
 
     __slots__ = ()
 
@@ -256,15 +259,17 @@ class _Fields:
     keywords: Final = KeywordsField("keywords")
     memory_ids: Final = MemoryIdsField("memory_ids")
 
-    if not TYPE_CHECKING:  # type checkers know the fields, and are to call any other name an error
+    if not TYPE_CHECKING:  # type checkers see the fields above; a __getattr__ would make them accept any name
 
         def __getattr__(self, name: str) -> NoReturn:
-            known = ", ".join(sorted(each for each in vars(_Fields) if not each.startswith("_")))
-            raise AttributeError(f"filters know no field {name!r}; they know {known}. Metadata is F.metadata[{name!r}]")
+            fields = ", ".join(sorted(field for field in vars(_Fields) if not field.startswith("_")))
+            raise AttributeError(
+                f"F has no field {name!r}; the fields are {fields}. For a metadata key, write F.metadata[{name!r}]"
+            )
 
     def __repr__(self) -> str:
         return "F"
 
 
 F: Final = _Fields()
-"""The fields of a memory: `F.user_id == "alex"`."""
+"""The fields of a memory. Compare one to get a filter: `F.user_id == "alex"`, `F.created_at.last(days=30)`."""

@@ -1,4 +1,4 @@
-"""What the service does with filters where nothing is documented: one named setting for each open question."""
+"""Settings for what the Platform's documentation leaves open about filters, one for each question."""
 
 from __future__ import annotations
 
@@ -9,27 +9,33 @@ import attrs
 
 @attrs.frozen(slots=True)
 class FilterRules:
-    """How filters are read and checked where the Platform's documentation is silent.
+    """How to read and check filters where the Platform's documentation is silent.
 
-    A client takes it as `Client(filter_rules=...)`, and so does `Filter.from_dict`. The defaults are the careful ones:
-    what might be refused or misread is refused here, before anything is sent.
+    Client(filter_rules=FilterRules(two_entities="allow"))
+
+    Pass it to a client or to `Filter.from_dict`. The defaults are careful: a filter that the service might refuse or
+    misread raises FilterError before anything is sent.
     """
 
     scope: Literal["required", "optional"] = "required"
-    """Whether filters have to name an entity with `==` or `in_`. Lists demand it; of exports nobody says."""
+    """Whether a filter must name an entity with `==` or `in_`. The Platform documents this for lists of memories; for
+    exports its documentation is silent."""
 
     two_entities: Literal["warn", "allow", "refuse"] = "warn"
-    """What to do about user_id AND agent_id. Memories that the Platform extracts belong to one of the two, so that both
-    together select nothing; only memories stored with infer=False can have both."""
+    """What to do about user_id AND agent_id. The Platform stores a memory that it extracts under one of the two, so
+    that both together select nothing; only memories stored with infer=False can have both."""
 
     not_list: Literal["none_of", "not_all_of", "refused"] = "none_of"
-    """What a list below NOT means. Documented is an object; the open-source dialect reads a list as "none of these"."""
+    """What a list below NOT means. The documentation has only an object; the open-source version of Mem0 reads a list
+    as "none of these"."""
 
     date_bound: Literal["midnight", "whole_day"] = "midnight"
-    """What a date without a time means in a dict's `lte` and `gt`: its midnight UTC, or the end of that day."""
+    """What a date without a time means for `lte` and `gt` in a filter dict: midnight UTC at the start of that day, or
+    the end of that day."""
 
     metadata_operators: Literal["nested", "refused"] = "nested"
-    """Whether `{"metadata": {"city": {"ne": "Porto"}}}` is an operator. Documented are the operators, not their place."""
+    """Whether `{"metadata": {"city": {"ne": "Porto"}}}` is read as an operator. The operators are documented, but not
+    where to write them."""
 
 
 CAREFUL: Final = FilterRules()

@@ -1,4 +1,4 @@
-"""Times as filters write them: UTC, ISO 8601 with Z, microseconds only where there are any."""
+"""Convert times to the text that filters send: ISO 8601 in UTC with Z, and microseconds only if they are not 0."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from mem0_exports.errors import FilterError
 
 
 def to_wire(value: object, name: str) -> str:
-    """The text for a time. `name` is what messages call the field; raises FilterError."""
+    """Return a time as the text that filters send. `name` is the field's name in error messages. Raises FilterError."""
     return text_of(moment(value, name))
 
 
 def moment(value: object, name: str) -> datetime:
-    """An aware datetime in UTC for an aware datetime, a date (its midnight UTC) or an ISO 8601 string.
+    """Return an aware datetime in UTC for an aware datetime, a date (midnight UTC) or an ISO 8601 string.
 
-    A string without an offset is UTC, as the service reads it; a datetime without one raises, since its author may
-    have meant local time.
+    A string without an offset is UTC, as the service reads it. A datetime without a time zone raises FilterError,
+    because its author may have meant local time.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise FilterError(
-                f"{name}: {value!r} has no time zone. Say which one is meant: value.replace(tzinfo=timezone.utc) "
-                "for UTC, value.astimezone() for this machine's"
+                f"{name}: a datetime must have a time zone, got {value!r}: write value.replace(tzinfo=timezone.utc) "
+                "for UTC, value.astimezone() for this machine's zone"
             )
-        found = value
+        result = value
     elif isinstance(value, date):
-        found = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        result = datetime(value.year, value.month, value.day, tzinfo=UTC)
     elif isinstance(value, str):
-        found = _parsed(value, name)
+        result = _parsed(value, name)
     else:
-        hint = ": the service has no test for a missing time" if value is None else ""
-        raise FilterError(f"{name} takes a datetime, a date or an ISO 8601 string, got {value!r}{hint}")
+        hint = " (the service has no test for a missing time)" if value is None else ""
+        raise FilterError(f"{name} must be a datetime, a date or an ISO 8601 string, got {value!r}{hint}")
     try:
-        return found.astimezone(UTC)
+        return result.astimezone(UTC)
     except OverflowError:
-        raise FilterError(f"{name}: {value!r} lies outside the years 1 to 9999") from None
+        raise FilterError(f"{name} must be within the years 1 to 9999 in UTC, got {value!r}") from None
 
 
 _PLAIN: Final = re.compile(
@@ -49,20 +49,20 @@ _PLAIN: Final = re.compile(
 def _parsed(text: str, name: str) -> datetime:
     if _PLAIN.fullmatch(text):
         try:
-            return datetime.fromisoformat(text)  # ten times as fast, for how nearly all times are written
+            return datetime.fromisoformat(text)  # ten times as fast, and covers nearly all times in practice
         except ValueError:
-            pass  # 24:00:00, and what is wrong
+            pass  # 24:00:00, which isoparse accepts, or an invalid time
     from dateutil.parser import isoparse  # noqa: PLC0415 -- only strings need it
 
     try:
-        found = isoparse(text)
+        result = isoparse(text)
     except (ValueError, OverflowError, TypeError):
         raise FilterError(
-            f"{name}: {text!r} is no time in ISO 8601, such as 2025-03-04 or 2025-03-04T18:20:00Z"
+            f"{name} must be a time in ISO 8601, such as 2025-03-04 or 2025-03-04T18:20:00Z, got {text!r}"
         ) from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return result if result.tzinfo is not None else result.replace(tzinfo=UTC)
 
 
 def text_of(value: datetime) -> str:
-    """`value`, an aware datetime in UTC, as text."""
+    """Return an aware datetime in UTC as the text that filters send."""
     return value.isoformat().removesuffix("+00:00") + "Z"

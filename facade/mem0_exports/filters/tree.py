@@ -1,7 +1,7 @@
-"""The filter tree: one tree with three readers, `to_dict` (the service), a store's SQL, and `repr`.
+"""The filter tree: conditions joined by and, or and not. Written as a dict for the service, as SQL, or as `repr`.
 
-What Python would silently misread (`and`, `or`, `not`, chained comparison) raises FilterError and says what to write
-instead.
+Python would silently drop part of a filter written with `and`, `or`, `not` or a chained comparison. These raise
+FilterError, and the message says what to write instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Filter:
-    """A condition on memories, or several joined by `&` (and), `|` (or) and `~` (not). Immutable."""
+    """A condition on memories, or several joined by `&` (and), `|` (or) and `~` (not). Immutable, hashable, picklable.
+
+    where = (F.user_id == "alex") & ~F.categories.in_("spam")
+    """
 
     __slots__ = ()
 
@@ -36,12 +39,15 @@ class Filter:
 
     def __bool__(self) -> NoReturn:
         raise FilterError(
-            "a filter has no truth value: write a & b for 'a and b', a | b for 'a or b', ~a for 'not a' (each with "
-            "parentheses around comparisons), and F.created_at.between(start, end) for a chained comparison"
+            "a filter has no truth value: write a & b for 'a and b', a | b for 'a or b', ~a for 'not a' (with "
+            "parentheses around each comparison), and F.created_at.between(start, end) for a chained comparison"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The form that the service takes: one AND at the root. A new dict each time."""
+        """Return the filter as the dict that the service accepts, with one AND at the root. A new dict each time.
+
+        `(F.user_id == "alex").to_dict()` returns `{"AND": [{"user_id": "alex"}]}`.
+        """
         parts = self.parts if isinstance(self, AllOf) else (self,)
         return {"AND": [part._to_node() for part in parts]}
 
@@ -50,45 +56,50 @@ class Filter:
 
     @staticmethod
     def from_dict(document: Mapping[str, Any], rules: FilterRules = CAREFUL) -> Filter:
-        """The tree for a dict in any documented form: flat fields, AND, OR, NOT, several operators in one object.
+        """Parse a filter dict in any form that the Platform documents: flat fields, AND, OR, NOT, objects of operators.
 
-        Raises FilterError, with the JSON pointer of the bad part, for what the service refuses or misreads. `rules`
-        decides where nobody documents what it does.
+            Filter.from_dict({"user_id": "alex", "created_at": {"gte": "2025-01-01"}})
+
+        `rules` decides what the documentation leaves open. Raises FilterError, with the JSON pointer of the bad part in
+        `pointer`, for a filter that the service would refuse or misread.
         """
         return parse(document, rules, _NODES)
 
     def conditions(self) -> Iterator[Condition]:
-        """The leaves of the tree."""
+        """Iterate over all conditions in the tree."""
         raise NotImplementedError
 
     def is_scoped(self) -> bool:
-        """Whether an entity id is named positively, as the service demands: not only `exists`, `!=` or below `~`."""
+        """Return whether the filter names an entity with `==` or `in_`, as the service requires.
+
+        `exists()`, `!=` and conditions below `~` do not count.
+        """
         return False
 
 
 @attrs.frozen(slots=True, repr=False)
 class Condition(Filter):
-    """One field, one operator, one value: a leaf of the tree."""
+    """One field compared with one value: a leaf of the tree."""
 
     field: str
     operator: str
-    value: Any = attrs.field(eq=repr)  # repr tells 1, 1.0 and True apart, as JSON does
+    value: Any = attrs.field(eq=repr)  # 1 == 1.0 == True in Python, but not in JSON: repr tells them apart
     key: str | None = None
-    """The metadata key; None for other fields."""
+    """The metadata key if the field is `metadata`, otherwise None."""
 
     def _to_node(self) -> dict[str, Any]:
         value = [*self.value] if isinstance(self.value, tuple) else self.value
         if self.operator == "exists":
             return {self.field: "*"}
-        written = value if self.operator == "eq" else {self.operator: value}
-        return {self.field: written if self.key is None else {self.key: written}}
+        operand = value if self.operator == "eq" else {self.operator: value}
+        return {self.field: operand if self.key is None else {self.key: operand}}
 
     def conditions(self) -> Iterator[Condition]:
-        """The condition itself."""
+        """Yield the condition itself."""
         yield self
 
     def is_scoped(self) -> bool:
-        """Whether this names an entity positively."""
+        """Return whether this is an entity field with `==` or `in_`."""
         return self.field in ENTITY_FIELDS and self.operator in {"eq", "in"}
 
     def __repr__(self) -> str:
@@ -103,7 +114,7 @@ class Condition(Filter):
 
 
 class _Joined(Filter):
-    """Several filters, two or more, none of them of the same kind: `_join` flattens."""
+    """Two or more filters joined by one operator. No part is of the same class: `_join` flattens them."""
 
     __slots__ = ()
     parts: tuple[Filter, ...]
@@ -114,12 +125,12 @@ class _Joined(Filter):
         return {self._word: [part._to_node() for part in self.parts]}
 
     def conditions(self) -> Iterator[Condition]:
-        """Those of the parts."""
+        """Iterate over the conditions of all parts."""
         for part in self.parts:
             yield from part.conditions()
 
     def is_scoped(self) -> bool:
-        """Whether one of the parts names an entity positively."""
+        """Return whether one of the parts names an entity with `==` or `in_`."""
         return any(part.is_scoped() for part in self.parts)
 
     def __repr__(self) -> str:
@@ -130,7 +141,7 @@ class _Joined(Filter):
 
 @attrs.frozen(slots=True, repr=False)
 class AllOf(_Joined):
-    """All of `parts` hold."""
+    """Matches a memory that all of `parts` match."""
 
     parts: tuple[Filter, ...]
     _word: ClassVar[str] = "AND"
@@ -139,7 +150,7 @@ class AllOf(_Joined):
 
 @attrs.frozen(slots=True, repr=False)
 class AnyOf(_Joined):
-    """At least one of `parts` holds."""
+    """Matches a memory that at least one of `parts` matches."""
 
     parts: tuple[Filter, ...]
     _word: ClassVar[str] = "OR"
@@ -148,12 +159,12 @@ class AnyOf(_Joined):
 
 @attrs.frozen(slots=True, repr=False)
 class Not(Filter):
-    """`part` does not hold."""
+    """Matches a memory that `part` does not match."""
 
     part: Filter
 
     def conditions(self) -> Iterator[Condition]:
-        """Those of the part."""
+        """Iterate over the conditions of the part."""
         yield from self.part.conditions()
 
     def _to_node(self) -> dict[str, Any]:
@@ -168,26 +179,36 @@ def _needs_parentheses(part: Filter) -> bool:
 
 
 def all_of(*filters: Filter) -> Filter:
-    """All of these hold; at least one filter."""
+    """Return a filter for memories that match all of these filters, like `a & b & c`.
+
+    all_of(*filters)  # handy for a list of filters
+
+    Raises FilterError if there are none.
+    """
     return _join(AllOf, filters)
 
 
 def any_of(*filters: Filter) -> Filter:
-    """At least one of these holds; at least one filter."""
+    """Return a filter for memories that match at least one of these filters, like `a | b | c`.
+
+    any_of(*(F.user_id == name for name in names))
+
+    Raises FilterError if there are none.
+    """
     return _join(AnyOf, filters)
 
 
 def _join(kind: type[AllOf | AnyOf], filters: tuple[Filter, ...]) -> Filter:
-    for each in filters:
-        if not isinstance(each, Filter):
-            raise FilterError(f"expected filters such as F.user_id == 'alex', got {type(each).__name__}")
+    for part in filters:
+        if not isinstance(part, Filter):
+            raise FilterError(f"expected filters such as F.user_id == 'alex', got {type(part).__name__}")
     if not filters:
         raise FilterError(f"{'all_of' if kind is AllOf else 'any_of'}() needs at least one filter")
     if len(filters) == 1:
         return filters[0]
     flat: list[Filter] = []
-    for each in filters:
-        flat += each.parts if isinstance(each, kind) else (each,)
+    for part in filters:
+        flat += part.parts if isinstance(part, kind) else (part,)
     return kind(tuple(flat))
 
 
@@ -195,14 +216,14 @@ _NODES: Final = Nodes[Filter](Condition, lambda parts: all_of(*parts), lambda pa
 
 
 def restore(document: Mapping[str, Any]) -> Filter:
-    """Return the tree that `to_dict` wrote down. Trusts it: nothing is checked, and it may be nested to any depth.
+    """Return the tree for a dict that `to_dict` wrote. Nothing is checked, and the dict may be nested to any depth.
 
-    `from_dict` limits how deep strangers may nest filters; what it accepted may be written a little deeper than it was
-    read, as each list below NOT becomes an OR of its own.
+    `from_dict` cannot be used for this: it limits the depth of filters from outside, and `to_dict` may nest a filter
+    slightly deeper than it was when parsed, because a list below NOT becomes an OR.
     """
     ((name, value),) = document.items()
     if name in {"AND", "OR"}:
-        parts = [restore(each) for each in value]
+        parts = [restore(node) for node in value]
         return all_of(*parts) if name == "AND" else any_of(*parts)
     if name == "NOT":
         return Not(restore(value))

@@ -1,1 +1,1 @@
-"""What goes over the wire: requests, answers, retries and deadlines."""
+"""The HTTP layer: requests, responses, retries and deadlines."""

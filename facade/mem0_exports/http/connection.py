@@ -1,6 +1,6 @@
-"""What both drivers know: where to, with which headers, and what httpx's errors mean.
+"""The common part of both drivers: address, headers, and the translation of httpx's errors.
 
-With `_drive`, which sends, and local/transport this is where httpx is imported.
+Only this module, `driver`, and the engine's transport import httpx.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ U = TypeVar("U")
 _log = logging.getLogger("mem0_exports")
 
 _LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-"""As many connections are kept as a bulk run may use at once."""
+"""The pool keeps as many connections as a bulk run may use at once."""
 
 _MIN_SECRET: Final = 8
-"""Characters. Shorter keys are those of tests and of the embedded engine."""
+"""Characters of the shortest key that is redacted. Only tests and the embedded engine use shorter ones."""
 
 _ssl_lock = threading.Lock()
 _ssl_context: ssl.SSLContext | None = None
 
 
 def shared_ssl_context() -> ssl.SSLContext:
-    """One context for all clients of the process: reading the CA bundle costs tens of milliseconds each time."""
+    """Return the SSL context that all clients share: loading the CA bundle takes tens of milliseconds each time."""
     global _ssl_context  # noqa: PLW0603 -- a cache, filled once
     with _ssl_lock:
         if _ssl_context is None:
@@ -52,40 +52,46 @@ def shared_ssl_context() -> ssl.SSLContext:
 
 
 def checked_base_url(text: str) -> str:
-    """`text` without its last slash, if it is the address of a service; ConfigurationError, which does not show it."""
+    """Return a base URL without its last slash; raise ConfigurationError if it is not the address of a service.
+
+    The message never contains the URL, because a password may be in it.
+    """
     url = problem = None
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError, ValueError) as error:
         problem = str(error)
     if url is None:
-        raise ConfigurationError(f"base_url is no URL: {problem}")
+        raise ConfigurationError(f"base_url must be a URL, such as https://api.mem0.ai: {problem}")
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError("base_url starts with http:// or https:// and a host")
+        raise ConfigurationError("base_url must start with http:// or https:// and a host, such as https://api.mem0.ai")
     if url.userinfo or url.query or url.fragment:
-        raise ConfigurationError("base_url takes no user name, password, query or fragment; the key goes into api_key")
+        raise ConfigurationError(
+            "base_url must not have a user name, password, query or fragment; pass the key as api_key"
+        )
     return str(url).rstrip("/")
 
 
 class Sending(dict[str, float]):
-    """The timeouts of one request. httpx asks for them at the start of each phase: pool, connect, write, read.
+    """The timeouts of one request, which also record how far it has come.
 
-    So they tell how far it came: before "write" nothing can have reached the service. Transports of other making ask
-    for none, and then nobody knows.
+    httpx looks up the timeout of each phase when the phase begins: pool, connect, write, read. Before "write", nothing
+    can have reached the service. A user's own transport may not look up any, so with one (`assume_sent`) every request
+    counts as sent.
     """
 
-    def __init__(self, seconds: float, *, begun: bool) -> None:
+    def __init__(self, seconds: float, *, assume_sent: bool) -> None:
         super().__init__(dict.fromkeys(("pool", "connect", "write", "read"), seconds))
-        self.phase = "transport" if begun else "pool"
+        self.phase = "transport" if assume_sent else "pool"
 
     def get(self, phase: str, default: Any = None) -> float:
-        """Seconds for the phase that begins now."""
+        """Return the timeout of a phase in seconds, and record that the phase has begun."""
         self.phase = phase
         return self[phase]
 
     @property
     def carried_out(self) -> bool:
-        """Whether a part of the request may have been sent."""
+        """Whether any part of the request may have been sent."""
         return self.phase not in {"pool", "connect"}
 
 
@@ -97,21 +103,21 @@ _NOT_SENT: Final = (
     httpx.UnsupportedProtocol,
     UnicodeError,  # a host name that DNS cannot carry
 )
-"""Failures before a connection stood."""
+"""httpx's errors from before there is a connection, so that nothing was sent."""
 
 FAILURES: Final = (httpx.RequestError, httpx.InvalidURL, TimeoutError, RuntimeError, UnicodeError)
-"""What httpx raises: InvalidURL for a redirect to nowhere, RuntimeError for a pool that was closed meanwhile."""
+"""What sending with httpx can raise. InvalidURL: a malformed redirect. RuntimeError: the pool was closed meanwhile."""
 
 _UNUSABLE: Final = (ImportError, ValueError, httpx.InvalidURL)
-"""What httpx raises for proxies in the environment that it cannot use."""
+"""What httpx raises for proxy settings in the environment that it cannot use."""
 
 
 _drivers: weakref.WeakSet[Connection] = weakref.WeakSet()
-"""All that live, for the child of a fork."""
+"""All drivers in use: the child of a fork must drop their connections."""
 
 
 class Connection:
-    """What both drivers know: where to, with which headers, over which transport."""
+    """The common part of both drivers: base URL, headers and state."""
 
     clock: Clock = staticmethod(time.monotonic)
 
@@ -126,33 +132,38 @@ class Connection:
         _drivers.add(self)
 
     def forget_connections(self) -> None:
-        """Start anew, in the child of a fork: the sockets belong to the parent, and so does the event loop.
+        """Drop the connections, in the child of a fork. The sockets and the event loop belong to the parent.
 
-        Those of the pool are closed here as Python drops it, which the parent does not notice.
+        If both processes used a socket, each could read the other's answers. Python closes the child's copies of the
+        sockets as it collects the pool, which does not affect the parent.
         """
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # another thread of the parent may have held the old one: it would never be free
         self._forked = self._own_transport
 
     def check_open(self) -> None:
-        """ConfigurationError where nothing can be sent any more."""
+        """Raise ConfigurationError if the client is closed or cannot be used after a fork."""
         if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
+            raise ConfigurationError("this client is closed; create a new one")
         if self._forked:
             raise ConfigurationError(
-                "this client was made before the process was forked, and its embedded engine or transport cannot be in "
-                "two processes; make the client after the fork"
+                "this client was created before the process forked, and its embedded engine or transport cannot be "
+                "shared by two processes; create the client after the fork"
             )
 
     def _url(self, request: Request) -> httpx.URL:
-        """The address, parsed once for each of the few paths: parsing is a sixth of what a call costs."""
+        """Return the URL of a request, cached for each of the few paths: parsing is a sixth of the time of a call."""
         url = self._urls.get(request.path)
         if url is None:
             url = self._urls[request.path] = httpx.URL(self.base_url + request.path)
         return url
 
     def translated(self, error: Exception, command: Send, sending: Sending) -> Mem0ExportsError:
-        """The error of this package for one of httpx; only text is taken over."""
+        """Return this package's error for one of httpx's.
+
+        Only text is copied: httpx's error holds the request, and with it the key.
+        """
         operation = command.request.operation
+        # When in doubt, the request counts as sent: a create that is sent again by mistake makes a second job.
         sent = sending.carried_out and not isinstance(error, _NOT_SENT)
         if isinstance(error, httpx.TimeoutException | TimeoutError):
             why = f"no answer within {command.timeout:g} s ({sending.phase})"
@@ -161,20 +172,20 @@ class Connection:
         return ConnectionFailed(reason, operation=operation, sent=sent)
 
     def _redacted(self, text: str) -> str:
-        """`text` without the key. Keys too short to be secrets are left: they would be found in other words."""
+        """Return `text` with the key replaced, unless the key is so short that it may be part of other words."""
         key = self._headers["authorization"].rpartition(" ")[2]
         return text.replace(key, "[key]") if len(key) >= _MIN_SECRET else text
 
     def response(self, response: httpx.Response) -> Response:
-        """What the flows know of an answer."""
+        """Return the part of a response that flows read."""
         return Response(response.status_code, response.headers, response.content, self._redacted)
 
     def sending(self, command: Send) -> Sending:
-        """How far the request comes; at its beginning."""
-        return Sending(command.timeout, begun=self._own_transport)
+        """Return the timeouts of a request that has not begun yet."""
+        return Sending(command.timeout, assume_sent=self._own_transport)
 
     def options(self, command: Send, sending: Sending) -> dict[str, Any]:
-        """The arguments of httpx's build_request."""
+        """Return the arguments for httpx's `build_request`."""
         request = command.request
         return {
             "method": request.method,
@@ -185,42 +196,42 @@ class Connection:
             "extensions": {"timeout": sending},
         }
 
-    def made(self, kind: Callable[..., U], transport: object) -> U:
-        """One of httpx's clients; ConfigurationError where the environment spoils it."""
+    def create_client(self, kind: Callable[..., U], transport: object) -> U:
+        """Create one of httpx's clients; raise ConfigurationError if the environment has unusable settings for it."""
         try:
             return kind(
                 headers=self._headers,
                 transport=transport,
                 verify=True if self._own_transport else shared_ssl_context(),
                 limits=_LIMITS,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # keeps none
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a policy that stores no cookies
             )
-        except OSError as error:  # SSL_CERT_FILE names what is no certificate
-            problem = f"the certificates for HTTPS cannot be read: {error}"
+        except OSError as error:  # SSL_CERT_FILE is not a certificate file
+            problem = f"the certificates for HTTPS cannot be read; check SSL_CERT_FILE and SSL_CERT_DIR: {error}"
         except _UNUSABLE as error:
-            problem = f"the HTTP client cannot be set up: {error}"
+            problem = f"the HTTP client cannot be set up; check the proxy settings in the environment: {error}"
         raise ConfigurationError(problem)
 
 
-def log_attempt(command: Send, begun: float, outcome: Response | Mem0ExportsError) -> None:
-    """One line for each attempt: what, how it ended, which attempt, how long. Never a body, a schema or a key."""
+def log_attempt(command: Send, start: float, outcome: Response | Mem0ExportsError) -> None:
+    """Log one attempt: operation, status or error, number, duration, request id. Never a body, a schema or a key."""
     if not _log.isEnabledFor(logging.DEBUG):
         return
-    answer = outcome if isinstance(outcome, Response) else None
+    response = outcome if isinstance(outcome, Response) else None
     _log.debug(
         "%s: %s, attempt %d, %.0f ms, request id %s",
         command.request.operation,
-        type(outcome).__name__ if answer is None else answer.status,
+        type(outcome).__name__ if response is None else response.status,
         command.attempt,
-        (time.monotonic() - begun) * 1000,
-        (None if answer is None else answer.request_id) or "-",
+        (time.monotonic() - start) * 1000,
+        (None if response is None else response.request_id) or "-",
     )
 
 
 def _after_fork() -> None:
-    global _ssl_lock  # noqa: PLW0603 -- another thread may have held it
+    global _ssl_lock  # noqa: PLW0603 -- another thread of the parent may have held it
     _ssl_lock = threading.Lock()
-    for driver in list(_drivers):
+    for driver in list(_drivers):  # a copy, since other objects may be collected meanwhile
         driver.forget_connections()
 
 

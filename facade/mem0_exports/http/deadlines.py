@@ -1,8 +1,9 @@
-"""Deadlines for blocking requests: no read of a socket lasts beyond the end of the request.
+"""Give each blocking request one deadline, which limits every read and write on its socket.
 
-httpx has a timeout for each phase, and for each read within one. A server that sends a byte now and then is never late
-by that, so a request of 30 s could last for hours. Here each request has one deadline, kept by the thread that makes
-it, and the connections, whose every read and write is limited by it. An event loop needs none of this: it cancels.
+httpx has a timeout for each phase and for each read within a phase. A server that sends one byte now and then never
+exceeds those, so that a request with a timeout of 30 s could last for hours. Here the thread that sends the request
+stores a deadline, and the connections limit each read and write by the time that is left. Async requests do not need
+this: the event loop cancels them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _thread = threading.local()
 
 
 class Deadline:
-    """A context: nothing that its thread does on a `Backend`'s connections lasts beyond `at`, on time.monotonic."""
+    """A context manager: this thread's reads and writes on a `Backend`'s connections end at `at` (time.monotonic)."""
 
     __slots__ = ("_at", "_outer")
 
@@ -28,6 +29,7 @@ class Deadline:
         self._at = at
 
     def __enter__(self) -> None:
+        # Restored on exit: a request may be sent while another one of the same thread is in progress.
         self._outer: float | None = getattr(_thread, "deadline", None)
         _thread.deadline = self._at
 
@@ -36,6 +38,7 @@ class Deadline:
 
 
 def _left(timeout: float | None, late: type[Exception]) -> float | None:
+    """Return the shorter of `timeout` and the time until this thread's deadline; raise `late` if it has passed."""
     at: float | None = getattr(_thread, "deadline", None)
     if at is None:
         return timeout
@@ -46,7 +49,7 @@ def _left(timeout: float | None, late: type[Exception]) -> float | None:
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose reads and writes end at the deadline of the thread."""
+    """A connection whose reads and writes end at the deadline of the calling thread."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -71,7 +74,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class Backend(httpcore.NetworkBackend):
-    """Opens such connections."""
+    """A network backend whose connections keep deadlines, including the time to connect."""
 
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
@@ -84,7 +87,7 @@ class Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        """Try the host's addresses one after the other, in the time that is left."""
+        """Connect to the first of the host's addresses that answers, in the time that is left."""
         failure: Exception | None = None
         for address in _addresses(host, port):
             left = _left(timeout, httpcore.ConnectTimeout)
@@ -103,24 +106,28 @@ class Backend(httpcore.NetworkBackend):
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    """The addresses of the host, each to be tried in the time that is left. The resolver itself knows no deadline."""
+    """Return the addresses of a host.
+
+    Resolved here, because the standard library would try each address with the full timeout. The resolver itself cannot
+    be given a deadline.
+    """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         problem = str(error)
     else:
-        return [str(address[0]) for *_, address in found]
+        return [str(address[0]) for *_, address in results]
     raise httpcore.ConnectError(problem)
 
 
 def keep_deadlines(transport: object) -> None:
-    """Let the connections of one of httpx's own transports keep deadlines.
+    """Make the connections of one of httpx's own transports keep deadlines.
 
-    httpx takes a network backend only together with a whole transport, and a transport turns off the proxies of the
-    environment; so it is put where httpx keeps it. Where a later httpx keeps it elsewhere, nothing is changed, and
-    tests/end_to_end/faults says so.
+    httpx accepts a network backend only with a transport of one's own, which would turn off the environment's proxy
+    settings. So this replaces the backend inside httpx's transport. If a later httpx stores it elsewhere, nothing is
+    replaced, and a test in tests/end_to_end/faults fails.
     """
     pool = getattr(transport, "_pool", None)
     backend = getattr(pool, "_network_backend", None)
     if isinstance(backend, httpcore.NetworkBackend):
-        setattr(pool, "_network_backend", Backend(backend))  # noqa: B010 -- not a name that type checkers know
+        setattr(pool, "_network_backend", Backend(backend))  # noqa: B010 -- type checkers do not know the attribute

@@ -1,6 +1,6 @@
-"""Runs a flow: carries out its commands over httpx, in a thread or on an event loop.
+"""Run flows: carry out their commands with httpx, in the calling thread or on an event loop.
 
-This is the one place where sync and async differ. No decision is made here.
+Sync and async differ only here. Decisions are left to the flows.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
 
 
 class AtomicCall:
-    """Blocking work that is done as a whole or not at all, also when whoever waits for it is cancelled."""
+    """A blocking call that cancellation cannot split: once started we wait for it; otherwise it never runs."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._begun = self._dropped = False
+        self._started = self._dropped = False
 
     def __call__(self) -> Any:
-        """Do it, unless it was dropped."""
+        """Run the call, unless it was dropped."""
         with self._lock:
             if self._dropped:
                 return None
-            self._begun = True
+            self._started = True
         try:
             return self._call()
         finally:
@@ -50,12 +50,13 @@ class AtomicCall:
 
     @property
     def carried_out(self) -> bool:
-        """Whether it was done: drops it if it has not begun, and waits for its end if it has."""
+        """Whether the call has run. Drops a call that has not started, and waits for one that has."""
+        # Under the lock, so that the thread cannot start the call between our check and our drop.
         with self._lock:
-            self._dropped = not self._begun
-        if self._begun:
+            self._dropped = not self._started
+        if self._started:
             self._done.wait()
-        return self._begun
+        return self._started
 
 
 class Driver(Connection):
@@ -67,13 +68,13 @@ class Driver(Connection):
         self._http: httpx.Client | None = None
 
     def prepare(self) -> httpx.Client:
-        """Open the connection pool, once; no network."""
+        """Create the connection pool on first use. Does not connect."""
         with self._lock:
             self.check_open()
             if self._http is None:
-                from mem0_exports.http import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which takes as long as httpx
+                from mem0_exports.http import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which is slow
 
-                http = self.made(httpx.Client, self._transport)
+                http = self.create_client(httpx.Client, self._transport)
                 if not self._own_transport:
                     for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
                         _deadlines.keep_deadlines(transport)
@@ -82,24 +83,25 @@ class Driver(Connection):
             return self._http
 
     def forget_connections(self) -> None:
-        """Start anew, in the child of a fork."""
+        """Drop the connection pool, in the child of a fork."""
         super().forget_connections()
         self._http = None
 
     def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
-        """The value of the flow, or its error. FlowInterrupted soon after `stop` is set."""
+        """Run a flow; return its value or raise its error. Raises FlowInterrupted soon after `stop` is set."""
         try:
             command = next(flow)
             while True:
+                # Before each command: once `stop` is set, nothing more is sent, and `_sleep` has ended early.
                 if stop is not None and stop.is_set():
-                    self._break_off(flow, carried_out=False)
+                    self._interrupt(flow, carried_out=False)
                     raise FlowInterrupted(carried_out=False)
                 reply: Any = None
                 failure: Exception | None = None
                 sending = self.sending(command) if isinstance(command, Send) else None
                 try:
                     if isinstance(command, Send):
-                        assert sending is not None  # made above
+                        assert sending is not None  # set above
                         reply = self._send(command, sending)
                     elif isinstance(command, RunBlocking):
                         reply = command.call()
@@ -108,7 +110,9 @@ class Driver(Connection):
                 except Exception as error:  # noqa: BLE001 -- the flow decides
                     failure = error
                 except BaseException:
-                    self._break_off(flow, carried_out=sending is not None and sending.carried_out)
+                    # Ctrl-C or the like. The flow must learn whether its request may have arrived, or a ledger would
+                    # record a create as not sent and send it again.
+                    self._interrupt(flow, carried_out=sending is not None and sending.carried_out)
                     raise
                 command = flow.send(reply) if failure is None else flow.throw(failure)
         except StopIteration as done:
@@ -117,8 +121,9 @@ class Driver(Connection):
         finally:
             flow.close()
 
-    def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
-        """Let the flow write down how far it came."""
+    def _interrupt(self, flow: Flow[T], *, carried_out: bool) -> None:
+        """Interrupt the flow, and let it record how far it came."""
+        # Only blocking calls are carried out now. A flow that yields anything else does not get another turn.
         try:
             command = flow.throw(FlowInterrupted(carried_out=carried_out))
             while isinstance(command, RunBlocking):
@@ -139,31 +144,31 @@ class Driver(Connection):
 
     def _send(self, command: Send, sending: Sending) -> Response:
         http = self._http or self.prepare()
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
-            with self._deadline(begun + command.timeout):
+            with self._deadline(start + command.timeout):
                 response = http.send(http.build_request(**self.options(command, sending)))
             outcome = self.response(response)
         except FAILURES as error:
             failure = self.translated(error, command, sending)
         else:
-            log_attempt(command, begun, outcome)
+            log_attempt(command, start, outcome)
             return outcome
-        log_attempt(command, begun, failure)
-        # Outside the handler: the error of httpx, whose request holds the key, must not hang on ours as its context.
+        log_attempt(command, start, failure)
+        # Raised outside the handler, so that httpx's error, whose request holds the key, is not our `__context__`.
         raise failure
 
     def close(self) -> None:
         """Close the connections and the transport."""
         with self._lock:
-            self._closed, opened, self._http = True, self._http, None
-        closing = opened or self._transport
+            self._closed, http, self._http = True, self._http, None
+        closing = http or self._transport
         if closing is not None:
             closing.close()
 
 
 class AsyncDriver(Connection):
-    """Runs flows on the event loop (asyncio or trio)."""
+    """Runs flows on an event loop, asyncio's or trio's. Opens nothing before the first request."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
         super().__init__(base_url, headers, own_transport=transport is not None)
@@ -172,23 +177,23 @@ class AsyncDriver(Connection):
         self._loop: object = None
 
     def prepare(self) -> httpx.AsyncClient:
-        """Open the connection pool, once for an event loop; no network."""
+        """Create the connection pool on first use in an event loop. Does not connect."""
         loop = _running_loop()
         with self._lock:
             self.check_open()
-            # Connections belong to the loop that made them. Those of an earlier asyncio.run() are dead.
+            # Connections belong to the event loop that opened them. Those of an earlier asyncio.run() are dead.
             if self._http is None or (self._loop != loop and not self._own_transport):
-                self._http = self.made(httpx.AsyncClient, self._transport)
+                self._http = self.create_client(httpx.AsyncClient, self._transport)
                 self._loop = loop
             return self._http
 
     def forget_connections(self) -> None:
-        """Start anew, in the child of a fork."""
+        """Drop the connection pool, in the child of a fork."""
         super().forget_connections()
         self._http = None
 
     async def run(self, flow: Flow[T]) -> T:
-        """The value of the flow, or its error. A cancellation lets it write down how far it came."""
+        """Run a flow; return its value or raise its error. When cancelled, let it record how far it came first."""
         try:
             command = next(flow)
             while True:
@@ -198,7 +203,7 @@ class AsyncDriver(Connection):
                 work = AtomicCall(command.call) if isinstance(command, RunBlocking) else None
                 try:
                     if isinstance(command, Send):
-                        assert sending is not None  # made above
+                        assert sending is not None  # set above
                         reply = await self._send(command, sending)
                     elif work is not None:
                         reply = await _in_thread(work)
@@ -207,8 +212,10 @@ class AsyncDriver(Connection):
                 except Exception as error:  # noqa: BLE001 -- the flow decides
                     failure = error
                 except BaseException:
-                    under_way = sending or work
-                    await self._break_off(flow, carried_out=under_way is not None and under_way.carried_out)
+                    # Cancelled. The flow must learn whether its command may have been carried out: a ledger would
+                    # otherwise lose an id, or record a create as not sent and send it again.
+                    in_progress = sending or work
+                    await self._interrupt(flow, carried_out=in_progress is not None and in_progress.carried_out)
                     raise
                 command = flow.send(reply) if failure is None else flow.throw(failure)
         except StopIteration as done:
@@ -217,8 +224,8 @@ class AsyncDriver(Connection):
         finally:
             flow.close()
 
-    async def _break_off(self, flow: Flow[T], *, carried_out: bool) -> None:
-        """Let the flow write down how far it came, off the loop. A second cancellation does not divide that either."""
+    async def _interrupt(self, flow: Flow[T], *, carried_out: bool) -> None:
+        """Interrupt the flow, and let it record in a thread how far it came. A second cancellation cannot stop that."""
         try:
             command = flow.throw(FlowInterrupted(carried_out=carried_out))
             while isinstance(command, RunBlocking):
@@ -228,7 +235,8 @@ class AsyncDriver(Connection):
                     await _in_thread(work)
                 except Exception as error:  # noqa: BLE001 -- the flow decides
                     failure = error
-                except BaseException:  # noqa: BLE001 -- the first cancellation is raised when this is done
+                except BaseException:  # noqa: BLE001 -- the first cancellation is raised again when this is done
+                    # Cancelled again before the thread started: write here, on the loop, rather than not at all.
                     if not work.carried_out:
                         command.call()
                 command = flow.send(None) if failure is None else flow.throw(failure)
@@ -242,7 +250,7 @@ class AsyncDriver(Connection):
 
     async def _send(self, command: Send, sending: Sending) -> Response:
         http = self.prepare()
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
             async with _within(command.timeout):
                 response = await http.send(http.build_request(**self.options(command, sending)))
@@ -250,27 +258,28 @@ class AsyncDriver(Connection):
         except FAILURES as error:
             failure = self.translated(error, command, sending)
         else:
-            log_attempt(command, begun, outcome)
+            log_attempt(command, start, outcome)
             return outcome
-        log_attempt(command, begun, failure)
-        raise failure  # outside the handler, as in Driver
+        log_attempt(command, start, failure)
+        raise failure  # outside the handler, as in Driver._send
 
     async def close(self) -> None:
         """Close the connections and the transport."""
         import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
         with self._lock:
-            self._closed, opened, self._http = True, self._http, None
-        if opened is not None and not self._own_transport and self._loop != _running_loop():
-            return  # its connections died with the loop that made them
-        closing = opened or self._transport
+            self._closed, http, self._http = True, self._http, None
+        if http is not None and not self._own_transport and self._loop != _running_loop():
+            return  # the connections died with the event loop that opened them
+        closing = http or self._transport
         if closing is not None:
-            with anyio.CancelScope(shield=True):  # a cancelled user must not leave a worker and open files behind
+            # Shielded: a cancelled user would otherwise leave the engine's worker and open files behind.
+            with anyio.CancelScope(shield=True):
                 await closing.aclose()
 
 
 def _running_loop() -> object:
-    """What runs the caller: an asyncio loop, or something of trio's."""
+    """Return the event loop that runs the caller: asyncio's, or a token of trio's."""
     import asyncio  # noqa: PLC0415 -- a sync client needs none
 
     try:
@@ -282,7 +291,10 @@ def _running_loop() -> object:
 
 
 def _within(seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
-    """TimeoutError for what takes longer. asyncio's own costs less than half of what anyio's does."""
+    """Return a context manager that raises TimeoutError after `seconds`.
+
+    On asyncio it is asyncio's own, which takes less than half the time of anyio's.
+    """
     import asyncio  # noqa: PLC0415 -- a sync client needs none
 
     try:
@@ -301,6 +313,7 @@ async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
 
 
 async def _in_thread(work: AtomicCall) -> Any:
+    """Run blocking work in a thread, and wait for it even when cancelled."""
     import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
 
     with anyio.CancelScope(shield=True):

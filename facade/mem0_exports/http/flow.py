@@ -1,8 +1,8 @@
-"""Pure decisions, as generators that yield commands: `Send`, `Sleep` and `RunBlocking`.
+"""Retry, deadlines and polling, as generators that yield commands: `Send`, `Sleep` and `RunBlocking`.
 
-When to try again, how long to wait, when to give up: all of it is written here, once. This module does no I/O and reads
-no clock of its own; a driver (`_drive`) carries the commands out, or a test does, with a clock that it moves itself. A
-driver answers `Send` with a `Response` or throws an error of `errors` in.
+When to try again, how long to wait and when to give up are decided only here, for sync and async alike. This module
+does no I/O and reads no clock of its own: a driver carries the commands out, or a test does, with a clock that it moves
+itself. A driver answers `Send` with a `Response`, or throws one of this package's errors into the generator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Request(NamedTuple):
-    """One HTTP request, without its origin and its key. Its body does not show in its repr."""
+    """One HTTP request, without the base URL and the key. Its repr does not show the body, which is the user's data."""
 
     operation: str
     method: str
@@ -28,7 +28,7 @@ class Request(NamedTuple):
     params: Mapping[str, str | int] | None = None
     body: bytes | None = None
     repeatable: bool = True
-    """Whether it only reads, so that sending it twice does no harm."""
+    """Whether the request only reads, so that sending it twice does no harm."""
 
     def __repr__(self) -> str:
         return f"Request({self.operation!r}, {self.method!r}, {self.path!r})"
@@ -39,26 +39,26 @@ def _unchanged(text: str) -> str:
 
 
 class Response(NamedTuple):
-    """One HTTP response. Header names are lower case. Only the status shows in its repr: the rest is the user's."""
+    """One HTTP response, with header names in lower case. Its repr shows only the status: the rest is the user's."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     redacted: Callable[[str], str] = _unchanged
-    """Takes the key out of a text, for services that repeat what they were sent. What is shown goes through it."""
+    """Removes the key from a text. Everything shown to users goes through it: a service may echo what it was sent."""
 
     @property
     def request_id(self) -> str | None:
-        """What the service calls the request, where it says so."""
-        said = self.headers.get("x-request-id")
-        return None if said is None else self.redacted(said)[:200]
+        """The service's X-Request-ID header, at most 200 characters of it; None if there is none."""
+        request_id = self.headers.get("x-request-id")
+        return None if request_id is None else self.redacted(request_id)[:200]
 
     def __repr__(self) -> str:
         return f"Response({self.status})"
 
 
 class Send(NamedTuple):
-    """Send the request; `timeout` in seconds for all of it. `attempt` counts from 1, for the log."""
+    """Send a request within `timeout` seconds, including the whole answer. `attempt` counts from 1, for the log."""
 
     request: Request
     timeout: float
@@ -66,28 +66,29 @@ class Send(NamedTuple):
 
 
 class Sleep(NamedTuple):
-    """Do nothing for some seconds."""
+    """Wait for some seconds."""
 
     seconds: float
 
 
 class RunBlocking(NamedTuple):
-    """Call a function that blocks, such as one that writes to disk, where blocking does no harm."""
+    """Call a blocking function, such as one that writes to disk; on an event loop, in a thread."""
 
     call: Callable[[], Any]
 
     def __repr__(self) -> str:
-        return "RunBlocking()"  # it may hold a result
+        return "RunBlocking()"  # without the call, which may hold the user's data
 
 
 Flow: TypeAlias = Generator[Send | Sleep | RunBlocking, Any, T]
 
 
 class FlowInterrupted(BaseException):
-    """Thrown into a flow that is not to go on: it was stopped, cancelled or interrupted.
+    """Thrown into a flow that was stopped, cancelled or interrupted.
 
-    `carried_out` says whether the last command was carried out, or may have been. The flow may still yield `RunBlocking`, to
-    write down how far it came; then it lets this pass. Internal, and like GeneratorExit no Exception.
+    `carried_out` says whether the last command was carried out, or may have been. The flow may still yield
+    `RunBlocking` to record how far it came, and must then let this exception pass. Internal. It derives from
+    BaseException, like GeneratorExit, so that no `except Exception` in a flow mistakes it for a failure.
     """
 
     def __init__(self, *, carried_out: bool) -> None:
@@ -96,14 +97,14 @@ class FlowInterrupted(BaseException):
 
 
 class Tally:
-    """Counts the requests of a call that makes several."""
+    """Counts the requests of a call that sends several."""
 
     def __init__(self) -> None:
         self.sends = 0
 
 
 class TimedOut(Exception):
-    """The deadline of `wait` passed. Internal: callers turn it into an error that names the export."""
+    """The deadline of `wait` has passed. Internal: callers turn it into an error that names the export."""
 
     def __init__(self, polls: int, sends: int, failure: Mem0ExportsError | None) -> None:
         super().__init__(polls, sends, failure)
@@ -120,19 +121,20 @@ def send(
     deadline: float | None = None,
     tally: Tally | None = None,
 ) -> Flow[T]:
-    """One call: the request, repeated as `settings.retry` allows, never beyond `deadline` (on the settings' clock).
+    """Send a request and return what `read` makes of the response; retry as `settings.retry` allows.
 
-    `read` turns the answer into a value or raises. What only reads is repeated after every failure that may pass; what
-    writes only after those where it cannot have been carried out.
+    No attempt starts or lasts beyond `deadline` (on the settings' clock). A request that only reads is repeated after
+    every temporary failure. One that writes is repeated only if it cannot have been carried out, because a second
+    create would make a second job.
     """
     clock = settings.clock
     attempt = 0
     last: Mem0ExportsError | None = None
     while True:
-        yield from _passed(request, settings, deadline, last)
+        yield from _wait_at_gate(request, settings, deadline, last)
         timeout = settings.timeout if deadline is None else min(settings.timeout, deadline - clock())
         if timeout <= 0:
-            raise last or _unsent(request, "no time is left")
+            raise last or _unsent(request, "not sent: no time is left before the deadline")
         attempt += 1
         if tally is not None:
             tally.sends += 1
@@ -144,83 +146,93 @@ def send(
         except Mem0ExportsError as error:
             last = error
         last.attempts = attempt
-        last.outcome_unknown = not request.repeatable and _may_be_done(last)
+        last.outcome_unknown = not request.repeatable and _may_have_been_done(last)
         if response is not None and last.request_id is None:
             last.request_id = response.request_id
         delay = _delay(request, last, attempt, settings)
-        told = _told(last)
-        if settings.gate is not None and told is not None:
-            settings.gate.hold(clock() + told)
+        # Close the gate even if this call gives up: the Retry-After applies to all exports of the run.
+        pause = _requested_pause(last)
+        if settings.gate is not None and pause is not None:
+            settings.gate.hold(clock() + pause)
         if delay is None or (deadline is not None and clock() + delay >= deadline):
             raise last
-        if settings.gate is None or told is None:
+        if settings.gate is None or pause is None:  # otherwise the gate makes this call wait, too
             yield Sleep(delay)
 
 
-def _passed(request: Request, settings: Settings, deadline: float | None, last: Mem0ExportsError | None) -> Flow[None]:
-    """Wait at the gate, where there is one and it is shut."""
+def _wait_at_gate(
+    request: Request, settings: Settings, deadline: float | None, last: Mem0ExportsError | None
+) -> Flow[None]:
+    """Wait until the gate is open, if there is one; raise if it opens too late for the deadline or the retry policy."""
     gate, clock = settings.gate, settings.clock
-    while gate is not None and (held := gate.left(clock())):
-        left = float("inf") if deadline is None else deadline - clock()
-        if held >= left or held > settings.retry.max_retry_after:
+    while gate is not None and (closed_for := gate.left(clock())):
+        remaining = float("inf") if deadline is None else deadline - clock()
+        if closed_for >= remaining or closed_for > settings.retry.max_retry_after:
             raise last or RateLimited(
-                "not sent: another export of this run was told to wait",
+                "not sent: the service asked another export of this run to wait",
                 status=429,
                 operation=request.operation,
-                retry_after=held,
+                retry_after=closed_for,
             )
-        # Apart from all the others that wait here; not so late that no time is left.
-        yield Sleep(held + min(settings.jitter() * settings.retry.initial_delay, (left - held) / 2))
+        # With jitter, so that not all exports of the run send at the moment the gate opens; but early enough that time
+        # is left for the request.
+        jitter = settings.jitter() * settings.retry.initial_delay
+        yield Sleep(closed_for + min(jitter, (remaining - closed_for) / 2))
 
 
 def _unsent(request: Request, why: str) -> RequestTimeout:
     return RequestTimeout(why, operation=request.operation, sent=False)
 
 
-def _told(error: Mem0ExportsError) -> float | None:
-    """Seconds that the service asks everybody to wait."""
-    return error.retry_after if _told_to_wait(error) else None
+def _requested_pause(error: Mem0ExportsError) -> float | None:
+    """Return how many seconds the service asks its clients to wait, or None."""
+    return error.retry_after if _asks_to_wait(error) else None
 
 
 def _delay(request: Request, error: Mem0ExportsError, attempt: int, settings: Settings) -> float | None:
-    """Seconds until the next attempt; None where there is to be none."""
+    """Return the seconds until the next attempt, or None if there must not be one."""
     retry = settings.retry
     if attempt >= retry.attempts or not (_transient(error) if request.repeatable else _refused_for_now(error)):
         return None
-    told = error.retry_after
-    if told is None:
+    retry_after = error.retry_after
+    if retry_after is None:
         return settings.jitter() * min(retry.max_delay, retry.initial_delay * 2.0 ** (attempt - 1))
-    if told > retry.max_retry_after:
+    if retry_after > retry.max_retry_after:
         return None
-    return told + settings.jitter() * retry.initial_delay  # apart from others that were told the same
+    # With jitter, so that clients that got the same Retry-After do not come back at the same moment.
+    return retry_after + settings.jitter() * retry.initial_delay
 
 
 def _transient(error: Mem0ExportsError) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Return whether the same request may succeed a little later."""
     if isinstance(error, StatusError):
         return error.status in {408, 429} or error.status >= 500
     return isinstance(error, NoAnswer) or (isinstance(error, ContractViolation) and error.garbled)
 
 
 def _refused_for_now(error: Mem0ExportsError) -> bool:
-    """Whether the request cannot have been carried out, but may be later."""
+    """Return whether the request cannot have been carried out now, but may succeed later."""
     if isinstance(error, NoAnswer):
         return not error.sent
-    return _told_to_wait(error)
+    return _asks_to_wait(error)
 
 
-def _told_to_wait(error: Mem0ExportsError) -> bool:
+def _asks_to_wait(error: Mem0ExportsError) -> bool:
+    """Return whether the service refused the request for now and asked to wait: 429, or 503 with Retry-After.
+
+    A 503 without Retry-After does not count: it may come from a proxy that lost the service's answer.
+    """
     return isinstance(error, RateLimited) or (
         isinstance(error, StatusError) and error.status == 503 and error.retry_after is not None
     )
 
 
-def _may_be_done(error: Mem0ExportsError) -> bool:
-    """Whether a request that writes may have been carried out, although this came of it."""
+def _may_have_been_done(error: Mem0ExportsError) -> bool:
+    """Return whether a request that writes may have been carried out in spite of this error."""
     if isinstance(error, NoAnswer):
         return error.sent
     if isinstance(error, StatusError):
-        return (error.status == 408 or error.status >= 500) and not _told_to_wait(error)
+        return (error.status == 408 or error.status >= 500) and not _asks_to_wait(error)
     return isinstance(error, ContractViolation)
 
 
@@ -234,11 +246,11 @@ def wait(
     answered: bool = False,
     on_poll: Callable[[int, float], None] | None = None,
 ) -> Flow[T]:
-    """Send the same request until `read` gives a value; TimedOut `timeout` seconds after `start`.
+    """Poll: send the same request until `read` returns a value; raise TimedOut `timeout` seconds after `start`.
 
-    No sleep goes beyond the deadline, and no request starts after it or is given more time than is left. A failure that
-    may pass ends the wait only while the service has never been heard of (`answered`): afterwards the wait lasts
-    through it. `on_poll(polls, elapsed)` is called after each unready answer.
+    No sleep and no request lasts beyond that deadline. A temporary failure ends the wait only until the service has
+    answered once (`answered`), since the address or the network may be wrong; after that it is retried until the
+    deadline. `on_poll(polls, elapsed)` is called after each answer that had no value yet.
     """
     clock = settings.clock
     deadline = start + timeout
@@ -247,14 +259,15 @@ def wait(
     tally = Tally()
     failure: Mem0ExportsError | None = None
     while clock() < deadline:
-        told = 0.0
+        retry_after = 0.0
         try:
             value = yield from send(request, read, settings, deadline=deadline, tally=tally)
         except Mem0ExportsError as error:
             failure = error
-            told = error.retry_after or 0.0
-            passed = isinstance(error, RequestTimeout) and clock() >= deadline
-            if not passed and not (answered and _transient(error) and told <= settings.retry.max_retry_after):
+            retry_after = error.retry_after or 0.0
+            # A request cut off by our own deadline is no failure of the service: it ends in TimedOut, below.
+            is_ours = isinstance(error, RequestTimeout) and clock() >= deadline
+            if not is_ours and not (answered and _transient(error) and retry_after <= settings.retry.max_retry_after):
                 raise
         else:
             failure = None
@@ -264,5 +277,5 @@ def wait(
                 return value
             if on_poll is not None:
                 on_poll(polls, clock() - start)
-        yield Sleep(max(0.0, min(max(next(delays), told), deadline - clock())))
+        yield Sleep(max(0.0, min(max(next(delays), retry_after), deadline - clock())))
     raise TimedOut(polls, tally.sends, failure)

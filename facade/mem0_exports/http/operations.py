@@ -1,8 +1,9 @@
-"""The operations: requests from Python values, values from responses. The only module that imports mem0_exports_api.
+"""Build the request of each operation and read its response. The only module that imports mem0_exports_api.
 
-It uses the generated request builders and models, never the generated senders, which have no timeout, answer None for
-errors and fail on statuses that HTTP does not name. Success bodies go through the generated models, so that
-openapi.yaml decides what is valid; errors are read from every shape that the service uses.
+It uses the generated request builders and models. It does not use the generated functions that send requests: they have
+no timeout, return None for errors, and fail on status codes that are not in Python's list. Success bodies are parsed by
+the generated models, so that openapi.yaml decides what is valid; errors are read from every format that the service
+uses.
 """
 
 from __future__ import annotations
@@ -27,35 +28,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_EXCERPT: Final = 1000
-"""Bytes of a body that are looked at for an excerpt: more than is shown, so that no key is cut in two."""
+"""Bytes of a body that are searched for the key before an excerpt is cut off. It is more than is shown, because half a
+key would not be found and redacted."""
 
 
 class Ready(NamedTuple, Generic[T]):
-    """A finished export. Its value may be None, where its type allows that."""
+    """The result of a finished export. Wrapped, because the value itself may be None if its type allows that."""
 
     value: T
 
 
 WRITES: Final = frozenset({"exports_create", "memories_add"})
-"""The operations that do something; all others only read, also those that are POSTs."""
+"""The operations that change something. All others only read, even if they are POSTs."""
 
 
 class Call(NamedTuple, Generic[T]):
-    """A request, and how to read what comes back."""
+    """A request, and the function that reads its response."""
 
     request: Request
     read: Callable[[Response], T]
 
 
 _SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
-"""What generated parsers raise for a body that is not what the spec says."""
+"""What the generated models raise for a body that openapi.yaml does not allow."""
 
 
 def prepare() -> None:
-    """Import what the first requests would import.
+    """Import every module that the first requests need.
 
-    The generated package alone costs some 30 ms, which `import mem0_exports` need not pay and an event loop may want to
-    have behind it.
+    The generated package alone takes some 30 ms to import. That is too slow for `import mem0_exports`, and an event
+    loop should do it before its first request.
     """
     import mem0_exports.models  # noqa: F401, PLC0415
 
@@ -66,12 +68,14 @@ def prepare() -> None:
 
 
 def _request(operation_id: str, built: dict[str, Any]) -> Request:
-    """Return the request for what a generated builder gave: method, url, and perhaps params and json."""
+    """Return the request for the result of a generated builder: method, url, and perhaps params and json."""
     body = built.get("json")
     try:
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{operation_id}: the request cannot be written as JSON: {error}", field="body") from None
+        raise InputError(
+            f"{operation_id}: the arguments must be JSON values, but cannot be written as JSON: {error}", field="body"
+        ) from None
     return Request(
         operation_id,
         built["method"].upper(),
@@ -83,9 +87,9 @@ def _request(operation_id: str, built: dict[str, Any]) -> Request:
 
 
 def _body(operation_id: str, response: Response) -> Any:
-    """The JSON of a success; raises the error for any other status.
+    """Return the JSON of a success; raise StatusError for any other status.
 
-    Clients of the service take any 2xx for a success, and so does this one: an id must not be lost over a 200.
+    Any 2xx is a success, as in the service's own clients: rejecting a create's 200 would lose the id of its job.
     """
     if not 200 <= response.status < 300:
         raise refusal(operation_id, response)
@@ -108,14 +112,14 @@ def _violation(operation_id: str, response: Response, problem: str, *, garbled: 
 
 
 def _reader(operation_id: str, convert: Callable[[Any], T]) -> Callable[[Response], T]:
-    """`convert` on the JSON of a success; what it raises for a wrong shape becomes ContractViolation."""
+    """Return a function that reads a response with `convert`, and raises ContractViolation for a wrong shape."""
 
     def read(response: Response) -> T:
         body = _body(operation_id, response)
         try:
             return convert(body)
         except _SHAPE_ERRORS as error:
-            problem = f"the body is not what openapi.yaml promises: {type(error).__name__}: {error}"
+            problem = f"the body does not match openapi.yaml: {type(error).__name__}: {error}"
         raise _violation(operation_id, response, problem)
 
     return read
@@ -129,22 +133,22 @@ def _unset() -> type:
 
 
 def _none(value: Any) -> Any:
-    """The generated models' "not sent" as None."""
+    """Return None for the generated models' "missing" marker, and any other value as it is."""
     return None if isinstance(value, _unset()) else value
 
 
 def _text(value: Any) -> Any:
-    """A text, or None for what was not sent. The generated models pass on whatever stands in the place of a text."""
+    """Return a string, or None for a missing one. The generated models do not check that a string is one."""
     value = _none(value)
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"a {type(value).__name__} stands in the place of a text")
+        raise TypeError(f"expected a string, got {type(value).__name__}")
     return value
 
 
 class _Verbatim:
-    """A document that was checked already, in the place of a generated model that would only copy it.
+    """A checked document in place of a generated model that would only copy it.
 
-    The copy costs more than the rest of a call; tests/unit/client/filters/test_filters.py holds that it would be equal.
+    Copying takes longer than the rest of a call. tests/unit/client/filters/test_filters.py checks that the copy would be equal.
     """
 
     __slots__ = ("_document",)
@@ -156,8 +160,8 @@ class _Verbatim:
         return self._document
 
 
-def _given(**fields: Any) -> dict[str, Any]:
-    """The fields that have a value: the generated models tell "not sent" from null."""
+def _not_none(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are not None: for the generated models, None means an explicit null."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -169,19 +173,20 @@ def exports_create(
     org_id: str | None = None,
     project_id: str | None = None,
 ) -> Call[str]:
-    """Start an export job; reads its id."""
+    """Return the call that starts an export job. Its response is read as the job's id."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.exports.exports_create import _get_kwargs as exports_create_request  # noqa: PLC0415 -- see prepare()
 
     body = models.MemoryExportRequest(
         schema=models.JsonSchema.from_dict(schema),
         filters=cast("models.Filters", _Verbatim(filters)),
-        **_given(export_instructions=instructions, org_id=org_id, project_id=project_id),
+        **_not_none(export_instructions=instructions, org_id=org_id, project_id=project_id),
     )
 
     def convert(accepted: Any) -> str:
         models.MemoryExportAccepted.from_dict(accepted)
-        return str(accepted["id"])  # as it came: the service compares it as text
+        # The original text: the model would parse it as a UUID, but the service compares ids as text.
+        return str(accepted["id"])
 
     return Call(_request("exports_create", exports_create_request(body=body)), _reader("exports_create", convert))
 
@@ -189,7 +194,10 @@ def exports_create(
 def exports_get(
     export_id: str, load: Callable[[bytes], T], *, org_id: str | None = None, project_id: str | None = None
 ) -> Call[Ready[T] | None]:
-    """Fetch an export; reads what `load` makes of the JSON text of its object, or None while there is none (404)."""
+    """Return the call that fetches an export.
+
+    Its response is read as what `load` makes of the JSON text, or None while the export is not ready (404).
+    """
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.exports.exports_get import _get_kwargs as exports_get_request  # noqa: PLC0415 -- see prepare()
 
@@ -205,56 +213,60 @@ def exports_get(
             return Ready(load(response.body))
         except ContractViolation as error:
             problem, garbled = error.problem, error.garbled
+        # Raised again with the status and request id of the response, which `load` does not know.
         raise _violation("exports_get", response, problem, garbled=garbled)
 
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
-        """The documented 404; any other, such as a proxy's page, is an error."""
+        """Return the documented 404, or None for any other, such as a proxy's page, which is an error.
+
+        Taken for "not ready", a wrong address would be polled until the deadline.
+        """
         try:
             body = decode(response.body)
-            found = models.MemoryExportNotFound.from_dict(body)
+            not_found = models.MemoryExportNotFound.from_dict(body)
         except _SHAPE_ERRORS:
             return None
-        texts = all(isinstance(body[key], str) for key in ("error", "reason") if key in body)
-        return found if texts and body.keys() <= {"error", "reason", NOTICE} else None
+        are_strings = all(isinstance(body[key], str) for key in ("error", "reason") if key in body)
+        return not_found if are_strings and body.keys() <= {"error", "reason", NOTICE} else None
 
-    body = models.GetMemoryExportRequest(memory_export_id=export_id, **_given(org_id=org_id, project_id=project_id))
+    body = models.GetMemoryExportRequest(memory_export_id=export_id, **_not_none(org_id=org_id, project_id=project_id))
     return Call(_request("exports_get", exports_get_request(body=body)), read)
 
 
 def ping() -> Call[Account]:
-    """Check the key."""
+    """Return the call that checks the key. Its response is read as the account."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.account.ping import _get_kwargs as ping_request  # noqa: PLC0415 -- see prepare()
 
     def convert(body: Any) -> Account:
         from mem0_exports.models import Account  # noqa: PLC0415 -- see prepare()
 
-        found = models.Ping.from_dict(body)
-        return Account(_text(found.status), _text(found.org_id), _text(found.project_id), _text(found.user_email))
+        parsed = models.Ping.from_dict(body)
+        return Account(_text(parsed.status), _text(parsed.org_id), _text(parsed.project_id), _text(parsed.user_email))
 
     return Call(_request("ping", ping_request()), _reader("ping", convert))
 
 
 def memories_add(messages: list[dict[str, str]], **fields: Any) -> Call[list[AddedMemory]]:
-    """Store memories as they are; reads those that were stored."""
+    """Return the call that stores memories word for word. Its response is read as the memories that were stored."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.memories.memories_add import _get_kwargs as memories_add_request  # noqa: PLC0415 -- see prepare()
 
-    body = models.AddMemoriesRequest.from_dict({"messages": messages, "infer": False, **_given(**fields)})
+    body = models.AddMemoriesRequest.from_dict({"messages": messages, "infer": False, **_not_none(**fields)})
 
     def convert(answer: Any) -> list[AddedMemory]:
         from mem0_exports.models import AddedMemory  # noqa: PLC0415 -- see prepare()
 
         return [
-            AddedMemory(str(each.id), _text(each.data.memory))
-            for each in models.AddedMemories.from_dict(answer).results
+            AddedMemory(str(added.id), _text(added.data.memory))
+            for added in models.AddedMemories.from_dict(answer).results
         ]
 
     return Call(_request("memories_add", memories_add_request(body=body)), _reader("memories_add", convert))
 
 
 def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, page_size: int) -> Call[Page[Memory]]:
-    """One page of memories."""
+    """Return the call that lists one page of memories."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.memories.memories_list import _get_kwargs as memories_list_request  # noqa: PLC0415 -- see prepare()
 
@@ -263,8 +275,8 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
     def convert(answer: Any) -> Page[Memory]:
         from mem0_exports.models import Page  # noqa: PLC0415 -- see prepare()
 
-        found = models.MemoryPage.from_dict(answer)
-        return Page([_memory(each) for each in found.results], found.count, found.next_ is not None)
+        parsed = models.MemoryPage.from_dict(answer)
+        return Page([_memory(record) for record in parsed.results], parsed.count, parsed.next_ is not None)
 
     return Call(
         _request("memories_list", memories_list_request(body=body, page=page, page_size=page_size)),
@@ -272,39 +284,42 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
     )
 
 
-def _memory(found: Any) -> Memory:
+def _memory(record: Any) -> Memory:
+    """Return the public record of a memory for the generated model's."""
     from mem0_exports.models import Memory  # noqa: PLC0415 -- see prepare()
 
-    metadata, categories = _none(found.metadata), _none(found.categories)
+    metadata, categories = _none(record.metadata), _none(record.categories)
     return Memory(
-        id=str(found.id),
-        memory=_text(found.memory),
-        user_id=_text(found.user_id),
-        agent_id=_text(found.agent_id),
-        app_id=_text(found.app_id),
-        run_id=_text(found.session_id),
+        id=str(record.id),
+        memory=_text(record.memory),
+        user_id=_text(record.user_id),
+        agent_id=_text(record.agent_id),
+        app_id=_text(record.app_id),
+        run_id=_text(record.session_id),
         metadata=None if metadata is None else metadata.to_dict(),
-        categories=None if categories is None else [_text(each) for each in categories],
-        expiration_date=_text(found.expiration_date),
-        created_at=found.created_at,
-        updated_at=_none(found.updated_at),
+        categories=None if categories is None else [_text(category) for category in categories],
+        expiration_date=_text(record.expiration_date),
+        created_at=record.created_at,
+        updated_at=_none(record.updated_at),
     )
 
 
 def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
-    """One page of entities."""
+    """Return the call that lists one page of entities."""
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.entities.entities_list import _get_kwargs as entities_list_request  # noqa: PLC0415 -- see prepare()
 
     def convert(answer: Any) -> Page[Entity]:
         from mem0_exports.models import Entity, Page  # noqa: PLC0415 -- see prepare()
 
-        found = models.EntityPage.from_dict(answer)
+        parsed = models.EntityPage.from_dict(answer)
         items = [
-            Entity(_text(each.name), each.type_, _text(each.id), _none(each.created_at), _none(each.updated_at))
-            for each in found.results
+            Entity(
+                _text(record.name), record.type_, _text(record.id), _none(record.created_at), _none(record.updated_at)
+            )
+            for record in parsed.results
         ]
-        return Page(items, found.count, found.next_ is not None)
+        return Page(items, parsed.count, parsed.next_ is not None)
 
     return Call(
         _request("entities_list", entities_list_request(page=page, page_size=page_size)),

@@ -1,6 +1,6 @@
-"""Error responses as exceptions.
+"""Turn error responses into exceptions.
 
-The service has five shapes for errors, and proxies have HTML.
+The service uses several JSON formats for errors, and proxies answer with HTML.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mem0_exports.http.flow import Response
 
 MAX_MESSAGE: Final = 500
-"""Characters of a message that are kept."""
+"""The longest message, in characters; the rest is cut off."""
 
 _MAX_READ: Final = 64 * 1024
-"""Bytes of an error's body that are looked at."""
+"""How much of an error's body is read for a message, in bytes."""
 
 _KINDS: Final[dict[int, type[errors.StatusError]]] = {
     400: errors.BadRequest,
@@ -35,7 +35,7 @@ _KINDS: Final[dict[int, type[errors.StatusError]]] = {
 
 
 def refusal(operation: str, response: Response) -> errors.StatusError:
-    """The exception for a response that is no success."""
+    """Return the exception for a response that is not a success."""
     status = response.status
     kind = _KINDS.get(status) or (errors.ServerError if status >= 500 else errors.StatusError)
     return kind(
@@ -51,17 +51,20 @@ def _message(response: Response) -> str:
     if 300 <= response.status < 400:
         return f"redirected to {response.headers.get('location', '?')}; redirects are not followed, check base_url"
     try:
-        said = _said(decode(response.body))
+        message = _json_message(decode(response.body))
     except ValueError:
-        said = None
-    if said is not None:
-        return said
+        message = None
+    if message is not None:
+        return message
     text = response.body[:_MAX_READ].decode("utf-8", "replace")
     return _without_tags(text) if text.lstrip()[:1] == "<" else text
 
 
-def _said(body: Any) -> str | None:
-    """The sentence in a JSON error: details.message, message, error, detail, or lists keyed by field."""
+def _json_message(body: Any) -> str | None:
+    """Return the message in a JSON error, or None if there is none in any of the service's formats.
+
+    These are details.message, error.message, message, error, detail, and lists of problems keyed by field.
+    """
     if not isinstance(body, dict):
         return None
     for holder, key in (
@@ -72,8 +75,8 @@ def _said(body: Any) -> str | None:
         (None, "detail"),
     ):
         inside = body if holder is None else body.get(holder)
-        if isinstance(inside, dict) and isinstance(said := inside.get(key), str) and readable(said):
-            return said
+        if isinstance(inside, dict) and isinstance(message := inside.get(key), str) and readable(message):
+            return message
     fields = [
         f"{field}: {' '.join(map(str, problems))}" for field, problems in body.items() if isinstance(problems, list)
     ]
@@ -81,28 +84,28 @@ def _said(body: Any) -> str | None:
 
 
 def _without_tags(page: str) -> str:
-    """What a reader of an HTML page would see."""
+    """Return the text of an HTML page, without tags, scripts and styles."""
     return re.sub(r"<[^>]*>", " ", re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->", " ", page))
 
 
 def readable(text: str) -> str:
-    """`text` on one line, without control characters, and not too long."""
+    """Return `text` on one line, without control characters, and cut off at MAX_MESSAGE characters."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:_MAX_READ]).split())
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds to wait, from Retry-After as seconds or as a date; None where it says neither.
+    """Return the wait in seconds that Retry-After gives, as seconds or as a date; None if it is missing or malformed.
 
-    A date is compared with the Date of the same answer, as the clocks of two machines differ.
+    A date is compared with the Date header of the same response, not with our clock: the two machines' clocks differ.
     """
-    said = headers.get("retry-after")
-    if said is None:
+    value = headers.get("retry-after")
+    if value is None:
         return None
-    said = said.strip()
-    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,300})?", said):
-        return float(said)
-    until = _date(said)
+    value = value.strip()
+    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,300})?", value):
+        return float(value)
+    until = _date(value)
     if until is None:
         return None
     now = _date(headers.get("date")) or datetime.now(UTC)
@@ -110,7 +113,8 @@ def _retry_after(headers: Any) -> float | None:
 
 
 def _date(text: str | None) -> datetime | None:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 -- only errors have dates
+    """Parse an HTTP date; return None for a missing or malformed one."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 -- only error responses need it
 
     try:
         date = parsedate_to_datetime(text or "")

@@ -1,1 +1,1 @@
-"""What an export looks like: Python types and JSON Schemas, and values that fit them."""
+"""Schemas describe the result of an export: Python types, JSON Schemas, and the validation of results."""

@@ -1,8 +1,8 @@
-"""Where a value comes from: annotations in a schema, which the embedded engine obeys exactly.
+"""Annotations that say where the value of a field comes from. The embedded engine follows them exactly.
 
     city: Annotated[str | None, From.metadata("home_town")] = None
 
-They travel in the JSON Schema under `x-mem0-source`, where the Platform's language model can read them as a hint.
+They are sent in the JSON Schema as `x-mem0-source`, which the Platform's language model can read as a hint.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MEMORY_FIELDS: Final[tuple[str, ...]] = get_args(MemoryField)
 
 
 class Source(NamedTuple):
-    """A kind (metadata, memory, category or count) and its name."""
+    """The source of a value: a kind ("metadata", "memory", "category" or "count") and a name ("" for "count")."""
 
     kind: str
     name: str
@@ -44,7 +44,12 @@ class Source(NamedTuple):
 
 
 class From:
-    """Says where a value comes from, inside `Annotated[...]`. Make one with the methods below."""
+    """Says where the value of a field comes from, inside `Annotated[...]`. Create one with the methods below.
+
+    class Profile(BaseModel):
+        city: Annotated[str | None, From.metadata("home_town")] = None
+        memories: Annotated[int, From.count()]
+    """
 
     __slots__ = ("_source",)
 
@@ -53,26 +58,26 @@ class From:
 
     @staticmethod
     def metadata(key: str) -> From:
-        """The metadata key of this name, spelled exactly so."""
+        """Take the value of this metadata key, with exactly this spelling."""
         return From(Source("metadata", key))
 
     @staticmethod
     def memory(field: MemoryField) -> From:
-        """A memory's own field: its text (`memory`), `created_at`, `run_id` and so on."""
+        """Take one of the memory's own fields: its text (`memory`), `created_at`, `run_id` and so on."""
         return From(Source("memory", field))
 
     @staticmethod
     def category(name: str) -> From:
-        """The text of memories of this category, upper and lower case being the same."""
+        """Take the text of memories that have this category, ignoring case."""
         return From(Source("category", name))
 
     @staticmethod
     def count() -> From:
-        """How many memories the export is made of. For a property of the root."""
+        """Take the number of memories that the export was made from. Only for a top-level field."""
         return From(Source("count", ""))
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """What Pydantic asks annotations for."""
+        """Add the annotation to the JSON Schema of the field. Pydantic calls this."""
         kind, name = self._source
         return {**handler(core_schema), KEY: {kind: name} if name else {kind: True}}
 
@@ -82,12 +87,12 @@ class From:
 
 
 def source_of(node: Mapping[str, Any]) -> Source | None:
-    """The annotation of a schema, if it has one; ValueError where it says nothing that can be obeyed."""
-    written = node.get(KEY)
-    if written is None:
+    """Return the annotation of a schema, or None if it has none; raise ValueError if it is malformed."""
+    annotation = node.get(KEY)
+    if annotation is None:
         return None
-    if isinstance(written, Mapping) and len(written) == 1:
-        ((kind, name),) = written.items()
+    if isinstance(annotation, Mapping) and len(annotation) == 1:
+        ((kind, name),) = annotation.items()
         if kind == "count" and name is True:
             return Source("count", "")
         if isinstance(name, str) and name and kind in {"metadata", "category"}:
@@ -95,12 +100,13 @@ def source_of(node: Mapping[str, Any]) -> Source | None:
         if kind == "memory" and name in MEMORY_FIELDS:
             return Source(kind, name)
     raise ValueError(
-        f'{KEY} is {{"metadata": key}}, {{"memory": field}}, {{"category": name}} or {{"count": true}}, not {written!r}'
+        f'{KEY} must be {{"metadata": key}}, {{"memory": field}}, {{"category": name}} or {{"count": true}}, '
+        f"got {annotation!r}"
     )
 
 
 def check_sources(schema: Any) -> None:
-    """ValueError, with the JSON pointer, for the first annotation that cannot be obeyed."""
+    """Raise ValueError, with the JSON pointer, for the first malformed annotation in a schema."""
     for pointer, node in _nodes(schema, ""):
         try:
             source_of(node)
@@ -109,18 +115,18 @@ def check_sources(schema: Any) -> None:
 
 
 def _nodes(value: Any, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The sub-schemas in which an annotation may stand: below properties, items, $defs, definitions and unions."""
+    """Iterate over the sub-schemas that may have an annotation: below properties, items, $defs and unions."""
     if not isinstance(value, Mapping):
         return
     yield pointer, value
     for key in ("properties", "$defs", "definitions"):
         named = value.get(key)
         if isinstance(named, Mapping):
-            for name, each in named.items():
-                yield from _nodes(each, f"{pointer}/{key}/{name}")
+            for name, subschema in named.items():
+                yield from _nodes(subschema, f"{pointer}/{key}/{name}")
     for key in ("anyOf", "oneOf", "allOf"):
-        listed = value.get(key)
-        if isinstance(listed, list):
-            for index, each in enumerate(listed):
-                yield from _nodes(each, f"{pointer}/{key}/{index}")
+        branches = value.get(key)
+        if isinstance(branches, list):
+            for index, branch in enumerate(branches):
+                yield from _nodes(branch, f"{pointer}/{key}/{index}")
     yield from _nodes(value.get("items"), f"{pointer}/items")

@@ -1,7 +1,8 @@
-"""What checking a value against a schema may cost, so that no schema can keep a process busy for ever.
+"""Limit the cost of checking a value against a schema, so that no schema can keep a process busy forever.
 
-Two things make it grow out of hand: keywords that are checked in the same place and double at every level, and unions
-that contain themselves, which are tried in every combination at every level of a value.
+Two things make the cost grow exponentially: keywords that apply to the same value and refer to each other, so that the
+checks double with every reference; and unions that contain themselves, whose branches are tried in every combination at
+every level of a value.
 """
 
 from __future__ import annotations
@@ -15,22 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_CHECKS: Final = 5_000
-"""Sub-schemas that one place of a value may be checked against."""
+"""How many sub-schemas a single value may be checked against."""
 
 _LISTS: Final = ("allOf", "anyOf", "oneOf")
 _SINGLE: Final = ("not", "if", "then", "else")
 
 
 def max_value_depth(schema: Any) -> int:
-    """How deep a value may be nested to be checked against `schema`.
+    """Return how deep a value may be nested to be checked against `schema`.
 
-    ValueError where checking even a flat one could take too many steps, or would never end.
+    Raises ValueError if checking even a flat value could take too many steps, or would never end.
     """
     costs: dict[int, int] = {}
     for node in _nodes(schema):
         _cost(node, schema, costs, set())
+    # Null has nothing to descend into, so a union of one type and null does not multiply the cost.
     branching = any(
-        sum(each != {"type": "null"} for each in node.get(key, ())) > 1
+        sum(branch != {"type": "null"} for branch in node.get(key, ())) > 1
         for node in _nodes(schema)
         for key in _LISTS
         if isinstance(node.get(key), list)
@@ -39,58 +41,59 @@ def max_value_depth(schema: Any) -> int:
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a document."""
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            yield each
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
+    """Iterate over every object in a document."""
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+            stack += node.values()
+        elif isinstance(node, list):
+            stack += node
 
 
 def _in_place(node: dict[str, Any], schema: Any) -> list[Any]:
-    """The sub-schemas that are checked against the same value as `node`."""
-    found = [each for key in _LISTS if isinstance(node.get(key), list) for each in node[key]]
-    found += [node[key] for key in _SINGLE if key in node]
+    """Return the sub-schemas that are checked against the same value as `node`."""
+    subschemas = [branch for key in _LISTS if isinstance(node.get(key), list) for branch in node[key]]
+    subschemas += [node[key] for key in _SINGLE if key in node]
     for key in ("$ref", "$dynamicRef"):
         if isinstance(node.get(key), str):
-            found.append(follow(schema, node[key]))
+            subschemas.append(follow(schema, node[key]))
     dependent = node.get("dependentSchemas", node.get("dependencies"))
-    found += dependent.values() if isinstance(dependent, dict) else []
-    return found
+    subschemas += dependent.values() if isinstance(dependent, dict) else []
+    return subschemas
 
 
 def _cost(node: Any, schema: Any, costs: dict[int, int], open_: set[int]) -> int:
+    """Return how many sub-schemas a value is checked against at `node`. `open_` holds the nodes being counted."""
     if not isinstance(node, dict):
         return 1
     key = id(node)
     if key in open_:
-        raise ValueError("a reference leads back to itself without going into the value")
+        raise ValueError("a reference leads back to itself without descending into the value")
     if key not in costs:
         open_.add(key)
-        costs[key] = 1 + sum(_cost(each, schema, costs, open_) for each in _in_place(node, schema))
+        costs[key] = 1 + sum(_cost(subschema, schema, costs, open_) for subschema in _in_place(node, schema))
         open_.discard(key)
         if costs[key] > MAX_CHECKS:
-            raise ValueError(f"one value would be checked against more than {MAX_CHECKS} sub-schemas")
+            raise ValueError(f"a single value would be checked against more than {MAX_CHECKS} sub-schemas")
     return costs[key]
 
 
 def _is_recursive(schema: Any) -> bool:
-    """Whether a reference leads to something that contains it."""
+    """Return whether a reference leads to something that contains the same reference."""
     references = [node["$ref"] for node in _nodes(schema) if isinstance(node.get("$ref"), str)]
     reached = {
-        reference: {each["$ref"] for each in _nodes(follow(schema, reference)) if isinstance(each.get("$ref"), str)}
+        reference: {node["$ref"] for node in _nodes(follow(schema, reference)) if isinstance(node.get("$ref"), str)}
         for reference in set(references)
     }
-    for start, first in reached.items():
-        waiting, seen = list(first), set()
-        while waiting:
-            each = waiting.pop()
-            if each == start:
+    for start, direct in reached.items():
+        stack, seen = list(direct), set()
+        while stack:
+            reference = stack.pop()
+            if reference == start:
                 return True
-            if each not in seen:
-                seen.add(each)
-                waiting += reached.get(each, ())
+            if reference not in seen:
+                seen.add(reference)
+                stack += reached.get(reference, ())
     return False

@@ -1,4 +1,4 @@
-"""JSON Schemas of Python types, as Pydantic describes them, less what says nothing."""
+"""Generate the JSON Schema of a Python type with Pydantic, without titles that only repeat names."""
 
 from __future__ import annotations
 
@@ -17,32 +17,36 @@ _DECIMAL: Final = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)$"
 
 
 def describe(adapter: TypeAdapter[Any], name: str | None) -> dict[str, Any]:
-    """The JSON Schema that answers are validated by; ValueError for a field that no answer could fill.
+    """Return the JSON Schema of the type that `adapter` validates. `name` is the type's name, if it has one.
 
-    `name` is that of the type, where it has one.
+    Raises ValueError for a field that no answer could fill.
     """
     for field in _unreachable(adapter.core_schema):
         raise ValueError(
-            f"the field {field!r} is read from inside another value (AliasPath), which no JSON Schema can ask for; "
-            "give it a plain alias, or AliasChoices with one"
+            f"the field {field!r} has only an AliasPath, which reads it from inside another value and cannot be "
+            "expressed in a JSON Schema; give it a plain alias, or AliasChoices with a plain one"
         )
     schema = adapter.json_schema(schema_generator=_Compact)
     for key, definition in {name or "": schema, **schema.get("$defs", {})}.items():
         title = definition.get("title")
-        if title and key.endswith(title):  # $defs of the same name in two modules are told apart before the name
+        if title and key.endswith(title):  # Pydantic puts a module before the name if two $defs have the same name
             del definition["title"]
     return schema
 
 
 class _Compact(GenerateJsonSchema):
-    """Without the titles that only repeat names, and with the fields of a NamedTuple by name instead of by place."""
+    """Generates schemas without titles that only repeat names, and with a NamedTuple as an object of its fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Never: it would be the name of the field again."""
+        """Never set a title: it would only repeat the name of the field."""
         return False
 
     def decimal_schema(self, schema: Any) -> JsonSchemaValue:
-        """With a pattern for the text form: Pydantic's lets through any text, or looks ahead, which servers refuse."""
+        """Add a pattern to the string form of a Decimal.
+
+        Depending on its version, Pydantic has no pattern there, which lets through any text, or one with a lookahead,
+        which a server that guards against slow patterns refuses.
+        """
         described = super().decimal_schema(schema)
         for branch in described.get("anyOf", ()):
             if branch.get("type") == "string":
@@ -50,7 +54,7 @@ class _Compact(GenerateJsonSchema):
         return described
 
     def named_tuple_schema(self, schema: Any) -> JsonSchemaValue:
-        """An object, which Pydantic reads as well as an array."""
+        """Describe a NamedTuple as an object. Pydantic validates an object as well as an array."""
         described: JsonSchemaValue = {"type": "object", "properties": {}}
         for field in schema["fields"]:
             alias = field.get("validation_alias")
@@ -61,7 +65,7 @@ class _Compact(GenerateJsonSchema):
         return described
 
     def arguments_schema(self, schema: Any) -> JsonSchemaValue:
-        """What a NamedTuple was before Pydantic 2.14."""
+        """Describe a NamedTuple as an object in Pydantic before 2.14, which treats it as the arguments of a call."""
         metadata = {**schema.get("metadata", {}), "pydantic_js_prefer_positional_arguments": False}
         by_name: Any = {**schema, "metadata": metadata}
         described = super().arguments_schema(by_name)
@@ -70,27 +74,27 @@ class _Compact(GenerateJsonSchema):
 
 
 def _unreachable(node: Any) -> Iterator[str]:
-    """The fields, anywhere in a core schema, that have an alias but none which is one plain name."""
+    """Iterate over the fields, anywhere in a core schema, whose aliases are all paths into another value."""
     if isinstance(node, list | tuple):
-        for each in node:
-            yield from _unreachable(each)
+        for item in node:
+            yield from _unreachable(item)
         return
     if not isinstance(node, dict):
         return
     fields = node.get("fields")
-    named = fields.items() if isinstance(fields, dict) else ((None, each) for each in fields or ())
-    for name, field in named:
+    pairs = fields.items() if isinstance(fields, dict) else ((None, field) for field in fields or ())
+    for name, field in pairs:
         if not isinstance(field, dict):
             continue
         alias = field.get("validation_alias")
         paths = alias if isinstance(alias, list) else []
-        if paths and not any(len(path if isinstance(path, list) else [path]) == 1 for path in _each_path(paths)):
+        if paths and not any(len(path if isinstance(path, list) else [path]) == 1 for path in _paths_of(paths)):
             yield str(name or field.get("name"))
-    for key, each in node.items():
+    for key, value in node.items():
         if key not in {"metadata", "serialization", "config"}:
-            yield from _unreachable(each)
+            yield from _unreachable(value)
 
 
-def _each_path(alias: list[Any]) -> list[Any]:
-    """Pydantic writes one path as a list of parts, and several as a list of such lists."""
+def _paths_of(alias: list[Any]) -> list[Any]:
+    """Return the alias as a list of paths: Pydantic writes one path as a list of parts, several as a list of lists."""
     return alias if isinstance(alias[0], list) else [alias]

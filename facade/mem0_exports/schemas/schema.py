@@ -1,8 +1,8 @@
-"""Schemas: what a user wants back, as the JSON Schema that is sent and the type that the answer becomes.
+"""The schema of an export: the JSON Schema that is sent, and the type that the result becomes.
 
-`Schema.of` takes a Pydantic model, a dataclass, a TypedDict, a NamedTuple, anything else that Pydantic can validate
-(`list[Row]`), or a JSON Schema as a dict. A dict is sent verbatim and never changed. A root that is not an object,
-which the service cannot export, is put under the key `items` and taken out again.
+`Schema.of` accepts a Pydantic model, a dataclass, a TypedDict, a NamedTuple, any other type that Pydantic can validate
+(`list[Row]`), or a JSON Schema as a dict. A dict is sent as it is. The service can only export objects, so a type whose
+schema is not an object is sent as an object with the key `items`, and unwrapped again in the result.
 """
 
 from __future__ import annotations
@@ -25,17 +25,20 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 Typed: TypeAlias = "type[T] | Schema[T] | TypeAdapter[T]"
-"""What gives a typed export: a type, a schema made of one, or a TypeAdapter where the type is no class."""
+"""What makes an export typed: a type, a Schema of one, or a TypeAdapter for a type that is not a class."""
 
 Validate: TypeAlias = Literal["strict", "lax", "off"]
-"""How an answer becomes a value; see `Schema.of`."""
+"""How strictly a result is validated; see `Schema.of`."""
 
 WRAPPED: Final = "items"
-"""The key that holds a root which is not an object."""
+"""The key that wraps a root that is not an object."""
 
 
 class Schema(Generic[T]):
-    """A shape to export memories into. Make one with `Schema.of`."""
+    """What to export into: a type and its JSON Schema. Create one with `Schema.of`.
+
+    Calls that take a schema also take a type or a JSON Schema dict directly; a Schema is only needed for `validate`.
+    """
 
     __slots__ = ("_adapter", "_validate", "_wrapped", "json")
 
@@ -63,20 +66,23 @@ class Schema(Generic[T]):
     def of(source: Any, *, validate: Literal["off"]) -> Schema[Any]: ...
     @staticmethod
     def of(source: Any, *, validate: Validate | None = None) -> Schema[Any]:
-        """The schema for a type or for a JSON Schema dict.
+        """Return the schema of a type or of a JSON Schema dict.
+
+            client.exports.run(Schema.of(Profile, validate="strict"), F.user_id == "alex")
 
         Args:
             source: a Pydantic model, dataclass, TypedDict, NamedTuple, any other type that Pydantic can validate such
-                as `list[Row]`, a TypeAdapter (for unions and what else is no class), or a JSON Schema as a dict.
-            validate: "lax", the default, converts as Pydantic does ("79" for an int), "strict" converts nothing, "off" gives the
-                data as it came. A dict is validated as JSON Schema says, which converts nothing.
+                as `list[Row]`, a TypeAdapter (for unions and other types that are not classes), or a JSON Schema dict.
+            validate: how to validate the result. "lax", the default, converts values as Pydantic does ("79" to an
+                int); "strict" converts nothing; "off" returns the JSON value without validation. For a dict, "lax" and
+                "strict" both validate as JSON Schema defines it, which converts nothing.
 
         Raises:
-            SchemaError: it cannot describe an export; says where and why. Nothing was sent.
+            SchemaError: the source cannot describe an export. The message says where and why; nothing was sent.
 
         """
         if validate not in {"strict", "lax", "off", None}:
-            raise SchemaError(f"validate is 'strict', 'lax' or 'off', got {validate!r}")
+            raise SchemaError(f"validate must be 'strict', 'lax' or 'off', got {validate!r}")
         if isinstance(source, Schema):
             if validate is None:
                 return source
@@ -87,15 +93,19 @@ class Schema(Generic[T]):
             return Schema(source, None, wrapped=False, validate=validate)
         try:
             hash(source)
-        except TypeError:  # so certainly no type
-            raise SchemaError(_WANTED.format(got=type(source).__name__)) from None
+        except TypeError:  # types are hashable, so this is not one, and the cache below needs a hash
+            raise SchemaError(_EXPECTED.format(got=type(source).__name__)) from None
         return _of_type(source, repr(source), validate)
 
     def load(self, raw: bytes, *, export_id: str | None = None) -> T:
-        """The value for the JSON text of an export; ExportInvalid, with the data, where it does not fit."""
+        """Validate the JSON text of an export and return its value.
+
+        Raises ExportInvalid, with the data, if it does not fit the type, and ContractViolation if it is not a JSON
+        object.
+        """
         declared = NOTICE in self.json.get("properties", ())
         typed = self._adapter is not None and self._validate != "off"
-        # Pydantic reads NaN and Infinity, which are no JSON.
+        # Pydantic parses JSON fast, but accepts NaN and Infinity, which are not JSON, and would keep the notice.
         plain = b"NaN" not in raw and b"Infinity" not in raw and (declared or NOTICE.encode() not in raw)
         if typed and plain:
             return self._of_text(raw, raw, export_id)
@@ -109,17 +119,19 @@ class Schema(Generic[T]):
         return cast("T", data.get(WRAPPED) if self._wrapped else data)
 
     def _of_text(self, text: bytes, raw: bytes, export_id: str | None) -> T:
+        """Validate `text` with Pydantic. `raw` is what the service sent, which an ExportInvalid shows."""
         import pydantic  # noqa: PLC0415 -- kept out of the import of the package
 
         assert self._adapter is not None  # the caller checked
         try:
             value = self._adapter.validate_json(text, strict=True if self._validate == "strict" else None)
         except pydantic.ValidationError as error:
-            found = error.errors(include_url=False, include_context=False)
+            problems = error.errors(include_url=False, include_context=False)
         else:
             return cast("T", getattr(value, WRAPPED) if self._wrapped else value)
         errors = [
-            {"path": pointer(each["loc"]) or "/", "message": each["msg"], "input": each["input"]} for each in found
+            {"path": pointer(problem["loc"]) or "/", "message": problem["msg"], "input": problem["input"]}
+            for problem in problems
         ]
         raise ExportInvalid(export_id, data=_object(raw), errors=errors)
 
@@ -127,30 +139,35 @@ class Schema(Generic[T]):
         from mem0_exports.schemas.validate import validator  # noqa: PLC0415 -- only dict schemas need it
 
         errors = [
-            {"path": pointer(each.instance_path) or "/", "message": each.message, "input": each.instance}
-            for each in validator(self.json).iter_errors(data)
+            {"path": pointer(problem.instance_path) or "/", "message": problem.message, "input": problem.instance}
+            for problem in validator(self.json).iter_errors(data)
         ]
         if errors:
             raise ExportInvalid(export_id, data=data, errors=errors)
 
 
-_WANTED = "expected a Pydantic model, a dataclass, a TypedDict, a type such as list[Row], or a JSON Schema as a dict; got {got}"
+_EXPECTED = (
+    "expected a Pydantic model, dataclass, TypedDict, a type such as list[Row], or a JSON Schema as a dict, got {got}"
+)
 
 
 @lru_cache(maxsize=512)
 def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
-    """The schema of a type. The text of it is part of the key: A | B equals B | A, but is another type to Pydantic."""
+    """Return the schema of a type.
+
+    `_text`, the type's repr, is only part of the cache key: A | B equals B | A, but Pydantic may choose differently.
+    """
     import pydantic  # noqa: PLC0415 -- kept out of the import of the package
 
-    from mem0_exports.schemas.describe import describe  # noqa: PLC0415 -- as the one before
+    from mem0_exports.schemas.describe import describe  # noqa: PLC0415 -- imports pydantic too
 
     if isinstance(source, str | bytes | int | float | tuple | None.__class__):
-        raise SchemaError(_WANTED.format(got=repr(source)[:80]))
+        raise SchemaError(_EXPECTED.format(got=repr(source)[:80]))
     try:
         adapter = source if isinstance(source, pydantic.TypeAdapter) else pydantic.TypeAdapter(source)
         schema = describe(adapter, getattr(source, "__name__", None))
     except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation, ValueError) as error:
-        # Its first line says what is wrong and, for TypedDict before Python 3.12, what to use instead.
+        # Pydantic's first line says what is wrong and, for TypedDict before Python 3.12, what to use instead.
         raise SchemaError(f"{source!r} cannot be described by a JSON Schema: {str(error).splitlines()[0]}") from None
     if _is_object(schema, schema):
         return Schema(schema, adapter, wrapped=False, validate=validate)
@@ -164,16 +181,16 @@ def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
 
 
 def _is_object(schema: Any, document: Mapping[str, Any]) -> bool:
-    """Return whether the root, behind local references and in every branch of a union, is an object."""
-    for _ in range(len(document.get("$defs", ())) + 1):  # a longer chain is a loop
+    """Return whether a schema allows only objects, after following references and in every branch of a union."""
+    for _ in range(len(document.get("$defs", ())) + 1):  # a longer chain of references is a loop
         if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
             break
         schema = follow(document, schema["$ref"])
     if not isinstance(schema, dict):
         return False
-    branches = [each for key in ("anyOf", "oneOf") for each in schema.get(key, ())]
+    branches = [branch for key in ("anyOf", "oneOf") for branch in schema.get(key, ())]
     if branches:
-        return all(_is_object(each, document) for each in branches)
+        return all(_is_object(branch, document) for branch in branches)
     return schema.get("type") == "object"
 
 
@@ -187,11 +204,11 @@ def _check_dict(schema: Mapping[str, Any]) -> None:
     try:
         check(dict(schema))
     except Unusable as error:
-        raise SchemaError(f"the schema cannot be used: {error}") from None
+        raise SchemaError(f"the schema cannot describe an export: {error}") from None
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    """The object in `raw`; ContractViolation where there is none."""
+    """Parse a JSON object; raise ContractViolation for anything else."""
     garbled = False
     try:
         data = decode(raw)
@@ -200,6 +217,6 @@ def _object(raw: bytes) -> dict[str, Any]:
     else:
         if isinstance(data, dict):
             return data
-        problem = f"the answer is no JSON object but {type(data).__name__}"
+        problem = f"the answer must be a JSON object, got {type(data).__name__}"
     excerpt = raw[:200].decode("utf-8", "replace")
     raise ContractViolation(problem, operation="exports_get", excerpt=excerpt, garbled=garbled)

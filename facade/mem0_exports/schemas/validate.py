@@ -1,4 +1,4 @@
-"""Checks JSON Schemas, and values against them, without ever opening a file or an address that a schema names."""
+"""Check JSON Schemas, and values against them, without ever opening a file or URL that a schema refers to."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from mem0_exports.schemas.cost import max_value_depth
 
 
 class Unusable(ValueError):
-    """A schema that no export can be made with; the text says where and why."""
+    """The schema cannot describe an export. The message says where and why."""
 
 
 def validator(schema: Any, *, linear: bool = False) -> jsonschema_rs.Validator:
-    """The validator of a schema. `linear` refuses patterns that could take exponential time, as a server has to."""
+    """Return the validator of a schema. `linear` refuses patterns that could take exponential time: for servers."""
     options = jsonschema_rs.RegexOptions() if linear else None
     return jsonschema_rs.validator_for(schema, offline=True, validate_formats=True, pattern_options=options)
 
 
 def validator_map(schema: Any) -> jsonschema_rs.ValidatorMap:
-    """The validators of a schema and of all its parts by their pointers, linear."""
+    """Return linear validators of a schema and of all its parts, by their JSON pointers."""
     return jsonschema_rs.validator_map_for(
         schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
     )
 
 
 def check(schema: Any, *, linear: bool = False) -> None:
-    """Unusable where `schema` is no valid JSON Schema of its draft, refers outside itself, or excludes objects.
+    """Raise Unusable if `schema` is not valid under its JSON Schema draft, refers outside itself, or excludes objects.
 
-    `linear` also refuses what could take exponential time, as a server has to.
+    `linear` also refuses a schema whose check could take exponential time: for servers.
     """
     try:
-        if linear:  # only a server has to mind what strangers' schemas cost
+        if linear:  # only a server checks the schemas of strangers, who might want to keep it busy
             max_value_depth(schema)
         validator(schema, linear=linear)
         check_sources(schema)
@@ -43,9 +43,9 @@ def check(schema: Any, *, linear: bool = False) -> None:
     except (ValueError, RecursionError, jsonschema_rs.ReferencingError) as error:
         raise Unusable(str(error)[:300]) from None
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of native code, and no Exception
+        if type(error).__name__ != "PanicException":  # the validator's native code crashed; not a subclass of Exception
             raise
-        raise Unusable("the validator cannot handle this schema") from None
+        raise Unusable("the JSON Schema validator crashes on this schema; simplify it") from None
     kinds = schema.get("type", "object") if isinstance(schema, dict) else None
     if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
-        raise Unusable(f"the root is of type {kinds!r}, but an export is an object")
+        raise Unusable(f"the root must have the type 'object', because an export is an object, got {kinds!r}")

@@ -144,7 +144,7 @@ def test_a_write_is_sent_again_only_where_it_cannot_have_taken_place(server, cli
         (faults.INVALID_UTF8, ContractViolation, "not JSON"),
         (faults.NAN, ContractViolation, "NaN"),
         (faults.DEEP, ContractViolation, "nested too deep"),
-        (faults.WRONG_TYPES, ContractViolation, "promises"),
+        (faults.WRONG_TYPES, ContractViolation, "does not match openapi.yaml"),
     ],
     ids=str,
 )

@@ -26,7 +26,7 @@ MUTANTS: Final = (
     Mutant(
         "clients.lost-answer-as-refusal",
         _FLOW,
-        "return (error.status == 408 or error.status >= 500) and not _told_to_wait(error)",
+        "return (error.status == 408 or error.status >= 500) and not _asks_to_wait(error)",
         "return error.status == 408",
         "a ledger takes a create that may be done for one that is not",
     ),
@@ -47,15 +47,15 @@ MUTANTS: Final = (
     Mutant(
         "clients.sleeps-past-the-deadline",
         _FLOW,
-        "yield Sleep(max(0.0, min(max(next(delays), told), deadline - clock())))",
-        "yield Sleep(max(next(delays), told))",
+        "yield Sleep(max(0.0, min(max(next(delays), retry_after), deadline - clock())))",
+        "yield Sleep(max(next(delays), retry_after))",
         "the timeout comes too late",
     ),
     Mutant(
         "clients.retry-after-ignored",
         _FLOW,
-        "    told = error.retry_after\n    if told is None:",
-        "    told = None\n    if told is None:",
+        "    retry_after = error.retry_after\n    if retry_after is None:",
+        "    retry_after = None\n    if retry_after is None:",
         "a service that asks for time gets none",
     ),
     Mutant(
@@ -68,8 +68,8 @@ MUTANTS: Final = (
     Mutant(
         "clients.any-404-as-pending",
         _WIRE,
-        'return found if texts and body.keys() <= {"error", "reason", NOTICE} else None',
-        "return found",
+        'return not_found if are_strings and body.keys() <= {"error", "reason", NOTICE} else None',
+        "return not_found",
         "the error of a proxy is polled until the deadline",
     ),
     Mutant(
@@ -82,15 +82,15 @@ MUTANTS: Final = (
     Mutant(
         "clients.run-lost",
         _WIRE,
-        "run_id=_text(found.session_id),",
+        "run_id=_text(record.session_id),",
         "run_id=None,",
         "memories lose their run",
     ),
     Mutant(
         "clients.last-page-only",
         _WIRE,
-        "return Page([_memory(each) for each in found.results], found.count, found.next_ is not None)",
-        "return Page([_memory(each) for each in found.results], found.count, found.next_ is None)",
+        "return Page([_memory(record) for record in parsed.results], parsed.count, parsed.next_ is not None)",
+        "return Page([_memory(record) for record in parsed.results], parsed.count, parsed.next_ is None)",
         "lists end after their first page",
     ),
     Mutant(
@@ -131,8 +131,8 @@ MUTANTS: Final = (
     Mutant(
         "clients.async-lists-without-timeout",
         _MEMORIES,
-        "page = await self._call(pages.following(), timeout, retry)",
-        "page = await self._call(pages.following(), None, retry)",
+        "page = await self._call(pages.next_call(), timeout, retry)",
+        "page = await self._call(pages.next_call(), None, retry)",
         "the timeout of an awaited list is overlooked",
     ),
     Mutant(

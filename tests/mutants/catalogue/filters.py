@@ -114,8 +114,8 @@ MUTANTS: Final = (
     Mutant(
         "filters.operator-dropped",
         _TREE,
-        'written = value if self.operator == "eq" else {self.operator: value}',
-        'written = value if self.operator in {"eq", "ne"} else {self.operator: value}',
+        'operand = value if self.operator == "eq" else {self.operator: value}',
+        'operand = value if self.operator in {"eq", "ne"} else {self.operator: value}',
         "'not this one' is sent as 'this one'",
     ),
     Mutant(
@@ -128,8 +128,8 @@ MUTANTS: Final = (
     Mutant(
         "filters.alternatives-flattened",
         _TREE,
-        "flat += each.parts if isinstance(each, kind) else (each,)",
-        "flat += each.parts if isinstance(each, AllOf | AnyOf) else (each,)",
+        "flat += part.parts if isinstance(part, kind) else (part,)",
+        "flat += part.parts if isinstance(part, AllOf | AnyOf) else (part,)",
         "(a or b) and c becomes a and b and c",
     ),
     Mutant(

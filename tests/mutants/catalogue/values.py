@@ -20,15 +20,15 @@ MUTANTS: Final = (
     Mutant(
         "times.offset-ignored",
         _TIMES,
-        "return found.astimezone(UTC)",
-        "return found.replace(tzinfo=UTC)",
+        "return result.astimezone(UTC)",
+        "return result.replace(tzinfo=UTC)",
         "18:20+02:00 is taken for 18:20 UTC",
     ),
     Mutant(
         "times.text-as-local",
         _TIMES,
-        "return found if found.tzinfo is not None else found.replace(tzinfo=UTC)",
-        "return found.astimezone(UTC)",
+        "return result if result.tzinfo is not None else result.replace(tzinfo=UTC)",
+        "return result.astimezone(UTC)",
         "a time without an offset means another moment on each machine",
     ),
     Mutant(

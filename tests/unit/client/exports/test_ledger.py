@@ -195,7 +195,7 @@ def test_broken_off_at_any_step_the_ledger_knows_whether_it_was_sent(tmp_path, s
             command, sent = found
             if how == "cancelled" and isinstance(command, RunBlocking):
                 command.call()
-            Driver("http://127.0.0.1", {}, None)._break_off(flow, carried_out=how == "cancelled")
+            Driver("http://127.0.0.1", {}, None)._interrupt(flow, carried_out=how == "cancelled")
             states = [each.state for each in ledger.entries()]
             creating = isinstance(command, Send) and command.request.operation == "exports_create"
             if creating:
@@ -232,7 +232,7 @@ def test_a_lost_answer_is_raised_by_default_and_says_when(path):
             run(World([RESET]), ledger)
         for policy in ("raise", "skip"):
             ledger.on_unknown = policy
-            with pytest.raises(OutcomeUnknown, match=r"asked for at \d{4}-.*UTC.*ask_again") as unknown:
+            with pytest.raises(OutcomeUnknown, match=r"requested at \d{4}-.*UTC.*ask_again") as unknown:
                 run(World([]), ledger)
             assert unknown.value.fingerprint == entry(ledger).fingerprint
             assert (unknown.value.outcome_unknown, unknown.value.lost_answers) == (True, 1)
@@ -333,7 +333,7 @@ def test_one_process_at_a_time(path):
     ("content", "words"),
     [
         (b"not a database, and longer than the header of one" * 40, "not a database"),
-        ("CREATE TABLE memories (id)", "no ledger"),
+        ("CREATE TABLE memories (id)", "not a ledger"),
         ("PRAGMA user_version = 7", "version 7"),
     ],
     ids=["text", "another database", "a later version"],

@@ -100,7 +100,7 @@ def test_one_and_true_and_text_are_different_values():
         (lambda: date(2025, 1, 1) < F.created_at < date(2025, 2, 1), "between"),
         (lambda: bool(F.user_id), "compare it"),
         (lambda: F.user_id == None, r"~F.user_id.exists\(\)"),  # noqa: E711
-        (lambda: F.user_id == "", "not empty"),
+        (lambda: F.user_id == "", "non-empty"),
         (lambda: F.user_id == 5, "string"),
         (lambda: F.user_id == "*", r"exists\(\)"),
         (lambda: F.user_id.in_(), "at least one"),
@@ -111,8 +111,8 @@ def test_one_and_true_and_text_are_different_values():
         (lambda: F.created_at >= 5, "ISO 8601"),
         (lambda: F.metadata["k"] == None, "no test for a missing key"),  # noqa: E711
         (lambda: F.metadata["k"] == ["v"], "string, number or boolean"),
-        (lambda: F.metadata[""], "not empty"),
-        (lambda: F.user_id == F.agent_id, "takes a string"),
+        (lambda: F.metadata[""], "non-empty"),
+        (lambda: F.user_id == F.agent_id, "compared with a non-empty string"),
         (lambda: all_of(), "at least one"),
         (lambda: any_of("user_id"), "F.user_id =="),
     ],
@@ -299,7 +299,7 @@ def test_every_documented_form_is_read(document, same_as):
         ({"categories": "work"}, "/categories", "in or contains"),
         ({"metadata": {"k": {"gt": 3}}}, "/metadata/k", "eq, ne or contains"),
         ({"metadata": {}}, "/metadata", "object"),
-        ({"NOT": []}, "/NOT", "takes one filter"),
+        ({"NOT": []}, "/NOT", "one filter object"),
         ({"a/b~c": 1}, "/a~1b~0c", "unknown key"),
         ({"session_id": "s"}, "/session_id", "'run_id'"),
         ({"text": "x"}, "/text", "'keywords'"),

@@ -285,7 +285,7 @@ def test_an_answer_that_is_no_object_breaks_the_contract(source, raw):
         ("Profile", "expected a Pydantic model"),
         ([Profile], "expected a Pydantic model"),
         (None, "expected a Pydantic model"),
-        ({"type": "array"}, "an export is an object"),
+        ({"type": "array"}, "the root must have the type 'object'"),
         ({"type": "objekt"}, "/type"),
         ({"properties": {"a": {"minimum": "5"}}}, "/properties/a/minimum"),
         ({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": 5}, "/definitions"),
