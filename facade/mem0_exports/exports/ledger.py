@@ -239,6 +239,13 @@ class EntryWriter:
 
         Raises OutcomeUnknown if an earlier answer was lost, unless `on_unknown` is "ask_again".
         """
+        try:
+            return self._begin()
+        except LedgerError:  # the intent may not be on disk, so nothing may be sent
+            self.leave()
+            raise
+
+    def _begin(self) -> KnownExport | None:
         now = self._ledger._now()  # noqa: SLF001 -- an entry is a part of its ledger
         asking = self._ledger._asking  # noqa: SLF001
         with self._ledger.writing() as connection:
@@ -280,8 +287,10 @@ class EntryWriter:
                     " asks = asks + 1, lost_answers = ? WHERE fingerprint = ?",
                     ("unknown" if state == "unknown" else "open", now, lost_answers, self._fingerprint),
                 )
-        self._ask, self._is_asking = asks + 1, True
-        asking.add(self._fingerprint)
+            # Inside the transaction, and so inside the ledger's lock: another call of this process that saw the entry
+            # 'asking' before it is in `asking` would take the create for one whose answer was lost.
+            self._ask, self._is_asking = asks + 1, True
+            asking.add(self._fingerprint)
         return KnownExport(None, None, lost_answers)
 
     def _check_account(self, connection: sqlite3.Connection) -> None:
@@ -348,7 +357,8 @@ class EntryWriter:
                 f"UPDATE exports SET {change} WHERE fingerprint = ? AND state = ? AND asks = ?",  # noqa: S608 -- from above
                 (*values, self._fingerprint, state, self._ask),
             ).rowcount
-        self.leave()
+            # Inside the ledger's lock too: afterwards, another call may have begun a create, and its mark would be removed.
+            self.leave()
         return bool(changed)
 
     def _check_written(self, state: State) -> None:

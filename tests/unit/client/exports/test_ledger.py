@@ -29,6 +29,7 @@ from mem0_exports import (
     Unauthorized,
 )
 from mem0_exports.exports import resume
+from mem0_exports.exports.ledger import KnownExport
 from mem0_exports.exports.spec import ExportSpec, Origin
 from mem0_exports.http.driver import Driver
 from mem0_exports.http.flow import Response, RunBlocking, Send
@@ -533,3 +534,39 @@ def test_a_wrong_ledger_is_refused(path):
     world = World([])
     with pytest.raises(InputError, match="Ledger"):
         run(world, str(path))
+
+
+@pytest.mark.parametrize("step", ["begin", "refused"])
+def test_two_calls_at_once_never_take_each_other_for_a_crash(path, step):
+    """The moment between the transaction and the mark in memory: a second call that comes just then has to wait."""
+    seen, threads = [], []
+
+    class Watching(set):
+        def add(self, fingerprint):
+            if step == "begin":
+                come_in()
+            super().add(fingerprint)
+
+        def discard(self, fingerprint):
+            if step == "refused":
+                come_in()
+            super().discard(fingerprint)
+
+    def come_in():
+        if not threads:
+            threads.append(threading.Thread(target=lambda: seen.append(entry_of(ledger, "f").begin())))
+            threads[0].start()
+            threads[0].join(0.2)
+
+    with Ledger(path) as ledger:
+        ledger._asking = Watching()
+        first = entry_of(ledger, "f")
+        assert first.begin().export_id is None
+        if step == "refused":
+            first.refused()
+        threads[0].join()
+        (state,) = [each.state for each in ledger.entries()]
+
+        assert state == "asking"
+        assert ledger._asking == {"f"}, "whoever asks is known to be asking"
+    assert seen == ([None] if step == "begin" else [KnownExport(None, None, 0)])
