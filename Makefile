@@ -8,6 +8,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
+NEW_ENOUGH := import sys; sys.version_info < (3, 11) and sys.exit("mem0-exports needs Python 3.11 or newer: make PYTHON=python3.12 ...")
 BIN := .venv/bin
 READY := .venv/.ready
 SEED ?=
@@ -29,15 +30,27 @@ help: ## list the targets
 setup: $(READY) ## build .venv from the hash-locked requirements.lock
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mem0-exports needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "setting up .venv (once, about a minute)"
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	@echo "setting up .venv for development (once, about a minute)"
 	@$(PYTHON) -m venv --clear .venv
 	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
+# The demonstration needs only what users install. Where everything is set up, it uses that.
+DEMO_READY := $(if $(wildcard $(READY)),$(READY),.venv/.ready-for-demo)
+
+.venv/.ready-for-demo: requirements-demo.lock pyproject.toml
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	@echo "setting up .venv for the demonstration (once, about 20 seconds)"
+	@$(PYTHON) -m venv --clear .venv
+	@echo "installing the packages of mem0-exports[all], hash-checked"
+	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements-demo.lock
+	@pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
 .PHONY: demo
-demo: $(READY) ## show the main job: a profile, a timeline, a filtered export
+demo: $(DEMO_READY) ## show the main job: a profile, a timeline, a filtered export
 	@mem0-exports demo
 
 .PHONY: test
@@ -127,10 +140,11 @@ build: $(READY) ## build the wheel into dist/
 	@rm -rf dist
 	@python -m hatchling build
 
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 .PHONY: lock
-lock: $(READY) ## renew requirements.lock (hashes, and no registry address)
-	@uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --upgrade --quiet -o requirements.lock
+lock: $(READY) ## renew the lock files (hashes, and no registry address)
+	@uv pip compile pyproject.toml --all-extras --group dev $(LOCKED) --upgrade -o requirements.lock
+	@uv pip compile pyproject.toml --extra all --group build $(LOCKED) -c requirements.lock -o requirements-demo.lock
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command and its options; those of the process by default.
 
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not have every letter that a memory has
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 from tests.support.patience import patient
 
 
-def command(*arguments, cwd=None):
+def command(*arguments, cwd=None, **environment):
     run = [sys.executable, "-m", "mem0_exports_cli.main", *map(str, arguments)]
-    return subprocess.run(run, capture_output=True, text=True, check=False, cwd=cwd, timeout=patient(60))
+    return subprocess.run(
+        run,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        timeout=patient(60),
+        env={**os.environ, **environment},
+    )

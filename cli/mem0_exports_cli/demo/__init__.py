@@ -84,7 +84,7 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
         timeline = timeline_job.result(timeout=30)
         say(f"  -> {len(timeline)} records, oldest first. The first five:")
         for event in timeline[:5]:
-            text = textwrap.shorten(event.memory, 68, placeholder=" …")
+            text = textwrap.shorten(event.memory, 68, placeholder=" ...")
             say(f"       {event.created_at:%d %b %H:%M}  {text:<68}  {event.place or ''}".rstrip())
         _write(folder / "timeline.json", TypeAdapter(list[Event]).dump_python(timeline, mode="json"))
         _gaps(say, client.engine.report(timeline_job.id))
@@ -104,7 +104,7 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
         matching = sum(1 for _ in client.memories.list(F.user_id.in_("alex", "priya")))
         say(f"  -> {len(trips)} of the {matching} memories of alex and priya:")
         for event in trips:
-            say(f"       {event.created_at:%d %b}  {textwrap.shorten(event.memory, 84, placeholder=' …')}")
+            say(f"       {event.created_at:%d %b}  {textwrap.shorten(event.memory, 84, placeholder=' ...')}")
         _write(folder / "filtered.json", TypeAdapter(list[Event]).dump_python(trips, mode="json"))
 
     _title(say, "Output: files")
@@ -116,7 +116,7 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
 
 
 def _title(say: Callable[[str], None], text: str) -> None:
-    say(f"\n{text}\n{'─' * len(text)}")
+    say(f"\n{text}\n{'-' * len(text)}")
 
 
 def _source(say: Callable[[str], None], kind: type[BaseModel]) -> None:

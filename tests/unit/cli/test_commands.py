@@ -41,6 +41,13 @@ def test_a_file_that_is_not_there_is_a_sentence_and_no_traceback(tmp_path):
     assert not (tmp_path / "store.db").exists()
 
 
+def test_the_demonstration_works_where_standard_output_is_ascii(tmp_path):
+    done = command("demo", "--out", tmp_path / "out", cwd=tmp_path, PYTHONIOENCODING="ascii")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "In\\xeas" in done.stdout, "letters that it has not are written as escapes"
+
+
 def test_the_demonstration_shows_and_writes_what_it_promises(tmp_path):
     done = command("demo", "--out", tmp_path / "out", cwd=tmp_path)
 
