@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 class _Strict(yaml.SafeLoader):
     """YAML in which no key stands twice: plain YAML readers take the last one without a word."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 -- PyYAML's
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 -- PyYAML's
         keys = Counter(self.construct_object(key, deep=True) for key, _ in node.value)
         twice = [key for key, times in keys.items() if times > 1]
         if twice:

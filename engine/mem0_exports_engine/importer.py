@@ -135,6 +135,13 @@ def _record(line: bytes) -> dict[str, Any]:
     unknown = sorted(record.keys() - _KNOWN)
     if unknown:
         raise _BadRecord(f"unknown field {unknown[0]!r}; move it into metadata to keep it")
+    _check_texts(record)
+    _check_values(record)
+    _check_id_and_day(record)
+    return record
+
+
+def _check_texts(record: dict[str, Any]) -> None:
     if not isinstance(record.get("memory"), str) or not record["memory"]:
         raise _BadRecord(f"memory must be a non-empty string, got {_shown(record.get('memory'))}")
     for name in _TEXTS:
@@ -144,14 +151,15 @@ def _record(line: bytes) -> dict[str, Any]:
             raise _BadRecord(f"{name} must not be '*': in filters it means any {name}, so it could not be selected")
     if not any(record.get(name) for name in ENTITY_FIELDS):
         raise _BadRecord(f"at least one of {', '.join(ENTITY_FIELDS)} must be set")
+
+
+def _check_values(record: dict[str, Any]) -> None:
     metadata, categories = record.get("metadata"), record.get("categories")
     if metadata is not None and not isinstance(metadata, dict):
         raise _BadRecord(f"metadata must be an object, got {_shown(metadata)}")
     listed = categories if categories is not None else []
     if not isinstance(listed, list) or not all(isinstance(category, str) for category in listed):
         raise _BadRecord(f"categories must be a list of strings, got {_shown(categories)}")
-    _check_id_and_day(record)
-    return record
 
 
 def _shown(value: Any) -> str:

@@ -353,7 +353,7 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
             stop.set()
 
 
-async def run_many_async(
+async def run_many_async(  # noqa: C901 -- the loop, its tasks and their end have to be read together
     driver: AsyncDriver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
 ) -> AsyncIterator[ExportOutcome[T]]:
     """Run the plan in tasks and yield its outcomes. If the caller leaves the loop early, the tasks are cancelled."""

@@ -81,7 +81,9 @@ class _Parser(Generic[N]):
         members = [self._member(key, value, f"{pointer}/{escape(key)}", depth) for key, value in document.items()]
         return self._nodes.all_of(members)
 
-    def _member(self, key: object, value: object, pointer: str, depth: int) -> N:
+    def _member(  # noqa: C901, PLR0911 -- one branch for each kind of key
+        self, key: object, value: object, pointer: str, depth: int
+    ) -> N:
         if key in {"AND", "OR"}:
             if not isinstance(value, list | tuple) or not value:
                 raise FilterError(f"{key} must be a list of at least one filter, got {short(value)}", pointer=pointer)

@@ -145,7 +145,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged_and_no_job(tmp_path):
             server.listening()
             live(server, book, draw.randint(3, 30), draw.uniform(0.0, 0.02))
     line.close()
-    acknowledged = {text: id for added in book.memories.values() for text, id in added.items()}
+    acknowledged = {text: memory_id for added in book.memories.values() for text, memory_id in added.items()}
 
     assert audit.whole(store)
     with started(store, lease=LEASE) as server, server.client() as client:

@@ -45,7 +45,7 @@ def clause(tree: Filter) -> Clause:
     raise TypeError(f"expected a filter, got {tree!r}")
 
 
-def _compared(condition: Condition) -> Clause:
+def _compared(condition: Condition) -> Clause:  # noqa: PLR0911 -- one return for each operator
     """Return the clause of a condition on an entity id or a time."""
     column: sa.ColumnElement[Any]
     value: Any = condition.value
