@@ -54,11 +54,11 @@ demo: $(DEMO_READY) ## show the main job: a profile, a timeline, a filtered expo
 	@mem0-exports demo
 
 .PHONY: test
-test: $(READY) ## run the tests, but for the long ones
-	@pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
+test: $(READY) ## run the tests, but for the long ones, with half of the generated cases
+	@BUDGET=$${BUDGET:-0.5} pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
 
 .PHONY: test-all
-test-all: $(READY) ## run every test
+test-all: $(READY) ## run every test, with all generated cases
 	@pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
 	@pytest -q $(LONG)
 

@@ -54,7 +54,7 @@ class OpenAccess:
         self.own_project = checked_project(project)
 
     def project_of(self, headers: Mapping[str, str]) -> str | None:
-        """Return the project, whatever the headers are."""
+        """Return the project. The headers are ignored."""
         return self.own_project
 
 

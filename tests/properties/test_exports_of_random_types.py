@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, create_model
 
 from mem0_exports import Client, ExportFailed, F, From, Schema
+from tests.support.examples import examples
 
 
 NAMES = ["city", "age", "tags", "note", "flag", "home", "text", "run_id", "created_at", "memory"]
@@ -124,7 +125,9 @@ def atoms(value):
 tried: dict[str, int] = {"types": 0, "filled": 0, "empty": 0, "failed": 0}
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(600), deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(root=roots, drawn=memories)
 def test_an_export_is_valid_typed_and_traceable(client, root, drawn):
     user = f"user-{next(numbers)}"

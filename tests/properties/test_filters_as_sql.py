@@ -18,6 +18,7 @@ from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite.filters import clause
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.store.sqlite.tables import memories as table
+from tests.support.examples import examples
 from tests.support.naive_filters import holds
 
 
@@ -167,7 +168,7 @@ def selected(store, where):
         return set(connection.scalars(sa.select(table.c.id).where(clause(where))))
 
 
-@settings(LIMITED, max_examples=1000)
+@settings(LIMITED, max_examples=examples(1000))
 @given(where=trees)
 def test_a_tree_survives_the_wire(where):
     document = json.loads(json.dumps(where.to_dict()))
@@ -279,7 +280,7 @@ def test_values_and_keys_never_become_sql(store, hostile):
 
 
 # Last, for it takes longest.
-@settings(LIMITED, max_examples=2500)
+@settings(LIMITED, max_examples=examples(2500))
 @given(given_records=st.lists(records(), min_size=1, max_size=8), where=trees)
 def test_sql_selects_what_a_naive_evaluator_selects(store, given_records, where):
     by_id = filled_with(store, given_records)

@@ -21,6 +21,7 @@ from mem0_exports_engine.store.sqlite import memories
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.store.sqlite.tables import parts
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, run_job
+from tests.support.examples import examples
 from tests.support.stores import job_row, put
 
 
@@ -102,7 +103,7 @@ class Jobs(RuleBasedStateMachine):
 
 
 Jobs.TestCase.settings = settings(
-    deadline=None, derandomize=True, database=None, max_examples=150, stateful_step_count=30
+    deadline=None, derandomize=True, database=None, max_examples=examples(150), stateful_step_count=30
 )
 TestJobs = Jobs.TestCase
 

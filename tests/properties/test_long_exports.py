@@ -26,6 +26,7 @@ from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.workers.run_job import run_job
 from tests.contract.engine.strategies import json_values
 from tests.support import stores
+from tests.support.examples import examples
 
 
 LIMITED = settings(
@@ -33,7 +34,7 @@ LIMITED = settings(
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
-    max_examples=400,
+    max_examples=examples(400),
 )
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports.schemas.annotations import MEMORY_FIELDS
+from tests.support.examples import examples
 from tests.support.stores import extracted
 
 
 LIMITED = settings(
-    deadline=None, derandomize=True, database=None, max_examples=300, suppress_health_check=list(HealthCheck)
+    deadline=None, derandomize=True, database=None, max_examples=examples(300), suppress_health_check=list(HealthCheck)
 )
 
 EMPTY = dict.fromkeys(("user_id", "agent_id", "app_id", "run_id", "categories", "expiration_date"))

@@ -13,6 +13,7 @@ from mem0_exports import F
 from mem0_exports_engine import clock
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite.store import SqliteStore
+from tests.support.examples import examples
 from tests.support.stores import put
 
 
@@ -22,7 +23,7 @@ offsets = st.integers(-24 * 60 + 1, 24 * 60 - 1).map(lambda minutes: timezone(ti
 inner_moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=offsets)  # noqa: DTZ001 -- bounds
 
 
-@settings(LIMITED, max_examples=500)
+@settings(LIMITED, max_examples=examples(500))
 @given(moment=inner_moments)
 @example(moment=datetime(2025, 3, 4, 18, 20, 0, 1, UTC))
 @example(moment=datetime(9999, 12, 30, 23, 59, 59, 999999, UTC))
@@ -34,7 +35,7 @@ def test_a_moment_comes_back_as_the_same_moment(moment):
     assert clock.text_at(found.us).endswith("Z")
 
 
-@settings(LIMITED, max_examples=500)
+@settings(LIMITED, max_examples=examples(500))
 @given(moment=inner_moments, later=st.integers(1, 10), other=offsets)
 def test_a_microsecond_later_is_later_in_every_zone(moment, later, other):
     after = (moment + timedelta(microseconds=later)).astimezone(other)

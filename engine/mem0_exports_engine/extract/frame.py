@@ -18,7 +18,7 @@ class ListInSink(NamedTuple):
 
 
 def frame_of(data: dict[str, Any]) -> Frame:
-    """Return the frame of a result: JSON text in pieces, with a number for each `ListInSink`."""
+    """Return the JSON text of a result in pieces, with a list's number in place of each `ListInSink`."""
     frame: Frame = []
     text = "{"
     for name, value in data.items():

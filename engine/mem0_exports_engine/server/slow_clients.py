@@ -50,7 +50,7 @@ class TimeoutProtocol(H11Protocol):
         self._unread = self.loop.call_later(self.read_timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stop the timer: the client has read, and the send buffer has room again."""
+        """Stop the timer, because the client has read some data and the send buffer has room again."""
         super().resume_writing()
         self._stop(self._unread)
 

@@ -61,12 +61,12 @@ class _Lease:
     work of this worker would be lost.
     """
 
-    def __init__(self, jobs: JobStore, job: Job, now: Callable[[], datetime], stop: Stop) -> None:
+    def __init__(self, jobs: JobStore, job: Job, now: Callable[[], datetime], stop: Stop, started: datetime) -> None:
         self._jobs = jobs
         self._job = job
         self._now = now
         self._stop = stop
-        self._renewed = now()
+        self._renewed = started
 
     def keep(self) -> None:
         """Renew the lease if it is time to. Fenced if another worker has the job; _HandBack if this one must stop.
@@ -142,7 +142,7 @@ def run_job(
         jobs.fail(job, f"gave up after {MAX_CRASHED_ATTEMPTS} attempts that crashed or stalled")
         _note(job, "failed", now() - started)
         return
-    lease = _Lease(jobs, job, now, stop or Stop())
+    lease = _Lease(jobs, job, now, stop or Stop(), started)
 
     def batches() -> Iterator[MemoryBatch]:
         for batch in store.memories.batches(job.project, restore(job.filters), now()):

@@ -214,7 +214,7 @@ class Connection:
 
 
 def log_attempt(command: Send, start: float, outcome: Response | Mem0ExportsError) -> None:
-    """Log one attempt: operation, status or error, number, duration, request id. Never a body, a schema or a key."""
+    """Log one attempt: operation, status or error, number, duration, request id. Bodies, schemas and keys are never logged."""
     if not _log.isEnabledFor(logging.DEBUG):
         return
     response = outcome if isinstance(outcome, Response) else None

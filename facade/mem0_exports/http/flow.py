@@ -86,7 +86,7 @@ Flow: TypeAlias = Generator[Send | Sleep | RunBlocking, Any, T]
 class FlowInterrupted(BaseException):
     """Thrown into a flow that was stopped, cancelled or interrupted.
 
-    `carried_out` says whether the last command was carried out, or may have been. The flow may still yield
+    `carried_out` is False only if the last command certainly was not carried out. The flow may still yield
     `RunBlocking` to record how far it came, and must then let this exception pass. Internal. It derives from
     BaseException, like GeneratorExit, so that no `except Exception` in a flow mistakes it for a failure.
     """

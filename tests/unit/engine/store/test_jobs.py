@@ -341,7 +341,7 @@ def test_a_lease_begins_with_the_write_that_succeeds_however_long_that_took(stor
     new_job(store)
     job = store.jobs.claim(START)
     monkeypatch.setattr(store.jobs, what, fails_once)
-    lease = _Lease(store.jobs, job, lambda: clock[0], Stop())
+    lease = _Lease(store.jobs, job, lambda: clock[0], Stop(), START)
     if what == "put":
         _Parts(store.jobs, job, lease).put(0, b"1")
     elif what == "renew":
