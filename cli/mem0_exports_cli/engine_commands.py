@@ -19,6 +19,7 @@ from mem0_exports import facts
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine import clock
 from mem0_exports_engine.access import create_key, revoke_key
+from mem0_exports_engine.extras import require
 from mem0_exports_engine.projects import DEFAULT_PROJECT, checked_project
 from mem0_exports_engine.store import open_store
 
@@ -168,7 +169,7 @@ def _demo(options: argparse.Namespace) -> int:
 
     Prints the code of each export with its result. The results and the SQLite file are written to a folder.
     """
-    _needs("sqlalchemy", "local")
+    require("local", "this command")
     from mem0_exports_cli.demo import run  # noqa: PLC0415 -- an extra
 
     run(options.out)
@@ -208,7 +209,7 @@ def _serve(options: argparse.Namespace) -> int:
     SIGTERM or Ctrl-C stops it after open requests and the running export have had time to finish (--grace). A second
     signal stops it at once; no export is lost.
     """
-    _needs("uvicorn", "server")
+    require("server", "this command")
     from mem0_exports_engine.server.serve import serve  # noqa: PLC0415 -- an extra
 
     serve(
@@ -259,14 +260,7 @@ def _keys_revoke(options: argparse.Namespace) -> int:
 
 
 def _store(options: argparse.Namespace, *, must_exist: bool = False) -> AbstractContextManager[Store]:
-    _needs("sqlalchemy", "local")
+    require("local", "this command")
     if must_exist and not options.store.exists():
         raise ConfigurationError(f"--store must be an existing store, but {str(options.store)!r} does not exist")
     return contextlib.closing(open_store(options.store))
-
-
-def _needs(module: str, extra: str) -> None:
-    from importlib.util import find_spec  # noqa: PLC0415 -- only commands that need extras use it
-
-    if find_spec(module) is None:
-        raise ConfigurationError(f'this command needs more packages; run: pip install "mem0-exports[{extra}]"')

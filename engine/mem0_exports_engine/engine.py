@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from mem0_exports import facts
+from mem0_exports.api_key import usable_key
 from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.filters.rules import CAREFUL, FilterRules
 from mem0_exports_engine import clock, json_text, refusals
@@ -23,7 +24,7 @@ from mem0_exports_engine.importer import Imported, import_lines
 from mem0_exports_engine.json_text import MAX_BYTES
 from mem0_exports_engine.operations import HANDLERS
 from mem0_exports_engine.ports import StoreBusy, StoreError
-from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.projects import DEFAULT_PROJECT, checked_project
 from mem0_exports_engine.refusals import Outcome, Refused, Text
 from mem0_exports_engine.report import Report
 from mem0_exports_engine.service import Service
@@ -101,10 +102,13 @@ class Engine:
 
         """
         self._contract = contract()
+        if api_key is not None:
+            usable_key(api_key)
+        checked_project(project)  # and the key: before the store is opened, which a failure would leave open
         self.store = open_store(path)
         needs_access = served or api_key is not None
         self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else OpenAccess(project)
-        self.worker = WorkerThread(self.store, extractor or OfflineExtractor(), now)
+        self.worker = WorkerThread(self.store.jobs, self.store.memories, extractor or OfflineExtractor(), now)
         self._service = Service(
             store=self.store,
             filter_rules=filter_rules or CAREFUL,

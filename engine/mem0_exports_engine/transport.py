@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,6 +14,8 @@ from uuid import uuid4
 import httpx
 
 from mem0_exports.errors import ConfigurationError
+from mem0_exports_engine.extras import require
+from mem0_exports_engine.ports import Gone, StoreError
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 
 
@@ -32,13 +33,23 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._pieces = pieces
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
+        # What breaks off an answer over HTTP is an error of the connection here, too.
+        try:
+            yield from self._pieces
+        except Gone:
+            problem = "the export expired while it was being read"
+        except StoreError as error:
+            problem = f"the store failed while the export was being read: {error}"
+        else:
+            return
+        raise httpx.ReadError(problem)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the pieces, each read in a thread because reading from SQLite blocks."""
         import anyio.to_thread  # noqa: PLC0415 -- only the async side needs it
 
-        while (piece := await anyio.to_thread.run_sync(next, self._pieces, None)) is not None:
+        pieces = iter(self)
+        while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
             yield piece
 
 
@@ -48,8 +59,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(
         self, path: str | Path, filter_rules: FilterRules | None = None, project: str = DEFAULT_PROJECT
     ) -> None:
-        if find_spec("sqlalchemy") is None:
-            raise ConfigurationError('the embedded engine is not installed; run: pip install "mem0-exports[local]"')
+        require("local", "the embedded engine")
         self.path = str(path)
         in_memory = self.path == ":memory:"
         store = uuid4() if in_memory else Path(path).resolve()

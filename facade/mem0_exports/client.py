@@ -387,5 +387,5 @@ def _repr_of(client: Client | AsyncClient) -> str:
     if "_driver" not in vars(client):  # its constructor failed
         return f"{type(client).__name__}(not set up)"
     local = client._local
-    place = f"base_url={client._driver.base_url!r}" if local is None else f"local, store={local.path!r}"
-    return f"{type(client).__name__}({place})"
+    where = f"base_url={client._driver.base_url!r}" if local is None else f"local, store={local.path!r}"
+    return f"{type(client).__name__}({where})"

@@ -169,6 +169,6 @@ def test_an_export_is_valid_typed_and_traceable(client, root, drawn):
 
 
 def test_the_property_saw_types_filled_and_empty():
-    assert tried["types"] >= 500
-    assert tried["filled"] >= 100
-    assert tried["empty"] >= 20
+    assert tried["types"] >= examples(500)
+    assert tried["filled"] >= examples(100)
+    assert tried["empty"] >= examples(20)

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from mem0_exports import F
 from mem0_exports_engine import clock, ports
-from mem0_exports_engine.extract.offline import records as record_lists
+from mem0_exports_engine.extract.offline import records as list_module
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.ports import Fenced
 from mem0_exports_engine.projects import DEFAULT_PROJECT
@@ -112,7 +112,7 @@ TestJobs = Jobs.TestCase
 def long_job(monkeypatch):
     """A store with a job whose result goes into parts: a list of the texts of 30 memories, a few in a batch."""
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
+    monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     store = SqliteStore(":memory:")
     put(store, *({"memory": f"n{number}", "user_id": "a"} for number in range(30)), now=START)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
@@ -145,9 +145,15 @@ def test_what_crashed_workers_leave_is_not_in_the_result(long_job, crashes, call
                 raise SystemExit from None
 
         with pytest.raises(SystemExit):
-            run_job(long_job, OfflineExtractor(), long_job.jobs.claim(START + number * 2 * LEASE), now)
+            run_job(
+                long_job.jobs,
+                long_job.memories,
+                OfflineExtractor(),
+                long_job.jobs.claim(START + number * 2 * LEASE),
+                now,
+            )
     later = START + crashes * 2 * LEASE
-    run_job(long_job, OfflineExtractor(), long_job.jobs.claim(later), lambda: later)
+    run_job(long_job.jobs, long_job.memories, OfflineExtractor(), long_job.jobs.claim(later), lambda: later)
 
     assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())
 
@@ -163,7 +169,7 @@ def test_while_a_worker_goes_on_no_other_one_gets_its_job(long_job, seconds):
         others.append(long_job.jobs.claim(passed))
         return passed
 
-    run_job(long_job, OfflineExtractor(), job, now)
+    run_job(long_job.jobs, long_job.memories, OfflineExtractor(), job, now)
 
     assert others == [None] * len(others)
     assert passed - START >= timedelta(seconds=10 * seconds)
@@ -174,7 +180,7 @@ def test_a_job_that_is_handed_back_for_ever_is_never_given_up(long_job):
     stop = Stop()
     stop.at_once = True
     for _ in range(2 * MAX_CRASHED_ATTEMPTS):
-        run_job(long_job, OfflineExtractor(), long_job.jobs.claim(START), lambda: START, stop)
-    run_job(long_job, OfflineExtractor(), long_job.jobs.claim(START), lambda: START)
+        run_job(long_job.jobs, long_job.memories, OfflineExtractor(), long_job.jobs.claim(START), lambda: START, stop)
+    run_job(long_job.jobs, long_job.memories, OfflineExtractor(), long_job.jobs.claim(START), lambda: START)
 
     assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mem0_exports import F
 from mem0_exports_engine import clock
-from mem0_exports_engine.extract.offline import records as record_lists
+from mem0_exports_engine.extract.offline import records as list_module
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.ports import Gone, Unfillable
 from mem0_exports_engine.projects import DEFAULT_PROJECT
@@ -120,7 +120,7 @@ record_sets = _of_one_kind() | st.lists(
 def made(store: SqliteStore, schema: dict[str, Any]) -> tuple[Any, Any]:
     """The export and its report; or that it failed, with the reason."""
     store.jobs.create(DEFAULT_PROJECT, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-    run_job(store, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
+    run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
     row = store.jobs.find(DEFAULT_PROJECT, NOW, export_id="e", filters=None)
     text = None
     if row.state == "DONE":
@@ -149,8 +149,8 @@ def test_an_export_is_the_same_in_one_piece_and_in_many(schema, given_records):
     for batch, kept, traced in ((1, 1, 1), (2, 1, 0), (3, 2, 1), (1, 1000, 1), (5, 1, 0)):
         with pytest.MonkeyPatch.context() as patched, closing(SqliteStore(":memory:")) as store:
             patched.setattr(memories, "_MAX_BATCH", batch)
-            patched.setattr(record_lists, "_MAX_RECORDS", kept)
-            patched.setattr(record_lists, "MAX_TRACED", traced)  # from there on, the database may write
+            patched.setattr(list_module, "_MAX_RECORDS", kept)
+            patched.setattr(list_module, "MAX_TRACED", traced)  # from there on, the database may write
             stores.put(store, *given_records, now=NOW)
             pieces, other_report = made(store, schema)
 
@@ -214,7 +214,7 @@ def test_values_that_are_lacking_are_looked_for_wherever_they_may_be(drawn):
         whole, report = made(store, schema)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(memories, "_MAX_BATCH", 3)
-            patched.setattr(record_lists, "MAX_TRACED", 0)
+            patched.setattr(list_module, "MAX_TRACED", 0)
             patched.setattr(SqliteBatch, "written", watched)
             pieces, other_report = made(store, schema)
 
@@ -228,7 +228,7 @@ def test_the_database_writes_what_python_would(monkeypatch, version):
     """Own fields alone: all batches but the first are written by SQL, where it can, as is checked here too."""
     monkeypatch.setattr(batches.sqlite3, "sqlite_version_info", version)
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(record_lists, "MAX_TRACED", 2)
+    monkeypatch.setattr(list_module, "MAX_TRACED", 2)
     written = []
     objects = SqliteBatch.written
 
@@ -258,7 +258,7 @@ def test_the_database_writes_what_python_would(monkeypatch, version):
 def test_a_list_that_turns_out_to_be_another_kind_forgets_what_was_written(monkeypatch):
     """Records of single memories are not wanted any more once a memory has a list of records under the name."""
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
+    monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
     schema = {"type": "object", "properties": {"trips": {"type": "array", "items": item}}}
     with closing(SqliteStore(":memory:")) as store:
@@ -281,13 +281,13 @@ def test_a_list_that_turns_out_to_be_another_kind_forgets_what_was_written(monke
 
 def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
+    monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
     with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *({"memory": str(number), "user_id": "alex"} for number in range(9)), now=NOW)
         store.jobs.create(DEFAULT_PROJECT, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-        run_job(store, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
+        run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
         pieces = store.jobs.result(store.jobs.find(DEFAULT_PROJECT, NOW, export_id="e", filters=None))
         assert not isinstance(pieces, bytes)
         first = [next(pieces), next(pieces)]
@@ -302,7 +302,7 @@ def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
 def test_an_answer_never_goes_on_with_another_export(monkeypatch):
     """SQLite gives the number of an export that is gone to the next one, whose parts are another project's business."""
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 2)
+    monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
     later = NOW + timedelta(days=1)
@@ -311,14 +311,14 @@ def test_an_answer_never_goes_on_with_another_export(monkeypatch):
             texts = ({"memory": f"{project} {number}", "user_id": "alex"} for number in range(9))
             stores.put(store, *texts, project=project, now=NOW)
         store.jobs.create("mine", "e-1", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-        run_job(store, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
+        run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
         mine = store.jobs.find("mine", NOW, export_id="e-1", filters=None)
         pieces = store.jobs.result(mine)
         next(pieces), next(pieces)
 
         store.jobs.purge(later)
         store.jobs.create("yours", "e-2", later, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
-        run_job(store, OfflineExtractor(), store.jobs.claim(later), lambda: later)
+        run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(later), lambda: later)
         assert store.jobs.find("yours", later, export_id="e-2", filters=None).seq == mine.seq
 
         with pytest.raises(Gone):
@@ -343,7 +343,7 @@ HIDING = {
 @pytest.mark.parametrize("batch", [2, 1000])
 def test_a_record_obeys_both_places_that_say_the_same_keyword(monkeypatch, item, batch):
     monkeypatch.setattr(memories, "_MAX_BATCH", batch)
-    monkeypatch.setattr(record_lists, "MAX_TRACED", 0)
+    monkeypatch.setattr(list_module, "MAX_TRACED", 0)
     schema = {
         "type": "object",
         "properties": {"all": {"type": "array", "items": item}},
@@ -386,7 +386,7 @@ def test_a_list_obeys_both_places_that_say_the_same_keyword(monkeypatch, schema)
     outcomes = []
     for batch, kept in ((1000, 1000), (2, 2)):
         monkeypatch.setattr(memories, "_MAX_BATCH", batch)
-        monkeypatch.setattr(record_lists, "_MAX_RECORDS", kept)
+        monkeypatch.setattr(list_module, "_MAX_RECORDS", kept)
         with closing(SqliteStore(":memory:")) as store:
             stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
             (found, state, _), _ = made(store, schema)
@@ -413,7 +413,7 @@ def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypa
 @pytest.mark.parametrize("columns", [50, 64, 1200])
 def test_a_record_may_have_many_properties(monkeypatch, columns):
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(record_lists, "MAX_TRACED", 2)
+    monkeypatch.setattr(list_module, "MAX_TRACED", 2)
     names = [f"k{number}" for number in range(columns)]
     item = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mem0_exports.filters.tree import restore
 from mem0_exports_engine import ports
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime, timedelta
 
-    from mem0_exports_engine.ports import Extractor, Job, JobStore, MemoryBatch, Store
+    from mem0_exports_engine.ports import Extractor, Frame, Job, JobStore, MemoryBatch, MemoryReader
 
 GRACE: Final = 10.0
 """Seconds that a running job may still take after its worker was told to stop. Then it is handed back."""
@@ -131,35 +131,42 @@ class _Parts:
         if self._counts.pop(list_index, 0):
             self._lease.write(lambda: self._jobs.drop(self._job, list_index))
 
+    def check(self, frame: Frame) -> None:
+        """Raise TypeError for what is not a frame of this sink's lists: readers would fail on it, again and again."""
+        texts = [piece for piece in frame if isinstance(piece, str)]
+        lists = [piece for piece in frame if not isinstance(piece, str)]
+        if not texts or not all(type(index) is int and index in self._counts for index in lists):
+            raise TypeError("the extractor returned a frame that is not made of JSON texts and of lists in the sink")
+        "".join(texts).encode()  # half of a surrogate pair cannot be stored
+
+
+class _Outcome(NamedTuple):
+    """What an attempt has come to, in the form in which it is stored."""
+
+    report: str
+    frame: Frame | None
+    """None if the export failed."""
+    failure: str = ""
+    memories: int = 0
+
 
 def run_job(
-    store: Store, extractor: Extractor, job: Job, now: Callable[[], datetime], stop: Stop | None = None
+    jobs: JobStore,
+    memories: MemoryReader,
+    extractor: Extractor,
+    job: Job,
+    now: Callable[[], datetime],
+    stop: Stop | None = None,
 ) -> None:
     """Run a claimed job and store its result. Fenced if another worker has taken it over."""
-    jobs = store.jobs
     started = now()
     if job.crashed_attempts >= MAX_CRASHED_ATTEMPTS:
         jobs.fail(job, f"gave up after {MAX_CRASHED_ATTEMPTS} attempts that crashed or stalled")
         _note(job, "failed", now() - started)
         return
     lease = _Lease(jobs, job, now, stop or Stop(), started)
-
-    def batches() -> Iterator[MemoryBatch]:
-        for batch in store.memories.batches(job.project, restore(job.filters), now()):
-            lease.keep()
-            yield batch
-
     try:
-        # Parts of an earlier attempt must go first: their numbers would collide with the parts of this one, and any that
-        # are left over would end up in the result.
-        if job.attempt > 1:
-            lease.write_and_renew(lambda moment: jobs.clear(job, moment))
-        sink = _Parts(jobs, job, lease)
-        frame, report = extractor.extract(job.schema, batches(), sink, instructions=job.instructions)
-    except Unfillable as error:
-        reason, text = str(error), error.report.to_json()
-        lease.write(lambda: jobs.fail(job, reason, text))
-        _note(job, "failed", now() - started)
+        outcome = _attempt(jobs, memories, extractor, job, now, lease)
     except _HandBack:
         # Not retried: the process is about to end. If this fails, the job is claimed again when its lease ends.
         jobs.hand_back(job, now())
@@ -171,8 +178,41 @@ def run_job(
         _log.exception("export %s failed", job.id)
         jobs.fail(job, f"internal error: {type(error).__name__}")
     else:
-        lease.write(lambda: jobs.finish(job, frame, report.to_json()))
-        _note(job, "done", now() - started, memories=report.memories)
+        report, frame, failure, count = outcome
+        if frame is None:
+            lease.write(lambda: jobs.fail(job, failure, report))
+            _note(job, "failed", now() - started)
+        else:
+            lease.write(lambda: jobs.finish(job, frame, report))
+            _note(job, "done", now() - started, memories=count)
+
+
+def _attempt(
+    jobs: JobStore,
+    memories: MemoryReader,
+    extractor: Extractor,
+    job: Job,
+    now: Callable[[], datetime],
+    lease: _Lease,
+) -> _Outcome:
+    """Extract, and check and serialize what the extractor returns: whatever is wrong with it is an error of this job."""
+
+    def batches() -> Iterator[MemoryBatch]:
+        for batch in memories.batches(job.project, restore(job.filters), now()):
+            lease.keep()
+            yield batch
+
+    # Parts of an earlier attempt must go first: their numbers would collide with the parts of this one, and any that are
+    # left over would end up in the result.
+    if job.attempt > 1:
+        lease.write_and_renew(lambda moment: jobs.clear(job, moment))
+    sink = _Parts(jobs, job, lease)
+    try:
+        frame, report = extractor.extract(job.schema, batches(), sink, instructions=job.instructions)
+    except Unfillable as error:
+        return _Outcome(error.report.to_json(), None, str(error) or "the memories cannot fill the schema")
+    sink.check(frame)
+    return _Outcome(report.to_json(), frame, memories=report.memories)
 
 
 def _note(job: Job, event: str, took: timedelta, **more: Any) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from mem0_exports_engine.ports import Extractor, Store
+    from mem0_exports_engine.ports import Extractor, JobStore, MemoryReader
 
 _log = logging.getLogger("mem0_exports_engine.jobs")
 
@@ -23,8 +23,11 @@ _log = logging.getLogger("mem0_exports_engine.jobs")
 class WorkerThread:
     """Run the jobs of a store in a separate thread, which starts at once."""
 
-    def __init__(self, store: Store, extractor: Extractor, now: Callable[[], datetime]) -> None:
-        self._store = store
+    def __init__(
+        self, jobs: JobStore, memories: MemoryReader, extractor: Extractor, now: Callable[[], datetime]
+    ) -> None:
+        self._jobs = jobs
+        self._memories = memories
         self._extractor = extractor
         self._now = now
         self._wake = threading.Event()
@@ -55,9 +58,9 @@ class WorkerThread:
             # would wait for the next poll.
             self._wake.clear()
             try:
-                while not self._stop.soon.is_set() and (job := self._store.jobs.claim(self._now())) is not None:
-                    run_job(self._store, self._extractor, job, self._now, self._stop)
-                self._store.jobs.purge(self._now())
+                while not self._stop.soon.is_set() and (job := self._jobs.claim(self._now())) is not None:
+                    run_job(self._jobs, self._memories, self._extractor, job, self._now, self._stop)
+                self._jobs.purge(self._now())
             except Fenced as fenced:
                 _log.warning("export %s was taken over by another worker", fenced)
             except BaseException:  # noqa: BLE001 -- the thread must survive any error: nothing else runs the jobs

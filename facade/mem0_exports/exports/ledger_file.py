@@ -67,7 +67,7 @@ def open_ledger(path: Path) -> sqlite3.Connection | str:
             connection.execute("COMMIT")
             return connection
     except sqlite3.Error as error:
-        is_locked = "locked" in str(error)
+        is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
         problem = "another process, or another Ledger in this process, has it open" if is_locked else str(error)
     connection.close()
     return problem

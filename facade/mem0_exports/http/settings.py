@@ -115,7 +115,9 @@ class Settings(NamedTuple):
 def check_timeout(timeout: float) -> float:
     """Return `timeout`, or raise InputError if it is not a number of seconds above 0 and at most 7 days."""
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= MAX_TIMEOUT:
-        raise InputError(f"timeout must be above 0 seconds and at most 7 days, got {timeout!r}", field="timeout")
+        raise InputError(
+            f"timeout must be above 0 seconds and at most {RETENTION.days} days, got {timeout!r}", field="timeout"
+        )
     return timeout
 
 

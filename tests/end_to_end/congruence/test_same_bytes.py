@@ -21,7 +21,7 @@ import pytest
 import uvicorn
 
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.extract.offline import records as record_lists
+from mem0_exports_engine.extract.offline import records as list_module
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 
@@ -130,7 +130,7 @@ PLACES = {"memory": in_process, "file": in_process, "http": over_http, "again": 
 @pytest.mark.parametrize("pieces", ["whole", "in parts"])
 def test_every_answer_is_the_same_byte_for_byte(tmp_path, pieces, monkeypatch):
     if pieces == "in parts":
-        monkeypatch.setattr(record_lists, "_MAX_RECORDS", 1)
+        monkeypatch.setattr(list_module, "_MAX_RECORDS", 1)
     runs = {}
     for place, opened in PLACES.items():
         moment = Moment()

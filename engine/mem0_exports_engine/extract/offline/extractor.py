@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mem0_exports.schemas.annotations import source_of
 from mem0_exports_engine.extract.frame import ListInSink, frame_of
 from mem0_exports_engine.extract.offline.fit import Shape, folded
-from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans, Record
+from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans
 from mem0_exports_engine.extract.offline.records import RecordList
 from mem0_exports_engine.extract.offline.values import MISSING, Count, Distinct, Field, Newest
 from mem0_exports_engine.ports import Extraction, Unfillable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mem0_exports_engine.extract.offline.lookup import Steps
-    from mem0_exports_engine.ports import ListSink, MemoryBatch
+    from mem0_exports_engine.ports import ListSink, MemoryBatch, Record
 
 _NOT_FOLLOWED: Final = "export_instructions were not followed: that needs a language model, and this engine has none"
 

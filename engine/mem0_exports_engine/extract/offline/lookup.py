@@ -20,17 +20,16 @@ from functools import cached_property, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from mem0_exports.facts import RUN_ALIAS
 from mem0_exports.schemas.annotations import MEMORY_FIELDS, source_of
 from mem0_exports_engine.extract.offline.fit import Mismatch, folded
-from mem0_exports_engine.ports import FieldPath
+from mem0_exports_engine.ports import FieldPath, Record
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mem0_exports_engine.extract.offline.fit import Shape
-
-Record: TypeAlias = dict[str, Any]
 
 
 class Step(NamedTuple):
@@ -53,7 +52,7 @@ _ALIASES: Final = {
     for alias, name in {
         "text": "memory",
         "content": "memory",
-        "session_id": "run_id",
+        RUN_ALIAS: "run_id",
         "timestamp": "created_at",
         "tags": "categories",
         "memory_id": "id",

@@ -14,8 +14,6 @@ from `MemoryBatch.written`.
 
 from __future__ import annotations
 
-import re
-
 from typing import TYPE_CHECKING, Final
 
 
@@ -45,12 +43,6 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 _MAX_FAILURES: Final = 3
 """After this many batches that could not be used, pushdown is given up: the next ones would be no different."""
 
-_MAX_COLUMNS: Final = 50
-"""The most properties of a record. SQLite functions take at most 127 arguments, and each property needs two."""
-
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
-"""Metadata keys that need no escaping in a JSON path of SQLite."""
-
 
 class Pushdown:
     """Describes how a store can write the records of one list."""
@@ -66,15 +58,11 @@ class Pushdown:
     def of(cls, item: Shape, columns: Sequence[tuple[Lookup, Shape]]) -> Pushdown | None:
         """Return the pushdown for records of the shape `item`, or None if it would not be exact."""
         paths: dict[str, FieldPath] = {}
-        if len(columns) > _MAX_COLUMNS:
-            return None
         for lookup, shape in columns:
             path = lookup.path
             scalar = shape.kinds and not shape.kinds & {"object", "array"}
             if path is None or not (scalar or path.own == "categories"):
                 return None  # the value may be nested deeper than `Shape.fit` allows
-            if path.key is not None and not _PLAIN_KEY.fullmatch(path.key):
-                return None
             paths[lookup.name] = path
         return cls(paths, always_valid=_is_always_valid(item, columns, paths)) if paths else None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports_engine.extract.frame import ListInSink
 from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
-from mem0_exports_engine.extract.offline.lookup import Lookup, Plans, Record, first_fit, values
+from mem0_exports_engine.extract.offline.lookup import Lookup, Plans, first_fit, values
 from mem0_exports_engine.extract.offline.pushdown import ANNOTATIONS, Pushdown
 from mem0_exports_engine.extract.offline.values import MAX_TRACED, MISSING, Field, misfit
 from mem0_exports_engine.json_text import dump, load
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mem0_exports_engine.extract.offline.lookup import Steps
-    from mem0_exports_engine.ports import ListSink, MemoryBatch, WrittenRecords
+    from mem0_exports_engine.ports import ListSink, MemoryBatch, Record, WrittenRecords
 
 _MAX_RECORDS: Final = 2000
 """The number of records that are collected in memory before they are put into the sink."""
@@ -33,7 +33,7 @@ class RecordList(Field):
     """Collect the records of a top-level list, in memory or in the sink."""
 
     def __init__(self, name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> None:
-        """`may_be_in_sink`: no keyword of the root looks into the list, so its items can be validated one by one."""
+        """`may_be_in_sink`: no keyword of the root record_steps into the list, so its items can be validated one by one."""
         super().__init__(name, shape)
         self._item = shape.items
         self._columns = [(Lookup(key, column), column) for key, column in self._item.properties.items()]
@@ -63,8 +63,8 @@ class RecordList(Field):
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """See `Field.see`."""
         plain: list[Record] = []
-        for record, places in zip(records, steps, strict=False):
-            candidates = values(places, record) if places else []
+        for record, record_steps in zip(records, steps, strict=False):
+            candidates = values(record_steps, record) if record_steps else []
             items = next((value for value in candidates if isinstance(value, list)), None)
             if items is not None:
                 self._switch_to_lists()

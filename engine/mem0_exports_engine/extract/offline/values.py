@@ -8,13 +8,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
-from mem0_exports_engine.extract.offline.lookup import Lookup, Record, first_fit, values
+from mem0_exports_engine.extract.offline.lookup import Lookup, first_fit, values
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mem0_exports_engine.extract.offline.lookup import Steps
+    from mem0_exports_engine.ports import Record
 
 MAX_TRACED: Final = 100
 """The most memory ids per field in the report."""
@@ -48,10 +49,10 @@ class Field:
 
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
         """Collect the values of these memories; `steps` has, for each memory, where to look."""
-        for record, places in zip(records, steps, strict=False):
-            if not places:
+        for record, record_steps in zip(records, steps, strict=False):
+            if not record_steps:
                 continue
-            candidates = [places[0].take(record)] if len(places) == 1 else values(places, record)
+            candidates = [record_steps[0].take(record)] if len(record_steps) == 1 else values(record_steps, record)
             if candidates and candidates[0] is not None:
                 self.take(candidates, record["id"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 _MAX_LETTERS: Final = 4_000_000
 """The most characters of text and metadata in one batch. A single longer memory is a batch of its own."""
+
+_MAX_COLUMNS: Final = 50
+"""The most properties of a record. SQLite functions take at most 127 arguments, and each property needs two."""
+
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
+"""Metadata keys that need no escaping in a JSON path of SQLite."""
 
 _AS_JSON: Final = {name: f"json({name})" if name in {"metadata", "categories"} else name for name in RECORD_FIELDS}
 """SQL for each field inside a JSON function. json() keeps JSON columns from being quoted as strings."""
@@ -67,10 +74,11 @@ class SqliteBatch:
     def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
         """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
-        Return None if a memory may have a list in its metadata. Always None before SQLite 3.38, which introduced the
+        Return None if a memory may have a list in its metadata, or if the paths are too many or too odd for SQL. Always None before SQLite 3.38, which introduced the
         `->` operator that this needs.
         """
-        if sqlite3.sqlite_version_info < (3, 38):
+        plain = all(key is None or _PLAIN_KEY.fullmatch(key) for _, key in paths.values())
+        if sqlite3.sqlite_version_info < (3, 38) or len(paths) > _MAX_COLUMNS or not plain:
             return None
         pairs = ["?, metadata -> ?" if own is None else f"?, {_AS_JSON[own]}" for own, _ in paths.values()]
         absent = ["metadata ->> ? IS NULL" if own is None else f"{own} IS NULL" for own, _ in paths.values()]

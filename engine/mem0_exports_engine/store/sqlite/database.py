@@ -25,7 +25,7 @@ from sqlalchemy.pool import StaticPool
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine.ports import NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
 from mem0_exports_engine.store.sqlite import functions
-from mem0_exports_engine.store.sqlite.migrations import is_foreign, migrate
+from mem0_exports_engine.store.sqlite.migrations import is_foreign, migrate, schema_of
 
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _MIN_VERSION: Final = (3, 35, 0)
 _TIMEOUT: Final = 30.0
 """Seconds to wait for another process that holds the store."""
 
-_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 """Result codes that go away once the disk has room again or is repaired."""
 
@@ -78,7 +78,7 @@ class Database:
         self._open()
 
     def _open(self) -> None:
-        """Make or upgrade the tables. NotAStore if that fails.
+        """Make or upgrade the tables. StoreBusy if another process holds the file for too long, NotAStore if it is no store.
 
         SQLite does not always wait for other processes here: while the last connection of another one closes the file,
         or several change its journal mode, it may answer "database is locked" at once. So this tries again until
@@ -97,8 +97,10 @@ class Database:
             self._engine.dispose()
             # Raised outside the except block, here and below, so that no SQLAlchemy exception, with its statement, is
             # attached to it as context.
-            if not busy or time.monotonic() >= deadline:
+            if not busy:
                 raise NotAStore(problem)
+            if time.monotonic() >= deadline:
+                raise StoreBusy(problem)
             time.sleep(0.02)
 
     @contextlib.contextmanager
@@ -167,7 +169,7 @@ def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # _on_begin begins transactions; the driver's own BEGIN would come too late
     # The journal mode is written into the file, so set it only in a store: another program's database, which `migrate`
     # refuses, must stay unchanged.
-    if not is_foreign({name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}):
+    if not is_foreign(*schema_of(connection)):
         connection.execute("PRAGMA journal_mode = WAL")
     # FULL syncs the WAL at every commit, so that an acknowledged write survives a power cut. WAL's usual NORMAL may lose
     # the last commits.

@@ -21,9 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def is_foreign(table_names: set[str]) -> bool:
-    """Return whether a database with these tables belongs to another program. An empty database may become a store."""
-    return bool(table_names) and not {"memories", "exports"} <= table_names
+_IN_EVERY_VERSION: Final = frozenset({"memories", "memories_text", "exports", "exports_waiting"})
+"""Tables and indexes that a store of any version has: enough to tell it from another program's database."""
+
+
+def is_foreign(version: int, names: set[str]) -> bool:
+    """Return whether a database belongs to another program, by its user_version and the names in its schema.
+
+    An empty database of version 0 may become a store. The version alone says nothing: many programs number theirs.
+    """
+    return bool(names) if version == 0 else version < 0 or not names >= _IN_EVERY_VERSION
+
+
+def schema_of(connection: sqlite3.Connection | sa.Connection) -> tuple[int, set[str]]:
+    """Return the user_version of a database and all names in its schema: tables, indexes, views and triggers."""
+    ask = connection.exec_driver_sql if isinstance(connection, sa.Connection) else connection.execute
+    ((version,),) = ask("PRAGMA user_version").fetchall()
+    return version, {name for (name,) in ask("SELECT name FROM sqlite_master").fetchall()}
 
 
 def migrate(connection: sa.Connection, path: str) -> None:
@@ -32,9 +46,9 @@ def migrate(connection: sa.Connection, path: str) -> None:
     The caller holds a write transaction, so of several processes that open an old store, one upgrades it and the others
     find it upgraded. NotAStore if the file belongs to another program; ConfigurationError if a newer version wrote it.
     """
-    if is_foreign(set(sa.inspect(connection).get_table_names())):
+    version, names = schema_of(connection)
+    if is_foreign(version, names):
         raise NotAStore(f"{path!r} is the database of another program, not a store; it was not changed")
-    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if version > tables.VERSION:
         raise ConfigurationError(
             f"the store {path!r} was written by a newer mem0-exports: its format has version {version}, and this one "

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 
 from contextlib import closing
 
+import pytest
+
 from mem0_exports import F
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.ports import Extraction, Extractor
+from mem0_exports_engine.ports import Extraction, Extractor, Unfillable
 from mem0_exports_engine.report import Report
+from tests.support.patience import patient
 
 
 class Counting:
@@ -41,3 +45,47 @@ def test_the_engine_makes_exports_with_whatever_extractor_it_is_given():
 
     assert answer == (200, {"n": 3, "texts": ["a", "b", "c"]})
     assert (report.memories, report.notes) == (3, ["be brief"])
+
+
+class Wrong:
+    """An extractor that breaks its promise: what it returns or raises comes from `outcome`."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    def extract(self, schema, batches, sink, *, instructions=None):
+        return self.outcome(sink)
+
+
+def unfillable(reason, report):
+    raise Unfillable(reason, report)
+
+
+REPORT = Report(memories=0, filled={}, gaps=[], notes=[])
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        lambda _sink: Extraction(["{}"], None),
+        lambda _sink: Extraction([b"{}"], REPORT),
+        lambda _sink: Extraction(["\ud800"], REPORT),
+        lambda _sink: Extraction([], REPORT),
+        lambda _sink: Extraction(["[", 0, "]"], REPORT),
+        lambda sink: (sink.put(0, b"1"), sink.drop(0), Extraction(["[", 0, "]"], REPORT))[-1],
+        lambda _sink: None,
+        lambda _sink: unfillable("why", None),
+        lambda _sink: unfillable("", REPORT),
+        lambda _sink: {}["nothing"],
+    ],
+)
+def test_an_extractor_that_breaks_its_promise_fails_the_job_at_once(outcome):
+    """It would fail the same way again: nobody has to wait for a lease to end, and no reader gets half a result."""
+    with closing(Engine(extractor=Wrong(outcome))) as engine:
+        _, created = ask(engine, "/v1/exports/", {"schema": {"type": "object"}, "filters": {"user_id": "alex"}})
+        deadline = time.monotonic() + patient(10)
+        while "reason" not in (answer := ask(engine, "/v1/exports/get/", {"memory_export_id": created["id"]}))[1]:
+            assert time.monotonic() < deadline
+
+    assert answer[0] == 404
+    assert answer[1]["reason"]

@@ -160,3 +160,35 @@ def test_a_client_is_told_whether_to_come_back(path, problem, status):
             answer = engine.respond("POST", "/v3/memories/add/", "", {}, body)
 
     assert (answer.status, answer.headers.get("retry-after")) == (status, "1" if status == 503 else None)
+
+
+@pytest.mark.parametrize(
+    ("version", "statements"),
+    [
+        (0, ["CREATE TABLE memories (a)", "CREATE TABLE exports (b)"]),
+        (0, ["CREATE VIEW of_something AS SELECT 1"]),
+        (2, ["CREATE TABLE memories (a)", "CREATE TABLE exports (b)"]),
+        (1, ["CREATE VIEW of_something AS SELECT 1"]),
+        (2, []),
+        (-1, []),
+    ],
+)
+def test_what_only_looks_like_a_store_is_left_alone(path, version, statements):
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        for statement in statements:
+            other.execute(statement)
+        other.execute(f"PRAGMA user_version = {version}")
+    content = path.read_bytes()
+
+    with pytest.raises(NotAStore, match="another program"):
+        open_store(path)
+
+    assert path.read_bytes() == content
+
+
+def test_a_store_that_is_held_while_it_is_opened_is_busy(path, monkeypatch):
+    open_store(path).close()
+    monkeypatch.setattr(database, "_TIMEOUT", 0.1)
+
+    with held(path), pytest.raises(StoreBusy, match="locked"):
+        open_store(path)

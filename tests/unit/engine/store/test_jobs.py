@@ -69,7 +69,7 @@ def test_a_job_is_taken_once_and_its_result_kept(store):
 
     job = store.jobs.claim(START)
     assert store.jobs.claim(START) is None
-    run_job(store, OfflineExtractor(), job, lambda: START)
+    run_job(store.jobs, store.memories, OfflineExtractor(), job, lambda: START)
 
     assert (row(store).state, result(store)) == ("DONE", {"city": "Graz"})
     assert store.jobs.claim(START + 10 * LEASE) is None
@@ -91,11 +91,11 @@ def test_a_worker_that_was_paused_past_its_lease_writes_nothing(store):
     stores.put(store, wien, now=later)
 
     with pytest.raises(Fenced):
-        run_job(store, OfflineExtractor(), slow, lambda: later)
+        run_job(store.jobs, store.memories, OfflineExtractor(), slow, lambda: later)
     assert row(store).state == "RUNNING"
-    run_job(store, OfflineExtractor(), fast, lambda: later)
+    run_job(store.jobs, store.memories, OfflineExtractor(), fast, lambda: later)
     with pytest.raises(Fenced):
-        run_job(store, OfflineExtractor(), slow, lambda: later)
+        run_job(store.jobs, store.memories, OfflineExtractor(), slow, lambda: later)
 
     assert (result(store), stores.job_row(store, "e-1")["attempt"]) == ({"city": "Wien"}, 2)
 
@@ -107,7 +107,7 @@ def test_a_job_whose_workers_vanish_fails_at_last(store):
         assert store.jobs.claim(now) is not None
         now += LEASE + timedelta(seconds=1)
 
-    run_job(store, OfflineExtractor(), store.jobs.claim(now), lambda: now)
+    run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(now), lambda: now)
 
     assert row(store, now=now).state == "FAILED"
     assert "gave up" in row(store, now=now).reason
@@ -116,7 +116,7 @@ def test_a_job_whose_workers_vanish_fails_at_last(store):
 def test_a_job_that_cannot_be_done_fails_with_its_reason(store):
     new_job(store, schema={**SCHEMA, "required": ["age"], "properties": {"age": {"type": "integer"}}})
 
-    run_job(store, OfflineExtractor(), store.jobs.claim(START), lambda: START)
+    run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(START), lambda: START)
 
     assert row(store).state == "FAILED"
     assert "required fields: age" in row(store).reason
@@ -178,7 +178,7 @@ def test_a_job_waits_in_the_file_for_the_next_engine(tmp_path):
     first.close()
 
     second = SqliteStore(path)
-    run_job(second, OfflineExtractor(), second.jobs.claim(START), lambda: START)
+    run_job(second.jobs, second.memories, OfflineExtractor(), second.jobs.claim(START), lambda: START)
 
     assert row(second).state == "DONE"
     second.close()
@@ -195,7 +195,7 @@ def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
         return original(now)
 
     monkeypatch.setattr(store.jobs, "claim", claim)
-    thread = WorkerThread(store, OfflineExtractor(), lambda: START)
+    thread = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
     new_job(store)
     deadline = time.monotonic() + patient(10)
     while row(store).state != "DONE" and time.monotonic() < deadline:
@@ -233,7 +233,7 @@ def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store):
             raise PanicException("index out of bounds")
 
     new_job(store)
-    run_job(store, Panicking(), store.jobs.claim(START), lambda: START)
+    run_job(store.jobs, store.memories, Panicking(), store.jobs.claim(START), lambda: START)
 
     assert row(store).state == "FAILED"
     assert row(store).reason == "internal error: PanicException"
@@ -248,11 +248,11 @@ def test_a_fault_of_the_store_is_no_fault_of_the_job(store, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(store.memories, "batches", locked)
         with pytest.raises(StoreBusy):
-            run_job(store, OfflineExtractor(), job, lambda: START)
+            run_job(store.jobs, store.memories, OfflineExtractor(), job, lambda: START)
     assert row(store).state == "RUNNING"
 
     later = START + LEASE + timedelta(seconds=1)
-    run_job(store, OfflineExtractor(), store.jobs.claim(later), lambda: later)
+    run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(later), lambda: later)
     assert row(store, now=later).state == "DONE"
 
 
@@ -263,7 +263,7 @@ def test_a_lease_is_renewed_while_the_work_goes_on(store, monkeypatch):
     job = store.jobs.claim(START)
     clock = iter(START + n * LEASE / 3 for n in range(1000))
 
-    run_job(store, OfflineExtractor(), job, lambda: next(clock))
+    run_job(store.jobs, store.memories, OfflineExtractor(), job, lambda: next(clock))
 
     assert (row(store).state, stores.job_row(store, "e-1")["attempt"]) == ("DONE", 1)
 
@@ -367,7 +367,7 @@ def test_a_fault_of_the_store_that_will_not_pass_fails_the_job_at_once(store):
         connection.exec_driver_sql("UPDATE memories SET metadata = '{no json'")
     new_job(store)
 
-    run_job(store, OfflineExtractor(), store.jobs.claim(START), lambda: START)
+    run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(START), lambda: START)
 
     assert (row(store).state, stores.job_row(store, "e-1")["attempt"]) == ("FAILED", 1)
     assert row(store).reason == "internal error: StoreFailed"
@@ -403,7 +403,7 @@ def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store, monkeypatch):
         return job
 
     monkeypatch.setattr(store.jobs, "claim", watched)
-    first = WorkerThread(store, OfflineExtractor(), lambda: START)
+    first = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
     assert looked.wait(patient(10))  # a worker that is just about to look for a job may take one more
     first.take_no_more()
     new_job(store)
@@ -411,7 +411,7 @@ def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store, monkeypatch):
     first.stop()
     assert row(store).state == "PENDING"
 
-    second = WorkerThread(store, OfflineExtractor(), lambda: START)
+    second = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
     deadline = time.monotonic() + patient(10)
     while row(store).state != "DONE" and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,0 +1,45 @@
+"""The engine in the client's own process: what breaks off an answer is an error of the client's, as over HTTP."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from mem0_exports import AsyncClient, Client, ConnectionFailed, F, Retry
+from mem0_exports_engine.extract.offline import records
+from mem0_exports_engine.store.sqlite import memories
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"all": {"type": "array", "items": {"type": "object", "properties": {"memory": {"type": "string"}}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [("DELETE FROM export_parts", "expired while it was being read"), ("DROP TABLE export_parts", "the store failed")],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_an_answer_that_breaks_off_is_a_failed_connection(tmp_path, monkeypatch, kind, lost, message):
+    monkeypatch.setattr(memories, "_MAX_BATCH", 1)
+    monkeypatch.setattr(records, "_MAX_RECORDS", 1)
+    path = tmp_path / "store.db"
+    with Client.local(path) as client:
+        for text in ("a", "b", "c"):
+            client.memories.add(text, user_id="alex")
+        job = client.exports.create(SCHEMA, F.user_id == "alex")
+        assert len(job.result(timeout=30)["all"]) == 3
+        with client.engine.store.database.write() as connection:
+            connection.exec_driver_sql(lost)
+
+    def poll():
+        with Client.local(path, retry=Retry(attempts=1)) as client:
+            client.exports.get(job.id, SCHEMA).poll()
+
+    async def poll_async():
+        async with AsyncClient.local(path, retry=Retry(attempts=1)) as client:
+            await client.exports.get(job.id, SCHEMA).poll()
+
+    with pytest.raises(ConnectionFailed, match=message):
+        poll() if kind is Client else anyio.run(poll_async)
