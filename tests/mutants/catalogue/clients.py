@@ -110,7 +110,7 @@ MUTANTS: Final = (
     Mutant(
         "clients.key-in-repr",
         _CLIENT,
-        'place = f"base_url={client._driver.base_url!r}" if local is None',
+        'where = f"base_url={client._driver.base_url!r}" if local is None',
         'place = f"base_url={client._driver.base_url!r}, headers={client._driver._headers}" if local is None',
         "the key stands in every traceback with local variables",
     ),
