@@ -18,8 +18,8 @@ endif
 export URL RATE TIMES ONLY SUITES JOBS
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# Two processes, for two cores; tests/conftest.py says what stays together and what comes first.
-PARALLEL := -n 2 --no-loadscope-reorder
+# Three processes, for two cores: some tests mostly wait. tests/conftest.py says what stays together and what comes first.
+PARALLEL := -n 3 --no-loadscope-reorder
 LONG := tests/end_to_end/durability tests/contract/deployment
 
 .PHONY: help

@@ -26,7 +26,7 @@ if os.environ.get("NO_SHRINK"):  # for whoever only wants to know whether a test
 
 HERE = Path(__file__).parent
 ORDER = ("contract/engine", "contract/client", "end_to_end", "contract", "properties", "tools", "unit")
-"""The folders with the longest files first, so that two processes end at about the same time."""
+"""The folders with the longest files first, so that all processes end at about the same time."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Keep what belongs together in one process, where tests run in several (`pytest -n 2`).
+    """Keep what belongs together in one process, where tests run in several (`pytest -n 3`).
 
     A file stays whole: its last tests may judge what the others have counted. So does contract/engine, as a folder.
     """
