@@ -19,7 +19,7 @@ from mem0_exports.filters.rules import CAREFUL, FilterRules
 from mem0_exports_engine import clock, json_text, refusals
 from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import Operation, contract, problem, read_parameters
-from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
+from mem0_exports_engine.extract import default_extractor
 from mem0_exports_engine.importer import Imported, import_lines
 from mem0_exports_engine.json_text import MAX_BYTES
 from mem0_exports_engine.operations import HANDLERS
@@ -108,7 +108,7 @@ class Engine:
         self.store = open_store(path)
         needs_access = served or api_key is not None
         self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else OpenAccess(project)
-        self.worker = WorkerThread(self.store.jobs, self.store.memories, extractor or OfflineExtractor(), now)
+        self.worker = WorkerThread(self.store.jobs, self.store.memories, extractor or default_extractor(), now)
         self._service = Service(
             store=self.store,
             filter_rules=filter_rules or CAREFUL,
