@@ -74,17 +74,7 @@ def _digest(text: bytes) -> bytes:
 
 def record_of(row: Sequence[Any]) -> Record:
     """Return the record for a row that has the columns of RECORD_FIELDS."""
-    id_, memory, user, agent, app, run, metadata, categories, expiration_date, created_at, updated_at = row
-    return {
-        "id": id_,
-        "memory": memory,
-        "user_id": user,
-        "agent_id": agent,
-        "app_id": app,
-        "run_id": run,
-        "metadata": None if metadata is None else load(metadata),
-        "categories": None if categories is None else load(categories),
-        "expiration_date": expiration_date,
-        "created_at": created_at,
-        "updated_at": updated_at,
-    }
+    record = dict(zip(RECORD_FIELDS, row, strict=True))
+    for name in ("metadata", "categories"):
+        record[name] = None if record[name] is None else load(record[name])
+    return record

@@ -9,6 +9,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES
+
 
 VERSION: Final = 2
 """The version of the tables. It is stored in the file as PRAGMA user_version."""
@@ -16,11 +18,10 @@ VERSION: Final = 2
 metadata: Final = sa.MetaData()
 
 
-def _owner_index(kind: str) -> sa.Index:
+def _owner_index(kind: str, field: str) -> sa.Index:
     """Return the index that lists the memories of one entity in order. Memories without that entity take no space."""
-    owner = f"{kind}_id"
     return sa.Index(
-        f"memories_{kind}", "project", owner, "created_us", "seq", sqlite_where=sa.text(f"{owner} IS NOT NULL")
+        f"memories_{kind}", "project", field, "created_us", "seq", sqlite_where=sa.text(f"{field} IS NOT NULL")
     )
 
 
@@ -31,10 +32,7 @@ memories: Final = sa.Table(
     sa.Column("project", sa.Text, nullable=False),
     sa.Column("id", sa.Text, nullable=False),
     sa.Column("memory", sa.Text, nullable=False),
-    sa.Column("user_id", sa.Text),
-    sa.Column("agent_id", sa.Text),
-    sa.Column("app_id", sa.Text),
-    sa.Column("run_id", sa.Text),
+    *(sa.Column(field, sa.Text) for field in ENTITY_FIELDS),
     sa.Column("metadata", sa.Text, comment="a JSON object"),
     sa.Column("categories", sa.Text, comment="a JSON array of strings"),
     sa.Column("created_at", sa.Text, nullable=False, comment="ISO 8601, as the user wrote it"),
@@ -48,10 +46,7 @@ memories: Final = sa.Table(
     sa.Index("memories_id", "project", "id", unique=True),
     sa.Index("memories_record", "record_key", "project", unique=True),
     sa.Index("memories_text", "text_key", "project"),
-    _owner_index("user"),
-    _owner_index("agent"),
-    _owner_index("app"),
-    _owner_index("run"),
+    *(_owner_index(kind, field) for kind, field in ENTITY_TYPES.items()),
 )
 
 exports: Final = sa.Table(
