@@ -64,8 +64,9 @@ class RecordList(Field):
         """See `Field.see`."""
         plain: list[Record] = []
         for record, record_steps in zip(records, steps, strict=False):
-            candidates = values(record_steps, record) if record_steps else []
-            items = next((value for value in candidates if isinstance(value, list)), None)
+            items = None
+            if record_steps:  # most memories have nothing of this name
+                items = next((value for value in values(record_steps, record) if isinstance(value, list)), None)
             if items is not None:
                 self._switch_to_lists()
                 self._see_list(items, record["id"])
