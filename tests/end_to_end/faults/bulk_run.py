@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from mem0_exports import AsyncClient, Client, ExportOutcome, ExportRequest, F, Retry
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.server import FaultServer, at_random, result_of
+from tests.support.patience import patient
 
 
 WEIGHTS: Final = {
@@ -65,7 +66,7 @@ def requests(count: int) -> Iterator[ExportRequest[Found]]:
 
 
 async def _collected(base_url: str, asked: Iterable[ExportRequest[Found]], options: Any) -> list[ExportOutcome[Found]]:
-    async with AsyncClient("key", base_url=base_url, timeout=1, retry=RETRY) as client:
+    async with AsyncClient("key", base_url=base_url, timeout=patient(1), retry=RETRY) as client:
         return [outcome async for outcome in client.exports.run_many(asked, **options)]
 
 
@@ -74,7 +75,7 @@ def run(base_url: str, count: int, *, asynchronous: bool = False, **options: Any
     options = {"concurrency": 32, "timeout": 120, **options}
     if asynchronous:
         return asyncio.run(_collected(base_url, requests(count), options))
-    with Client("key", base_url=base_url, timeout=1, retry=RETRY) as client:
+    with Client("key", base_url=base_url, timeout=patient(1), retry=RETRY) as client:
         return list(client.exports.run_many(requests(count), **options))
 
 

@@ -7,6 +7,7 @@ import pytest
 from mem0_exports import AsyncClient, Client, Retry
 from tests.end_to_end.faults.server import FaultServer
 from tests.support.blocking import blocking
+from tests.support.patience import patient
 
 
 KEY = "m0-a-secret-key"
@@ -24,8 +25,8 @@ def server():
 @pytest.fixture(params=["sync", "async"])
 def client(request, server):
     if request.param == "sync":
-        with Client(KEY, base_url=server.url, timeout=10, retry=QUICK) as made:
+        with Client(KEY, base_url=server.url, timeout=patient(10), retry=QUICK) as made:
             yield made
     else:
-        with blocking(AsyncClient(KEY, base_url=server.url, timeout=10, retry=QUICK)) as made:
+        with blocking(AsyncClient(KEY, base_url=server.url, timeout=patient(10), retry=QUICK)) as made:
             yield made

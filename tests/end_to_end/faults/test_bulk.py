@@ -315,7 +315,9 @@ def test_an_export_that_is_asked_for_twice_in_one_run_is_created_once(server, cl
     with Ledger(path) as ledger:
         outcomes = list(client.exports.run_many(asked, concurrency=8, ledger=ledger))
 
-    assert {outcome.status for outcome in outcomes} == {"ready"}
+    assert {outcome.status for outcome in outcomes} == {"ready"}, [
+        repr(outcome.error) for outcome in outcomes if outcome.error
+    ]
     assert len(server.created) == 1
 
 
