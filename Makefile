@@ -1,6 +1,6 @@
 # One command each; every target sets up what it needs.
 #   make demo    shows the main job on the embedded engine
-#   make test    runs all tests
+#   make test    runs the tests, but for the long ones
 #   make help    lists the rest
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     items.sort(key=place)
     # pyproject.toml gives each test a minute. A busy machine may take longer, and so may what is long on any.
-    long = {"durability": 300, "interop": 300}
+    long = {"durability": 300}
     slower = slowness()
     for item in items:
         if item.get_closest_marker("timeout") is None:

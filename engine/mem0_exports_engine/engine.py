@@ -24,7 +24,7 @@ from mem0_exports_engine.importer import Imported, import_lines
 from mem0_exports_engine.json_text import MAX_BYTES
 from mem0_exports_engine.operations import HANDLERS
 from mem0_exports_engine.ports import StoreBusy, StoreError
-from mem0_exports_engine.projects import DEFAULT_PROJECT, checked_project
+from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.refusals import Outcome, Refused, Text
 from mem0_exports_engine.report import Report
 from mem0_exports_engine.service import Service
@@ -104,10 +104,10 @@ class Engine:
         self._contract = contract()
         if api_key is not None:
             usable_key(api_key)
-        checked_project(project)  # and the key: before the store is opened, which a failure would leave open
+        open_access = OpenAccess(project)  # both are checked before the store is opened: a failure would leave it open
         self.store = open_store(path)
         needs_access = served or api_key is not None
-        self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else OpenAccess(project)
+        self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else open_access
         self.worker = WorkerThread(self.store.jobs, self.store.memories, extractor or default_extractor(), now)
         self._service = Service(
             store=self.store,

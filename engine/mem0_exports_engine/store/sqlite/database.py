@@ -103,26 +103,22 @@ class Database:
                 raise StoreBusy(problem)
             time.sleep(0.02)
 
-    @contextlib.contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """Open a transaction that only reads. StoreError if the database fails."""
-        try:
-            with self._transaction(write=False) as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            failure = _store_error(error)
-        else:
-            return
-        raise failure
+        return self._translated(write=False)
 
-    @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """Open a transaction that locks out other writers from its start, and commit it at the end.
 
         StoreError if the database fails; nothing is written then.
         """
+        return self._translated(write=True)
+
+    @contextlib.contextmanager
+    def _translated(self, *, write: bool) -> Iterator[sa.Connection]:
+        """Open a transaction, and translate SQLAlchemy's errors to StoreErrors."""
         try:
-            with self._transaction(write=True) as connection:
+            with self._transaction(write=write) as connection:
                 yield connection
         except (DBAPIError, PoolTimeout) as error:
             failure = _store_error(error)
