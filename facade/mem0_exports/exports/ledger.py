@@ -246,9 +246,11 @@ class EntryWriter:
             raise
 
     def _begin(self) -> KnownExport | None:
-        now = self._ledger._now()  # noqa: SLF001 -- an entry is a part of its ledger
-        asking = self._ledger._asking  # noqa: SLF001
+        asking = self._ledger._asking  # noqa: SLF001 -- an entry is a part of its ledger
         with self._ledger.writing() as connection:
+            # Read inside the ledger's lock: a time from before the wait for it is older than an id that another call
+            # wrote meanwhile. The clock of that call would seem to be ahead, and its job would be created a second time.
+            now = self._ledger._now()  # noqa: SLF001
             self._check_account(connection)
             row = connection.execute(
                 "SELECT state, export_id, expires_at, result, asks, lost_answers, asked_at FROM exports"

@@ -488,6 +488,41 @@ def test_what_is_forgotten_under_way_is_said(path):
             second.ready(b"{}")
 
 
+def test_a_call_that_waits_for_the_lock_while_another_writes_its_id_resumes_that_job(path):
+    class Lock:
+        """The ledger's lock, taken by the next call only after `others` have had it."""
+
+        def __init__(self, inner):
+            self.inner = inner
+            self.others = []
+
+        def __enter__(self):
+            while self.others:
+                self.others.pop()()
+            self.inner.acquire()
+
+        def __exit__(self, *_):
+            self.inner.release()
+
+    def write_the_id_a_second_later():
+        nonlocal now
+        now += 1.0
+        first.created("id-1")
+
+    with Ledger(path) as ledger:
+        now = ledger._now()
+        ledger._now = lambda: now
+        first = begun(ledger)
+        ledger._lock = Lock(ledger._lock)
+        ledger._lock.others.append(write_the_id_a_second_later)
+
+        assert entry_of(ledger, "f").begin() == KnownExport("id-1", None, 0)
+
+        assert (entry(ledger).state, entry(ledger).asks) == ("pending", 1)
+        first.ready(b"{}")
+        assert entry(ledger).state == "ready"
+
+
 def test_a_clock_that_was_ahead_does_not_keep_a_job_for_ever(path):
     with Ledger(path) as ledger:
         now = ledger._now()
