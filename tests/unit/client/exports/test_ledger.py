@@ -29,7 +29,7 @@ from mem0_exports import (
     Unauthorized,
 )
 from mem0_exports.exports import resume
-from mem0_exports.exports.ledger import KnownExport
+from mem0_exports.exports.ledger import CLOCK_CORRECTION, KnownExport
 from mem0_exports.exports.spec import ExportSpec, Origin
 from mem0_exports.http.driver import Driver
 from mem0_exports.http.flow import Response, RunBlocking, Send
@@ -488,6 +488,41 @@ def test_what_is_forgotten_under_way_is_said(path):
             second.ready(b"{}")
 
 
+def test_a_call_that_waits_for_the_lock_while_another_writes_its_id_resumes_that_job(path):
+    class Lock:
+        """The ledger's lock, taken by the next call only after `others` have had it."""
+
+        def __init__(self, inner):
+            self.inner = inner
+            self.others = []
+
+        def __enter__(self):
+            while self.others:
+                self.others.pop()()
+            self.inner.acquire()
+
+        def __exit__(self, *_):
+            self.inner.release()
+
+    def write_the_id():
+        nonlocal now
+        now += 2 * CLOCK_CORRECTION
+        first.created("id-1")
+
+    with Ledger(path) as ledger:
+        now = ledger._now()
+        ledger._now = lambda: now
+        first = begun(ledger)
+        ledger._lock = Lock(ledger._lock)
+        ledger._lock.others.append(write_the_id)
+
+        assert entry_of(ledger, "f").begin() == KnownExport("id-1", None, 0)
+
+        assert (entry(ledger).state, entry(ledger).asks) == ("pending", 1)
+        first.ready(b"{}")
+        assert entry(ledger).state == "ready"
+
+
 def test_a_clock_that_was_ahead_does_not_keep_a_job_for_ever(path):
     with Ledger(path) as ledger:
         now = ledger._now()
@@ -496,6 +531,18 @@ def test_a_clock_that_was_ahead_does_not_keep_a_job_for_ever(path):
             run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
         ledger._now = lambda: now
         assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+
+
+def test_a_clock_that_is_set_back_a_little_does_not_create_a_job_again(path):
+    with Ledger(path) as ledger:
+        now = ledger._now()
+        ledger._now = lambda: now
+        with pytest.raises(ExportTimeout):
+            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+        ledger._now = lambda: now - 60
+        again = World([RESULT])
+        assert run(again, ledger) == {"city": "Lisbon"}
+    assert operations(again) == ["exports_get"]
 
 
 def test_asked_again_nothing_of_the_old_job_is_left(path):
