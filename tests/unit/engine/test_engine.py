@@ -115,6 +115,20 @@ def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
     assert [each["memory"] for each in listed["results"]] == wanted
 
 
+def test_source_which_the_mem0_command_sends_is_accepted_and_changes_nothing(engine):
+    add = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "sourced"}
+    where = {"filters": {"AND": [{"user_id": "sourced"}]}}
+
+    first = ask(engine, "/v3/memories/add/", {**add, "source": "CLI"})
+    again = ask(engine, "/v3/memories/add/", {**add, "source": "another"})
+    listed = ask(engine, "/v3/memories/", {**where, "source": "CLI"})
+
+    assert (first[0], again[0], listed[0]) == (200, 200, 200)
+    assert again[1]["results"] == []
+    assert listed == ask(engine, "/v3/memories/", where)
+    assert [memory["memory"] for memory in listed[1]["results"]] == ["x"]
+
+
 def test_what_is_left_out_of_a_request_means_its_default(engine):
     spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
     for number in range(3):
