@@ -14,7 +14,7 @@ import pytest
 from mem0_exports import Client, F, Filter, FilterError, FilterRules, FilterWarning, all_of, any_of
 from mem0_exports.filters.check import check_where
 from mem0_exports_api.models import Filters
-from mem0_exports_engine.contract import contract
+from mem0_exports_engine.read_spec import contract
 
 
 REQUEST = contract().paths["/v1/exports/"]["POST"].request
