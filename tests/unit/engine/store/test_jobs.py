@@ -327,7 +327,7 @@ print("done")
 
 @pytest.mark.parametrize("what", ["put", "renew", "clear"])
 def test_lease_starts_with_the_write_that_succeeds_not_with_the_first_try(store, monkeypatch, what):
-    """After a disk was full for longer than a lease, no other worker may claim the job as soon as there is room again."""
+    """When a full disk has room again after more than a lease, the job must not be free for other workers at once."""
     monkeypatch.setattr(run_job_module, "POLL_INTERVAL", 0.0)
     clock, full = [START], [True]
     write = getattr(store.jobs, what)
