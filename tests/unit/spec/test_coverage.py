@@ -80,6 +80,8 @@ EVERY_ARGUMENT: dict[str, Callable[[Any], Any]] = {
 """Each operation's public method, called with every argument that reaches the request."""
 
 NOT_SENT = {
+    "AddMemoriesRequest.source": "names the program of the request, such as the official command; changes nothing",
+    "ListMemoriesRequest.source": "names the program of the request, such as the official command; changes nothing",
     "GetMemoryExportRequest.filters": "a handle has the id of its export; the newest export of a filter may be another's",
     "EntityOperators.eq": "written as the bare id, which means the same",
     "MemoryIdsOperators.in": "written as the bare list, which means the same",

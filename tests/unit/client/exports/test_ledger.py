@@ -509,11 +509,11 @@ def test_a_call_that_waits_for_the_lock_while_another_writes_its_id_resumes_that
     with Ledger(path) as ledger:
         now = ledger._now()
         ledger._now = lambda: now
-        first = begun(ledger)
+        first = begun_create(ledger)
         ledger._lock = Lock(ledger._lock)
         ledger._lock.others.append(write_the_id)
 
-        assert entry_of(ledger, "f").begin() == KnownExport("id-1", None, 0)
+        assert entry_writer(ledger, "f").begin() == KnownExport("id-1", None, 0)
 
         assert (entry(ledger).state, entry(ledger).asks) == ("pending", 1)
         first.ready(b"{}")
