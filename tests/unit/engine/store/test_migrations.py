@@ -17,7 +17,7 @@ from mem0_exports_engine.store.sqlite import tables
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 
-OLD = Path(__file__).with_name("store_v1.sql")
+VERSIONS = [1, 2]
 DONE, FAILED, WAITING = (
     "bb7d9e27-6208-4402-9424-c0f93b091e53",
     "2ec6f243-3a80-4eda-a7d0-9608122cfb77",
@@ -26,11 +26,16 @@ DONE, FAILED, WAITING = (
 ALL = {"type": "object", "properties": {"memories": {"type": "array", "items": {"type": "object"}}}}
 
 
+@pytest.fixture(params=VERSIONS)
+def version(request):
+    return request.param
+
+
 @pytest.fixture
-def old(tmp_path):
+def old(tmp_path, version):
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD.read_text(encoding="utf-8"))
+        connection.executescript(Path(__file__).with_name(f"store_v{version}.sql").read_text(encoding="utf-8"))
     return path
 
 
@@ -42,8 +47,9 @@ def schema_of(path):
     return {name: "".join(sql.replace('"', "").split()) for name, sql in found}, version
 
 
-def test_the_old_store_is_one_of_version_1(old):
-    assert schema_of(old)[1] == (1,)
+def test_every_earlier_version_has_a_store_of_its_own(old, version):
+    assert schema_of(old)[1] == (version,)
+    assert max(VERSIONS) == tables.VERSION - 1, "keep a store of the version before, as SQL"
 
 
 def test_a_store_that_was_brought_up_to_date_has_the_tables_of_a_new_one(old, tmp_path):
@@ -82,7 +88,7 @@ def test_a_step_that_fails_leaves_the_old_store_as_it_was(old, monkeypatch):
     from mem0_exports_engine.store.sqlite import migrations
 
     before = schema_of(old)
-    monkeypatch.setattr(migrations, "_TO_2", migrations._TO_2 + "SELECT no_such_function();\n")
+    monkeypatch.setattr(migrations, "_TO_3", migrations._TO_3 + "SELECT no_such_function();\n")
 
     with pytest.raises(Exception, match="no_such_function"):
         SqliteStore(old)
