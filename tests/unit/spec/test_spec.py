@@ -39,7 +39,7 @@ CALLS = {
     "exports_create": lambda: operations.exports_create({"type": "object"}, {"user_id": "alex"}),
     "exports_get": lambda: operations.exports_get("id", bytes),
     "ping": operations.ping,
-    "memories_add": lambda: operations.memories_add([{"role": "user", "content": "x"}], user_id="alex"),
+    "memories_add": lambda: operations.memories_add([("user", "x")], user_id="alex"),
     "memories_list": lambda: operations.memories_list({"user_id": "alex"}, show_expired=False, page=1, page_size=1),
     "entities_list": lambda: operations.entities_list(page=1, page_size=1),
 }
