@@ -25,8 +25,7 @@ from tests.support.spec_properties import Property, properties, sample, sent
 DOCUMENT = spec.load()
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path, operation)
-    for path, item in DOCUMENT["paths"].items()
-    for method, operation in item.items()
+    for path, method, operation in spec.raw_operations(DOCUMENT)
 }
 SUCCESSES = {
     name: int(next(status for status in raw["responses"] if status < "3")) for name, (_, _, raw) in OPERATIONS.items()
@@ -146,7 +145,7 @@ def outcome(kind: str, operation: str, status: int, body: bytes) -> tuple[str, i
     service = Service(status, body)
     with connected(kind, service) as client:
         try:
-            result: Any = EVERY_ARGUMENT[operation](client)
+            result: Any = spec.entry("EVERY_ARGUMENT", EVERY_ARGUMENT, operation)(client)
         except Mem0ExportsError as error:
             result = error
     return f"{type(result).__name__}: {result}", len(service.requests)
@@ -164,7 +163,8 @@ def response_schema(operation: str, status: int) -> dict[str, Any] | None:
 
 
 def request_schema(operation: str) -> dict[str, Any]:
-    schema: dict[str, Any] = OPERATIONS[operation][2]["requestBody"]["content"]["application/json"]["schema"]
+    body = spec.behind(DOCUMENT, OPERATIONS[operation][2]["requestBody"])
+    schema: dict[str, Any] = body["content"]["application/json"]["schema"]
     return schema
 
 
@@ -194,14 +194,11 @@ def test_the_client_can_send_every_parameter_and_property(operation, kind):
     method, _, raw = OPERATIONS[operation]
     service = Service(SUCCESSES[operation], body_of(operation, SUCCESSES[operation]))
     with connected(kind, service) as client:
-        EVERY_ARGUMENT[operation](client)
+        spec.entry("EVERY_ARGUMENT", EVERY_ARGUMENT, operation)(client)
     request = service.requests[0]
 
     assert request.method == method
-    parameters = {
-        spec.behind(DOCUMENT, each)["name"]: spec.behind(DOCUMENT, each) for each in raw.get("parameters", ())
-    }
-    lacking = {name for name, each in parameters.items() if each["in"] == "query"} - {*request.url.params}
+    lacking = {*spec.operations(DOCUMENT)[operation].parameters} - {*request.url.params}
     if "requestBody" in raw:
         schema = request_schema(operation)
         done = sent(DOCUMENT, schema, json.loads(request.content))
@@ -237,10 +234,10 @@ def test_every_documented_status_has_a_result_or_an_error_of_its_own(operation, 
     service = Service(status, body_of(operation, status))
     with connected(kind, service) as client:
         if status < 300:
-            EVERY_ARGUMENT[operation](client)
+            spec.entry("EVERY_ARGUMENT", EVERY_ARGUMENT, operation)(client)
             return
         with pytest.raises(Mem0ExportsError) as caught:
-            EVERY_ARGUMENT[operation](client)
+            spec.entry("EVERY_ARGUMENT", EVERY_ARGUMENT, operation)(client)
     assert type(caught.value) is not StatusError, (
         f"{operation} documents the status {status}, which has no class: add one to errors.py and to _KINDS in "
         "http/responses.py"
