@@ -82,14 +82,19 @@ def test_a_change_of_the_spec_without_regeneration_is_found(project):
         ("openapi: 3.1.0", "openapi: [broken"),
         ('$ref: "#/components/schemas/Ping"', '$ref: "#/components/schemas/None"'),
         ("operationId: ping", "operationId: exports_get"),
+        ("      name: page\n      in: query", "      name: page\n      in: cookie"),
     ],
-    ids=["not YAML", "a reference to nothing", "an operationId twice"],
+    ids=["not YAML", "a reference to nothing", "an operationId twice", "a cookie parameter"],
 )
-def test_a_failed_generation_leaves_the_old_tree_alone(project, old, new):
+def test_a_failed_generation_leaves_the_old_tree_alone_and_prints_no_traceback(project, old, new):
     before = tree(project)
     spec = project / "openapi.yaml"
     assert old in spec.read_text()
     spec.write_text(spec.read_text().replace(old, new))
 
-    assert generate(project).returncode != 0
+    done = generate(project)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "openapi.yaml" in done.stdout + done.stderr
     assert tree(project) == before

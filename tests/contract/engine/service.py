@@ -27,6 +27,7 @@ from mem0_exports_engine.server.app import build
 from mem0_exports_engine.store.sqlite import tables
 from tests.contract.engine.budget import SEED
 from tests.contract.engine.tally import Pair, Tally
+from tests.support.spec import raw_operations
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,8 +104,7 @@ def documented_pairs() -> set[Pair]:
     """Return every pair of operation and status that the spec documents."""
     return {
         Pair(operation["operationId"], int(status))
-        for path in schema.raw_schema["paths"].values()
-        for operation in path.values()
+        for _, _, operation in raw_operations(schema.raw_schema)
         for status in operation["responses"]
     }
 

@@ -16,6 +16,7 @@ from mem0_exports_engine import clock
 from mem0_exports_engine.access import create_key, revoke_key
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.store.sqlite.store import SqliteStore
+from tests.support import spec
 from tests.support.command import command
 from tests.support.requests import ask
 from tests.support.serving import served
@@ -91,7 +92,7 @@ def test_accepts_only_the_exact_key(engine, change):
 
 
 def test_every_operation_needs_a_key_but_the_health_check_does_not(engine, both_keys):
-    paths = [(path, method) for path, methods in engine._contract.paths.items() for method in methods]
+    paths = [(each.path, each.method) for each in spec.operations(spec.load()).values()]
 
     assert paths
     assert {ask(engine, path, {}, key=None, method=method)[0] for path, method in paths} == {401}

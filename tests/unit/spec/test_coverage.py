@@ -25,8 +25,7 @@ from tests.support.spec_properties import Property, properties, sample, sent
 DOCUMENT = spec.load()
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path, operation)
-    for path, item in DOCUMENT["paths"].items()
-    for method, operation in item.items()
+    for path, method, operation in spec.raw_operations(DOCUMENT)
 }
 SUCCESSES = {
     name: int(next(status for status in raw["responses"] if status < "3")) for name, (_, _, raw) in OPERATIONS.items()
@@ -175,7 +174,8 @@ def response_schema(operation: str, status: int) -> dict[str, Any] | None:
 
 
 def request_schema(operation: str) -> dict[str, Any]:
-    schema: dict[str, Any] = OPERATIONS[operation][2]["requestBody"]["content"]["application/json"]["schema"]
+    body = spec.behind(DOCUMENT, OPERATIONS[operation][2]["requestBody"])
+    schema: dict[str, Any] = body["content"]["application/json"]["schema"]
     return schema
 
 
@@ -210,10 +210,7 @@ def test_the_client_can_send_every_parameter_and_property(operation, kind):
     request = service.requests[0]
 
     assert (request.method, request.url.path) == (method, path.format(memory_id=MEMORY_ID))
-    parameters = {
-        spec.behind(DOCUMENT, each)["name"]: spec.behind(DOCUMENT, each) for each in raw.get("parameters", ())
-    }
-    lacking = {name for name, each in parameters.items() if each["in"] == "query"} - {*request.url.params}
+    lacking = {*spec.operations(DOCUMENT)[operation].parameters} - {*request.url.params}
     if "requestBody" in raw:
         schema = request_schema(operation)
         done = sent(DOCUMENT, schema, json.loads(request.content))

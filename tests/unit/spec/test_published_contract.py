@@ -12,6 +12,7 @@ import jsonschema_rs
 import pytest
 
 from tests.support import spec
+from tests.support.spec import missing
 
 
 OPERATIONS = spec.operations(spec.load())
@@ -188,8 +189,9 @@ ANSWERS: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any], 
 
 
 def test_the_statuses_are_these():
-    published = {name: set(operation.responses) for name, operation in OPERATIONS.items()}
-    assert published == STATUSES, "STATUSES here and openapi.yaml differ: add what is new, and put back what is gone"
+    assert missing("STATUSES", STATUSES, OPERATIONS) is None
+    for name, operation in OPERATIONS.items():
+        assert missing(f"STATUSES[{name!r}]", STATUSES[name], operation.responses) is None
 
 
 def check(validator, least, needed, fields):
@@ -210,7 +212,8 @@ def test_requests_have_these_fields_with_these_values_and_no_others(name):
 
 
 def test_operations_without_a_body_have_none():
-    assert {name for name, operation in OPERATIONS.items() if operation.request is None} == STATUSES.keys() - REQUESTS
+    with_body = {name for name, operation in OPERATIONS.items() if operation.request is not None}
+    assert missing("REQUESTS", REQUESTS, with_body) is None
 
 
 @pytest.mark.parametrize(("name", "status"), ANSWERS, ids=str)
@@ -221,14 +224,19 @@ def test_answers_have_these_fields_with_these_values(name, status):
 
 
 def test_all_answers_are_published_but_one_that_has_two_forms():
-    known = {(name, status) for name, operation in OPERATIONS.items() for status in operation.responses}
-    lacking = known - ANSWERS.keys() - {("exports_create", 400)}  # tests/unit/spec/test_seed_operation.py has that
-    assert not lacking, f"ANSWERS lacks {sorted(lacking)}: add a body and the values of its fields"
+    known = {
+        (name, status)
+        for name, operation in OPERATIONS.items()
+        for status, body in operation.responses.items()
+        if body is not None
+    }
+    elsewhere = {("exports_create", 400)}  # tests/unit/spec/test_seed_operation.py
+    assert missing("ANSWERS", ANSWERS, known - elsewhere) is None
 
 
 @pytest.mark.parametrize("name", ["memories_list", "entities_list"])
 def test_pages_are_counted_from_1_and_hold_at_most_200(name):
-    parameters = {key: each["schema"] for key, each in OPERATIONS[name].parameters.items()}
+    parameters = {key: each.schema for key, each in OPERATIONS[name].parameters.items()}
     page, size = (jsonschema_rs.validator_for(parameters[key]) for key in ("page", "page_size"))
 
     assert parameters.keys() == {"page", "page_size"}
