@@ -45,10 +45,10 @@ def test_generation_reproduces_the_committed_code_byte_for_byte(project):
 
     assert generate(project, "--check").returncode == 0
     assert generate(project).returncode == 0
-    once = tree(project)
+    after_first_run = tree(project)
     assert generate(project).returncode == 0
 
-    assert before == once == tree(project)
+    assert before == after_first_run == tree(project)
 
 
 def test_check_finds_a_manual_edit_of_generated_code(project):

@@ -53,8 +53,8 @@ def check_contents(path):
         assert client.exports.get(DONE, {"type": "object"}).poll() == {"city": "Lisbon"}
         with pytest.raises(ExportFailed, match="required zip"):
             client.exports.get(FAILED, {"type": "object"}).poll()
-        waited = client.exports.get(PENDING, {"type": "object"}).result(timeout=10)
-        assert [each["memory"] for each in waited["memories"]] == [memory.memory for memory in found]
+        finished = client.exports.get(PENDING, {"type": "object"}).result(timeout=10)
+        assert [each["memory"] for each in finished["memories"]] == [memory.memory for memory in found]
         assert client.engine.report(DONE).memories == 2
 
 
@@ -76,10 +76,10 @@ def test_migration_keeps_memories_exports_and_jobs(old_store):
 
 def test_migrated_memories_are_recognized_as_duplicates(old_store):
     with Client.local(old_store) as client:
-        again = {"memory": "Sails", "user_id": "mara", "categories": ["sport"]}
-        again |= {"id": "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4", "created_at": "2024-07-26T10:29:36.630547-07:00"}
-        done = client.engine.import_lines([json.dumps(again).encode()])
-        assert (done.added, done.known) == (0, 1)
+        record = {"memory": "Sails", "user_id": "mara", "categories": ["sport"]}
+        record |= {"id": "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4", "created_at": "2024-07-26T10:29:36.630547-07:00"}
+        result = client.engine.import_lines([json.dumps(record).encode()])
+        assert (result.added, result.known) == (0, 1)
         assert client.memories.add("Lives in Lisbon", user_id="alex") == []
 
 
