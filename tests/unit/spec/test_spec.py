@@ -15,11 +15,11 @@ SPEC = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(e
 OPERATIONS = spec.operations(SPEC)
 
 
-def test_every_operation_has_one_handler_in_the_engine():
+def test_engine_has_a_handler_for_each_operation():
     assert missing("HANDLERS", HANDLERS, OPERATIONS) is None
 
 
-def test_create_links_to_get():
+def test_exports_create_links_to_exports_get():
     link = OPERATIONS["exports_create"].raw["responses"]["201"]["links"]["GetExportById"]
 
     assert link["operationId"] == "exports_get"
