@@ -17,6 +17,7 @@ from mem0_exports_engine.access import create_key, revoke_key
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests.support.command import command
+from tests.support.patience import patient
 from tests.support.requests import ask
 from tests.support.serving import served
 
@@ -48,7 +49,7 @@ def add(engine, key, text="x", **more):
 
 def finished_export(engine, key, body):
     """Poll until the export is finished, and return the answer."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patient(10)
     while (answer := ask(engine, "/v1/exports/get/", body, key=key))[0] == 404 and time.monotonic() < deadline:
         time.sleep(0.005)
     return answer
@@ -107,7 +108,7 @@ def test_stores_only_digests_of_keys(tmp_path):
     content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert b"laptop" in content
     assert text.encode() not in content
-    assert text.split("-", 2)[2].encode() not in content  # a secret may have hyphens, too
+    assert text.split("-", 2)[2].encode() not in content  # the secret part may contain hyphens, too
     with closing(sqlite3.connect(path)) as raw:
         ((digest,),) = raw.execute("SELECT digest FROM keys")
     assert len(digest) == 32
@@ -155,7 +156,7 @@ def test_cannot_see_why_an_export_of_another_project_failed(engine, both_keys):
     add(engine, red)
     wanted = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
     export_id = ask(engine, "/v1/exports/", wanted, key=red)[1]["id"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patient(10)
     while "reason" not in ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=red)[1]:
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -208,12 +209,12 @@ def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
         assert list(blue.memories.list(F.user_id == "alex")) == []
         with pytest.raises(Forbidden, match="project_id: this key belongs to 'blue'"):
             blue.exports.create(CITY, F.user_id == "alex", project_id="red")
-        with pytest.raises(Unauthorized), Client("mx-" + "0" * 52, base_url=url) as nobody:
-            nobody.ping()
+        with pytest.raises(Unauthorized), Client("mx-" + "0" * 52, base_url=url) as client:
+            client.ping()
         listed = command("keys", "list", "--store", store).stdout.splitlines()
         assert [line.split()[:2] for line in listed] == [["id", "project"], [key[3:11], "red"], [other[3:11], "blue"]]
         assert key not in str(listed)
-        # The server must notice at once.
+        # Revoked while the server runs: it must notice at once.
         assert command("keys", "revoke", key[3:11], "--store", store).returncode == 0
         with pytest.raises(Unauthorized):
             red.ping()
@@ -223,7 +224,7 @@ def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
     assert (again.returncode, "no active key has the id" in again.stderr) == (1, True)
 
 
-def test_serve_on_a_public_address_needs_a_key_in_the_store_or_as_an_argument(tmp_path):
+def test_serve_needs_a_key_on_a_public_address_and_accepts_one_in_the_store(tmp_path):
     store = tmp_path / "store.db"
     refused = command("serve", "--store", store, "--port", "0", "--host", "0.0.0.0")
     assert (refused.returncode, "the server needs an API key" in refused.stderr) == (1, True)

@@ -105,7 +105,7 @@ def test_rejects_filters_that_name_no_entity(engine, path, filters):
 def test_stores_and_lists_messages_of_every_role_but_system(engine):
     spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
     roles = spec["components"]["schemas"]["Role"]["enum"]
-    messages = [{"role": role, "content": f"said by the {role}"} for role in roles]
+    messages = [{"role": role, "content": f"text of the {role}"} for role in roles]
 
     _, added = ask(engine, "/v3/memories/add/", {"messages": messages, "infer": False, "user_id": "talker"})
     _, listed = ask(engine, "/v3/memories/", {"filters": {"user_id": "talker"}})

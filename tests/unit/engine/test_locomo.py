@@ -1,4 +1,4 @@
-"""Real input: the 1,620 memories of the LoCoMo benchmark (CC BY-NC 4.0), where they lie beside the checkout."""
+"""Test with real input: the 1,620 memories of the LoCoMo benchmark (CC BY-NC 4.0), if they are beside the checkout."""
 
 from __future__ import annotations
 

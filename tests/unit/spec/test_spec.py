@@ -1,4 +1,4 @@
-"""The operations of the spec, and the one row that each of them has. What rules a spec keeps: tools/lint_spec.py."""
+"""Test that each operation of the spec has a function in the client and a handler in the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SPEC = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(e
 OPERATIONS = {operation["operationId"]: operation for path in SPEC["paths"].values() for operation in path.values()}
 
 
-def test_there_are_the_six_operations():
+def test_has_six_operations():
     assert {(method, path) for path, item in SPEC["paths"].items() for method in item} == {
         ("post", "/v1/exports/"),
         ("post", "/v1/exports/get/"),
@@ -23,7 +23,7 @@ def test_there_are_the_six_operations():
         ("post", "/v3/memories/"),
         ("get", "/v1/entities/"),
     }
-    assert len(OPERATIONS) == 6, "every operationId is used once"
+    assert len(OPERATIONS) == 6, "every operationId must be unique"
 
 
 CALLS = {
@@ -36,7 +36,7 @@ CALLS = {
 }
 
 
-def test_the_client_has_one_function_for_each_operation_which_builds_its_request():
+def test_client_has_a_function_that_builds_the_request_of_each_operation():
     built = {name: call().request for name, call in CALLS.items()}
 
     assert {name: (each.operation, each.method.lower(), each.path) for name, each in built.items()} == {
@@ -47,11 +47,11 @@ def test_the_client_has_one_function_for_each_operation_which_builds_its_request
     assert {name for name, each in built.items() if not each.repeatable} == {"exports_create", "memories_add"}
 
 
-def test_every_operation_has_one_handler_in_the_engine():
+def test_engine_has_a_handler_for_each_operation():
     assert HANDLERS.keys() == OPERATIONS.keys()
 
 
-def test_create_links_to_get():
+def test_exports_create_links_to_exports_get():
     link = OPERATIONS["exports_create"]["responses"]["201"]["links"]["GetExportById"]
 
     assert link["operationId"] == "exports_get"
