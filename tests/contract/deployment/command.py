@@ -20,6 +20,10 @@ from tests.contract.deployment.session import Session
 from tests.support.spec import load
 
 
+MOST = 1000
+"""The largest value of --max-requests: this is no load test."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     output.prepare()
@@ -58,8 +62,9 @@ def _run(chosen: Options, document: dict[str, Any], results: Results) -> None:
     reserved = writes.MOST if chosen.write else 0
     fewest = reads.MOST + reserved
     most = fewest + generated.USUAL if chosen.max_requests is None else chosen.max_requests
-    if most < fewest:
-        raise CouldNotRun(f"--max-requests must be at least {fewest}{' with --write' * chosen.write}, got {most}")
+    if not fewest <= most <= MOST:
+        least = f"{fewest}{' with --write' * chosen.write}"
+        raise CouldNotRun(f"--max-requests must be at least {least} and at most {MOST}, got {most}")
     session = Session(
         document,
         chosen.url,

@@ -32,8 +32,8 @@ USUAL = 24
 _KEPT = ("filters", "AND", 0, "user_id")
 """Where a body names the unknown user. No broken body changes it."""
 
-_MORE_DRAWN = 5
-"""How many cases are drawn for each one that is sent: hypothesis begins with the simplest ones."""
+_SPARE = 20
+"""How many more cases are drawn of each kind, at least: hypothesis begins with the simplest ones."""
 
 
 class Case(NamedTuple):
@@ -57,12 +57,14 @@ class Case(NamedTuple):
 
 def draw(session: Session, seed: int, count: int) -> list[Case]:
     """Return up to `count` different cases, spread evenly over the operations that only read."""
-    found: list[list[Case]] = []
-    for name in raw_operations(session.document):
-        if name not in session.operations or not only_reads(session, name):
-            continue
-        source = _Source(session, name, seed)
-        found += [cases for valid in (True, False) if (cases := source.cases(count, valid=valid))]
+    sources = [
+        _Source(session, name, seed)
+        for name in raw_operations(session.document)
+        if name in session.operations and only_reads(session, name)
+    ]
+    kinds = [(source, valid) for source in sources for valid in (True, False) if source.has(valid=valid)]
+    share = -(-count // max(len(kinds), 1))
+    found = [source.cases(share, valid=valid) for source, valid in kinds] if count else []
     chosen: list[Case] = []
     while len(chosen) < count and any(found):
         chosen += [cases.pop(0) for cases in found if cases][: count - len(chosen)]
@@ -111,19 +113,21 @@ class _Source:
         schema = content.get("application/json", {}).get("schema")
         self._bodies = None if schema is None else self._schemas.values(schema)
 
+    def has(self, *, valid: bool) -> bool:
+        """Return whether the operation has different valid requests, or invalid ones that the spec refuses with 400."""
+        can_break = bool(self._parameters["query"]) or self._bodies is not None
+        if valid:
+            return can_break or bool(self._parameters["path"])
+        return can_break and 400 in self._operation.responses
+
     def cases(self, count: int, *, valid: bool) -> list[Case]:
         """Return up to `count` cases that are all valid or all invalid."""
-        can_break = bool(self._parameters["query"]) or self._bodies is not None
-        if not valid and not (can_break and 400 in self._operation.responses):
-            return []
-        if valid and not (can_break or self._parameters["path"]):
-            return []  # every request is the same
         drawn: dict[str, Case] = {}
         kind = "valid" if valid else "invalid"
 
         @hypothesis.seed(f"{self._seed} {kind}")
         @settings(
-            max_examples=count * _MORE_DRAWN,
+            max_examples=count * 2 + _SPARE,
             database=None,
             deadline=None,
             phases=[Phase.generate],
@@ -174,7 +178,7 @@ class _Source:
         )
         queries: Values = st.fixed_dictionaries(
             {},
-            optional={name: self._schemas.values(each["schema"]) for name, each in self._parameters["query"].items()},
+            optional={name: self._schemas.parameter(each) for name, each in self._parameters["query"].items()},
         ).map(lambda query: {name: str(value) for name, value in query.items()})
         bodies: Values = st.none() if self._bodies is None else self._bodies.map(self._joined)
         if valid:
@@ -239,7 +243,7 @@ def _might_be_integer(text: str) -> bool:
 
 def _broken(body: Any) -> Values:
     """Return a strategy for copies of a body with one value replaced, added or removed somewhere."""
-    replaced = {"number": 5, "null": None, "list": [], "object": {}, "text": ""}
+    replaced: dict[str, Any] = {"number": 5, "null": None, "list": [], "object": {}, "text": ""}
     changes = [
         (place, kind)
         for place in _places(body)

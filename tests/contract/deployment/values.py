@@ -6,7 +6,10 @@ constants of the code, which st.text and st.integers also use: the same seed mus
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from hypothesis import strategies as st
@@ -67,6 +70,12 @@ class Schemas:
         kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         return _any_of(self._of_type(kind, schema, inside) for kind in kinds)
 
+    def parameter(self, parameter: dict[str, Any]) -> Values:
+        """Return a strategy for a parameter."""
+        found = self.values(parameter["schema"])
+        assert found is not None
+        return found
+
     def _of_type(self, kind: str, schema: dict[str, Any], inside: tuple[str, ...]) -> Values | None:
         makers: dict[str, Callable[[], Values | None]] = {
             "object": lambda: self._objects(schema, inside),
@@ -117,10 +126,24 @@ def texts(min_size: int = 0) -> Values:
 
 def _strings(schema: dict[str, Any]) -> Values:
     if "pattern" in schema:
-        return st.from_regex(schema["pattern"], fullmatch=True, alphabet=st.characters(max_codepoint=126))
+        found = st.from_regex(schema["pattern"], fullmatch=True, alphabet=st.characters(max_codepoint=126))
+        return found.filter(_is_on_the_calendar)
     if schema.get("format") == "uuid":
         return st.uuids(version=4).map(str)
     return texts(schema.get("minLength", 0))
+
+
+def _is_on_the_calendar(text: str) -> bool:
+    """Return whether a text is anything but a date or time that does not exist, which no pattern can exclude.
+
+    The first and the last year are excluded too, because an offset may lead beyond them.
+    """
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return True
+    try:
+        return 1 < date.fromisoformat(text[:10]).year < 9999
+    except ValueError:
+        return False
 
 
 def _integers(schema: dict[str, Any]) -> Values:
