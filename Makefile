@@ -15,7 +15,7 @@ SEED ?=
 ifneq ($(SEED),)
 export SEED
 endif
-export URL RATE TIMES ONLY SUITES JOBS
+export URL KIND RATE TIMES ONLY SUITES JOBS
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Three processes, for two cores: some tests mostly wait. tests/conftest.py says what stays together and what comes first.
@@ -125,6 +125,10 @@ conformance: $(READY) ## the clients against the spec: every documented answer, 
 .PHONY: mutants
 mutants: $(READY) ## plant small faults, one at a time, and say which suite catches each; ONLY=, SUITES=, JOBS=
 	@python -m tests.mutants $(if $(ONLY),--only "$$ONLY") $(if $(SUITES),--suites "$$SUITES") $(if $(JOBS),--jobs "$$JOBS")
+
+.PHONY: spec-mutants
+spec-mutants: $(READY) ## edit each property of openapi.yaml, and say whether a type checker or a test notices; KIND=
+	@python -m tests.mutants.spec_edits --kind $${KIND:-rename}
 
 .PHONY: bench
 bench: $(READY) ## speed, as ratios to named baselines; the engine with a million memories takes some ten minutes

@@ -1,42 +1,86 @@
-"""openapi.yaml at run time: find the operation of a request and validate bodies against their schemas."""
+"""The operations of openapi.yaml at run time: find the one that a request means, and validate bodies."""
 
 from __future__ import annotations
 
-import json
-import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final, NamedTuple
-
-import jsonschema_rs
-
-from mem0_exports.strict_json import follow, pointer
+from mem0_exports.strict_json import pointer
+from mem0_exports_engine.parameters import Parameter, decoded
 
 
-class Parameter(NamedTuple):
-    """A query parameter: an integer with a default."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-    name: str
-    default: int
-    schema: dict[str, Any]
+    import jsonschema_rs
+
+HEALTH: Final = "/health"
+"""The path of the health check. It needs no API key and is not part of the spec; it is for process monitors."""
 
 
 class Operation(NamedTuple):
-    """One operation of the spec, with validators for its bodies."""
+    """One operation of the spec, with validators for its parameters and bodies."""
 
     id: str
     method: str
     path: str
-    parameters: dict[str, Parameter]
+    """The path as the spec has it, with the names of its parameters in braces."""
+    path_parameters: Mapping[str, Parameter]
+    query_parameters: Mapping[str, Parameter]
     request: jsonschema_rs.Validator | None
-    responses: dict[int, jsonschema_rs.Validator]
+    """The validator of the request's body; None if the operation takes none."""
+    body_required: bool
+    responses: Mapping[int, jsonschema_rs.Validator | None]
+    """The documented statuses, each with the validator of its body; None if it has no body."""
 
 
-class Contract(NamedTuple):
-    """All operations, by path and then method."""
+class Match(NamedTuple):
+    """The path of a request, found in the spec: its operations by method, and the text of its parameters."""
 
-    paths: dict[str, dict[str, Operation]]
+    path: str
+    methods: Mapping[str, Operation]
+    segments: Mapping[str, str]
+    """The percent-encoded text of each path parameter."""
+
+
+class Contract:
+    """All operations of a spec."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self.operations: Final = {operation.id: operation for operation in operations}
+        self.paths: Final[dict[str, dict[str, Operation]]] = {}
+        for operation in operations:
+            self.paths.setdefault(operation.path, {})[operation.method] = operation
+        # Where two paths match, the one with a literal segment wins, the leftmost difference first.
+        templates = sorted((path.split("/") for path in self.paths), key=lambda parts: [*map(is_parameter, parts)])
+        self._templates: dict[int, list[list[str]]] = {}
+        for template in templates:
+            self._templates.setdefault(len(template), []).append(template)
+        self._literals = {part for template in templates for part in template if not is_parameter(part)}
+
+    def match(self, path: str) -> Match | None:
+        """Return the operations at a percent-encoded path, or None if the spec has no such path.
+
+        A path parameter is exactly one segment, and not an empty one. Its value is not validated yet.
+        """
+        raw = path.split("/")
+        texts = [*map(decoded, raw)]
+        for template in self._templates.get(len(raw), ()):
+            if all(
+                text != "" if is_parameter(part) else text == part for part, text in zip(template, texts, strict=True)
+            ):
+                segments = {part[1:-1]: text for part, text in zip(template, raw, strict=True) if is_parameter(part)}
+                found = "/".join(template)
+                return Match(found, self.paths[found], segments)
+        return None
+
+    def loggable(self, path: str) -> str:
+        """Return a percent-encoded path without anything that could be the value of a path parameter."""
+        if path == HEALTH:
+            return path
+        match = self.match(path)
+        if match is not None:
+            return match.path
+        return "/".join(text if text in self._literals else "*" for text in map(decoded, path.split("/")))
 
 
 class Problem(NamedTuple):
@@ -46,42 +90,9 @@ class Problem(NamedTuple):
     message: str
 
 
-_INTEGER: Final = re.compile(r"-?[0-9]{1,400}")
-_JSON: Final = "content/application~1json/schema"
-
-
-@cache
-def contract() -> Contract:
-    """Return the contract of the installed package. It is read once."""
-    # The generated package includes the spec it was generated from; the engine uses none of its code.
-    spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
-    validators = jsonschema_rs.validator_map_for(spec, offline=True, validate_formats=True)
-    paths: dict[str, dict[str, Operation]] = {}
-    for path, item in spec["paths"].items():
-        for method, operation in item.items():
-            base = f"#/paths/{path.replace('/', '~1')}/{method}"
-            responses = {
-                int(status): validators[f"{response.get('$ref', f'{base}/responses/{status}')}/{_JSON}"]
-                for status, response in operation["responses"].items()
-            }
-            paths.setdefault(path, {})[method.upper()] = Operation(
-                operation["operationId"],
-                method.upper(),
-                path,
-                _parameters(spec, operation),
-                validators[f"{base}/requestBody/{_JSON}"] if "requestBody" in operation else None,
-                responses,
-            )
-    return Contract(paths)
-
-
-def _parameters(spec: dict[str, Any], operation: dict[str, Any]) -> dict[str, Parameter]:
-    parameters: dict[str, Parameter] = {}
-    for reference in operation.get("parameters", ()):
-        declared = follow(spec, reference["$ref"])
-        schema = declared["schema"]
-        parameters[declared["name"]] = Parameter(declared["name"], schema["default"], schema)
-    return parameters
+def is_parameter(segment: str) -> bool:
+    """Return whether a segment of a path in the spec is a parameter, such as `{memory_id}`."""
+    return segment.startswith("{")
 
 
 def problem(validator: jsonschema_rs.Validator, body: Any) -> Problem | None:
@@ -93,25 +104,23 @@ def problem(validator: jsonschema_rs.Validator, body: Any) -> Problem | None:
     return None
 
 
-def read_parameters(operation: Operation, query: list[tuple[str, str]]) -> dict[str, int] | str:
-    """Return the query parameters by name, with defaults filled in, or a message that says what is wrong."""
-    values = {name: parameter.default for name, parameter in operation.parameters.items()}
-    seen: set[str] = set()
-    for name, text in query:
-        parameter = operation.parameters.get(name)
-        if parameter is None:
-            allowed = ", ".join(operation.parameters) or "none"
-            return f"unknown query parameter {name[:50]!r}; allowed: {allowed}"
-        if name in seen:
-            return f"{name} must appear only once in the query"
-        seen.add(name)
-        if not _INTEGER.fullmatch(text):
-            return f"{name} must be an integer, got {text[:50]!r}"
-        value = int(text)
-        low, high = parameter.schema.get("minimum", value), parameter.schema.get("maximum", value)
-        if value < low:
-            return f"{name} must be at least {low}, got {value}"
-        if value > high:
-            return f"{name} must be at most {high}, got {value}"
-        values[name] = value
-    return values
+def refusal_status(operation: Operation) -> int:
+    """Return the documented status for a request that does not match the spec.
+
+    It is 400. An operation that documents no 400 can only be refused for a path parameter, with 404.
+    """
+    return 400 if 400 in operation.responses or 404 not in operation.responses else 404
+
+
+def error_body(
+    validator: jsonschema_rs.Validator | None, message: str, *, about_filters: bool = False
+) -> dict[str, Any] | None:
+    """Return an error body with `message` that matches a schema, or None if there is none.
+
+    The service has four forms of error bodies. exports_create allows two of them, and uses `error` for the filters.
+    """
+    forms: list[dict[str, Any]] = [{"message": message}, {"error": message}, {"detail": message}]
+    forms.append({"error": "400 Bad Request", "details": {"message": message}})
+    if about_filters:
+        forms[:2] = forms[1::-1]
+    return next((form for form in forms if validator is not None and validator.is_valid(form)), None)

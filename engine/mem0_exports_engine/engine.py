@@ -10,7 +10,7 @@ import uuid
 
 from collections.abc import Iterator, Mapping  # noqa: TC003 -- a NamedTuple's
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from mem0_exports import facts
 from mem0_exports.api_key import usable_key
@@ -18,13 +18,15 @@ from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.filters.rules import CAREFUL, FilterRules
 from mem0_exports_engine import clock, json_text, refusals
 from mem0_exports_engine.access import KeyAccess, OpenAccess
-from mem0_exports_engine.contract import Operation, contract, problem, read_parameters
+from mem0_exports_engine.contract import HEALTH, Operation, Problem, problem
 from mem0_exports_engine.extract import default_extractor
 from mem0_exports_engine.importer import Imported, import_lines
 from mem0_exports_engine.json_text import MAX_BYTES
-from mem0_exports_engine.operations import HANDLERS
+from mem0_exports_engine.operations import HANDLERS, Request
+from mem0_exports_engine.parameters import Invalid, Values, read_path, read_query
 from mem0_exports_engine.ports import StoreBusy, StoreError
 from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.read_spec import contract
 from mem0_exports_engine.refusals import Outcome, Refused, Text
 from mem0_exports_engine.report import Report
 from mem0_exports_engine.service import Service
@@ -43,26 +45,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEALTH: Final = "/health"
-"""The path of the health check. It needs no API key and is not part of the spec; it is for process monitors."""
-
-
 _log = logging.getLogger("mem0_exports_engine")
 
 
 class Answer(NamedTuple):
-    """An HTTP answer: a status, a JSON body (whole, or in pieces), and any headers besides Content-Type."""
+    """An HTTP answer: a status, a JSON body (whole, in pieces, or None), and any headers besides Content-Type."""
 
     status: int
-    body: bytes | Iterator[bytes]
+    body: bytes | Iterator[bytes] | None
     headers: Mapping[str, str] = {}
 
 
 class Admitted(NamedTuple):
-    """A request that passed the checks of `Engine.admit`: its operation and its project. Its body may now be read."""
+    """A request that passed the checks of `Engine.admit`. Its body may now be read."""
 
     operation: Operation
     project: str
+    segments: Mapping[str, str]
+    """The percent-encoded text of each path parameter."""
 
 
 class Engine:
@@ -118,8 +118,16 @@ class Engine:
             wake=self.worker.wake,
         )
 
+    def loggable(self, path: str) -> str:
+        """Return a percent-encoded path for a log, without anything that could be the value of a path parameter."""
+        return self._contract.loggable(path)
+
     def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer a request. The names in `headers` are lower case; `query` is the part after the question mark."""
+        """Answer a request.
+
+        `path` is percent-encoded, as in the first line of an HTTP request, and `query` is the part after the question
+        mark. The names in `headers` are lower case.
+        """
         admitted = self.admit(method, path, {**headers, "content-length": str(len(body))})
         return admitted if isinstance(admitted, Answer) else self.perform(admitted, query, body)
 
@@ -130,22 +138,24 @@ class Engine:
         """
         if path == HEALTH:
             return self._health() if method == "GET" else _not_allowed(method, ["GET"])
-        methods = self._contract.paths.get(path)
-        if methods is None:
-            return _answer(404, {"detail": f"No such path: {path[:200]}"})
-        if method not in methods:
-            return _not_allowed(method, methods)
-        operation = methods[method]
+        match = self._contract.match(path)
+        if match is None:
+            return _answer(404, {"detail": f"No such path: {unquote(path)[:200]}"})
+        operation = match.methods.get(method)
+        if operation is None:
+            return _not_allowed(method, match.methods)
         project = self._with_the_store(operation, lambda: self.access.project_of(headers))
         if isinstance(project, Answer):
             return project
         if project is None:
             return self._checked(operation, refusals.UNAUTHORIZED)
         problem = None if operation.request is None else _unreadable(headers)
-        return Admitted(operation, project) if problem is None else self.bad_request(operation, problem)
+        return Admitted(operation, project, match.segments) if problem is None else self.bad_request(operation, problem)
 
     def perform(self, admitted: Admitted, query: str, body: bytes) -> Answer:
         """Answer a request that was admitted."""
+        if admitted.operation.id not in HANDLERS:
+            return _answer(501, {"detail": f"{admitted.operation.id} is in openapi.yaml, but has no handler yet"})
         if len(body) > MAX_BYTES:  # `admit` sees only Content-Length, which a chunked body does not have
             return self.bad_request(admitted.operation, _TOO_LARGE)
 
@@ -169,8 +179,8 @@ class Engine:
             return _answer(500, {"detail": f"The store failed and nothing was stored: {error}"})
 
     def bad_request(self, operation: Operation, problem: str) -> Answer:
-        """Return the 400 answer of an operation, in the shape that the spec documents for it."""
-        outcome = refusals.bad_request(operation.id, problem).answer
+        """Return the documented answer of an operation to a request that does not match the spec."""
+        outcome = refusals.bad_request(operation, problem).answer
         return _answer(outcome.status, outcome.document)
 
     def too_late(self, operation: Operation, seconds: float) -> Answer:
@@ -189,34 +199,35 @@ class Engine:
 
     def _perform(self, admitted: Admitted, query: str, body: bytes) -> Outcome:
         operation = admitted.operation
-        parameters: dict[str, int] = {}
-        if 400 in operation.responses:
-            read = read_parameters(operation, parse_qsl(query, keep_blank_values=True))
-            if isinstance(read, str):
-                raise refusals.bad_request(operation.id, read)
-            parameters = read
+        try:
+            values = read_path(operation.path_parameters, admitted.segments)
+            if 400 in operation.responses:  # without it, no answer is documented for an unknown query parameter
+                values |= read_query(operation.query_parameters, query)
+        except Invalid as error:
+            raise refusals.bad_request(operation, str(error)) from None
         document = None
-        if operation.request is not None:
+        if operation.request is not None and (body or operation.body_required):
             try:
                 document = json_text.read(body)
             except ValueError as error:
-                raise refusals.bad_request(operation.id, f"the body is {error}") from None
+                raise refusals.bad_request(operation, f"the body is {error}") from None
             wrong = problem(operation.request, document)
             if wrong is not None:
-                raise refusals.misshapen(self._service.filter_rules, operation.id, document, wrong)
-        return HANDLERS[operation.id](self._service, admitted.project, document, parameters)
+                raise refusals.misshapen(self._service.filter_rules, operation, document, wrong)
+        return HANDLERS[operation.id](self._service, Request(operation, admitted.project, Values(values), document))
 
     def _checked(self, operation: Operation, outcome: Outcome) -> Answer:
         """Return the answer if it matches the spec. If not, return a 500 that says so: it is a bug in this engine."""
         if isinstance(outcome.document, Text):
             return Answer(outcome.status, outcome.document.json)
-        validator = operation.responses.get(outcome.status)
-        wrong = problem(validator, outcome.document) if validator is not None else "an undocumented status"
+        wrong = _mismatch(operation, outcome)
         if wrong is not None:
             detail = (
                 f"Bug in the engine: its answer does not match openapi.yaml: {operation.id} {outcome.status}: {wrong}"
             )
             return _answer(500, {"detail": detail})
+        if operation.responses[outcome.status] is None:
+            return Answer(outcome.status, None)
         return _answer(outcome.status, outcome.document)
 
     def import_lines(self, lines: Iterable[bytes]) -> Imported:
@@ -245,6 +256,16 @@ class Engine:
 
 
 _TOO_LARGE: Final = f"the body must be at most {MAX_BYTES // 1024 // 1024} MB"
+
+
+def _mismatch(operation: Operation, outcome: Outcome) -> Problem | str | None:
+    """Return why an outcome does not match the spec, or None if it does."""
+    if outcome.status not in operation.responses:
+        return "an undocumented status"
+    validator = operation.responses[outcome.status]
+    if validator is None:
+        return None if outcome.document is None else "a body where none is documented"
+    return problem(validator, outcome.document)
 
 
 def _unreadable(headers: Mapping[str, str]) -> str | None:

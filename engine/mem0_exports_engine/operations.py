@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES, RUN_ALIAS
 from mem0_exports.filters import times
@@ -22,13 +22,30 @@ from mem0_exports_engine.service import Service
 from mem0_exports_engine.store.rows import row_for
 
 
+if TYPE_CHECKING:
+    from mem0_exports_engine.contract import Operation
+    from mem0_exports_engine.parameters import Values
+
+
 ORGANIZATION: Final = "local"
 """The organization of every project."""
 
 _NOT_FOUND: Final = "No memory export request found"
 
-Handler: TypeAlias = Callable[[Service, str, Any, dict[str, int]], Outcome]
-"""Carries out an operation. Arguments: the service, the project, the request's body, its query parameters."""
+
+class Request(NamedTuple):
+    """A request that matches openapi.yaml, as a handler gets it."""
+
+    operation: Operation
+    project: str
+    parameters: Values
+    """The path and query parameters: `parameters.get("page", int)`, or `find` for one that may be missing."""
+    body: Any
+    """The JSON value of the body; None if the request has none."""
+
+
+Handler: TypeAlias = Callable[[Service, Request], Outcome]
+"""Carries out an operation."""
 
 
 def _in_project(project: str, body: Any) -> None:
@@ -39,15 +56,16 @@ def _in_project(project: str, body: Any) -> None:
             raise Refused(Outcome(403, {"detail": message}))
 
 
-def _exports_create(service: Service, project: str, body: Any, _parameters: dict[str, int]) -> Outcome:
+def _exports_create(service: Service, request: Request) -> Outcome:
+    project, body = request.project, request.body
     _in_project(project, body)
     try:
         check(body["schema"], linear=True)
     except Unusable as error:
-        raise bad_request("exports_create", f"{NO_SCHEMA}: {error}") from None
+        raise bad_request(request.operation, f"{NO_SCHEMA}: {error}") from None
     if "filters" not in body:
-        raise bad_request("exports_create", NO_FILTERS["exports_create"], about_filters=True)
-    filters = parse_filters(service.filter_rules, "exports_create", body["filters"], scoped=True)
+        raise bad_request(request.operation, NO_FILTERS["exports_create"], about_filters=True)
+    filters = parse_filters(service.filter_rules, request.operation, body["filters"], scoped=True)
     export_id = str(service.new_id())
     service.store.jobs.create(
         project,
@@ -63,10 +81,11 @@ def _exports_create(service: Service, project: str, body: Any, _parameters: dict
     return Outcome(201, {"message": message, "id": export_id})
 
 
-def _exports_get(service: Service, project: str, body: Any, _parameters: dict[str, int]) -> Outcome:
+def _exports_get(service: Service, request: Request) -> Outcome:
+    project, body = request.project, request.body
     _in_project(project, body)
     export_id = body.get("memory_export_id")
-    filters = None if export_id is not None else parse_filters(service.filter_rules, "exports_get", body["filters"])
+    filters = None if export_id is not None else parse_filters(service.filter_rules, request.operation, body["filters"])
     export = service.store.jobs.find(project, service.now(), export_id=export_id, filters=filters)
     if export is not None and export.state == "DONE":
         return Outcome(200, Text(service.store.jobs.result(export)))
@@ -76,19 +95,19 @@ def _exports_get(service: Service, project: str, body: Any, _parameters: dict[st
     return Outcome(404, {"error": _NOT_FOUND})
 
 
-def _ping(_service: Service, project: str, _body: Any, _parameters: dict[str, int]) -> Outcome:
-    return Outcome(200, {"status": "ok", "org_id": ORGANIZATION, "project_id": project, "user_email": None})
+def _ping(_service: Service, request: Request) -> Outcome:
+    return Outcome(200, {"status": "ok", "org_id": ORGANIZATION, "project_id": request.project, "user_email": None})
 
 
-def _memories_add(service: Service, project: str, body: Any, _parameters: dict[str, int]) -> Outcome:
-    now = service.now()
+def _memories_add(service: Service, request: Request) -> Outcome:
+    body, now = request.body, service.now()
     stamp = body.get("timestamp")
     created = now if stamp is None else datetime.fromtimestamp(stamp, UTC)
     shared = {name: body.get(name) for name in (*ENTITY_FIELDS, "metadata", "expiration_date")}
     rows = [
         row_for(
             {**shared, "memory": message["content"], "created_at": times.text_of(created)},
-            project,
+            request.project,
             str(service.new_id()),
             now,
         )
@@ -107,11 +126,12 @@ def _memories_add(service: Service, project: str, body: Any, _parameters: dict[s
     )
 
 
-def _memories_list(service: Service, project: str, body: Any, parameters: dict[str, int]) -> Outcome:
-    number, size = parameters["page"], parameters["page_size"]
-    filters = parse_filters(service.filter_rules, "memories_list", body["filters"], scoped=True)
+def _memories_list(service: Service, request: Request) -> Outcome:
+    body = request.body
+    number, size = _paging(request)
+    filters = parse_filters(service.filter_rules, request.operation, body["filters"], scoped=True)
     count, records = service.store.memories.page(
-        project,
+        request.project,
         filters,
         service.now(),
         show_expired=body.get("show_expired", False),
@@ -126,9 +146,9 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
     return {(RUN_ALIAS if name == "run_id" else name): value for name, value in record.items()}
 
 
-def _entities_list(service: Service, project: str, _body: Any, parameters: dict[str, int]) -> Outcome:
-    number, size = parameters["page"], parameters["page_size"]
-    entities = service.store.memories.entities(project)
+def _entities_list(service: Service, request: Request) -> Outcome:
+    number, size = _paging(request)
+    entities = service.store.memories.entities(request.project)
     results = [
         {
             "id": str(index),
@@ -141,6 +161,11 @@ def _entities_list(service: Service, project: str, _body: Any, parameters: dict[
     totals = {f"total_{kind}s": sum(entity["type"] == kind for entity in entities) for kind in ENTITY_TYPES}
     first = (number - 1) * size
     return _paged("/v1/entities/", len(entities), number, size, results[first : first + size], totals)
+
+
+def _paging(request: Request) -> tuple[int, int]:
+    """Return the number of the page and the size of the pages."""
+    return request.parameters.get("page", int), request.parameters.get("page_size", int)
 
 
 def _paged(

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mem0_exports.errors import FilterError
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters.tree import Filter
+from mem0_exports_engine.contract import error_body, refusal_status
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mem0_exports.filters.rules import FilterRules
-    from mem0_exports_engine.contract import Problem
+    from mem0_exports_engine.contract import Operation, Problem
 
 MAX_CONDITIONS: Final = 400
 """The most conditions in one filter. Somewhat above this, SQLite refuses the resulting expression as too deep."""
@@ -44,10 +45,13 @@ class Text(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The outcome of an operation: a status and a JSON document, either a value or `Text`."""
+    """The outcome of an operation: a status and a JSON document, either a value or `Text`.
+
+    `Outcome(204)` is the outcome for a status that has no body in openapi.yaml.
+    """
 
     status: int
-    document: Any
+    document: Any = None
 
 
 class Refused(Exception):
@@ -63,48 +67,45 @@ UNAUTHORIZED: Final = Outcome(
 )
 
 
-def bad_request(operation_id: str, message: str, *, about_filters: bool = False) -> Refused:
-    """Return the 400 of an operation, in the shape that the service uses: it differs between operations."""
-    if operation_id == "memories_add":
-        return Refused(Outcome(400, {"error": "400 Bad Request", "details": {"message": message}}))
-    by_message = operation_id == "exports_get" or (operation_id == "exports_create" and not about_filters)
-    return Refused(Outcome(400, {"message" if by_message else "error": message}))
+def bad_request(operation: Operation, message: str, *, about_filters: bool = False) -> Refused:
+    """Return the answer to a request that does not match the spec, in the form that the spec gives the operation."""
+    status = refusal_status(operation)
+    body = error_body(operation.responses.get(status), message, about_filters=about_filters)
+    return Refused(Outcome(status, body or {"detail": message}))
 
 
-def misshapen(rules: FilterRules, operation_id: str, document: Any, wrong: Problem) -> Refused:
+def misshapen(rules: FilterRules, operation: Operation, document: Any, wrong: Problem) -> Refused:
     """Return the 400 for a body that does not match the spec, in the service's own words if it has any."""
     keys = document.keys() if isinstance(document, dict) else set()
-    if operation_id == "exports_create" and not isinstance(keys and document.get("schema"), dict):
-        return bad_request(operation_id, NO_SCHEMA)
-    missing = operation_id in NO_FILTERS and not keys & {"filters", "memory_export_id", *ENTITY_FIELDS}
+    if operation.id == "exports_create" and not isinstance(keys and document.get("schema"), dict):
+        return bad_request(operation, NO_SCHEMA)
+    missing = operation.id in NO_FILTERS and not keys & {"filters", "memory_export_id", *ENTITY_FIELDS}
     if missing and not (keys - {"schema", "messages", "infer", "export_instructions"}):
-        return bad_request(operation_id, NO_FILTERS[operation_id], about_filters=True)
-    misplaced = sorted(keys & {*ENTITY_FIELDS}) if operation_id != "memories_add" else []
+        return bad_request(operation, NO_FILTERS[operation.id], about_filters=True)
+    misplaced = sorted(keys & {*ENTITY_FIELDS}) if operation.id != "memories_add" else []
     if misplaced:
         name = misplaced[0]
         return bad_request(
-            operation_id, f'{name} belongs inside filters: {{"filters": {{"{name}": ...}}}}', about_filters=True
+            operation, f'{name} belongs inside filters: {{"filters": {{"{name}": ...}}}}', about_filters=True
         )
-    if wrong.pointer == "/infer" or (operation_id == "memories_add" and "infer" not in keys):
-        return bad_request(
-            operation_id, "infer must be false: this server has no language model and stores texts as is"
-        )
+    if wrong.pointer == "/infer" or (operation.id == "memories_add" and "infer" not in keys):
+        return bad_request(operation, "infer must be false: this server has no language model and stores texts as is")
     if wrong.pointer.startswith("/filters") and isinstance(document["filters"], dict):
-        parse_filters(rules, operation_id, document["filters"])  # raises a clearer message than the schema's
+        parse_filters(rules, operation, document["filters"])  # raises a clearer message than the schema's
     message = f"{wrong.pointer or 'the body'}: {wrong.message}"
-    return bad_request(operation_id, message, about_filters=wrong.pointer.startswith("/filters"))
+    return bad_request(operation, message, about_filters=wrong.pointer.startswith("/filters"))
 
 
-def parse_filters(rules: FilterRules, operation_id: str, document: Any, *, scoped: bool = False) -> Filter:
+def parse_filters(rules: FilterRules, operation: Operation, document: Any, *, scoped: bool = False) -> Filter:
     """Return the filters of a request. Raise Refused (400) if they are invalid, or if `scoped` and they name no entity."""
     try:
         filters = Filter.from_dict(document, rules)
     except FilterError as error:
-        raise bad_request(operation_id, str(error), about_filters=True) from None
+        raise bad_request(operation, str(error), about_filters=True) from None
     count = sum(1 for _ in filters.conditions())
     if count > MAX_CONDITIONS:
         message = f"filters must have at most {MAX_CONDITIONS} conditions, got {count}; one 'in' condition can list many values"
-        raise bad_request(operation_id, message, about_filters=True)
+        raise bad_request(operation, message, about_filters=True)
     if scoped and rules.scope == "required" and not filters.is_scoped():
-        raise bad_request(operation_id, _NOT_SCOPED, about_filters=True)
+        raise bad_request(operation, _NOT_SCOPED, about_filters=True)
     return filters

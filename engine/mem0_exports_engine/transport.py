@@ -85,7 +85,10 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
         url = request.url
-        answer = self.engine.respond(request.method, url.path, url.query.decode(), dict(request.headers), body)
+        path = url.raw_path.partition(b"?")[0].decode("ascii")
+        answer = self.engine.respond(request.method, path, url.query.decode(), dict(request.headers), body)
+        if answer.body is None:
+            return httpx.Response(answer.status, headers=dict(answer.headers))
         headers = {"content-type": "application/json", **answer.headers}
         if isinstance(answer.body, bytes):
             return httpx.Response(answer.status, headers=headers, content=answer.body)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mem0_exports.filters.check import Where
     from mem0_exports.filters.rules import FilterRules
+    from mem0_exports.http.calls import Call
     from mem0_exports.http.driver import AsyncDriver, Driver
     from mem0_exports.http.settings import Retry, Settings
     from mem0_exports.models import AddedMemory, Entity, Memory, Page
@@ -35,13 +36,13 @@ class _Pages(Generic[T]):
     the next page and come twice, or the last page may vanish: neither is an error.
     """
 
-    def __init__(self, call_for: Callable[[int], operations.Call[Page[T]]], key: Callable[[T], object]) -> None:
+    def __init__(self, call_for: Callable[[int], Call[Page[T]]], key: Callable[[T], object]) -> None:
         self._call_for = call_for
         self._key = key
         self._number = 0
         self._seen: set[object] = set()
 
-    def next_call(self) -> operations.Call[Page[T]]:
+    def next_call(self) -> Call[Page[T]]:
         """Return the request for the next page."""
         self._number += 1
         call = self._call_for(self._number)
@@ -67,44 +68,60 @@ class _Pages(Generic[T]):
 
 def _add(
     messages: str | Mapping[str, str] | Sequence[Mapping[str, str]],
+    *,
+    user_id: str | None,
+    agent_id: str | None,
+    app_id: str | None,
+    run_id: str | None,
+    metadata: Mapping[str, Any] | None,
     timestamp: datetime | None,
     expiration_date: date | None,
-    **fields: Any,
-) -> operations.Call[list[AddedMemory]]:
+) -> Call[list[AddedMemory]]:
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"metadata must be a dict of JSON values, got {type(metadata).__name__}", field="metadata")
+    entities = dict(zip(ENTITY_FIELDS, (user_id, agent_id, app_id, run_id), strict=True))
+    if not any(entities.values()):
+        raise InputError("pass at least one of user_id, agent_id, app_id and run_id", field="user_id")
+    for name, value in entities.items():
+        if value is not None and not (isinstance(value, str) and value):
+            raise InputError(f"{name} must be a non-empty string or None, got {value!r}", field=name)
+    return operations.memories_add(
+        _messages(messages),
+        user_id=user_id,
+        agent_id=agent_id,
+        app_id=app_id,
+        run_id=run_id,
+        metadata=metadata,
+        timestamp=None if timestamp is None else _seconds(timestamp),
+        expiration_date=None if expiration_date is None else _day(expiration_date),
+    )
+
+
+def _messages(messages: str | Mapping[str, str] | Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """Return the pairs of role and content that the user's messages mean."""
     if isinstance(messages, str):
-        message_list = [{"role": "user", "content": messages}]
+        messages = [{"role": "user", "content": messages}]
     elif isinstance(messages, Mapping):
-        message_list = [dict(messages)]
-    else:
-        message_list = [dict(message) if isinstance(message, Mapping) else {} for message in messages]
-    for index, message in enumerate(message_list):
+        messages = [messages]
+    if not messages:
+        raise InputError("messages must hold at least one message, got none", field="messages")
+    pairs: list[tuple[str, str]] = []
+    for index, message in enumerate(messages):
+        roles = operations.message_roles()
         if (
-            message.keys() != {"role", "content"}
-            or message["role"] not in {"user", "assistant", "system"}
+            not isinstance(message, Mapping)
+            or message.keys() != {"role", "content"}
+            or message["role"] not in roles
             or not isinstance(message["content"], str)
             or not message["content"]
         ):
             raise InputError(
-                f"messages[{index}] must be a dict with exactly two keys: role ('user', 'assistant' or 'system') and "
-                "content (a non-empty string)",
+                f"messages[{index}] must be a dict with exactly two keys: role ({', '.join(map(repr, roles[:-1]))} or "
+                f"{roles[-1]!r}) and content (a non-empty string)",
                 field="messages",
             )
-    if not message_list:
-        raise InputError("messages must hold at least one message, got none", field="messages")
-    if fields["metadata"] is not None and not isinstance(fields["metadata"], Mapping):
-        got = type(fields["metadata"]).__name__
-        raise InputError(f"metadata must be a dict of JSON values, got {got}", field="metadata")
-    if not any(fields.get(name) for name in ENTITY_FIELDS):
-        raise InputError("pass at least one of user_id, agent_id, app_id and run_id", field="user_id")
-    for name in ENTITY_FIELDS:
-        if fields[name] is not None and not (isinstance(fields[name], str) and fields[name]):
-            raise InputError(f"{name} must be a non-empty string or None, got {fields[name]!r}", field=name)
-    return operations.memories_add(
-        message_list,
-        timestamp=None if timestamp is None else _seconds(timestamp),
-        expiration_date=None if expiration_date is None else _day(expiration_date),
-        **fields,
-    )
+        pairs.append((message["role"], message["content"]))
+    return pairs
 
 
 def _day(expiration_date: date) -> str:
@@ -165,7 +182,7 @@ class _Resource:
         self._driver = driver
         self._settings = settings
 
-    def _call(self, call: operations.Call[T], timeout: float | None, retry: Retry | None) -> T:
+    def _call(self, call: Call[T], timeout: float | None, retry: Retry | None) -> T:
         settings = self._settings.with_retry(retry)
         return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
@@ -187,7 +204,7 @@ class _AsyncResource:
         self._driver = driver
         self._settings = settings
 
-    async def _call(self, call: operations.Call[T], timeout: float | None, retry: Retry | None) -> T:
+    async def _call(self, call: Call[T], timeout: float | None, retry: Retry | None) -> T:
         settings = self._settings.with_retry(retry)
         return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
@@ -256,13 +273,13 @@ class Memories(_Resource):
         return self._call(
             _add(
                 messages,
-                timestamp,
-                expiration_date,
                 user_id=user_id,
                 agent_id=agent_id,
                 app_id=app_id,
                 run_id=run_id,
                 metadata=metadata,
+                timestamp=timestamp,
+                expiration_date=expiration_date,
             ),
             timeout,
             retry,
@@ -319,13 +336,13 @@ class AsyncMemories(_AsyncResource):
         return await self._call(
             _add(
                 messages,
-                timestamp,
-                expiration_date,
                 user_id=user_id,
                 agent_id=agent_id,
                 app_id=app_id,
                 run_id=run_id,
                 metadata=metadata,
+                timestamp=timestamp,
+                expiration_date=expiration_date,
             ),
             timeout,
             retry,

@@ -47,6 +47,10 @@ class Entity:
     """The service's internal id of the entity. Filters do not take it."""
     created_at: datetime | None
     updated_at: datetime | None
+    owner: str | None = None
+    """The account that the entity belongs to, if the service names it."""
+    metadata: dict[str, Any] | None = None
+    """What the service keeps about the entity itself, if anything."""
 
 
 @attrs.frozen(slots=True)

@@ -118,6 +118,17 @@ class Runner:
             caught = self._caught(mutant, copied)
             return Verdict(mutant, caught, time.monotonic() - begun)
 
+    def outputs(self, mutant: Mutant, commands: Sequence[Sequence[str]]) -> list[str]:
+        """Return what each Python command prints in a copy with the mutant; nothing if the generator refuses it."""
+        with tempfile.TemporaryDirectory(prefix="copy-", dir=self._place, ignore_cleanup_errors=True) as place:
+            copied = Path(place) / "project"
+            shutil.copytree(self._unchanged, copied, ignore=shutil.ignore_patterns(".run-*"))
+            plant(mutant, copied)
+            done = self._run(copied, ["tools/generate.py"]) if mutant.regenerate else (0, "")
+            if done is None or done[0] != 0:
+                return []
+            return [output for command in commands if (ran := self._run(copied, command)) for output in ran[1:]]
+
     def _caught(self, mutant: Mutant, copied: Path) -> Failure | None:
         if mutant.regenerate:
             done = self._run(copied, ["tools/generate.py"])

@@ -1,4 +1,4 @@
-"""Filters as SQL against a naive evaluator, which reads the dict that is sent: rendering and SQL are both under test."""
+"""Test filters as SQL against a naive evaluator of the dict that is sent, so that `to_dict` is tested too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from tests.support.naive_filters import holds
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
-# Few values make records and filters meet; among them are those that SQL, LIKE, JSON and JSON paths might trip over.
+# A small set of values, so that filters often match records. It includes values that are special in SQL, LIKE, JSON or
+# JSON paths.
 PARTS = [
     "a",
     "A",
@@ -57,7 +58,7 @@ words = st.one_of(
     st.lists(st.sampled_from(PARTS), max_size=4).map("".join),
 )
 filled = words.filter(bool)
-few = st.sampled_from(["u", "U", "u\x00"])  # so that filters and records often mean the same one
+few = st.sampled_from(["u", "U", "u\x00"])  # so that filters and records often have the same one
 ids = st.one_of(few, few, st.sampled_from(["'", "%"]), filled.filter(lambda text: text != "*"))
 numbers = st.one_of(
     st.integers(-1, 2),
@@ -149,13 +150,13 @@ LIMITED = settings(deadline=None, derandomize=True, database=None, suppress_heal
 
 @pytest.fixture(scope="module")
 def store():
-    made = SqliteStore(":memory:")
-    yield made
-    made.close()
+    opened = SqliteStore(":memory:")
+    yield opened
+    opened.close()
 
 
-def filled_with(store, given_records):
-    """The records by id, after they took the place of whatever was in the store."""
+def replace_all(store, given_records):
+    """Replace all memories of the store by these records, and return them by id."""
     rows = [row_for(record, DEFAULT_PROJECT, f"id-{number}", NOW) for number, record in enumerate(given_records)]
     with store.database.write() as connection:
         connection.execute(sa.delete(table))
@@ -163,21 +164,21 @@ def filled_with(store, given_records):
     return {row["id"]: {**record, "id": row["id"]} for row, record in zip(rows, given_records, strict=True)}
 
 
-def selected(store, where):
+def selected_ids(store, where):
     with store.database.read() as connection:
         return set(connection.scalars(sa.select(table.c.id).where(clause(where))))
 
 
 @settings(LIMITED, max_examples=examples(1000))
 @given(where=trees)
-def test_a_tree_survives_the_wire(where):
+def test_a_filter_survives_a_round_trip_through_json(where):
     document = json.loads(json.dumps(where.to_dict()))
 
     assert Filter.from_dict(document) == where
     assert Filter.from_dict(document).to_dict() == document
 
 
-SOME = [
+SAMPLE_RECORDS = [
     {
         "memory": f"Text {letter} straße",
         **dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), owner),
@@ -191,7 +192,7 @@ SOME = [
         [("a", "u", "a"), ("b", "v", 1), ("c", None, True), ("d", "u", 2**63)], 1
     )
 ]
-EVERY = [
+EVERY_OPERATOR = [
     *(
         made
         for field in (F.user_id, F.agent_id, F.app_id, F.run_id)
@@ -224,11 +225,11 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize("where", EVERY, ids=repr)
-def test_every_operator_of_every_field_selects_something_and_leaves_something_out(store, where):
-    by_id = filled_with(store, SOME)
+@pytest.mark.parametrize("where", EVERY_OPERATOR, ids=repr)
+def test_every_operator_of_every_field_selects_some_but_not_all_memories(store, where):
+    by_id = replace_all(store, SAMPLE_RECORDS)
 
-    found = selected(store, where)
+    found = selected_ids(store, where)
 
     assert found == {name for name, record in by_id.items() if holds(where.to_dict(), record)}
     assert found
@@ -249,7 +250,7 @@ def test_every_operator_of_every_field_selects_something_and_leaves_something_ou
         "' UNION SELECT 1 --",
     ],
 )
-def test_values_and_keys_never_become_sql(store, hostile):
+def test_values_and_keys_are_never_interpreted_as_sql(store, hostile):
     base = dict.fromkeys(("agent_id", "app_id", "run_id", "metadata", "categories", "expiration_date"))
     stamp = {"created_at": "2025-01-01T00:00:00+00:00", "updated_at": "2025-01-01T00:00:00+00:00"}
     own = {
@@ -261,7 +262,7 @@ def test_values_and_keys_never_become_sql(store, hostile):
         "categories": [hostile],
     }
     other = {"memory": "other", "user_id": "other", **base, **stamp}
-    filled_with(store, [own, other])
+    replace_all(store, [own, other])
 
     for where in (
         F.user_id == hostile,
@@ -273,17 +274,17 @@ def test_values_and_keys_never_become_sql(store, hostile):
         F.keywords.contains(hostile),
         F.keywords.icontains(hostile),
     ):
-        assert selected(store, where) == {"id-0"}, where
-    assert selected(store, F.memory_ids.in_(hostile)) == set()
+        assert selected_ids(store, where) == {"id-0"}, where
+    assert selected_ids(store, F.memory_ids.in_(hostile)) == set()
     with store.database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 2
 
 
-# Last, for it takes longest.
+# Last, because it takes longest.
 @settings(LIMITED, max_examples=examples(2500))
 @given(given_records=st.lists(records(), min_size=1, max_size=8), where=trees)
-def test_sql_selects_what_a_naive_evaluator_selects(store, given_records, where):
-    by_id = filled_with(store, given_records)
+def test_sql_selects_the_same_memories_as_the_naive_evaluator(store, given_records, where):
+    by_id = replace_all(store, given_records)
     document = where.to_dict()
 
-    assert selected(store, where) == {name for name, record in by_id.items() if holds(document, record)}
+    assert selected_ids(store, where) == {name for name, record in by_id.items() if holds(document, record)}

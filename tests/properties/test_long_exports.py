@@ -1,4 +1,4 @@
-"""Long lists: the same export comes out however its memories are cut into batches, and whoever writes the records."""
+"""Test that an export with long lists is the same for every batch size, whether SQL or Python writes the records."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ columns = st.sampled_from(
 
 @st.composite
 def schemas(draw) -> dict[str, Any]:
-    """A root with one or two lists of records, and now and then something else."""
+    """Draw a schema with one or two lists of records, and sometimes other properties."""
 
     def records() -> dict[str, Any]:
         properties = draw(
@@ -90,8 +90,8 @@ _plain = st.sampled_from(["red", "a", 5, 5.5, None])
 
 
 @st.composite
-def _of_one_kind(draw) -> list[dict[str, Any]]:
-    """Memories that have nearly all the same, as real ones do."""
+def _similar_records(draw) -> list[dict[str, Any]]:
+    """Draw memories that differ only a little, as real ones do."""
     keys = draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=4))
     common = {key: draw(_plain) for key in keys}
     found = []
@@ -101,7 +101,7 @@ def _of_one_kind(draw) -> list[dict[str, Any]]:
     return found
 
 
-record_sets = _of_one_kind() | st.lists(
+record_sets = _similar_records() | st.lists(
     st.fixed_dictionaries(
         {"memory": texts.filter(bool), "user_id": st.just("alex")},
         optional={
@@ -117,49 +117,51 @@ record_sets = _of_one_kind() | st.lists(
 )
 
 
-def made(store: SqliteStore, schema: dict[str, Any]) -> tuple[Any, Any]:
-    """The export and its report; or that it failed, with the reason."""
+def run_export(store: SqliteStore, schema: dict[str, Any]) -> tuple[Any, Any]:
+    """Run an export and return its value, state and reason, and its report."""
     store.jobs.create(DEFAULT_PROJECT, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
     run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
     row = store.jobs.find(DEFAULT_PROJECT, NOW, export_id="e", filters=None)
     text = None
     if row.state == "DONE":
-        found = store.jobs.result(row)
-        text = found if isinstance(found, bytes) else b"".join(found)
+        result = store.jobs.result(row)
+        text = result if isinstance(result, bytes) else b"".join(result)
     store.jobs.purge(NOW + timedelta(days=2))
     with store.database.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 0, "nothing is left over"
+        assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 0, (
+            "purge must delete all parts"
+        )
     return (None if text is None else json.loads(text), row.state, row.reason), row.report
 
 
 @LIMITED
 @given(schema=schemas(), given_records=record_sets)
-def test_an_export_is_the_same_in_one_piece_and_in_many(schema, given_records):
+def test_export_is_the_same_in_one_batch_and_in_many(schema, given_records):
     with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *given_records, now=NOW)
-        whole, report = made(store, schema)
-        # As one whole, value by value, by the plain rules and through no store.
+        in_one_batch, report = run_export(store, schema)
+        # The expected result: extracted in one batch and without a store, so no record is written by SQL.
         plain = stores.records(store, F.user_id == "alex")
     try:
         expected = (stores.extracted(schema, plain, batch=1000)[0], "DONE", None)
     except Unfillable as error:
         expected = (None, "FAILED", str(error))
-    assert whole == expected
+    assert in_one_batch == expected
 
-    for batch, kept, traced in ((1, 1, 1), (2, 1, 0), (3, 2, 1), (1, 1000, 1), (5, 1, 0)):
+    for batch, records_kept, traced in ((1, 1, 1), (2, 1, 0), (3, 2, 1), (1, 1000, 1), (5, 1, 0)):
         with pytest.MonkeyPatch.context() as patched, closing(SqliteStore(":memory:")) as store:
             patched.setattr(memories, "_MAX_BATCH", batch)
-            patched.setattr(list_module, "_MAX_RECORDS", kept)
-            patched.setattr(list_module, "MAX_TRACED", traced)  # from there on, the database may write
+            patched.setattr(list_module, "_MAX_RECORDS", records_kept)
+            patched.setattr(list_module, "MAX_TRACED", traced)  # after so many memories, SQL may write the records
             stores.put(store, *given_records, now=NOW)
-            pieces, other_report = made(store, schema)
+            in_many, other_report = run_export(store, schema)
 
-        assert pieces == whole
-        assert told(other_report) == told(report)
+        assert in_many == in_one_batch
+        assert summary(other_report) == summary(report)
 
 
-def told(report: str) -> Any:
-    """What a report says of how many memories there were, and of what stayed empty."""
+def summary(report: str) -> Any:
+    """Return the number of memories and the gaps of a report, in a comparable form."""
     found = json.loads(report)
     gaps = sorted((gap["path"], gap["reason"], gap["count"]) for gap in found["gaps"])
     return found["memories"], gaps
@@ -172,7 +174,7 @@ _at_most_4 = {"type": ["string", "integer"], "maximum": 4}
 
 @st.composite
 def _nearly_alike(draw) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A list of memories that now and then lack a value, or have it as null, spelled otherwise, or too large."""
+    """Draw memories that sometimes lack a value, or have it as null, under another spelling, or too large."""
     own, other = ["run_id", "agent_id"], ["team", "score", "note"]
     names = draw(st.permutations(draw(st.sampled_from([own, other, own + other]))))[: draw(st.integers(1, 5))]
     columns = {name: draw(st.sampled_from([_any_scalar, _nullable])) for name in names}
@@ -199,44 +201,44 @@ def _nearly_alike(draw) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 @LIMITED
 @given(drawn=_nearly_alike())
-def test_values_that_are_lacking_are_looked_for_wherever_they_may_be(drawn):
+def test_finds_missing_values_in_all_their_possible_places(drawn):
     schema, given_records = drawn
-    written = 0
-    objects = SqliteBatch.written
+    calls = 0
+    original = SqliteBatch.written
 
-    def watched(batch, places):
-        nonlocal written
-        written += 1
-        return objects(batch, places)
+    def counting(batch, paths):
+        nonlocal calls
+        calls += 1
+        return original(batch, paths)
 
     with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *given_records, now=NOW)
-        whole, report = made(store, schema)
+        in_one_batch, report = run_export(store, schema)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(memories, "_MAX_BATCH", 3)
             patched.setattr(list_module, "MAX_TRACED", 0)
-            patched.setattr(SqliteBatch, "written", watched)
-            pieces, other_report = made(store, schema)
+            patched.setattr(SqliteBatch, "written", counting)
+            in_many, other_report = run_export(store, schema)
 
-    assert pieces == whole
-    assert told(other_report) == told(report)
-    assert written
+    assert in_many == in_one_batch
+    assert summary(other_report) == summary(report)
+    assert calls, "SQL must have written some records"
 
 
 @pytest.mark.parametrize("version", [(3, 37, 2), sqlite3.sqlite_version_info], ids=["old", "this"])
-def test_the_database_writes_what_python_would(monkeypatch, version):
-    """Own fields alone: all batches but the first are written by SQL, where it can, as is checked here too."""
+def test_sql_writes_the_same_records_as_python(monkeypatch, version):
+    """Only fields of memories: SQL writes all batches but the first, if its version can; this is checked too."""
     monkeypatch.setattr(batches.sqlite3, "sqlite_version_info", version)
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
     monkeypatch.setattr(list_module, "MAX_TRACED", 2)
     written = []
-    objects = SqliteBatch.written
+    original = SqliteBatch.written
 
-    def watched(batch, fields):
-        written.append(objects(batch, fields))
+    def recording(batch, paths):
+        written.append(original(batch, paths))
         return written[-1]
 
-    monkeypatch.setattr(SqliteBatch, "written", watched)
+    monkeypatch.setattr(SqliteBatch, "written", recording)
     item = {
         "type": "object",
         "properties": {name: {"type": "string"} for name in OWN[:3]} | {"run_id": {"type": "string"}},
@@ -246,17 +248,17 @@ def test_the_database_writes_what_python_would(monkeypatch, version):
     with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *({"memory": text, "user_id": "alex", "run_id": f"r{text}"} for text in odd), now=NOW)
         stores.put(store, {"id": "last", "memory": "no run", "user_id": "alex"}, now=NOW + timedelta(days=1))
-        (found, state, _), _ = made(store, schema)
+        (found, state, _), _ = run_export(store, schema)
 
     assert state == "DONE"
     assert [each["memory"] for each in found["n\0'"]] == [*odd, "no run"]
     assert [each.get("run_id") for each in found["n\0'"]] == [*(f"r{text}" for text in odd), None]
-    lacking = [None if each is None else len(each.incomplete) for each in written]
-    assert lacking == ([None] * 3 if version < (3, 38) else [0, 0, 0, 1]), "the last memory has no run"
+    incomplete = [None if each is None else len(each.incomplete) for each in written]
+    assert incomplete == ([None] * 3 if version < (3, 38) else [0, 0, 0, 1]), "only the last memory has no run_id"
 
 
-def test_a_list_that_turns_out_to_be_another_kind_forgets_what_was_written(monkeypatch):
-    """Records of single memories are not wanted any more once a memory has a list of records under the name."""
+def test_discards_records_already_written_if_a_later_memory_has_a_list(monkeypatch):
+    """Once a memory has a list of records under the name, the records made from single memories must be dropped."""
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
     monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
@@ -274,12 +276,12 @@ def test_a_list_that_turns_out_to_be_another_kind_forgets_what_was_written(monke
             },
             now=NOW + timedelta(days=1),
         )
-        (found, _, _), _ = made(store, schema)
+        (found, _, _), _ = run_export(store, schema)
 
     assert found == {"trips": [{"memory": "Rome"}, {"memory": "Bern"}]}
 
 
-def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
+def test_reading_stops_with_gone_if_the_export_expires_meanwhile(monkeypatch):
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
     monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
@@ -288,19 +290,19 @@ def test_an_export_that_expires_while_it_is_read_breaks_off(monkeypatch):
         stores.put(store, *({"memory": str(number), "user_id": "alex"} for number in range(9)), now=NOW)
         store.jobs.create(DEFAULT_PROJECT, "e", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
         run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
-        pieces = store.jobs.result(store.jobs.find(DEFAULT_PROJECT, NOW, export_id="e", filters=None))
-        assert not isinstance(pieces, bytes)
-        first = [next(pieces), next(pieces)]
+        chunks = store.jobs.result(store.jobs.find(DEFAULT_PROJECT, NOW, export_id="e", filters=None))
+        assert not isinstance(chunks, bytes)
+        first = [next(chunks), next(chunks)]
         store.jobs.purge(clock.now())
 
         with pytest.raises(Gone):
-            list(pieces)
+            list(chunks)
 
     assert first == [b'{"all":[', b'{"memory":"0"},{"memory":"1"}']
 
 
-def test_an_answer_never_goes_on_with_another_export(monkeypatch):
-    """SQLite gives the number of an export that is gone to the next one, whose parts are another project's business."""
+def test_reading_never_continues_with_the_parts_of_another_export(monkeypatch):
+    """SQLite reuses the row number of a deleted export, here for an export of another project."""
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
     monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     item = {"type": "object", "properties": {"memory": {"type": "string"}}}
@@ -313,8 +315,8 @@ def test_an_answer_never_goes_on_with_another_export(monkeypatch):
         store.jobs.create("mine", "e-1", NOW, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
         run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(NOW), lambda: NOW)
         mine = store.jobs.find("mine", NOW, export_id="e-1", filters=None)
-        pieces = store.jobs.result(mine)
-        next(pieces), next(pieces)
+        chunks = store.jobs.result(mine)
+        next(chunks), next(chunks)
 
         store.jobs.purge(later)
         store.jobs.create("yours", "e-2", later, timedelta(days=1), schema=schema, filters=F.user_id == "alex")
@@ -322,10 +324,10 @@ def test_an_answer_never_goes_on_with_another_export(monkeypatch):
         assert store.jobs.find("yours", later, export_id="e-2", filters=None).seq == mine.seq
 
         with pytest.raises(Gone):
-            list(pieces)
+            list(chunks)
 
 
-HIDING = {
+REPEATED_KEYWORDS = {
     "a reference": {"$ref": "#/$defs/short", "type": "object", "properties": {"memory": {"type": "string"}}},
     "an alternative to null": {
         "properties": {"memory": {"maxLength": 3}},
@@ -336,12 +338,12 @@ HIDING = {
         "properties": {"memory": {"type": ["integer", "null"], "anyOf": [{"type": "string"}, {"type": "null"}]}},
     },
 }
-"""Records that say one keyword twice, of which one is easily overlooked: none of them takes a long text."""
+"""Record schemas that have a keyword in two places, one of them easily overlooked. None of them allows a long text."""
 
 
-@pytest.mark.parametrize("item", HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize("item", REPEATED_KEYWORDS.values(), ids=REPEATED_KEYWORDS)
 @pytest.mark.parametrize("batch", [2, 1000])
-def test_a_record_obeys_both_places_that_say_the_same_keyword(monkeypatch, item, batch):
+def test_a_record_obeys_a_keyword_in_both_of_its_places(monkeypatch, item, batch):
     monkeypatch.setattr(memories, "_MAX_BATCH", batch)
     monkeypatch.setattr(list_module, "MAX_TRACED", 0)
     schema = {
@@ -351,7 +353,7 @@ def test_a_record_obeys_both_places_that_say_the_same_keyword(monkeypatch, item,
     }
     with closing(SqliteStore(":memory:")) as store:
         stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
-        found, _ = made(store, schema)
+        found, _ = run_export(store, schema)
 
     assert found == ({}, "DONE", None)
 
@@ -381,22 +383,22 @@ LOOSE = {"type": "array", "items": {"type": "object", "properties": {"memory": {
     ],
     ids=["items", "maxItems of the root", "minItems of the root"],
 )
-def test_a_list_obeys_both_places_that_say_the_same_keyword(monkeypatch, schema):
-    """In one piece and in many: what is said twice is checked with the whole list."""
+def test_a_list_obeys_a_keyword_in_both_of_its_places(monkeypatch, schema):
+    """The outcome must not depend on the batch size: such a list has to be validated as a whole."""
     outcomes = []
-    for batch, kept in ((1000, 1000), (2, 2)):
+    for batch, records_kept in ((1000, 1000), (2, 2)):
         monkeypatch.setattr(memories, "_MAX_BATCH", batch)
-        monkeypatch.setattr(list_module, "_MAX_RECORDS", kept)
+        monkeypatch.setattr(list_module, "_MAX_RECORDS", records_kept)
         with closing(SqliteStore(":memory:")) as store:
             stores.put(store, *({"memory": f"text {number}", "user_id": "alex"} for number in range(9)), now=NOW)
-            (found, state, _), _ = made(store, schema)
+            (found, state, _), _ = run_export(store, schema)
         outcomes.append((found, state))
 
     assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize("batch", [2, 1000])
-def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypatch, batch):
+def test_report_names_the_first_hundred_memories_that_filled_a_list(monkeypatch, batch):
     monkeypatch.setattr(memories, "_MAX_BATCH", batch)
     item = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}
@@ -405,13 +407,13 @@ def test_the_report_names_the_first_hundred_memories_wherever_they_come(monkeypa
         cities = ({"id": f"b-{number:03}", "memory": "x", "user_id": "alex", "metadata": {"city": "Rome"}}
                   for number in range(150))  # fmt: skip
         stores.put(store, *cities, now=NOW + timedelta(days=1))
-        _, report = made(store, schema)
+        _, report = run_export(store, schema)
 
     assert json.loads(report)["filled"] == {"all": [f"b-{number:03}" for number in range(100)]}
 
 
 @pytest.mark.parametrize("columns", [50, 64, 1200])
-def test_a_record_may_have_many_properties(monkeypatch, columns):
+def test_exports_records_with_many_properties(monkeypatch, columns):
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
     monkeypatch.setattr(list_module, "MAX_TRACED", 2)
     names = [f"k{number}" for number in range(columns)]
@@ -422,6 +424,6 @@ def test_a_record_may_have_many_properties(monkeypatch, columns):
         stores.put(
             store, *({"memory": str(number), "user_id": "alex", "metadata": record} for number in range(5)), now=NOW
         )
-        found, _ = made(store, schema)
+        found, _ = run_export(store, schema)
 
     assert found == ({"all": [record] * 5}, "DONE", None)

@@ -1,4 +1,4 @@
-"""The structure of the code: which module may import which. CONTRIBUTING.md and the notes below say why."""
+"""Test the structure of the code: which module may import which. CONTRIBUTING.md explains the layout."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PACKAGES = {
     "mem0_exports_engine": ROOT / "engine" / "mem0_exports_engine",
     "mem0_exports_cli": ROOT / "cli" / "mem0_exports_cli",
 }
-"""From the bottom to the top: each may import those before it."""
-WRITTEN_BY_HAND = [*PACKAGES][1:]
+"""From the lowest to the highest: each may import those before it."""
+HANDWRITTEN = [*PACKAGES][1:]
 
 
 class Import(NamedTuple):
-    """An import: from which module, of what, and in which functions and classes it stands."""
+    """An import: the importing module, the imported name, and the functions and classes around it."""
 
     module: str
     name: str
@@ -32,7 +32,7 @@ class Import(NamedTuple):
 
 def modules() -> dict[str, ast.Module]:
     found = {}
-    for package in WRITTEN_BY_HAND:
+    for package in HANDWRITTEN:
         for path in PACKAGES[package].rglob("*.py"):
             parts = path.relative_to(PACKAGES[package].parent).with_suffix("").parts
             found[".".join(parts).removesuffix(".__init__")] = ast.parse(path.read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ MODULES = modules()
 
 
 def imports(module: str) -> Iterator[Import]:
-    """All imports of a module, those for type checkers and those inside functions included."""
+    """Yield all imports of a module, including those for type checkers and those inside functions."""
 
     def walk(node: ast.AST, inside: tuple[str, ...]) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
@@ -73,50 +73,50 @@ def package_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def floors(arrows: dict[str, set[str]]) -> dict[str, int]:
-    """On which floor each node stands: above all that it points to. Fails where arrows go round in a circle."""
+def levels(edges: dict[str, set[str]]) -> dict[str, int]:
+    """Return the level of each node, one above the highest of those that it imports. Fails if there is a cycle."""
     found: dict[str, int] = {}
-    under_way: list[str] = []
+    path: list[str] = []
 
-    def floor(node: str) -> int:
-        assert node not in under_way, f"a circle: {' -> '.join([*under_way[under_way.index(node) :], node])}"
+    def level(node: str) -> int:
+        assert node not in path, f"an import cycle: {' -> '.join([*path[path.index(node) :], node])}"
         if node not in found:
-            under_way.append(node)
-            found[node] = 1 + max((floor(other) for other in sorted(arrows.get(node, ()))), default=0)
-            under_way.pop()
+            path.append(node)
+            found[node] = 1 + max((level(other) for other in sorted(edges.get(node, ()))), default=0)
+            path.pop()
         return found[node]
 
-    for node in sorted(arrows):
-        floor(node)
+    for node in sorted(edges):
+        level(node)
     return found
 
 
-def test_no_modules_import_each_other_in_a_circle():
-    arrows = {module: set() for module in MODULES}
+def test_there_are_no_import_cycles():
+    edges = {module: set() for module in MODULES}
     for each in IMPORTS:
         if each.name in MODULES:
-            arrows[each.module].add(each.name)
+            edges[each.module].add(each.name)
 
-    floors(arrows)
+    levels(edges)
 
 
-@pytest.mark.parametrize("package", WRITTEN_BY_HAND)
-def test_the_folders_of_a_package_stand_on_six_floors_at_most(package):
-    def room(name: str) -> str:
+@pytest.mark.parametrize("package", HANDWRITTEN)
+def test_the_folders_of_a_package_have_at_most_six_levels(package):
+    def folder(name: str) -> str:
         return ".".join(name.split(".")[:2])
 
-    arrows: dict[str, set[str]] = {}
+    edges: dict[str, set[str]] = {}
     for each in IMPORTS:
-        # __init__ names the public modules, and loads them on first use.
+        # The package itself loads its public modules only on first use.
         if package_of(each.module) == package_of(each.name) == package and each.module != package:
-            ends = room(each.module), room(each.name)
+            ends = folder(each.module), folder(each.name)
             if ends[0] != ends[1]:
-                arrows.setdefault(ends[0], set()).add(ends[1])
+                edges.setdefault(ends[0], set()).add(ends[1])
 
-    assert max(floors(arrows).values()) <= 6
+    assert max(levels(edges).values()) <= 6
 
 
-def test_packages_import_downwards_but_for_local_clients():
+def test_packages_import_downwards_except_for_local_clients():
     order = [*PACKAGES]
     upwards = {
         (each.module, each.name, each.inside)
@@ -141,52 +141,52 @@ ONLY_IN = {
     "uvicorn": ("mem0_exports_engine.server",),
     "argparse": ("mem0_exports_cli",),
 }
-"""What may be imported, and where alone: so that it can be exchanged there."""
+"""Packages, and the only modules that may import them, so that each package can be replaced in one place."""
 
 NEVER = [
-    ("mem0_exports.http", "mem0_exports.filters", "a request is sent whatever selects the memories"),
-    ("mem0_exports.http", "mem0_exports.schemas", "a request is sent whatever its answer becomes"),
-    ("mem0_exports.schemas", "mem0_exports.http", "a schema is no request"),
+    ("mem0_exports.http", "mem0_exports.filters", "sending a request must not depend on the filters in it"),
+    ("mem0_exports.http", "mem0_exports.schemas", "sending a request must not depend on the type of its result"),
+    ("mem0_exports.schemas", "mem0_exports.http", "a schema must not depend on how it is sent"),
     ("mem0_exports_engine.extract", "mem0_exports_engine.store", "they meet in ports"),
     ("mem0_exports_engine.extract", "mem0_exports_engine.workers", "they meet in ports"),
     ("mem0_exports_engine.store", "mem0_exports_engine.extract", "they meet in ports"),
     ("mem0_exports_engine.store", "mem0_exports_engine.workers", "they meet in ports"),
     ("mem0_exports_engine.workers", "mem0_exports_engine.extract", "they meet in ports"),
     ("mem0_exports_engine.workers", "mem0_exports_engine.store", "they meet in ports"),
-    ("mem0_exports_engine.operations", "mem0_exports_engine.engine", "handlers see a Service"),
+    ("mem0_exports_engine.operations", "mem0_exports_engine.engine", "handlers use a Service"),
 ]
 
-OF_THE_CLIENT = ("api_key", "errors", "facts", "filters", "schemas", "strict_json")
-"""What the engine may use of the client: how things are said, and nothing that asks a service."""
+USED_BY_THE_ENGINE = ("api_key", "errors", "facts", "filters", "schemas", "strict_json")
+"""What the engine may use of the client: syntax and facts, but nothing that sends requests."""
 
 
 @pytest.mark.parametrize("name", ONLY_IN)
-def test_some_packages_are_imported_in_one_place_alone(name):
+def test_a_package_is_imported_only_by_the_allowed_modules(name):
     importers = {each.module for each in IMPORTS if is_in(each.name, name)}
 
-    assert importers, f"nothing imports {name}: the rule can go"
+    assert importers, f"nothing imports {name}: remove it from ONLY_IN"
     assert {module for module in importers if not is_in(module, *ONLY_IN[name])} == set()
 
 
 @pytest.mark.parametrize(("importer", "imported", "why"), NEVER)
-def test_some_arrows_are_not_there(importer, imported, why):
+def test_no_forbidden_imports(importer, imported, why):
     assert any(is_in(module, importer) for module in MODULES)
     assert any(is_in(module, imported) for module in MODULES)
     assert [each for each in IMPORTS if is_in(each.module, importer) and is_in(each.name, imported)] == [], why
 
 
-def test_the_engine_uses_little_of_the_client():
+def test_the_engine_uses_only_a_few_modules_of_the_client():
     used = {
         each.name.split(".")[1] if "." in each.name else f"from {each.module}"
         for each in IMPORTS
         if package_of(each.module) == "mem0_exports_engine" and package_of(each.name) == "mem0_exports"
     }
 
-    assert used <= {*OF_THE_CLIENT}
+    assert used <= {*USED_BY_THE_ENGINE}
 
 
-def test_names_in_strings_keep_to_the_rules_too():
-    """A module that is named in a string is as good as imported; so is one that import_module makes up."""
+def test_strings_do_not_evade_the_import_rules():
+    """A module can also be imported by a name in a string, or with import_module."""
     named = set()
     for module, tree in MODULES.items():
         for node in ast.walk(tree):
@@ -200,13 +200,13 @@ def test_names_in_strings_keep_to_the_rules_too():
                     named.add((module, name))
 
     assert named == {
-        ("mem0_exports_engine.contract", "mem0_exports_api"),  # its openapi.json, and no code of it
-        ("mem0_exports", "import_module"),  # the public names, which load on first use
+        ("mem0_exports_engine.read_spec", "mem0_exports_api"),  # only its openapi.json, no code
+        ("mem0_exports", "import_module"),  # loads the public names on first use
     }
 
 
-def test_nothing_is_imported_from_a_test_file():
-    """What several test files need stands in tests/support, or beside them in a module that is no test."""
+def test_nothing_imports_from_a_test_file():
+    """What several test files need belongs in tests/support, or in a module beside them that is not a test."""
     importers = set()
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -223,19 +223,19 @@ def test_module_names_have_no_leading_underscore():
     assert private == {"mem0_exports._version"}
 
 
-def test_no_module_holds_more_than_four_hundred_lines():
-    """Over that it usually has two jobs."""
+def test_modules_have_at_most_400_lines():
+    """A longer module usually has two jobs."""
     sizes = {
         path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines())
-        for package in WRITTEN_BY_HAND
+        for package in HANDWRITTEN
         for path in PACKAGES[package].rglob("*.py")
     }
 
     assert {path: size for path, size in sizes.items() if size > 400} == {}
 
 
-def test_the_package_of_a_folder_loads_nothing():
-    """`import mem0_exports.http` costs no more than `import mem0_exports`: what a folder holds is imported by its name."""
+def test_folders_import_no_code_in_their_init():
+    """`import mem0_exports.http` must cost no more than `import mem0_exports`."""
     loaded = {
         each
         for each in IMPORTS

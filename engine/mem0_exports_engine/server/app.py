@@ -9,6 +9,7 @@ import logging
 import time
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 from uuid import uuid4
 
 import anyio
@@ -47,12 +48,11 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        log = _RequestLog(request)
+        path = _raw_path(scope)
+        log = _RequestLog(request.method, engine.loggable(path))
         headers = dict(request.headers)
         # In a thread: it looks a key up in the store, which blocks.
-        outcome = await anyio.to_thread.run_sync(
-            engine.admit, request.method, scope["path"], headers, limiter=for_heads
-        )
+        outcome = await anyio.to_thread.run_sync(engine.admit, request.method, path, headers, limiter=for_heads)
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         if isinstance(outcome, Admitted):
             admitted, log.project = outcome, outcome.project
@@ -72,9 +72,11 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
         if unread:  # on a reused connection, the rest of the body would be read as the next request
             more["connection"] = "close"
         more |= outcome.headers
-        chunks = _Chunks(outcome.body)
+        chunks = _Chunks(outcome.body or b"")
         response: Response
-        if isinstance(outcome.body, bytes) and len(outcome.body) <= _MAX_CHUNK:
+        if outcome.body is None:
+            response = Response(None, outcome.status, more)
+        elif isinstance(outcome.body, bytes) and len(outcome.body) <= _MAX_CHUNK:
             response = Response(outcome.body, outcome.status, more, media_type="application/json")
         else:
             if isinstance(outcome.body, bytes):
@@ -91,14 +93,23 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
     return Router(redirect_slashes=False, default=answer)
 
 
-class _RequestLog:
-    """Writes one log line per request. It never contains the query, a header or a body: they may hold secrets."""
+def _raw_path(scope: Scope) -> str:
+    """Return the path as the client sent it, percent-encoded: decoded, %2F in a parameter would end its segment."""
+    raw = scope.get("raw_path")
+    return quote(scope["path"]) if raw is None else raw.partition(b"?")[0].decode("latin-1")
 
-    def __init__(self, request: Request) -> None:
+
+class _RequestLog:
+    """Writes one log line per request.
+
+    It never contains the query, a header, a body or the value of a path parameter: they may be secrets or memory data.
+    """
+
+    def __init__(self, method: str, path: str) -> None:
         self.id = uuid4().hex
         self.project: str | None = None
-        self._method = request.method[:20]
-        self._path = request.scope["path"][:100]
+        self._method = method[:20]
+        self._path = path[:100]
         self._started = time.perf_counter()
 
     def write(self, status: int | None) -> None:

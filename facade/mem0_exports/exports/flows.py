@@ -17,6 +17,7 @@ from mem0_exports.http.settings import check_timeout
 
 if TYPE_CHECKING:
     from mem0_exports.exports.spec import ExportRef, ExportSpec
+    from mem0_exports.http.calls import Call
     from mem0_exports.http.flow import Flow
     from mem0_exports.http.settings import Settings
 
@@ -120,7 +121,7 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
         flow.close()  # an interruption arrives at our own `yield`, not in the inner flow, which would stay open
 
 
-def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> operations.Call[operations.Ready[T] | None]:
+def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Ready[T] | None]:
     """Return the request for the result of a job, and how to read its answer."""
 
     def load(raw: bytes) -> T:

@@ -36,7 +36,7 @@ import attrs
 
 from mem0_exports import facts
 from mem0_exports.errors import InputError, LedgerError, OutcomeUnknown
-from mem0_exports.exports.ledger_file import open_ledger
+from mem0_exports.exports.ledger_file import never_close, open_ledger
 
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ State: TypeAlias = Literal["asking", "unknown", "pending", "ready", "open"]
 
 RETENTION: Final = facts.RETENTION.total_seconds()
 """How long the service keeps an export, in seconds."""
+
+CLOCK_CORRECTION: Final = 3600.0
+"""How many seconds the clock may be set back after a create without the job being created a second time."""
 
 
 @attrs.frozen(slots=True)
@@ -246,9 +249,11 @@ class EntryWriter:
             raise
 
     def _begin(self) -> KnownExport | None:
-        now = self._ledger._now()  # noqa: SLF001 -- an entry is a part of its ledger
-        asking = self._ledger._asking  # noqa: SLF001
+        asking = self._ledger._asking  # noqa: SLF001 -- an entry is a part of its ledger
         with self._ledger.writing() as connection:
+            # Read inside the ledger's lock: a time from before the wait for it is older than an id that another call
+            # wrote meanwhile. The clock of that call would seem to be ahead, and its job would be created a second time.
+            now = self._ledger._now()  # noqa: SLF001
             self._check_account(connection)
             row = connection.execute(
                 "SELECT state, export_id, expires_at, result, asks, lost_answers, asked_at FROM exports"
@@ -267,9 +272,10 @@ class EntryWriter:
                 state, export_id, expires_at, result, asks, lost_answers, asked_at = row
                 if state == "asking" and self._fingerprint in asking:
                     return None
-                # The upper bound is for a clock that was ahead at the create: `expires_at` is then too late, and the
-                # service may have deleted the job already.
-                if state == "ready" or (state == "pending" and now < expires_at <= now + RETENTION):
+                # The upper bound is for a clock that was far ahead at the create: `expires_at` is then too late, and the
+                # service may have deleted the job already. A small correction of the clock must not count as that.
+                latest = now + RETENTION + CLOCK_CORRECTION
+                if state == "ready" or (state == "pending" and now < expires_at <= latest):
                     self._export_id = export_id
                     return KnownExport(export_id, result, lost_answers)
                 if state == "asking":  # but no call is: the one that was could not write how its create ended
@@ -382,16 +388,10 @@ _ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Make the ledgers of the parent unusable in the child of a fork, without closing them.
-
-    Closing one in the child, also by garbage collection, would delete the write-ahead log that the parent still uses.
-    """
-    import ctypes  # noqa: PLC0415 -- only the child of a fork that had a ledger open needs it
-
+    """Make the ledgers of the parent unusable in the child of a fork, without closing them."""
     for ledger in list(_ledgers):
-        connection = ledger._connection  # noqa: SLF001
-        if connection is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # one reference too many: it is never collected
+        if ledger._connection is not None:  # noqa: SLF001
+            never_close(ledger._connection)  # noqa: SLF001
         ledger._forked = True  # noqa: SLF001
 
 

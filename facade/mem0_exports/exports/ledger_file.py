@@ -73,6 +73,16 @@ def open_ledger(path: Path) -> sqlite3.Connection | str:
     return problem
 
 
+def never_close(connection: sqlite3.Connection) -> None:
+    """Keep a connection of the parent open in the child of a fork, until the child ends.
+
+    Closing it in the child, also by garbage collection, would delete the write-ahead log that the parent still uses.
+    """
+    import ctypes  # noqa: PLC0415 -- only the child of a fork that had a ledger open needs it
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # one reference too many: it is never collected
+
+
 def _why_not_a_ledger(connection: sqlite3.Connection) -> str | None:
     """Return why the file cannot be used as a ledger; None for a ledger and for an empty file."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()

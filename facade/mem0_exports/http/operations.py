@@ -1,56 +1,40 @@
 """Build the request of each operation and read its response. The only module that imports mem0_exports_api.
 
-It uses the generated request builders and models. It does not use the generated functions that send requests: they have
-no timeout, return None for errors, and fail on status codes that are not in Python's list. Success bodies are parsed by
-the generated models, so that openapi.yaml decides what is valid; errors are read from every format that the service
-uses.
+It uses the generated request builders and models, with their types: where openapi.yaml renames, removes or retypes a
+property, the type checkers name the line here that has to follow. It does not use the generated functions that send
+requests: they have no timeout, return None for errors, and fail on status codes that are not in Python's list. Success
+bodies are parsed by the generated models, so that openapi.yaml decides what is valid; errors are read from every format
+that the service uses.
 """
 
 from __future__ import annotations
 
-import json
-
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
-from mem0_exports.errors import ContractViolation, ExportFailed, InputError
+from mem0_exports.errors import ContractViolation, ExportFailed
 from mem0_exports.facts import NOTICE
-from mem0_exports.http.flow import Request, Response
+from mem0_exports.http.calls import SHAPE_ERRORS, Call, call, request, violation
 from mem0_exports.http.responses import readable, refusal
 from mem0_exports.strict_json import decode
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
 
+    from mem0_exports.http.flow import Response
     from mem0_exports.models import Account, AddedMemory, Entity, Memory, Page
+    from mem0_exports_api import models
+    from mem0_exports_api.types import Unset
 
 T = TypeVar("T")
-
-MAX_EXCERPT: Final = 1000
-"""Bytes of a body that are searched for the key before an excerpt is cut off. It is more than is shown, because half a
-key would not be found and redacted."""
 
 
 class Ready(NamedTuple, Generic[T]):
     """The result of a finished export. Wrapped, because the value itself may be None if its type allows that."""
 
     value: T
-
-
-WRITES: Final = frozenset({"exports_create", "memories_add"})
-"""The operations that change something. All others only read, even if they are POSTs."""
-
-
-class Call(NamedTuple, Generic[T]):
-    """A request, and the function that reads its response."""
-
-    request: Request
-    read: Callable[[Response], T]
-
-
-_SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
-"""What the generated models raise for a body that openapi.yaml does not allow."""
 
 
 def prepare() -> None:
@@ -67,82 +51,51 @@ def prepare() -> None:
     from mem0_exports_api.api.memories import memories_add, memories_list  # noqa: F401, PLC0415
 
 
-def _request(operation_id: str, built: dict[str, Any]) -> Request:
-    """Return the request for the result of a generated builder: method, url, and perhaps params and json."""
-    body = built.get("json")
-    try:
-        content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{operation_id}: the arguments must be JSON values, but cannot be written as JSON: {error}", field="body"
-        ) from None
-    return Request(
-        operation_id,
-        built["method"].upper(),
-        built["url"],
-        built.get("params"),
-        content,
-        repeatable=operation_id not in WRITES,
-    )
-
-
-def _body(operation_id: str, response: Response) -> Any:
-    """Return the JSON of a success; raise StatusError for any other status.
-
-    Any 2xx is a success, as in the service's own clients: rejecting a create's 200 would lose the id of its job.
-    """
-    if not 200 <= response.status < 300:
-        raise refusal(operation_id, response)
-    try:
-        return decode(response.body)
-    except ValueError as error:
-        problem = f"the body is not JSON: {error}"
-    raise _violation(operation_id, response, problem, garbled=True)
-
-
-def _violation(operation_id: str, response: Response, problem: str, *, garbled: bool = False) -> ContractViolation:
-    return ContractViolation(
-        readable(response.redacted(problem)),
-        operation=operation_id,
-        excerpt=response.redacted(response.body[:MAX_EXCERPT].decode("utf-8", "replace"))[:200],
-        status=response.status,
-        request_id=response.request_id,
-        garbled=garbled,
-    )
-
-
-def _reader(operation_id: str, convert: Callable[[Any], T]) -> Callable[[Response], T]:
-    """Return a function that reads a response with `convert`, and raises ContractViolation for a wrong shape."""
-
-    def read(response: Response) -> T:
-        body = _body(operation_id, response)
-        try:
-            return convert(body)
-        except _SHAPE_ERRORS as error:
-            problem = f"the body does not match openapi.yaml: {type(error).__name__}: {error}"
-        raise _violation(operation_id, response, problem)
-
-    return read
-
-
 @cache
-def _unset() -> type:
+def _unset_type() -> type[Unset]:
     from mem0_exports_api.types import Unset  # noqa: PLC0415 -- see prepare()
 
     return Unset
 
 
-def _none(value: Any) -> Any:
-    """Return None for the generated models' "missing" marker, and any other value as it is."""
-    return None if isinstance(value, _unset()) else value
+def _sent(value: T | None) -> T | Unset:
+    """Return the value for an optional property of a request, where None means that it is not sent.
+
+    For the generated models None would be an explicit null.
+    """
+    from mem0_exports_api.types import UNSET  # noqa: PLC0415 -- see prepare()
+
+    return UNSET if value is None else value
 
 
-def _text(value: Any) -> Any:
-    """Return a string, or None for a missing one. The generated models do not check that a string is one."""
-    value = _none(value)
-    if value is not None and not isinstance(value, str):
+def _known(value: T | Unset | None) -> T | None:
+    """Return the value of an optional property of a response; None if it is missing or null."""
+    if isinstance(value, _unset_type()):
+        return None
+    return cast("T | None", value)  # the checkers cannot know that no property has the type Unset itself
+
+
+def _text(value: str) -> str:
+    """Return a string of a response. The generated models do not check that it is one."""
+    if not isinstance(value, str):
         raise TypeError(f"expected a string, got {type(value).__name__}")
     return value
+
+
+def _known_text(value: str | Unset | None) -> str | None:
+    """Return a string of a response; None if it is missing or null."""
+    text = _known(value)
+    return None if text is None else _text(text)
+
+
+def _id(value: UUID) -> str:
+    """Return an id of a response as the text that the other operations take."""
+    return str(value)
+
+
+def _id_as_written(parsed: UUID, written: object) -> str:
+    """Return an id in the service's own spelling: it compares ids as text, and the model has read this one as a UUID."""
+    return written if isinstance(written, str) else _id(parsed)
 
 
 class _Verbatim:
@@ -160,11 +113,6 @@ class _Verbatim:
         return self._document
 
 
-def _not_none(**fields: Any) -> dict[str, Any]:
-    """Return the fields that are not None: for the generated models, None means an explicit null."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def exports_create(
     schema: Mapping[str, Any],
     filters: Mapping[str, Any],
@@ -180,15 +128,19 @@ def exports_create(
     body = models.MemoryExportRequest(
         schema=models.JsonSchema.from_dict(schema),
         filters=cast("models.Filters", _Verbatim(filters)),
-        **_not_none(export_instructions=instructions, org_id=org_id, project_id=project_id),
+        export_instructions=_sent(instructions),
+        org_id=_sent(org_id),
+        project_id=_sent(project_id),
     )
 
-    def convert(accepted: Any) -> str:
-        models.MemoryExportAccepted.from_dict(accepted)
-        # The original text: the model would parse it as a UUID, but the service compares ids as text.
-        return str(accepted["id"])
+    def parse(answer: Mapping[str, Any]) -> tuple[models.MemoryExportAccepted, object]:
+        return models.MemoryExportAccepted.from_dict(answer), answer["id"]
 
-    return Call(_request("exports_create", exports_create_request(body=body)), _reader("exports_create", convert))
+    def convert(accepted: tuple[models.MemoryExportAccepted, object]) -> str:
+        parsed, written = accepted
+        return _id_as_written(parsed.id, written)
+
+    return call("exports_create", exports_create_request(body=body), parse, convert, writes=True)
 
 
 def exports_get(
@@ -203,7 +155,7 @@ def exports_get(
 
     def read(response: Response) -> Ready[T] | None:
         if response.status == 404 and (pending := _pending(response)) is not None:
-            reason = _none(pending.reason)
+            reason = _known_text(pending.reason)
             if reason is not None:
                 raise ExportFailed(export_id, readable(response.redacted(reason)))
             return None
@@ -214,7 +166,7 @@ def exports_get(
         except ContractViolation as error:
             problem, garbled = error.problem, error.garbled
         # Raised again with the status and request id of the response, which `load` does not know.
-        raise _violation("exports_get", response, problem, garbled=garbled)
+        raise violation("exports_get", response, problem, garbled=garbled)
 
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
         """Return the documented 404, or None for any other, such as a proxy's page, which is an error.
@@ -224,13 +176,13 @@ def exports_get(
         try:
             body = decode(response.body)
             not_found = models.MemoryExportNotFound.from_dict(body)
-        except _SHAPE_ERRORS:
+        except SHAPE_ERRORS:
             return None
         are_strings = all(isinstance(body[key], str) for key in ("error", "reason") if key in body)
         return not_found if are_strings and body.keys() <= {"error", "reason", NOTICE} else None
 
-    body = models.GetMemoryExportRequest(memory_export_id=export_id, **_not_none(org_id=org_id, project_id=project_id))
-    return Call(_request("exports_get", exports_get_request(body=body)), read)
+    body = models.GetMemoryExportRequest(memory_export_id=export_id, org_id=_sent(org_id), project_id=_sent(project_id))
+    return Call(request("exports_get", exports_get_request(body=body)), read)
 
 
 def ping() -> Call[Account]:
@@ -238,31 +190,63 @@ def ping() -> Call[Account]:
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.account.ping import _get_kwargs as ping_request  # noqa: PLC0415 -- see prepare()
 
-    def convert(body: Any) -> Account:
+    def convert(found: models.Ping) -> Account:
         from mem0_exports.models import Account  # noqa: PLC0415 -- see prepare()
 
-        parsed = models.Ping.from_dict(body)
-        return Account(_text(parsed.status), _text(parsed.org_id), _text(parsed.project_id), _text(parsed.user_email))
+        return Account(
+            status=_text(found.status),
+            org_id=_known_text(found.org_id),
+            project_id=_known_text(found.project_id),
+            user_email=_known_text(found.user_email),
+        )
 
-    return Call(_request("ping", ping_request()), _reader("ping", convert))
+    return call("ping", ping_request(), models.Ping.from_dict, convert)
 
 
-def memories_add(messages: list[dict[str, str]], **fields: Any) -> Call[list[AddedMemory]]:
-    """Return the call that stores memories word for word. Its response is read as the memories that were stored."""
+def message_roles() -> list[str]:
+    """Return the roles that a message may have."""
+    from mem0_exports_api.models.role import ROLE_VALUES  # noqa: PLC0415 -- see prepare()
+
+    return sorted(ROLE_VALUES)
+
+
+def memories_add(
+    messages: Sequence[tuple[str, str]],
+    *,
+    user_id: str | None = None,
+    agent_id: str | None = None,
+    app_id: str | None = None,
+    run_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    timestamp: int | None = None,
+    expiration_date: str | None = None,
+) -> Call[list[AddedMemory]]:
+    """Return the call that stores memories word for word. Its response is read as the memories that were stored.
+
+    `messages` are pairs of a role, one of `message_roles()`, and a text. `timestamp` is in seconds since 1970.
+    """
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.memories.memories_add import _get_kwargs as memories_add_request  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.models.role import check_role  # noqa: PLC0415 -- see prepare()
 
-    body = models.AddMemoriesRequest.from_dict({"messages": messages, "infer": False, **_not_none(**fields)})
+    body = models.AddMemoriesRequest(
+        messages=[models.Message(role=check_role(role), content=content) for role, content in messages],
+        infer=False,
+        user_id=_sent(user_id),
+        agent_id=_sent(agent_id),
+        app_id=_sent(app_id),
+        run_id=_sent(run_id),
+        metadata=_sent(None if metadata is None else models.Metadata.from_dict(metadata)),
+        timestamp=_sent(timestamp),
+        expiration_date=_sent(expiration_date),
+    )
 
-    def convert(answer: Any) -> list[AddedMemory]:
+    def convert(stored: models.AddedMemories) -> list[AddedMemory]:
         from mem0_exports.models import AddedMemory  # noqa: PLC0415 -- see prepare()
 
-        return [
-            AddedMemory(str(added.id), _text(added.data.memory))
-            for added in models.AddedMemories.from_dict(answer).results
-        ]
+        return [AddedMemory(id=_id(added.id), memory=_text(added.data.memory)) for added in stored.results]
 
-    return Call(_request("memories_add", memories_add_request(body=body)), _reader("memories_add", convert))
+    return call("memories_add", memories_add_request(body=body), models.AddedMemories.from_dict, convert, writes=True)
 
 
 def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, page_size: int) -> Call[Page[Memory]]:
@@ -272,35 +256,41 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
 
     body = models.ListMemoriesRequest(filters=cast("models.Filters", _Verbatim(filters)), show_expired=show_expired)
 
-    def convert(answer: Any) -> Page[Memory]:
-        from mem0_exports.models import Page  # noqa: PLC0415 -- see prepare()
+    def convert(found: models.MemoryPage) -> Page[Memory]:
+        return _page([_memory(record) for record in found.results], found.count, found.next_)
 
-        parsed = models.MemoryPage.from_dict(answer)
-        return Page([_memory(record) for record in parsed.results], parsed.count, parsed.next_ is not None)
-
-    return Call(
-        _request("memories_list", memories_list_request(body=body, page=page, page_size=page_size)),
-        _reader("memories_list", convert),
+    return call(
+        "memories_list",
+        memories_list_request(body=body, page=page, page_size=page_size),
+        models.MemoryPage.from_dict,
+        convert,
     )
 
 
-def _memory(record: Any) -> Memory:
+def _page(items: list[T], count: int, next_page: str | None) -> Page[T]:
+    """Return the public page for what every list answers: its items, their number in all, and the next address."""
+    from mem0_exports.models import Page  # noqa: PLC0415 -- see prepare()
+
+    return Page(items=items, count=count, more=next_page is not None)
+
+
+def _memory(record: models.Memory) -> Memory:
     """Return the public record of a memory for the generated model's."""
     from mem0_exports.models import Memory  # noqa: PLC0415 -- see prepare()
 
-    metadata, categories = _none(record.metadata), _none(record.categories)
+    metadata, categories = _known(record.metadata), _known(record.categories)
     return Memory(
-        id=str(record.id),
+        id=_id(record.id),
         memory=_text(record.memory),
-        user_id=_text(record.user_id),
-        agent_id=_text(record.agent_id),
-        app_id=_text(record.app_id),
-        run_id=_text(record.session_id),
+        user_id=_known_text(record.user_id),
+        agent_id=_known_text(record.agent_id),
+        app_id=_known_text(record.app_id),
+        run_id=_known_text(record.session_id),
         metadata=None if metadata is None else metadata.to_dict(),
         categories=None if categories is None else [_text(category) for category in categories],
-        expiration_date=_text(record.expiration_date),
+        expiration_date=_known_text(record.expiration_date),
         created_at=record.created_at,
-        updated_at=_none(record.updated_at),
+        updated_at=_known(record.updated_at),
     )
 
 
@@ -309,19 +299,25 @@ def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.entities.entities_list import _get_kwargs as entities_list_request  # noqa: PLC0415 -- see prepare()
 
-    def convert(answer: Any) -> Page[Entity]:
-        from mem0_exports.models import Entity, Page  # noqa: PLC0415 -- see prepare()
+    def convert(found: models.EntityPage) -> Page[Entity]:
+        return _page([_entity(record) for record in found.results], found.count, found.next_)
 
-        parsed = models.EntityPage.from_dict(answer)
-        items = [
-            Entity(
-                _text(record.name), record.type_, _text(record.id), _none(record.created_at), _none(record.updated_at)
-            )
-            for record in parsed.results
-        ]
-        return Page(items, parsed.count, parsed.next_ is not None)
+    return call(
+        "entities_list", entities_list_request(page=page, page_size=page_size), models.EntityPage.from_dict, convert
+    )
 
-    return Call(
-        _request("entities_list", entities_list_request(page=page, page_size=page_size)),
-        _reader("entities_list", convert),
+
+def _entity(record: models.Entity) -> Entity:
+    """Return the public record of an entity for the generated model's."""
+    from mem0_exports.models import Entity  # noqa: PLC0415 -- see prepare()
+
+    metadata = _known(record.metadata)
+    return Entity(
+        name=_text(record.name),
+        type=_text(record.type_),
+        id=_text(record.id),
+        created_at=_known(record.created_at),
+        updated_at=_known(record.updated_at),
+        owner=_known_text(record.owner),
+        metadata=None if metadata is None else metadata.to_dict(),
     )

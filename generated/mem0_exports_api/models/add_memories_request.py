@@ -17,26 +17,37 @@ T = TypeVar("T", bound="AddMemoriesRequest")
 
 @_attrs_define
 class AddMemoriesRequest:
-    """Memories to store, whom they belong to, and what is known beside them."""
+    """Memories to store, and what they belong to. Other properties are refused, so that a misspelled name is not
+    ignored. Mem0's OpenAPI document has more properties; most of them guide its language model, which
+    `infer: false` leaves out.
+
+    """
 
     messages: list[Message]
-    """ One memory each. """
+    """ The messages, each of which becomes one memory. """
     infer: bool
-    """ Always false, store the text as it is. Extraction by a language model lies outside this contract. """
+    """ Must be false: the messages are stored word for word. Mem0's OpenAPI document makes it optional and true by
+    default, which lets a language model extract the memories. It is required here so that a request never
+    depends on that default: the embedded engine has no language model, and this client stores exact texts.
+     """
     user_id: str | Unset = UNSET
-    """ The name of a user, agent, app or run. """
+    """ The id of a user, agent, app or run. """
     agent_id: str | Unset = UNSET
-    """ The name of a user, agent, app or run. """
+    """ The id of a user, agent, app or run. """
     app_id: str | Unset = UNSET
-    """ The name of a user, agent, app or run. """
+    """ The id of a user, agent, app or run. """
     run_id: str | Unset = UNSET
-    """ The name of a user, agent, app or run. """
+    """ The id of a user, agent, app or run. """
     metadata: Metadata | Unset = UNSET
-    """ Whatever is known beside the text, as a JSON object. """
+    """ Any data about a memory, as a JSON object. """
     timestamp: int | Unset = UNSET
-    """ Seconds since 1970-01-01 UTC, the `created_at` of the memories. Now where it is missing. """
+    """ The `created_at` of the memories, in seconds since 1970-01-01 UTC. The default is now. """
     expiration_date: str | Unset = UNSET
-    """ A day, YYYY-MM-DD. """
+    """ A date, written YYYY-MM-DD. """
+    source: str | Unset = UNSET
+    """ The program that sends the request, such as `CLI`. The official `mem0` command sends it; Mem0's OpenAPI
+    document does not mention it. The embedded engine accepts and ignores it.
+     """
 
     def to_dict(self) -> dict[str, Any]:
         messages = []
@@ -62,6 +73,8 @@ class AddMemoriesRequest:
 
         expiration_date = self.expiration_date
 
+        source = self.source
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
@@ -84,6 +97,8 @@ class AddMemoriesRequest:
             field_dict["timestamp"] = timestamp
         if expiration_date is not UNSET:
             field_dict["expiration_date"] = expiration_date
+        if source is not UNSET:
+            field_dict["source"] = source
 
         return field_dict
 
@@ -121,6 +136,8 @@ class AddMemoriesRequest:
 
         expiration_date = d.pop("expiration_date", UNSET)
 
+        source = d.pop("source", UNSET)
+
         add_memories_request = cls(
             messages=messages,
             infer=infer,
@@ -131,6 +148,7 @@ class AddMemoriesRequest:
             metadata=metadata,
             timestamp=timestamp,
             expiration_date=expiration_date,
+            source=source,
         )
 
         return add_memories_request

@@ -16,12 +16,12 @@ T = TypeVar("T", bound="AddedMemories")
 
 @_attrs_define
 class AddedMemories:
-    """What became of the messages."""
+    """The result of storing messages."""
 
     message: str
-    """ A sentence for people. """
+    """ A message for people to read. """
     status: str
-    """ SUCCEEDED, also where nothing was stored because it was there already. """
+    """ SUCCEEDED, even if nothing was stored because all of it was stored before. """
     event_id: UUID
     """ The id of this request. """
     results: list[AddedMemory]

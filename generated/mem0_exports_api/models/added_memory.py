@@ -23,7 +23,7 @@ class AddedMemory:
     data: AddedMemoryData
     """ The content of a memory that was stored. """
     event: str
-    """ What happened, such as ADD. """
+    """ What was done, such as ADD. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

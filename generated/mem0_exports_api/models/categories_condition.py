@@ -15,9 +15,9 @@ class CategoriesCondition:
     """Operators on the categories of a memory."""
 
     in_: list[str] | Unset = UNSET
-    """ Has one of these categories, spelled exactly so. """
+    """ Has one of these categories. Case-sensitive. """
     contains: str | Unset = UNSET
-    """ Has this category, upper and lower case being the same. """
+    """ Has this category. Ignores case. """
 
     def to_dict(self) -> dict[str, Any]:
         in_: list[str] | Unset = UNSET

@@ -15,10 +15,10 @@ T = TypeVar("T", bound="DetailedError")
 
 @_attrs_define
 class DetailedError:
-    """A status under the key `error`, and what is wrong under `details`."""
+    """An error with a status under the key `error` and its cause under `details`."""
 
     error: str
-    """ The status in words. """
+    """ The status code and its name. """
     details: ErrorDetails
     """ What is wrong with a request. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

@@ -21,19 +21,19 @@ class Entity:
     """A user, agent, app or run that has memories."""
 
     id: str
-    """ A number of the service's own. Filters take the name. """
+    """ The service's internal id of the entity. Filters use `name` instead. """
     name: str
-    """ The id that memories and filters carry. """
+    """ The id by which memories and filters name the entity. """
     type_: str
-    """ Which kind of entity it is (user, agent, app or run). """
+    """ The kind of entity, user, agent, app or run. """
     created_at: datetime.datetime | None | Unset = UNSET
-    """ When its first memory was made. """
+    """ When the entity's first memory was created. """
     updated_at: datetime.datetime | None | Unset = UNSET
-    """ When one of its memories was last changed. """
+    """ When one of the entity's memories was last changed. """
     owner: None | str | Unset = UNSET
-    """ Whose entity it is. """
+    """ The owner of the entity. """
     metadata: Metadata | None | Unset = UNSET
-    """ What is known beside the name. """
+    """ The metadata of the entity. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,14 +12,14 @@ T = TypeVar("T", bound="EntityOperators")
 
 @_attrs_define
 class EntityOperators:
-    """Operators on an entity id; several have to hold together."""
+    """Operators on an entity id. All that are given must match."""
 
     eq: str | Unset = UNSET
-    """ The name of a user, agent, app or run. """
+    """ The id of a user, agent, app or run. """
     ne: str | Unset = UNSET
-    """ The name of a user, agent, app or run. """
+    """ The id of a user, agent, app or run. """
     in_: list[str] | Unset = UNSET
-    """ Names of users, agents, apps or runs. """
+    """ Ids of users, agents, apps or runs. """
 
     def to_dict(self) -> dict[str, Any]:
         eq = self.eq

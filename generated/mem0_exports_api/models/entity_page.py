@@ -20,21 +20,21 @@ class EntityPage:
     """A page of entities."""
 
     count: int
-    """ How many entities there are in all. """
+    """ The number of entities, on all pages. """
     next_: None | str
-    """ The address of the next page. Count pages instead of following it. """
+    """ The URL of the next page, or null on the last one. Increment `page` instead of following it. """
     previous: None | str
-    """ The address of the previous page. """
+    """ The URL of the previous page, or null on the first one. """
     results: list[Entity]
     """ The entities of this page. """
     total_users: int | Unset = UNSET
-    """ How many users there are. """
+    """ The number of users. """
     total_agents: int | Unset = UNSET
-    """ How many agents there are. """
+    """ The number of agents. """
     total_apps: int | Unset = UNSET
-    """ How many apps there are. """
+    """ The number of apps. """
     total_runs: int | Unset = UNSET
-    """ How many runs there are. """
+    """ The number of runs. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,40 +21,44 @@ T = TypeVar("T", bound="Filters")
 
 @_attrs_define
 class Filters:
-    """Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
-    400 conditions.
+    """Selects memories. All properties of the object must match. `AND` and `OR` in the same object are refused,
+    because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
+    engine accepts up to 16 levels of nesting and up to 400 conditions.
+
+    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
+    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
+    form, and shows the flat form for the list of memories.
 
     """
 
     and_: list[Filters] | Unset = UNSET
-    """ All of these hold. """
+    """ All of these match. """
     or_: list[Filters] | Unset = UNSET
-    """ At least one of these holds. """
+    """ At least one of these matches. """
     not_: Filters | list[Filters] | Unset = UNSET
-    """ None of these holds. """
+    """ None of these matches. """
     user_id: EntityOperators | str | Unset = UNSET
-    """ An id, `*` for any id at all, or operators. """
+    """ An id, `*` for any id, or operators. """
     agent_id: EntityOperators | str | Unset = UNSET
-    """ An id, `*` for any id at all, or operators. """
+    """ An id, `*` for any id, or operators. """
     app_id: EntityOperators | str | Unset = UNSET
-    """ An id, `*` for any id at all, or operators. """
+    """ An id, `*` for any id, or operators. """
     run_id: EntityOperators | str | Unset = UNSET
-    """ An id, `*` for any id at all, or operators. """
+    """ An id, `*` for any id, or operators. """
     created_at: str | TimeOperators | Unset = UNSET
-    """ A point in time (equality), or operators. """
+    """ A time to be equal to, or operators. """
     updated_at: str | TimeOperators | Unset = UNSET
-    """ A point in time (equality), or operators. """
+    """ A time to be equal to, or operators. """
     timestamp: str | TimeOperators | Unset = UNSET
-    """ A point in time (equality), or operators. """
+    """ A time to be equal to, or operators. """
     expiration_date: str | TimeOperators | Unset = UNSET
-    """ A point in time (equality), or operators. """
+    """ A time to be equal to, or operators. """
     categories: CategoriesCondition | Unset = UNSET
     """ Operators on the categories of a memory. """
     metadata: MetadataCondition | Unset = UNSET
-    """ Metadata keys of the top level, each with the value it has to equal, or with one of the operators eq, ne and
-    contains, such as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A missing key equals
-    nothing and differs from everything; `contains` looks into a text, or for an item of a list.
+    """ Top-level metadata keys, each with the value to be equal to or with one of the operators `eq`, `ne` and
+    `contains`, such as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A memory without
+    the key matches `ne` and no other operator. `contains` looks for a part of a string or an item of a list.
      """
     keywords: KeywordsCondition | Unset = UNSET
     """ Operators on the text of a memory. """

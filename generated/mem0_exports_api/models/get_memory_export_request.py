@@ -16,19 +16,27 @@ T = TypeVar("T", bound="GetMemoryExportRequest")
 
 @_attrs_define
 class GetMemoryExportRequest:
-    """Which export to fetch, by its id or by the filters that it was created with."""
+    """Which export to fetch, by its id or by the filters that it was created with. At least one of the two is
+    required: Mem0's OpenAPI document has both optional, and an example of the 400 that a request with neither
+    gets.
+
+    """
 
     memory_export_id: str | Unset = UNSET
-    """ The `id` of the receipt. Wins over the filters where both are given. """
+    """ The `id` that `exports_create` returned. If filters are given too, they are ignored. """
     filters: Filters | Unset = UNSET
-    """ Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
-    400 conditions.
+    """ Selects memories. All properties of the object must match. `AND` and `OR` in the same object are refused,
+    because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
+    engine accepts up to 16 levels of nesting and up to 400 conditions.
+
+    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
+    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
+    form, and shows the flat form for the list of memories.
      """
     org_id: str | Unset = UNSET
-    """ The organization of the key, for a check. The embedded engine has one, `local`. """
+    """ The organization. The embedded engine has only one, `local`, and refuses any other with 403. """
     project_id: str | Unset = UNSET
-    """ The project of the key, for a check. The key decides whose exports are found. """
+    """ The project. The embedded engine refuses any but the key's own with 403. """
 
     def to_dict(self) -> dict[str, Any]:
         memory_export_id = self.memory_export_id

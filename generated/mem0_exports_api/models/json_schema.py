@@ -11,9 +11,9 @@ T = TypeVar("T", bound="JsonSchema")
 
 @_attrs_define
 class JsonSchema:
-    """The shape of the result: a JSON Schema whose root is an object, such as Pydantic's `model_json_schema()`
-    returns it, `$defs` included. The embedded engine never opens a reference to a file or an address, and takes
-    only patterns that are matched in linear time (no look-around, no back references).
+    """The JSON Schema of the result. Its root must be an object, as in the output of Pydantic's
+    `model_json_schema()`, `$defs` included. The embedded engine never follows a reference to a file or a URL, and
+    accepts only patterns that can be matched in linear time (no look-around, no backreferences).
 
     """
 

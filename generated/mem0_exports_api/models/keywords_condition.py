@@ -15,9 +15,9 @@ class KeywordsCondition:
     """Operators on the text of a memory."""
 
     contains: str | Unset = UNSET
-    """ The text contains this, upper and lower case being different. """
+    """ The text contains this. Case-sensitive. """
     icontains: str | Unset = UNSET
-    """ The text contains this, upper and lower case being the same. """
+    """ The text contains this. Ignores case. """
 
     def to_dict(self) -> dict[str, Any]:
         contains = self.contains

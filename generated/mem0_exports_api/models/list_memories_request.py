@@ -16,20 +16,30 @@ T = TypeVar("T", bound="ListMemoriesRequest")
 
 @_attrs_define
 class ListMemoriesRequest:
-    """Which memories to list."""
+    """Which memories to list. Other properties are refused, so that a misspelled name is not ignored."""
 
     filters: Filters
-    """ Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
-    400 conditions.
+    """ Selects memories. All properties of the object must match. `AND` and `OR` in the same object are refused,
+    because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
+    engine accepts up to 16 levels of nesting and up to 400 conditions.
+
+    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
+    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
+    form, and shows the flat form for the list of memories.
      """
     show_expired: bool | Unset = False
-    """ Also memories whose expiration date has passed. """
+    """ Whether to include memories whose expiration date has passed. """
+    source: str | Unset = UNSET
+    """ The program that sends the request, such as `CLI`. The official `mem0` command sends it; Mem0's OpenAPI
+    document does not mention it. The embedded engine accepts and ignores it.
+     """
 
     def to_dict(self) -> dict[str, Any]:
         filters = self.filters.to_dict()
 
         show_expired = self.show_expired
+
+        source = self.source
 
         field_dict: dict[str, Any] = {}
 
@@ -40,6 +50,8 @@ class ListMemoriesRequest:
         )
         if show_expired is not UNSET:
             field_dict["show_expired"] = show_expired
+        if source is not UNSET:
+            field_dict["source"] = source
 
         return field_dict
 
@@ -52,9 +64,12 @@ class ListMemoriesRequest:
 
         show_expired = d.pop("show_expired", UNSET)
 
+        source = d.pop("source", UNSET)
+
         list_memories_request = cls(
             filters=filters,
             show_expired=show_expired,
+            source=source,
         )
 
         return list_memories_request

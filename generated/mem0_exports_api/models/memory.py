@@ -19,30 +19,30 @@ T = TypeVar("T", bound="Memory")
 
 @_attrs_define
 class Memory:
-    """A memory with what is known beside it."""
+    """A memory."""
 
     id: UUID
     """ The id of the memory. """
     memory: str
     """ The text. """
     created_at: datetime.datetime
-    """ When it was made. """
+    """ When the memory was created. """
     user_id: None | str | Unset = UNSET
-    """ Whom it is about. """
+    """ The user that the memory belongs to. """
     agent_id: None | str | Unset = UNSET
-    """ Which agent it belongs to. """
+    """ The agent that the memory belongs to. """
     app_id: None | str | Unset = UNSET
-    """ Which application it belongs to. """
+    """ The app that the memory belongs to. """
     session_id: None | str | Unset = UNSET
-    """ Which run it comes from. Filters and `memories_add` call this `run_id`. """
+    """ The run that the memory belongs to. Filters and `memories_add` call it `run_id`. """
     metadata: Metadata | None | Unset = UNSET
-    """ What is known beside the text. """
+    """ The metadata of the memory. """
     categories: list[str] | None | Unset = UNSET
-    """ Its categories. """
+    """ The categories of the memory. """
     expiration_date: None | str | Unset = UNSET
-    """ The last day on which it counts, YYYY-MM-DD. """
+    """ The last day before the memory expires, written YYYY-MM-DD. """
     updated_at: datetime.datetime | Unset = UNSET
-    """ When it was last changed. """
+    """ When the memory was last changed. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,12 +12,12 @@ T = TypeVar("T", bound="MemoryExportAccepted")
 
 @_attrs_define
 class MemoryExportAccepted:
-    """The receipt for an export job."""
+    """A job that was created."""
 
     message: str
-    """ A sentence for people. """
+    """ A message for people to read. """
     id: UUID
-    """ What `exports_get` takes as `memory_export_id`. """
+    """ The id of the job, to pass to `exports_get` as `memory_export_id`. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

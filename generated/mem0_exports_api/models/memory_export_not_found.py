@@ -16,10 +16,9 @@ class MemoryExportNotFound:
     """There is no finished export for this request."""
 
     error: str
-    """ The same sentence for pending, unknown, expired and failed exports. """
+    """ The same message for pending, unknown, expired and failed exports. """
     reason: str | Unset = UNSET
-    """ Sent by the embedded engine alone, and only for a job that failed and will never be ready: what
-    went wrong.
+    """ Why the job failed; it will never be ready. Only the embedded engine sends this, and only for a failed job.
      """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -17,26 +17,31 @@ T = TypeVar("T", bound="MemoryExportRequest")
 
 @_attrs_define
 class MemoryExportRequest:
-    """What to export, and in which shape."""
+    """What to export, and in what shape. Other properties are refused, so that a misspelled name is not ignored."""
 
     schema: JsonSchema
-    """ The shape of the result: a JSON Schema whose root is an object, such as Pydantic's `model_json_schema()`
-    returns it, `$defs` included. The embedded engine never opens a reference to a file or an address, and takes
-    only patterns that are matched in linear time (no look-around, no back references).
+    """ The JSON Schema of the result. Its root must be an object, as in the output of Pydantic's
+    `model_json_schema()`, `$defs` included. The embedded engine never follows a reference to a file or a URL, and
+    accepts only patterns that can be matched in linear time (no look-around, no backreferences).
      """
     filters: Filters | Unset = UNSET
-    """ Which memories. Keys side by side are all to hold. AND and OR side by side are refused: the hosted service
-    drops the OR without a word, so put the OR inside the AND. The embedded engine reads up to 16 levels and up to
-    400 conditions.
+    """ Selects memories. All properties of the object must match. `AND` and `OR` in the same object are refused,
+    because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
+    engine accepts up to 16 levels of nesting and up to 400 conditions.
+
+    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
+    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
+    form, and shows the flat form for the list of memories.
      """
     export_instructions: str | Unset = UNSET
-    """ Guidance in words for the service's language model, such as which of two conflicting memories wins.
-    The offline extractor of the embedded engine cannot follow it and says so in its report.
+    """ Instructions for the service's language model, such as which of two contradicting memories to use. From
+    Mem0's guide to memory exports; its OpenAPI document does not list the property. The embedded engine has
+    no language model: it ignores the instructions and says so in its report.
      """
     org_id: str | Unset = UNSET
-    """ The organization of the key, for a check. The embedded engine has one, `local`. """
+    """ The organization. The embedded engine has only one, `local`, and refuses any other with 403. """
     project_id: str | Unset = UNSET
-    """ The project of the key, for a check. The key decides whose memories are exported. """
+    """ The project. The embedded engine refuses any but the key's own with 403. """
 
     def to_dict(self) -> dict[str, Any]:
         schema = self.schema.to_dict()

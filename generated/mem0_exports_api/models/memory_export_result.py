@@ -11,7 +11,7 @@ T = TypeVar("T", bound="MemoryExportResult")
 
 @_attrs_define
 class MemoryExportResult:
-    """The exported object. Its keys are those of the schema that the job was created with."""
+    """The exported object. Its properties are those of the schema that the job was created with."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

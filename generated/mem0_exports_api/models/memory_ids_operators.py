@@ -10,7 +10,7 @@ T = TypeVar("T", bound="MemoryIdsOperators")
 
 @_attrs_define
 class MemoryIdsOperators:
-    """The operator form of a list of ids."""
+    """A list of memory ids, as an operator."""
 
     in_: list[str]
     """ Ids of memories. """

@@ -18,11 +18,11 @@ class MemoryPage:
     """A page of memories."""
 
     count: int
-    """ How many memories the filters select in all. """
+    """ The number of memories that the filters select, on all pages. """
     next_: None | str
-    """ The address of the next page. Count pages instead of following it. """
+    """ The URL of the next page, or null on the last one. Increment `page` instead of following it. """
     previous: None | str
-    """ The address of the previous page. """
+    """ The URL of the previous page, or null on the first one. """
     results: list[Memory]
     """ The memories of this page. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

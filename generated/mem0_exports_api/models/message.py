@@ -12,10 +12,10 @@ T = TypeVar("T", bound="Message")
 
 @_attrs_define
 class Message:
-    """A line of a conversation."""
+    """One message of a conversation."""
 
     role: Role
-    """ Who speaks. System messages are not stored. """
+    """ The author of a message. System messages are not stored. """
     content: str
     """ The text of the memory. """
 

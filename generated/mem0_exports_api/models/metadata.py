@@ -11,7 +11,7 @@ T = TypeVar("T", bound="Metadata")
 
 @_attrs_define
 class Metadata:
-    """Whatever is known beside the text, as a JSON object."""
+    """Any data about a memory, as a JSON object."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -11,9 +11,9 @@ T = TypeVar("T", bound="MetadataCondition")
 
 @_attrs_define
 class MetadataCondition:
-    """Metadata keys of the top level, each with the value it has to equal, or with one of the operators eq, ne and
-    contains, such as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A missing key equals
-    nothing and differs from everything; `contains` looks into a text, or for an item of a list.
+    """Top-level metadata keys, each with the value to be equal to or with one of the operators `eq`, `ne` and
+    `contains`, such as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A memory without
+    the key matches `ne` and no other operator. `contains` looks for a part of a string or an item of a list.
 
     """
 

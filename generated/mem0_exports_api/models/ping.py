@@ -13,16 +13,16 @@ T = TypeVar("T", bound="Ping")
 
 @_attrs_define
 class Ping:
-    """Whose key it is."""
+    """The account that the API key belongs to."""
 
     status: str
-    """ ok, where the key is good. """
+    """ `ok` if the key is valid. """
     org_id: None | str | Unset = UNSET
     """ The organization of the key. """
     project_id: None | str | Unset = UNSET
     """ The project of the key. """
     user_email: None | str | Unset = UNSET
-    """ The person who owns the key. """
+    """ The email address of the key's owner. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

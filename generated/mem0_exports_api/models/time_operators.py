@@ -12,27 +12,32 @@ T = TypeVar("T", bound="TimeOperators")
 
 @_attrs_define
 class TimeOperators:
-    """Operators on a time; several have to hold together. There is no eq, a bare value is equality."""
+    """Operators on a time. All that are given must match. There is no `eq`; write the time itself instead."""
 
     gt: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
-    microseconds.
+    """ A date or a date and time in ISO 8601. A date means midnight UTC; a time without an offset is in UTC. Times
+    are
+    compared in microseconds.
      """
     gte: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
-    microseconds.
+    """ A date or a date and time in ISO 8601. A date means midnight UTC; a time without an offset is in UTC. Times
+    are
+    compared in microseconds.
      """
     lt: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
-    microseconds.
+    """ A date or a date and time in ISO 8601. A date means midnight UTC; a time without an offset is in UTC. Times
+    are
+    compared in microseconds.
      """
     lte: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
-    microseconds.
+    """ A date or a date and time in ISO 8601. A date means midnight UTC; a time without an offset is in UTC. Times
+    are
+    compared in microseconds.
      """
     ne: str | Unset = UNSET
-    """ ISO 8601, as a date (midnight UTC) or a date and time. Without an offset it is UTC. Compared in
-    microseconds.
+    """ A date or a date and time in ISO 8601. A date means midnight UTC; a time without an offset is in UTC. Times
+    are
+    compared in microseconds.
      """
     in_: list[str] | Unset = UNSET
     """ At one of these times. """

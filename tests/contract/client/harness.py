@@ -1,6 +1,6 @@
-"""A client whose requests are kept and whose answers are given to it, and how many cases are drawn.
+"""Provides a client with a transport that records requests and returns given answers, and the Hypothesis settings.
 
-The transport is one of the client's own argument `transport=`; nothing of the package is replaced.
+The transport is passed as `transport=`, as any user can; nothing in the package is patched.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from tests.support.blocking import blocking
 DOCUMENT = spec.load()
 OPERATIONS = spec.operations(DOCUMENT)
 DOCUMENTED = [(each.id, status) for each in OPERATIONS.values() for status in each.responses]
-"""Every operation with every status that the spec gives it."""
+"""Every pair of operation and status that the spec documents."""
 
 KEY = "m0-conformance-0123456789"
-NOTICE = "mem0_notice"  # the facade takes it out of an export: docs/schemas.md
+NOTICE = "mem0_notice"  # the client removes this key from the result of an export: docs/schemas.md
 
 
-def drawn(examples: int) -> settings:
-    """How a test draws: the same cases in every run, unless SEED is set; TIMES as many."""
+def conformance_settings(examples: int) -> settings:
+    """Return settings that draw the same cases in every run, unless SEED is set, and TIMES as many if that is set."""
     return settings(
         max_examples=examples * int(os.environ.get("TIMES") or 1),
         deadline=None,
@@ -42,16 +42,16 @@ def drawn(examples: int) -> settings:
     )
 
 
-class Scripted(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Gives the answers it was told to, in order, the last one again and again, and keeps what it was asked."""
+class ScriptedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Returns the given answers in order, repeating the last one, and records the requests."""
 
     def __init__(self) -> None:
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
         self._answers: list[tuple[int, bytes]] = []
 
-    def answers(self, *answers: tuple[int, Any]) -> None:
-        """From now on: these statuses with these bodies, as JSON."""
-        self.asked = []
+    def respond_with(self, *answers: tuple[int, Any]) -> None:
+        """Return these statuses and JSON bodies from now on, and forget the requests so far."""
+        self.requests = []
         self._answers = [(status, json.dumps(body, ensure_ascii=False).encode()) for status, body in answers]
 
     def _next(self) -> httpx.Response:
@@ -60,31 +60,31 @@ class Scripted(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        self.asked.append(request)
+        self.requests.append(request)
         return self._next()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
-        self.asked.append(request)
+        self.requests.append(request)
         return self._next()
 
 
 @contextlib.contextmanager
-def scripted(kind: str, **options: Any) -> Iterator[tuple[Any, Scripted]]:
-    """A client, "sync" or "async" (behind the sync one's interface), and its transport."""
-    transport = Scripted()
-    made = (Client if kind == "sync" else AsyncClient)(
+def scripted_client(kind: str, **options: Any) -> Iterator[tuple[Any, ScriptedTransport]]:
+    """Yield a client and its transport. An "async" client is wrapped in the interface of the sync one."""
+    transport = ScriptedTransport()
+    unwrapped = (Client if kind == "sync" else AsyncClient)(
         KEY, base_url="https://service.example", retry=Retry(attempts=1), transport=transport, **options
     )
-    with made if isinstance(made, Client) else blocking(made) as client:
+    with unwrapped if isinstance(unwrapped, Client) else blocking(unwrapped) as client:
         yield client, transport
 
 
 def visible(text: str) -> str:
-    """A text without what a message on one line loses: white space and control characters."""
+    """Return a text without white space and control characters, which an error message may drop."""
     return "".join(char for char in text if char.isprintable() and not char.isspace())
 
 
-def once(items: Iterable[tuple[Any, Any]]) -> list[Any]:
-    """One value for each key, in order of the keys."""
+def unique_by_key(items: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """Return one value for each key, in the order in which the keys first occur."""
     return list(dict(items).values())

@@ -1,4 +1,4 @@
-"""Everything that a user may hand to the clients: filters, schemas, memories, and the words beside them."""
+"""Strategies for the arguments that users can pass to the clients: filters, schemas, memories and times."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from mem0_exports import F, Filter, all_of, any_of
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-"""Any text that UTF-8 can hold."""
+"""Texts that can be encoded as UTF-8."""
 
-filled = st.one_of(texts.filter(bool), st.sampled_from(["a", "名前", "größe", "a/b", "~", '"', "\\", "\x00", "\u2028"]))
-ids = filled.filter(lambda text: text != "*")
+nonempty_texts = st.one_of(
+    texts.filter(bool), st.sampled_from(["a", "名前", "größe", "a/b", "~", '"', "\\", "\x00", "\u2028"])
+)
+ids = nonempty_texts.filter(lambda text: text != "*")
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=zones)  # noqa: DTZ001 -- bounds are naive
 times = st.one_of(
@@ -34,36 +36,36 @@ json_values = st.recursive(
 )
 metadata = st.dictionaries(texts, json_values, max_size=4)
 
-entities = st.sampled_from([F.user_id, F.agent_id, F.app_id, F.run_id])
-clocks = st.sampled_from([F.created_at, F.updated_at, F.timestamp, F.expiration_date])
+entity_fields = st.sampled_from([F.user_id, F.agent_id, F.app_id, F.run_id])
+time_fields = st.sampled_from([F.created_at, F.updated_at, F.timestamp, F.expiration_date])
 
 
 @st.composite
 def conditions(draw: st.DrawFn) -> Filter:
-    """One comparison, of any that `F` offers."""
+    """Draw one condition, of any kind that `F` offers."""
     match draw(st.sampled_from(["entity", "time", "categories", "keywords", "ids", "metadata"])):
         case "entity":
-            field, value, several = draw(entities), draw(ids), draw(st.lists(ids, min_size=1, max_size=3))
+            field, value, several = draw(entity_fields), draw(ids), draw(st.lists(ids, min_size=1, max_size=3))
             return draw(st.sampled_from([field == value, field != value, field.in_(*several), field.exists()]))
         case "time":
-            field, first, second = draw(clocks), draw(times), draw(times)
+            field, first, second = draw(time_fields), draw(times), draw(times)
             compared = [field < first, field <= first, field > first, field >= first, field == first, field != first]
             ranges = [field.in_(first, second), field.between(first, second), field.last(days=draw(st.integers(1, 99)))]
             return draw(st.sampled_from([*compared, *ranges]))
         case "categories":
-            several = draw(st.lists(filled, min_size=1, max_size=3))
+            several = draw(st.lists(nonempty_texts, min_size=1, max_size=3))
             return draw(st.sampled_from([F.categories.in_(*several), F.categories.contains(several[0])]))
         case "keywords":
-            word = draw(filled)
+            word = draw(nonempty_texts)
             return draw(st.sampled_from([F.keywords.contains(word), F.keywords.icontains(word)]))
         case "ids":
-            return F.memory_ids.in_(*draw(st.lists(filled, min_size=1, max_size=3)))
+            return F.memory_ids.in_(*draw(st.lists(nonempty_texts, min_size=1, max_size=3)))
         case _:
-            value, known = F.metadata[draw(filled)], draw(st.one_of(numbers, texts))
-            return draw(st.sampled_from([value == known, value != known, value.contains(draw(filled))]))
+            value, known = F.metadata[draw(nonempty_texts)], draw(st.one_of(numbers, texts))
+            return draw(st.sampled_from([value == known, value != known, value.contains(draw(nonempty_texts))]))
 
 
-trees = st.recursive(
+filter_trees = st.recursive(
     conditions(),
     lambda children: st.one_of(
         st.lists(children, min_size=1, max_size=3).map(lambda parts: all_of(*parts)),
@@ -72,27 +74,27 @@ trees = st.recursive(
     ),
     max_leaves=6,
 )
-scopes = st.tuples(entities, st.lists(ids, min_size=1, max_size=3)).flatmap(
+scoping_filters = st.tuples(entity_fields, st.lists(ids, min_size=1, max_size=3)).flatmap(
     lambda drawn: st.sampled_from([drawn[0] == drawn[1][0], drawn[0].in_(*drawn[1])])
 )
 filters = st.one_of(
-    scopes,
-    st.tuples(scopes, trees).map(lambda pair: pair[0] & pair[1]),
-    st.tuples(trees, scopes).map(lambda pair: pair[0] | pair[1]),
+    scoping_filters,
+    st.tuples(scoping_filters, filter_trees).map(lambda pair: pair[0] & pair[1]),
+    st.tuples(filter_trees, scoping_filters).map(lambda pair: pair[0] | pair[1]),
 )
-"""Filters that name somebody, as a service demands, and ask for more."""
+"""Filters that name an entity, as services require, often with further conditions."""
 
-flat = st.fixed_dictionaries(
+flat_filters = st.fixed_dictionaries(
     {"user_id": ids},
     optional={
         "created_at": st.fixed_dictionaries({"gte": times}, optional={"lt": times}),
-        "metadata": st.dictionaries(filled, st.one_of(texts, numbers), min_size=1, max_size=2),
-        "categories": st.fixed_dictionaries({"in": st.lists(filled, min_size=1, max_size=3)}),
-        "memory_ids": st.lists(filled, min_size=1, max_size=3),
+        "metadata": st.dictionaries(nonempty_texts, st.one_of(texts, numbers), min_size=1, max_size=2),
+        "categories": st.fixed_dictionaries({"in": st.lists(nonempty_texts, min_size=1, max_size=3)}),
+        "memory_ids": st.lists(nonempty_texts, min_size=1, max_size=3),
         "NOT": st.one_of(st.just({"run_id": "r"}), st.just([{"run_id": "r"}, {"app_id": "*"}])),
     },
 )
-wheres = st.one_of(filters, filters.map(Filter.to_dict), flat)
+wheres = st.one_of(filters, filters.map(Filter.to_dict), flat_filters)
 
 _leaves = st.one_of(
     st.sampled_from([{}, {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "boolean"}]),
@@ -128,47 +130,51 @@ json_schemas = _objects(
 """JSON Schemas as dicts."""
 
 _types = st.sampled_from([str, int, float, bool, datetime, date, list[str], dict[str, int], str | None, Any])
-_numbers = count()
+_model_numbers = count()
 
 
 @st.composite
 def models(draw: st.DrawFn) -> type[BaseModel]:
-    """Pydantic models with aliases, descriptions, defaults and models inside."""
+    """Draw a Pydantic model: with aliases, descriptions and defaults, and some with nested models."""
     fields: dict[str, Any] = {}
     for index in range(draw(st.integers(1, 4))):
         kind = draw(_types)
-        told = {"alias": f"{draw(filled)}{index}"} if draw(st.booleans()) else {}
+        alias = {"alias": f"{draw(nonempty_texts)}{index}"} if draw(st.booleans()) else {}
         default = ... if draw(st.booleans()) else None
-        fields[f"field{index}"] = (kind, Field(default, description=draw(texts), **told))
-    inner = create_model(f"Inner{next(_numbers)}", **fields)
+        fields[f"field{index}"] = (kind, Field(default, description=draw(texts), **alias))
+    inner = create_model(f"Inner{next(_model_numbers)}", **fields)
     if draw(st.booleans()):
         return inner
-    return create_model(f"Outer{next(_numbers)}", one=(inner, ...), many=(list[inner], []), maybe=(inner | None, None))
+    return create_model(
+        f"Outer{next(_model_numbers)}", one=(inner, ...), many=(list[inner], []), maybe=(inner | None, None)
+    )
 
 
 schemas = st.one_of(json_schemas, models(), models().map(lambda model: list[model]))  # type: ignore[valid-type]
 
 messages = st.one_of(
-    filled,
-    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": filled}),
+    nonempty_texts,
+    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": nonempty_texts}),
     st.lists(
-        st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": filled}),
+        st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": nonempty_texts}),
         min_size=1,
         max_size=3,
     ),
 )
-_names = ("user_id", "agent_id", "app_id", "run_id")
-whom = st.one_of(
-    st.lists(st.tuples(st.sampled_from(_names), filled), min_size=1, max_size=4).map(dict),
-    st.fixed_dictionaries({}, optional={name: st.one_of(filled, st.just(""), st.none()) for name in _names}),
+_owner_names = ("user_id", "agent_id", "app_id", "run_id")
+owners = st.one_of(
+    st.lists(st.tuples(st.sampled_from(_owner_names), nonempty_texts), min_size=1, max_size=4).map(dict),
+    st.fixed_dictionaries(
+        {}, optional={name: st.one_of(nonempty_texts, st.just(""), st.none()) for name in _owner_names}
+    ),
 )
-"""Whom memories belong to; empty names and nobody at all are among them, which the client has to refuse."""
+"""The entities that memories belong to. Some have empty names or no name at all, which the client must refuse."""
 
-stamps = st.one_of(
+creation_times = st.one_of(
     st.none(),
-    st.datetimes(datetime(1971, 1, 1), timezones=zones).map(lambda moment: moment.replace(microsecond=0)),  # noqa: DTZ001 -- as below
+    st.datetimes(datetime(1971, 1, 1), timezones=zones).map(lambda moment: moment.replace(microsecond=0)),  # noqa: DTZ001 -- bounds are naive
     st.datetimes(datetime(1900, 1, 1), datetime(9998, 1, 1), timezones=zones).map(  # noqa: DTZ001 -- bounds are naive
         lambda moment: moment.replace(microsecond=0)
     ),
 )
-"""When a memory was made; some lie before 1970, which the spec cannot say."""
+"""Creation times of memories. Some lie before 1970, which the spec does not allow."""

@@ -1,7 +1,7 @@
-"""Every request that the clients can make is one that the spec allows, and says what the user said.
+"""Tests that every request of the clients matches openapi.yaml and contains the user's arguments.
 
-What a user hands over is drawn; the request is caught at the transport and held to openapi.yaml: method, path, query,
-headers, key and body. Where the client refuses an argument, nothing may have been sent.
+The arguments are drawn. The request is recorded at the transport and checked against the spec: method, path, query,
+headers, key and body. If the client refuses an argument, it must not have sent anything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from mem0_exports import Filter, FilterRules, FilterWarning, InputError, Schema
 from tests.contract.client import strategies
-from tests.contract.client.harness import DOCUMENT, KEY, OPERATIONS, drawn, scripted
+from tests.contract.client.harness import DOCUMENT, KEY, OPERATIONS, conformance_settings, scripted_client
 from tests.support.spec import request_problems, strict
 
 
@@ -30,39 +30,39 @@ STORED = {"message": "m", "status": "SUCCEEDED", "event_id": JOB["id"], "results
 EMPTY = {"count": 0, "next": None, "previous": None, "results": []}
 
 sent: Counter[str] = Counter()
-"""How many valid requests were seen, by operation."""
+"""The number of valid requests by operation."""
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
 def service(request):
-    with scripted(request.param) as made:
+    with scripted_client(request.param) as made:
         yield made
 
 
-def bodies(transport: Any, *expected: str) -> list[Any]:
-    """The bodies of the requests that were made, which are valid and of these operations."""
-    found = [request_problems(OPERATIONS, each, KEY) for each in transport.asked]
+def checked_bodies(transport: Any, *expected: str) -> list[Any]:
+    """Return the bodies of the recorded requests; check that they are valid, and of the expected operations."""
+    found = [request_problems(OPERATIONS, each, KEY) for each in transport.requests]
     assert [problems for _, problems in found if problems] == []
     assert [operation for operation, _ in found] == list(expected)
     sent.update(expected)
-    return [strict(each.content) if each.content else None for each in transport.asked]
+    return [strict(each.content) if each.content else None for each in transport.requests]
 
 
-def given_only(**fields: Any) -> dict[str, Any]:
+def without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
 optional = st.one_of(st.none(), strategies.texts)
 
 
-def meaning(where: Any) -> Any:
-    """What filters mean, however they are written: their tree."""
+def parsed(where: Any) -> Any:
+    """Return the parsed filters, which are equal for all notations of the same filters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FilterWarning)
         return Filter.from_dict(where) if isinstance(where, dict) else Filter.from_dict(where.to_dict())
 
 
-@drawn(EXAMPLES)
+@conformance_settings(EXAMPLES)
 @given(
     schema=strategies.schemas,
     where=strategies.wheres,
@@ -70,31 +70,31 @@ def meaning(where: Any) -> Any:
     org_id=optional,
     project_id=optional,
 )
-def test_an_export_that_is_asked_for_is_a_valid_request_that_says_so(
+def test_creating_an_export_sends_a_valid_request_with_all_arguments(
     service, schema, where, instructions, org_id, project_id
 ):
     client, transport = service
-    transport.answers((201, JOB), (200, {}))
-    placed = {"org_id": org_id, "project_id": project_id}
+    transport.respond_with((201, JOB), (200, {}))
+    project = {"org_id": org_id, "project_id": project_id}
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FilterWarning)
-        job = client.exports.create(schema, where, instructions=instructions, **placed)
-    again = client.exports.get(job.id, Schema.of({"type": "object"}), **placed)
+        job = client.exports.create(schema, where, instructions=instructions, **project)
+    again = client.exports.get(job.id, Schema.of({"type": "object"}), **project)
     assert again.poll() == {}
 
-    create, get = bodies(transport, "exports_create", "exports_get")
+    create, get = checked_bodies(transport, "exports_create", "exports_get")
     filters = create.pop("filters")
-    assert meaning(filters) == meaning(where)
+    assert parsed(filters) == parsed(where)
     assert list(filters) == ["AND"]
-    asked = create.pop("schema")
-    assert asked == (schema if isinstance(schema, dict) else described(schema))
-    assert create == given_only(export_instructions=instructions, **placed)
-    assert get == {"memory_export_id": JOB["id"], **given_only(**placed)}
+    sent_schema = create.pop("schema")
+    assert sent_schema == (schema if isinstance(schema, dict) else schema_of_type(schema))
+    assert create == without_none(export_instructions=instructions, **project)
+    assert get == {"memory_export_id": JOB["id"], **without_none(**project)}
 
 
-def described(schema: Any) -> Any:
-    """The JSON Schema of a type, whose properties have the names that the answer is to have: the aliases."""
+def schema_of_type(schema: Any) -> Any:
+    """Return the JSON Schema of a type; check that its properties are named by the aliases, as in the result."""
     known = dict(Schema.of(schema).json)
     node = known
     model = schema
@@ -107,36 +107,36 @@ def described(schema: Any) -> Any:
     return known
 
 
-@drawn(EXAMPLES)
+@conformance_settings(EXAMPLES)
 @given(
     messages=strategies.messages,
-    whom=strategies.whom,
+    owners=strategies.owners,
     metadata=st.one_of(st.none(), strategies.metadata),
-    timestamp=strategies.stamps,
+    timestamp=strategies.creation_times,
     expiration_date=st.one_of(st.none(), st.dates()),
 )
-def test_memories_that_are_added_are_a_valid_request_that_says_so(
-    service, messages, whom, metadata, timestamp, expiration_date
+def test_adding_memories_sends_a_valid_request_with_all_arguments(
+    service, messages, owners, metadata, timestamp, expiration_date
 ):
     client, transport = service
-    transport.answers((200, STORED))
-    unusable = "" in whom.values() or not any(whom.values()) or (timestamp is not None and timestamp.timestamp() < 0)
+    transport.respond_with((200, STORED))
+    invalid = "" in owners.values() or not any(owners.values()) or (timestamp is not None and timestamp.timestamp() < 0)
 
     try:
-        client.memories.add(messages, **whom, metadata=metadata, timestamp=timestamp, expiration_date=expiration_date)
+        client.memories.add(messages, **owners, metadata=metadata, timestamp=timestamp, expiration_date=expiration_date)
     except InputError:
-        assert unusable
-        assert transport.asked == [], "refused, and sent all the same"
+        assert invalid
+        assert transport.requests == [], "a refused memory was sent"
         return
 
-    assert not unusable
-    (body,) = bodies(transport, "memories_add")
+    assert not invalid
+    (body,) = checked_bodies(transport, "memories_add")
     listed = [messages] if isinstance(messages, dict) else messages
     assert body == {
         "messages": [{"role": "user", "content": messages}] if isinstance(messages, str) else listed,
         "infer": False,
-        **given_only(
-            **whom,
+        **without_none(
+            **owners,
             metadata=metadata,
             timestamp=None if timestamp is None else int(timestamp.timestamp()),
             expiration_date=None if expiration_date is None else expiration_date.isoformat(),
@@ -144,9 +144,11 @@ def test_memories_that_are_added_are_a_valid_request_that_says_so(
     }
 
 
-@drawn(EXAMPLES)
+@conformance_settings(EXAMPLES)
 @given(where=strategies.wheres, show_expired=st.booleans(), page_size=st.integers(-1, 202), pages=st.integers(1, 3))
-def test_lists_ask_for_one_page_after_the_other(service, where, show_expired, page_size, pages):
+def test_lists_request_page_by_page_and_refuse_page_sizes_outside_1_to_200(
+    service, where, show_expired, page_size, pages
+):
     client, transport = service
     following = [{**EMPTY, "count": 9, "next": "https://elsewhere.example/?page=7"}] * (pages - 1)
 
@@ -154,32 +156,32 @@ def test_lists_ask_for_one_page_after_the_other(service, where, show_expired, pa
         ("memories_list", lambda: client.memories.list(where, show_expired=show_expired, page_size=page_size)),
         ("entities_list", lambda: client.entities.list(page_size=page_size)),
     ):
-        transport.answers(*((200, page) for page in [*following, EMPTY]))
+        transport.respond_with(*((200, page) for page in [*following, EMPTY]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FilterWarning)
             try:
                 assert list(iterate()) == []
             except InputError:
                 assert not 1 <= page_size <= 200
-                assert transport.asked == []
+                assert transport.requests == []
                 continue
         assert 1 <= page_size <= 200
-        asked = bodies(transport, *[operation] * pages)
-        assert [dict(each.url.params) for each in transport.asked] == [
+        sent_bodies = checked_bodies(transport, *[operation] * pages)
+        assert [dict(each.url.params) for each in transport.requests] == [
             {"page": str(number), "page_size": str(page_size)} for number in range(1, pages + 1)
         ]
         if operation == "memories_list":
-            assert all(each["show_expired"] is show_expired for each in asked)
-            assert all(meaning(each["filters"]) == meaning(where) for each in asked)
+            assert all(each["show_expired"] is show_expired for each in sent_bodies)
+            assert all(parsed(each["filters"]) == parsed(where) for each in sent_bodies)
 
 
-def test_the_key_is_checked_by_a_valid_request(service):
+def test_ping_sends_a_valid_request(service):
     client, transport = service
-    transport.answers((200, {"status": "ok"}))
+    transport.respond_with((200, {"status": "ok"}))
 
     client.ping()
 
-    assert bodies(transport, "ping") == [None]
+    assert checked_bodies(transport, "ping") == [None]
 
 
 def _spec_filters() -> st.SearchStrategy[Any]:
@@ -191,25 +193,28 @@ def _spec_filters() -> st.SearchStrategy[Any]:
 
 
 read_filters: Counter[bool] = Counter()
-"""Filters drawn from the spec: how many were sent, how many refused."""
+"""The number of filters drawn from the spec that were sent (True) and refused (False)."""
 
 
-def test_filters_that_the_spec_allows_are_sent_or_refused_before_anything_is_sent():
-    # Nobody has to be named, so that this is about reading filters alone, which both clients do with the same code.
-    with scripted("sync", filter_rules=FilterRules(scope="optional", two_entities="allow")) as (client, transport):
+def test_filters_that_match_the_spec_are_sent_unchanged_or_refused_before_sending():
+    # scope="optional": this tests only the parsing of filters. Both clients share that code, so one of them is enough.
+    with scripted_client("sync", filter_rules=FilterRules(scope="optional", two_entities="allow")) as (
+        client,
+        transport,
+    ):
 
-        @drawn(EXAMPLES)
+        @conformance_settings(EXAMPLES)
         @given(where=_spec_filters())
         def run(where):
-            transport.answers((200, EMPTY))
+            transport.respond_with((200, EMPTY))
             try:
                 list(client.memories.list(where))
             except InputError:
-                assert transport.asked == []
+                assert transport.requests == []
                 read_filters[False] += 1
                 return
-            (body,) = bodies(transport, "memories_list")
-            assert meaning(body["filters"]) == meaning(where)
+            (body,) = checked_bodies(transport, "memories_list")
+            assert parsed(body["filters"]) == parsed(where)
             read_filters[True] += 1
 
         run()
@@ -218,24 +223,24 @@ def test_filters_that_the_spec_allows_are_sent_or_refused_before_anything_is_sen
 
 
 @pytest.mark.parametrize(
-    "unsendable",
+    "value",
     [float("nan"), float("inf"), "\ud800", datetime(2025, 1, 1, tzinfo=UTC), {1, 2}, b"x"],
     ids=repr,
 )
-def test_what_no_json_can_hold_is_refused_and_not_sent(service, unsendable):
+def test_refuses_metadata_that_json_cannot_represent(service, value):
     client, transport = service
-    transport.answers((200, STORED))
+    transport.respond_with((200, STORED))
 
     with pytest.raises(InputError):
-        client.memories.add("x", user_id="alex", metadata={"key": unsendable})
+        client.memories.add("x", user_id="alex", metadata={"key": value})
 
-    assert transport.asked == []
+    assert transport.requests == []
 
 
-def test_every_operation_was_asked_for(request):
+def test_every_operation_was_requested_often_enough(request):
     ran = {getattr(item, "originalname", item.name) for item in request.session.items}
-    if "test_memories_that_are_added_are_a_valid_request_that_says_so" not in ran:
-        pytest.fail("this gate counts what the whole module did: run the file, not this test alone")
+    if "test_adding_memories_sends_a_valid_request_with_all_arguments" not in ran:
+        pytest.fail("this test counts the requests of all tests in this file: run the whole file")
 
     assert sent.keys() == OPERATIONS.keys()
     assert all(sent[name] >= EXAMPLES // 4 for name in OPERATIONS if name != "ping"), dict(sent)

@@ -1,6 +1,6 @@
-"""Every documented answer, drawn from the spec's own schemas, is read: by the generated parser and by both clients.
+"""Tests that the generated parser and both clients read every documented answer, drawn from the spec's schemas.
 
-What comes out is what went in, or the documented error with the documented message; nothing else ever comes out.
+A successful answer must be read without loss; any other must raise the documented error with the documented message.
 """
 
 from __future__ import annotations
@@ -25,25 +25,34 @@ import mem0_exports_api
 
 from mem0_exports import BadRequest, ExportFailed, F, Forbidden, NotFound, Schema, StatusError, Unauthorized
 from mem0_exports_api import AuthenticatedClient
-from tests.contract.client.harness import DOCUMENT, DOCUMENTED, NOTICE, OPERATIONS, drawn, once, scripted, visible
+from tests.contract.client.harness import (
+    DOCUMENT,
+    DOCUMENTED,
+    NOTICE,
+    OPERATIONS,
+    conformance_settings,
+    scripted_client,
+    unique_by_key,
+    visible,
+)
 from tests.support.spec import behind, problem
 
 
 MODULES = {path.stem: path.parent.name for path in Path(mem0_exports_api.__file__).parent.glob("api/*/*.py")}
-"""Where the generator put each operation: the name of its tag."""
+"""The folder of each operation in the generated client, which is the name of its tag."""
 EXAMPLES = 40
 WHERE = F.user_id == "alex"
 ERRORS = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
 EMPTY = (200, {"count": 0, "next": None, "previous": None, "results": []})
 
 seen: Counter[tuple[str, str, int]] = Counter()
-"""How many answers went through which reader, by operation and status."""
+"""The number of answers by reader, operation and status."""
 branches: Counter[str] = Counter()
-"""What the 404 of an export meant."""
+"""The number of 404 answers to exports_get, by meaning."""
 
 
-def _mirror() -> dict[tuple[str, int], st.SearchStrategy[Any]]:
-    """Strategies for all answers: schemathesis draws requests, so each answer becomes the request body of a path."""
+def _answer_strategies() -> dict[tuple[str, int], st.SearchStrategy[Any]]:
+    """Return strategies for all answers. As schemathesis draws only requests, each answer becomes a request body."""
     paths = {}
     for item in DOCUMENT["paths"].values():
         for raw in item.values():
@@ -70,40 +79,41 @@ def _mirror() -> dict[tuple[str, int], st.SearchStrategy[Any]]:
     }
 
 
-ANSWERS = _mirror()
-noticed = st.one_of(st.just({}), st.just({NOTICE: "Claim your account"}), st.just({NOTICE: {"url": "https://x"}}))
-"""What the service may add to any answer."""
+ANSWERS = _answer_strategies()
+notices = st.one_of(st.just({}), st.just({NOTICE: "Claim your account"}), st.just({NOTICE: {"url": "https://x"}}))
+"""A notice that the service may add to any answer."""
 
 
 def answer(data: Any, operation_id: str, status: int) -> Any:
-    """A documented answer; it is checked that it is one, so that the strategy cannot make the test easy."""
+    """Draw a documented answer; check it against the spec, in case the strategy draws something else."""
     body = data.draw(ANSWERS[operation_id, status])
-    named = _named(operation_id, status)
-    if named and data.draw(st.booleans()):  # nearly all drawn answers have more keys than the spec names
+    named = _named_keys(operation_id, status)
+    if named and data.draw(st.booleans()):  # otherwise nearly all drawn answers have extra keys
         body = {key: value for key, value in body.items() if key in named}
-    body = {**body, **data.draw(noticed)}
+    body = {**body, **data.draw(notices)}
     assert problem(OPERATIONS[operation_id].responses[status], body) is None
     return body
 
 
-def _named(operation_id: str, status: int) -> set[str]:
-    """The keys that the spec names for an answer, where it names them in one place."""
+def _named_keys(operation_id: str, status: int) -> set[str]:
+    """Return the keys in the `properties` of an answer's schema; none if it has no `properties` itself."""
     operation = OPERATIONS[operation_id]
     raw = DOCUMENT["paths"][operation.path][operation.method.lower()]["responses"][str(status)]
     content = behind(DOCUMENT, raw)["content"]["application/json"]
     return set(behind(DOCUMENT, content["schema"]).get("properties", ()))
 
 
-def instants(value: Any) -> Any:
-    """A JSON value in which every text that is a time is that time: the models write Z as +00:00."""
+def with_datetimes(value: Any) -> Any:
+    """Return a JSON value with times as datetimes, because the models write Z as +00:00."""
     if isinstance(value, dict):
-        return {key: instants(each) for key, each in value.items()}
+        return {key: with_datetimes(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [instants(each) for each in value]
+        return [with_datetimes(each) for each in value]
     return moment(value) if isinstance(value, str) and len(value) > 15 else value
 
 
 def moment(text: Any) -> Any:
+    """Return a text as a datetime if it is one with a time zone, otherwise unchanged."""
     try:
         found = datetime.fromisoformat(text)
     except (ValueError, TypeError):
@@ -112,11 +122,11 @@ def moment(text: Any) -> Any:
 
 
 @pytest.mark.parametrize(("operation_id", "status"), DOCUMENTED)
-def test_the_generated_parser_reads_every_documented_answer_and_loses_nothing(operation_id, status):
+def test_generated_parser_reads_every_documented_answer_without_loss(operation_id, status):
     parser = import_module(f"mem0_exports_api.api.{MODULES[operation_id]}.{operation_id}")._build_response
     client = AuthenticatedClient(base_url="https://service.example", token="t", raise_on_unexpected_status=True)
 
-    @drawn(EXAMPLES)
+    @conformance_settings(EXAMPLES)
     @given(data=st.data())
     def run(data):
         body = answer(data, operation_id, status)
@@ -124,7 +134,7 @@ def test_the_generated_parser_reads_every_documented_answer_and_loses_nothing(op
         read = parser(client=client, response=httpx.Response(status, json=body))
 
         assert read.parsed is not None
-        assert instants(read.parsed.to_dict()) == instants(body)
+        assert with_datetimes(read.parsed.to_dict()) == with_datetimes(body)
         seen["generated", operation_id, status] += 1
 
     run()
@@ -132,28 +142,28 @@ def test_the_generated_parser_reads_every_documented_answer_and_loses_nothing(op
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize(("operation_id", "status"), DOCUMENTED)
-def test_the_client_reads_every_documented_answer(operation_id, status, kind):
-    with scripted(kind) as (client, transport):
+def test_clients_read_every_documented_answer(operation_id, status, kind):
+    with scripted_client(kind) as (client, transport):
 
-        @drawn(EXAMPLES)
+        @conformance_settings(EXAMPLES)
         @given(data=st.data())
         def run(data):
             body = answer(data, operation_id, status)
-            transport.answers(*told(operation_id, status, body))
+            transport.respond_with(*service_answers(operation_id, status, body))
             if status < 300:
                 SUCCESSES[operation_id](client, body)
             elif (operation_id, status) == ("exports_get", 404):
-                pending(client, body)
+                check_not_found(client, body)
             else:
-                refused(client, operation_id, status, body)
-            assert transport.asked, "the answer was read by nobody"
+                check_refused(client, operation_id, status, body)
+            assert transport.requests, "the client sent no request"
             seen[kind, operation_id, status] += 1
 
         run()
 
 
-def told(operation_id: str, status: int, body: Any) -> list[tuple[int, Any]]:
-    """The answers of a service: a page that says there is another one is followed by an empty last one."""
+def service_answers(operation_id: str, status: int, body: Any) -> list[tuple[int, Any]]:
+    """Return the answers that the service gives: a page of a list is followed by an empty last page."""
     return [(status, body), EMPTY] if operation_id in {"memories_list", "entities_list"} else [(status, body)]
 
 
@@ -167,17 +177,17 @@ CALLS = {
 }
 
 
-def refused(client: Any, operation_id: str, status: int, body: Any) -> None:
-    """The error of this status, with the sentence that the spec puts into this answer."""
+def check_refused(client: Any, operation_id: str, status: int, body: Any) -> None:
+    """Check that the call raises the error of this status, with the message of the answer."""
     with pytest.raises(StatusError) as error:
         CALLS[operation_id](client)
 
     assert type(error.value) is ERRORS[status]
     assert (error.value.status, error.value.operation) == (status, operation_id)
     candidates = [body.get("message"), body.get("error"), body.get("detail"), *_details(body)]
-    said = [visible(each) for each in candidates if isinstance(each, str) and visible(each)]
+    messages = [visible(each) for each in candidates if isinstance(each, str) and visible(each)]
     shown = visible(error.value.message)
-    assert not said or any(each == shown or each.startswith(shown.removesuffix("…")) for each in said)
+    assert not messages or any(each == shown or each.startswith(shown.removesuffix("…")) for each in messages)
 
 
 def _details(body: Any) -> list[Any]:
@@ -185,11 +195,11 @@ def _details(body: Any) -> list[Any]:
     return [each.get("message") for each in holders]
 
 
-def pending(client: Any, body: Any) -> None:
-    """Not yet; or failed, where there is a reason; or an error, where there is more than the spec names."""
-    if body.keys() - {"error", "reason", NOTICE}:  # a proxy's page, for all the client knows: docs/reliability.md
-        refused(client, "exports_get", 404, body)
-        branches["more"] += 1
+def check_not_found(client: Any, body: Any) -> None:
+    """Check a 404: pending; failed, if there is a reason; or an error, if it has keys that the spec does not name."""
+    if body.keys() - {"error", "reason", NOTICE}:  # may come from a proxy: docs/reliability.md
+        check_refused(client, "exports_get", 404, body)
+        branches["other keys"] += 1
     elif "reason" in body:
         with pytest.raises(ExportFailed) as failed:
             CALLS["exports_get"](client)
@@ -201,7 +211,7 @@ def pending(client: Any, body: Any) -> None:
         branches["pending"] += 1
 
 
-def created(client: Any, body: Any) -> None:
+def check_created(client: Any, body: Any) -> None:
     assert CALLS["exports_create"](client).id == body["id"]
 
 
@@ -209,8 +219,8 @@ class Anything(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-def exported(client: Any, body: Any) -> None:
-    """The object itself, without the notice, in whatever way it is read."""
+def check_exported(client: Any, body: Any) -> None:
+    """Check that the result is the object without the notice, whichever type it is read as."""
     expected = {key: value for key, value in body.items() if key != NOTICE}
 
     assert CALLS["exports_get"](client) == expected
@@ -218,37 +228,37 @@ def exported(client: Any, body: Any) -> None:
     assert client.exports.get("export-1", untouched).poll() == expected
     assert client.exports.get("export-1", Anything).poll().model_extra == expected
     kept = client.exports.get("export-1", {"type": "object", "properties": {NOTICE: {}}}).poll()
-    assert kept == body, "a schema that names the notice asks for it"
+    assert kept == body, "the notice was removed although the schema names it"
 
 
-def account(client: Any, body: Any) -> None:
+def check_account(client: Any, body: Any) -> None:
     found = CALLS["ping"](client)
     fields = ("org_id", "project_id", "user_email")
     assert found.status == body["status"]
     assert [getattr(found, name) for name in fields] == [body.get(name) for name in fields]
 
 
-def added(client: Any, body: Any) -> None:
+def check_added(client: Any, body: Any) -> None:
     found = CALLS["memories_add"](client)
     assert [(each.id, each.memory) for each in found] == [
         (each["id"].lower(), each["data"]["memory"]) for each in body["results"]
     ]
 
 
-def listed(client: Any, body: Any) -> None:
-    expected = once((each["id"].lower(), each) for each in body["results"])
+def check_listed(client: Any, body: Any) -> None:
+    expected = unique_by_key((each["id"].lower(), each) for each in body["results"])
     found = CALLS["memories_list"](client)
 
-    same = ("memory", "user_id", "agent_id", "app_id", "metadata", "categories", "expiration_date")
+    unchanged = ("memory", "user_id", "agent_id", "app_id", "metadata", "categories", "expiration_date")
     for memory, each in zip(found, expected, strict=True):
         assert memory.id == each["id"].lower()
-        assert {name: getattr(memory, name) for name in same} == {name: each.get(name) for name in same}
+        assert {name: getattr(memory, name) for name in unchanged} == {name: each.get(name) for name in unchanged}
         assert memory.run_id == each.get("session_id")
         assert (memory.created_at, memory.updated_at) == (moment(each["created_at"]), moment(each.get("updated_at")))
 
 
-def entities(client: Any, body: Any) -> None:
-    expected = once(((each["type"], each["name"]), each) for each in body["results"])
+def check_entities(client: Any, body: Any) -> None:
+    expected = unique_by_key(((each["type"], each["name"]), each) for each in body["results"])
     found = CALLS["entities_list"](client)
 
     for entity, each in zip(found, expected, strict=True):
@@ -258,37 +268,36 @@ def entities(client: Any, body: Any) -> None:
 
 
 SUCCESSES = {
-    "exports_create": created,
-    "exports_get": exported,
-    "ping": account,
-    "memories_add": added,
-    "memories_list": listed,
-    "entities_list": entities,
+    "exports_create": check_created,
+    "exports_get": check_exported,
+    "ping": check_account,
+    "memories_add": check_added,
+    "memories_list": check_listed,
+    "entities_list": check_entities,
 }
 
 
-def test_every_documented_answer_was_drawn_and_read_in_each_way(request):
+def test_every_reader_got_every_documented_answer(request):
     ran = {getattr(item, "originalname", item.name) for item in request.session.items}
-    if not {"test_the_client_reads_every_documented_answer"} <= ran:
-        pytest.fail("this gate counts what the whole module did: run the file, not this test alone")
+    if not {"test_clients_read_every_documented_answer"} <= ran:
+        pytest.fail("this test counts the answers of all tests in this file: run the whole file")
 
-    expected = {(way, *pair) for way in ("generated", "sync", "async") for pair in DOCUMENTED}
+    expected = {(reader, *pair) for reader in ("generated", "sync", "async") for pair in DOCUMENTED}
 
     assert json.dumps(sorted(expected - {key for key, count in seen.items() if count >= EXAMPLES // 2})) == "[]"
-    assert min(branches[name] for name in ("pending", "failed", "more")) >= EXAMPLES // 4, dict(branches)
+    assert min(branches[name] for name in ("pending", "failed", "other keys")) >= EXAMPLES // 4, dict(branches)
 
 
-def test_the_examples_of_the_spec_are_read_too():
-    """Those that a reader of the spec sees first."""
-    with scripted("sync") as (client, transport):
+def test_client_reads_the_examples_of_the_spec():
+    with scripted_client("sync") as (client, transport):
         for item in DOCUMENT["paths"].values():
             for raw in item.values():
                 for status, response in raw["responses"].items():
                     for example in behind(DOCUMENT, response)["content"]["application/json"]["examples"].values():
-                        transport.answers(*told(raw["operationId"], int(status), example["value"]))
+                        transport.respond_with(*service_answers(raw["operationId"], int(status), example["value"]))
                         if status.startswith("2"):
                             SUCCESSES[raw["operationId"]](client, example["value"])
                         elif (raw["operationId"], status) == ("exports_get", "404"):
-                            pending(client, example["value"])
+                            check_not_found(client, example["value"])
                         else:
-                            refused(client, raw["operationId"], int(status), example["value"])
+                            check_refused(client, raw["operationId"], int(status), example["value"])

@@ -1,7 +1,7 @@
-"""How many cases a test draws, and from which seed.
+"""How many cases the tests of this folder draw, and from which seed.
 
-The same seed gives the same cases: a red build is to be the change's fault. SEED draws others, BUDGET draws more. With
-SHRINK=0 a failure is reported as it was drawn, at once, and not as the smallest one that can be found in minutes.
+The seed is fixed, so that a build fails only because of a change. SEED draws other cases, BUDGET draws more. With
+SHRINK=0 a failing case is reported immediately, as it was drawn; otherwise Hypothesis spends minutes making it small.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ BUDGET = float(os.environ.get("BUDGET") or 1)
 SHRINK = os.environ.get("SHRINK") != "0"
 
 TIMEOUT = 900 * max(1.0, BUDGET)
-"""Seconds for one test, of which hypothesis may take 300 to make a failure small."""
+"""The timeout of one test in seconds. Hypothesis may spend up to 300 of them on shrinking."""
 
 
-def limits(examples: int, *, steps: int = 50) -> settings:
-    """Settings for a test that draws so many examples in a run of the default size."""
+def run_settings(examples: int, *, steps: int = 50) -> settings:
+    """Return the settings of a test that draws `examples` cases if BUDGET is 1."""
     return settings(
         max_examples=max(1, round(examples * BUDGET)),
         stateful_step_count=steps,
         deadline=None,
         phases=[each for each in Phase if SHRINK or each not in (Phase.shrink, Phase.explain)],
-        database=None,  # what a past run found would make this one draw other cases
-        derandomize=False,  # it would make hypothesis overlook the seed
+        database=None,  # failures saved by earlier runs would change the cases of this run
+        derandomize=False,  # it would override the seed
         suppress_health_check=list(HealthCheck),
-        print_blob=False,  # the seed says it all
+        print_blob=False,  # the seed is enough to reproduce a failure
     )
 
 
-def drawn(examples: int) -> Callable[[Test], Test]:
-    """A decorator for tests with @given: so many examples, from the seed of this run."""
+def seeded_examples(examples: int) -> Callable[[Test], Test]:
+    """Return a decorator for tests with @given that draws `examples` cases from the seed of this run."""
 
     def decorate(test: Test) -> Test:
-        return seed(SEED)(limits(examples)(test))
+        return seed(SEED)(run_settings(examples)(test))
 
     return decorate

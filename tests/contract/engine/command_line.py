@@ -1,4 +1,4 @@
-"""The schemathesis command in a process of its own, against `mem0-exports serve` in another."""
+"""Runs the schemathesis command in a process of its own, against a `mem0-exports serve` process."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.contract.engine.budget import BUDGET, SEED
-from tests.contract.engine.service import KEYS, ROOT, SETTINGS, operations, tally
+from tests.contract.engine.service import KEYS, ROOT, SETTINGS, operation_ids, tally
 from tests.support.serving import served
 
 
 EXAMPLES = 30
 SECONDS = 90
-"""After which a run of the default size is given up. It takes a quarter of that on two quiet cores."""
+"""The timeout of a run of the default size. On two idle cores it takes a quarter of that."""
 
-# Edge cases are generated for a minute, and are the same ones in process: over a socket only long runs have them.
+# Generating the edge cases (the coverage phase) takes a minute, and test_operations.py sends the same ones in-process.
+# So only long runs also send them over a socket.
 PHASES = "examples,fuzzing,stateful" if BUDGET <= 1 else "examples,coverage,fuzzing,stateful"
 
 
 class Outcome(NamedTuple):
-    """How the command ended, and what it wrote."""
+    """The exit code of the command and its output."""
 
     code: int
     output: str
 
 
 class CommandLine:
-    """A run of the command."""
+    """One run of the command; starts at once."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self._report = folder / "report.ndjson"
@@ -41,22 +42,22 @@ class CommandLine:
             *("--phases", PHASES, "--max-examples", str(max(1, round(EXAMPLES * BUDGET))), "--seed", str(SEED)),
             *("--report", "ndjson", "--report-ndjson-path", str(self._report)),
         ]
-        # What it keeps for later runs goes into the folder, not into the project.
+        # In `folder`, because the command writes files for later runs, which do not belong in the project.
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
         )
 
-    def finished(self) -> Outcome:
-        """Wait for the end, and count what it saw."""
+    def wait(self) -> Outcome:
+        """Wait for the end, add the report to the tally, and return the outcome."""
         output, _ = self.process.communicate(timeout=SECONDS * max(1, BUDGET))
         if self._report.exists():
-            tally.take_report(self._report, operations())
+            tally.take_report(self._report, operation_ids())
         return Outcome(self.process.returncode, output)
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[CommandLine]:
-    """A run against a server of its own, which has to end in order."""
+def start(folder: Path) -> Iterator[CommandLine]:
+    """Run the command against a server of its own; fail unless the server shuts down cleanly."""
     with served(folder / "memories.db", KEYS[0]) as url:
         command = CommandLine(url, folder)
         with command.process:

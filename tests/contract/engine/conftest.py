@@ -1,4 +1,4 @@
-"""The frame of a run: its seed at the beginning, the schemathesis command beside it, and the table at its end."""
+"""Prints the seed of a run and the table at its end, and runs the schemathesis command beside the other tests."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.contract.engine.budget import BUDGET, SEED, TIMEOUT
-from tests.contract.engine.command_line import CommandLine, running
-from tests.contract.engine.service import documented, tally
+from tests.contract.engine.command_line import CommandLine, start
+from tests.contract.engine.service import documented_pairs, tally
 
 
 HERE = Path(__file__).parent
-SOCKET = HERE / "test_command_line.py"
-"""Waits for a process that runs beside the other tests, so it comes after them."""
+COMMAND_LINE_TEST = HERE / "test_command_line.py"
+"""Waits for the schemathesis command, which runs beside the other tests; so it runs after them."""
 
-JUDGE = HERE / "test_whole_run.py"
-"""Judges what the whole run did, so it is the last, and says nothing of a part of it."""
+COVERAGE_TEST = HERE / "test_spec_coverage.py"
+"""Checks what the whole run covered; so it runs last, and is deselected if only a part of the tests runs."""
 
 
 def pytest_report_header() -> str:
@@ -26,41 +26,43 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    ours = [item for item in items if item.path.parent == HERE]
-    for item in ours:
+    in_folder = [item for item in items if item.path.parent == HERE]
+    for item in in_folder:
         item.add_marker(pytest.mark.timeout(TIMEOUT))
-    judges = [item for item in ours if item.path == JUDGE]
-    kept = sorted((item for item in ours if item.path != JUDGE), key=lambda item: item.path == SOCKET)
-    if is_whole(config, {item.path for item in kept}):
-        kept += judges
-    elif judges:
-        config.hook.pytest_deselected(items=judges)
-    first = next((index for index, item in enumerate(items) if item in ours), 0)
-    items[:] = items[:first] + kept + [item for item in items[first:] if item not in ours]
+    coverage_tests = [item for item in in_folder if item.path == COVERAGE_TEST]
+    ordered = sorted(
+        (item for item in in_folder if item.path != COVERAGE_TEST), key=lambda item: item.path == COMMAND_LINE_TEST
+    )
+    if is_whole(config, {item.path for item in ordered}):
+        ordered += coverage_tests
+    elif coverage_tests:
+        config.hook.pytest_deselected(items=coverage_tests)
+    first = next((index for index, item in enumerate(items) if item in in_folder), 0)
+    items[:] = items[:first] + ordered + [item for item in items[first:] if item not in in_folder]
 
 
-def is_whole(config: pytest.Config, ran: set[Path]) -> bool:
-    """Whether every test of this folder is to run."""
+def is_whole(config: pytest.Config, files: set[Path]) -> bool:
+    """Return whether all tests of this folder are going to run."""
     narrowed = config.option.keyword or config.option.markexpr or config.option.deselect
     by_name = any("::" in argument for argument in config.args)
-    return not narrowed and not by_name and set(HERE.glob("test_*.py")) - {JUDGE} <= ran
+    return not narrowed and not by_name and set(HERE.glob("test_*.py")) - {COVERAGE_TEST} <= files
 
 
 @pytest.fixture(scope="package", autouse=True)
 def command_line(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CommandLine | None]:
-    """The schemathesis command, which begins with the first test of this folder. None where no test asks for it."""
-    if all(item.path != SOCKET for item in request.session.items):
+    """The schemathesis command, started with the first test of this folder; None if no selected test needs it."""
+    if all(item.path != COMMAND_LINE_TEST for item in request.session.items):
         yield None
         return
-    with running(tmp_path_factory.mktemp("command-line")) as command:
+    with start(tmp_path_factory.mktemp("command-line")) as command:
         yield command
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if tally.seen:
-        terminalreporter.section("contract: what the run saw")
-        for line in tally.table(documented(), {"seed": SEED, "budget": f"{BUDGET:g}"}):
+        terminalreporter.section("contract: answers seen in this run")
+        for line in tally.table(documented_pairs(), {"seed": SEED, "budget": f"{BUDGET:g}"}):
             terminalreporter.write_line(line)
-        terminalreporter.write_line(f"the same cases again: make contract SEED={SEED} BUDGET={BUDGET:g}")
+        terminalreporter.write_line(f"to run the same cases again: make contract SEED={SEED} BUDGET={BUDGET:g}")

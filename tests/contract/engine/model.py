@@ -1,6 +1,6 @@
-"""A small model of one project: what has to be true of its memories and exports, written from the spec alone.
+"""A reference model of one project, written from the spec alone: its memories, its exports and their results.
 
-It keeps plain lists and shares no code with the engine. Filters are read by `tests.support.naive_filters`.
+It keeps plain lists and shares no code with the engine. `tests.support.naive_filters` evaluates the filters.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from tests.support.naive_filters import holds
 
 
 OWNERS = ("user_id", "agent_id", "app_id", "run_id")
-KEPT = timedelta(days=7)
+RETENTION = timedelta(days=7)
 PENDING, FAILED = "pending", "failed"
 
+# Schemas of exports: one with a count, a value, a list and records; one with a value; one that no memories can fill.
 RICH = {
     "type": "object",
     "properties": {
@@ -35,13 +36,13 @@ RICH = {
     },
 }
 LEAN = {"type": "object", "properties": {"city": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}}}
-HOPELESS = {"type": "object", "properties": {"nowhere": {"type": "integer"}}, "required": ["nowhere"]}
-SCHEMAS = (RICH, LEAN, HOPELESS)
+UNFILLABLE = {"type": "object", "properties": {"nowhere": {"type": "integer"}}, "required": ["nowhere"]}
+SCHEMAS = (RICH, LEAN, UNFILLABLE)
 
 
 @attrs.define
 class Memory:
-    """What was stored."""
+    """A stored memory."""
 
     id: str
     memory: str
@@ -50,15 +51,15 @@ class Memory:
     created_at: datetime
     expiration_date: str | None
 
-    def counts(self, now: datetime) -> bool:
-        """Whether it has not expired. A day that no calendar has is never reached."""
+    def is_active(self, now: datetime) -> bool:
+        """Return whether it has not expired. A memory with an invalid expiration date never expires."""
         try:
             return self.expiration_date is None or date.fromisoformat(self.expiration_date) >= now.date()
         except ValueError:
             return True
 
     def record(self) -> dict[str, Any]:
-        """As the evaluator of filters reads it."""
+        """Return it as a dict, as the evaluator of filters expects it."""
         made = self.created_at.isoformat()
         return {
             "id": self.id,
@@ -71,8 +72,8 @@ class Memory:
             "expiration_date": self.expiration_date,
         }
 
-    def listed(self) -> dict[str, Any]:
-        """As a list gives it; times as moments."""
+    def as_listed(self) -> dict[str, Any]:
+        """Return it as a page of a list contains it, but with times as datetimes."""
         record = self.record()
         record["session_id"] = record.pop("run_id")
         return {**record, "created_at": self.created_at, "updated_at": self.created_at}
@@ -80,54 +81,57 @@ class Memory:
 
 @attrs.define
 class Export:
-    """An export job, and what it may come to: while it is pending, memories are still being added."""
+    """An export job and its possible results: memories added while it is pending may or may not be in its result."""
 
     id: str
     schema: dict[str, Any]
     where: frozenset[str]
     filters: dict[str, Any]
     created: datetime
-    possible: list[Any]
+    possible_results: list[Any]
     outcome: Any = PENDING
 
-    def alive(self, now: datetime) -> bool:
-        """Whether it is still kept."""
-        return now < self.created + KEPT
+    def is_kept(self, now: datetime) -> bool:
+        """Return whether the service still has it."""
+        return now < self.created + RETENTION
 
 
 class Project:
-    """Everything of one key."""
+    """The memories and exports that one key can see."""
 
     def __init__(self) -> None:
         self.memories: list[Memory] = []
         self.exports: list[Export] = []
 
     def add(self, body: dict[str, Any], created_at: datetime, now: datetime) -> list[Memory]:
-        """The memories that a request adds, whose ids the service chooses."""
+        """Add the memories of a request and return them; the caller sets their ids, which the service chooses."""
         owners = {name: body[name] for name in OWNERS if name in body}
         added = []
         for message in body["messages"]:
             made = Memory("", message["content"], owners, body.get("metadata"), created_at, body.get("expiration_date"))
-            if message["role"] != "system" and not any(self._same(made, each, now) for each in self.memories):
+            if message["role"] != "system" and not any(self._is_duplicate(made, each, now) for each in self.memories):
                 added.append(made)
                 self.memories.append(made)
         return added
 
     @staticmethod
-    def _same(new: Memory, old: Memory, now: datetime) -> bool:
-        """Whether `old` says already what `new` says: the same text of the same owners, unless it has expired."""
+    def _is_duplicate(new: Memory, old: Memory, now: datetime) -> bool:
+        """Return whether `new` repeats `old`: the same text of the same owners.
+
+        An expired memory is repeated only if the other details are the same, too.
+        """
         if (new.memory, new.owners) != (old.memory, old.owners):
             return False
-        return old.counts(now) or _details(new) == _details(old)
+        return old.is_active(now) or _details(new) == _details(old)
 
     def selected(self, filters: dict[str, Any], now: datetime, *, show_expired: bool = False) -> list[Memory]:
-        """The memories that filters select, oldest first."""
+        """Return the memories that filters select, oldest first."""
         found = [each for each in self.memories if holds(filters, each.record())]
-        return sorted((each for each in found if show_expired or each.counts(now)), key=lambda each: each.created_at)
+        return sorted((each for each in found if show_expired or each.is_active(now)), key=lambda each: each.created_at)
 
     def result(self, schema: dict[str, Any], filters: dict[str, Any], now: datetime) -> Any:
-        """What an export comes to that is made now."""
-        if schema is HOPELESS:
+        """Return the result of an export that is made now."""
+        if schema is UNFILLABLE:
             return FAILED
         memories = self.selected(filters, now)
         cities = [each.metadata["city"] for each in memories if each.metadata and "city" in each.metadata]
@@ -142,14 +146,14 @@ class Project:
         return {"count": len(memories), **newest, **{name: each for name, each in lists.items() if each}}
 
     def newest(self, where: frozenset[str], now: datetime) -> Export | None:
-        """The newest export with these filters."""
-        return next((each for each in reversed(self.exports) if each.where == where and each.alive(now)), None)
+        """Return the newest export with these filters, or None."""
+        return next((each for each in reversed(self.exports) if each.where == where and each.is_kept(now)), None)
 
     def memories_changed(self, now: datetime) -> None:
-        """Exports that are pending may find what there is now, too."""
+        """Add the result of the memories as they are now to the possible results of each pending export."""
         for each in self.exports:
             if each.outcome == PENDING:
-                each.possible.append(self.result(each.schema, each.filters, now))
+                each.possible_results.append(self.result(each.schema, each.filters, now))
 
 
 def _details(memory: Memory) -> str:

@@ -1,7 +1,6 @@
-"""The spec, loaded by schemathesis and pointed at an embedded engine in this process, and how to call it.
+"""Calls an embedded engine in this process through schemathesis, which checks each answer against openapi.yaml.
 
-Every answer that comes through here is held to the spec and counted in `tally`. The keys, the engine and the application
-are made here and nowhere else.
+All answers are counted in `tally`. This is the only place that makes the keys, the engine and the application.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ from tests.contract.engine.tally import Pair, Tally
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 KEYS = ("contract-key", "mx-00000002-" + 43 * "x")
-"""One key for each project of the engine: what the owner of one does is not to be seen by another."""
+"""One key for each project of the engine. No project may see the data of another."""
 
 # schemathesis.toml takes the key from here, in this process and in the schemathesis command.
 os.environ["MEM0_CONTRACT_KEY"] = KEYS[0]
 
 
-def opened(now: Callable[[], datetime] = clock.now) -> Engine:
-    """A new engine, empty, with the keys. Its ids are those of every engine that begins with this seed."""
+def new_engine(now: Callable[[], datetime] = clock.now) -> Engine:
+    """Return a new, empty engine that accepts `KEYS`. With the same seed it assigns the same ids."""
     source = random.Random(SEED)
 
     def new_id() -> uuid.UUID:
@@ -55,7 +54,7 @@ def opened(now: Callable[[], datetime] = clock.now) -> Engine:
 
 
 class _Application:
-    """The application in front of whichever engine is in use."""
+    """An ASGI application that passes requests to a replaceable engine."""
 
     def __init__(self, engine: Engine) -> None:
         self.use(engine)
@@ -68,8 +67,8 @@ class _Application:
         await self._app(scope, receive, send)
 
 
-# schemathesis keeps each application that it has seen for ever, so there is one, and its engine changes.
-application = _Application(opened())
+# Only one, because schemathesis never releases an application; tests replace its engine.
+application = _Application(new_engine())
 
 schema = schemathesis.openapi.from_path(ROOT / "openapi.yaml", config=schemathesis.Config.from_path(SETTINGS))
 schema.config.seed = SEED
@@ -79,9 +78,9 @@ tally = Tally()
 
 
 @contextlib.contextmanager
-def fresh(now: Callable[[], datetime]) -> Iterator[Engine]:
-    """An empty engine with a clock of its own, which answers as long as the context lasts."""
-    before, engine = application.engine, opened(now)
+def fresh_engine(now: Callable[[], datetime]) -> Iterator[Engine]:
+    """Let a new, empty engine with this clock answer all calls for as long as the context lasts."""
+    before, engine = application.engine, new_engine(now)
     application.use(engine)
     try:
         yield engine
@@ -100,8 +99,8 @@ def after_validate(context: Any, case: Any, response: Any, results: list[Any]) -
     tally.checks += len(results)
 
 
-def documented() -> set[Pair]:
-    """Every operation with every status that the spec gives it."""
+def documented_pairs() -> set[Pair]:
+    """Return every pair of operation and status that the spec documents."""
     return {
         Pair(operation["operationId"], int(status))
         for path in schema.raw_schema["paths"].values()
@@ -113,17 +112,17 @@ def documented() -> set[Pair]:
 _operations = {each.ok().definition.raw["operationId"]: each.ok() for each in schema.get_all_operations()}
 
 
-def operations() -> dict[tuple[str, str], str]:
-    """The id of each operation by path and method."""
+def operation_ids() -> dict[tuple[str, str], str]:
+    """Return the id of each operation, by path and method."""
     return {(each.path, each.method.upper()): name for name, each in _operations.items()}
 
 
 def call(operation_id: str, body: Any = None, *, query: dict[str, Any] | None = None, key: str | None = KEYS[0]) -> Any:
-    """Send a request with a key, or with none; hold the answer to the contract, and return it."""
-    sent = {} if body is None else {"body": body, "media_type": "application/json"}
+    """Send a request, check the answer against the spec, and return it. With `key=None` the request has no key."""
+    payload = {} if body is None else {"body": body, "media_type": "application/json"}
     headers = {} if key is None else {"Authorization": f"Token {key}"}
-    case = _operations[operation_id].Case(**sent, query=query or {}, headers=headers)
+    case = _operations[operation_id].Case(**payload, query=query or {}, headers=headers)
     answer = case.call()
-    # Whether keys are asked for at all is looked at in test_operations; here it would send everything three times.
+    # test_operations.py checks that keys are required; here that check would send each request three times.
     case.validate_response(answer, excluded_checks=[ignored_auth])
     return answer

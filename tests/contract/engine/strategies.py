@@ -1,4 +1,7 @@
-"""Random requests that keep the rules which OpenAPI cannot say: JSON Schemas, memories, and filters that name somebody."""
+"""Strategies for valid requests: JSON Schemas, memories, and filters that name an entity.
+
+They keep the rules that OpenAPI cannot express.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +56,8 @@ NEAR = datetime(2025, 3, 4, 18, 20, tzinfo=UTC)
 _OFFSETS = ("Z", "+00:00", "-00:00", "+01:00", "-0730", "+14:00", "-12:00")
 
 
-def _local(moment: datetime, offset: str) -> datetime | None:
-    """What clocks show with this offset; None beyond the years 1 to 9999."""
+def _local_time(moment: datetime, offset: str) -> datetime | None:
+    """Return the local time at this UTC offset, or None outside the years 1 to 9999."""
     minutes = 0 if offset == "Z" else int(offset[1:3]) * 60 + int(offset[-2:])
     try:
         return moment + timedelta(minutes=-minutes if offset[0] == "-" else minutes)
@@ -64,9 +67,9 @@ def _local(moment: datetime, offset: str) -> datetime | None:
 
 @st.composite
 def spellings(draw: st.DrawFn, moment: datetime) -> str:
-    """One of the ways to write a moment: in some time zone, with more or fewer digits."""
-    offset = draw(st.sampled_from([each for each in _OFFSETS if _local(moment, each) is not None]))
-    local = _local(moment, offset)
+    """Draw an ISO 8601 text of this moment, in some time zone and with more or fewer digits."""
+    offset = draw(st.sampled_from([each for each in _OFFSETS if _local_time(moment, each) is not None]))
+    local = _local_time(moment, offset)
     assert local is not None
     digits = f"{local.microsecond:06}".rstrip("0")
     fraction = digits + "0" * draw(st.integers(0, 9 - len(digits)))
@@ -84,7 +87,7 @@ _entities = st.sampled_from(OWNERS)
 
 
 def conditions(some_ids: st.SearchStrategy[str], some_texts: st.SearchStrategy[str]) -> st.SearchStrategy[dict]:
-    """Filters of one condition."""
+    """Return a strategy for filters with one condition."""
     operands = st.one_of(some_texts, st.integers(-1, 2), st.booleans(), st.sampled_from([1.0, 0.5, 2**63, 2**63 + 1]))
     keys = st.one_of(st.sampled_from(METADATA_KEYS), names)
     return st.one_of(
@@ -115,8 +118,8 @@ def conditions(some_ids: st.SearchStrategy[str], some_texts: st.SearchStrategy[s
     )
 
 
-def trees(leaves: st.SearchStrategy[dict]) -> st.SearchStrategy[dict]:
-    """Filters of several conditions, joined and negated."""
+def filter_trees(leaves: st.SearchStrategy[dict]) -> st.SearchStrategy[dict]:
+    """Return a strategy for filters that combine conditions with AND, OR and NOT."""
     return st.recursive(
         leaves,
         lambda children: st.one_of(
@@ -135,11 +138,13 @@ COMMON_TEXTS = ("Lisbon", "lisbon", "Straße", "STRASSE", "\u00e9", "e\u0301", "
 common_ids = st.sampled_from(COMMON_IDS[:3]) | st.sampled_from(COMMON_IDS)
 common_texts = st.sampled_from(COMMON_TEXTS)
 
-meeting = trees(conditions(common_ids, common_texts))
-"""Filters that have something to say of `memories`."""
+matching_filters = filter_trees(conditions(common_ids, common_texts))
+"""Filters with the ids, texts and keys of `memories`, so that they often match some."""
 
-cased = st.text("aAzZ\u00df\u1e9e\u03a3\u03c3\u03c2\u0130i\u0131\ufb01\u00e9e\u0301\U00010400", min_size=1, max_size=3)
-"""Texts of letters whose upper and lower forms are not one letter each, among others."""
+cased_texts = st.text(
+    "aAzZ\u00df\u1e9e\u03a3\u03c3\u03c2\u0130i\u0131\ufb01\u00e9e\u0301\U00010400", min_size=1, max_size=3
+)
+"""Texts with letters whose upper or lower case is more than one letter, among others."""
 
 _values = st.one_of(
     common_texts, st.integers(-1, 2), st.booleans(), st.none(), st.sampled_from([1.0, 0.5, 2**63, 2**63 + 1])
@@ -155,24 +160,24 @@ memories = st.fixed_dictionaries(
         | st.integers(0, 253402300799),
     },
 )
-"""Memories as somebody tells of them, the user aside. Few values, so that filters select some and leave some out."""
+"""Memories to add, some without a user. They have few different values, so that filters match some but not all."""
 
 METADATA_OPERANDS = ("1", "true", "", 0, 1, True, False, 1.0, 2**63, 2**63 + 1)
-"""Values that some languages take for one another, and JSON does not, but for 1 and 1.0."""
+"""Values that some languages consider equal but JSON does not, except 1 and 1.0."""
 
 metadata_values = (
     st.sampled_from(METADATA_OPERANDS) | st.none() | st.lists(st.sampled_from(METADATA_OPERANDS), max_size=2)
 )
 
-_trees = trees(conditions(ids, texts))
+_filter_trees = filter_trees(conditions(ids, texts))
 
 
 def scoped(user_id: str) -> st.SearchStrategy[dict]:
-    """Filters that select memories of this user, and may ask for more."""
+    """Return a strategy for filters that select memories of this user, often with further conditions."""
     return st.one_of(
         st.just({"user_id": user_id}),
         st.just({"AND": [{"user_id": user_id}]}),
-        _trees.map(lambda tree: {"AND": [{"user_id": user_id}, {"OR": [tree, {"user_id": {"in": [user_id]}}]}]}),
+        _filter_trees.map(lambda tree: {"AND": [{"user_id": user_id}, {"OR": [tree, {"user_id": {"in": [user_id]}}]}]}),
     )
 
 
@@ -182,7 +187,7 @@ unscoped = st.one_of(
     st.tuples(_entities, ids).map(lambda pair: {pair[0]: {"ne": pair[1]}}),
     times.map(lambda moment: {"created_at": {"gte": moment}}),
 )
-"""Filters that fit the spec but name nobody."""
+"""Filters that match the spec but do not name an entity."""
 
 json_values = st.recursive(
     st.one_of(

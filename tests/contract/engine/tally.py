@@ -1,7 +1,7 @@
-"""What a run did: how often each operation answered with each status, and how many checks looked at it.
+"""Counts how often each operation answered with each status in a run, and how many checks were made.
 
-Counts answers in this process and, from the report of the schemathesis command, over a socket. The table is made of it,
-and so is the verdict on pairs of operation and status that nothing ever reached.
+In-process answers are counted directly; those over a socket are read from the report of the schemathesis command. The
+counts make the table at the end of a run, and show which documented statuses were never seen.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 
 class Pair(NamedTuple):
-    """An operation and a status that it answers with."""
+    """An operation and a status that it returns."""
 
     operation_id: str
     status: int
 
 
 class Tally:
-    """Counts of one run."""
+    """The counts of one run."""
 
     def __init__(self) -> None:
         self.in_process: Counter[Pair] = Counter()
@@ -32,11 +32,11 @@ class Tally:
 
     @property
     def seen(self) -> Counter[Pair]:
-        """All answers."""
+        """The counts of all answers, in-process and over a socket."""
         return self.in_process + self.over_socket
 
     def take_report(self, report: Path, operations: dict[tuple[str, str], str]) -> None:
-        """Count what the NDJSON report of the schemathesis command tells. `operations` is by path and method."""
+        """Add the answers in an NDJSON report of the schemathesis command. `operations` has the ids by path and method."""
         for line in report.read_text("utf-8").splitlines():
             recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
             self.checks += sum(map(len, recorder.get("checks", {}).values()))
@@ -47,21 +47,21 @@ class Tally:
                     self.over_socket[Pair(operation_id, interaction["response"]["status_code"])] += 1
 
     def missing(self, documented: set[Pair]) -> list[Pair]:
-        """Documented pairs that were never seen."""
+        """Return the documented pairs that were never seen."""
         return sorted(documented - self.seen.keys())
 
     def undocumented(self, documented: set[Pair]) -> list[Pair]:
-        """Pairs that were seen and that nobody documents."""
-        # 405 is HTTP's answer to a method that the path does not have, of which the spec need not speak.
+        """Return the pairs that were seen but are not documented."""
+        # 405 is HTTP's answer to a method that the path does not have; the spec need not document it.
         return sorted(pair for pair in self.seen.keys() - documented if pair.status != 405)
 
     def table(self, documented: set[Pair], about: dict[str, Any]) -> list[str]:
-        """Lines for people: each documented pair with its counts, the other statuses, and a line of figures."""
+        """Return the lines of a readable table of all pairs and their counts, and a line of totals."""
         width = max(len(pair.operation_id) for pair in documented | self.seen.keys())
         lines = [f"{'operation':{width}} status in process over socket"]
         for pair in sorted(documented | self.seen.keys()):
             inside, outside = self.in_process[pair], self.over_socket[pair]
-            remark = "" if pair in documented else "  of HTTP" if pair.status == 405 else "  UNDOCUMENTED"
+            remark = "" if pair in documented else "  standard HTTP" if pair.status == 405 else "  UNDOCUMENTED"
             remark = "  NEVER SEEN" if inside + outside == 0 else remark
             lines.append(f"{pair.operation_id:{width}} {pair.status:6} {inside:10} {outside:11}{remark}")
         figures = {"cases": self.seen.total(), "checks": self.checks, "seconds": round(time.monotonic() - self.began)}

@@ -1,4 +1,4 @@
-"""One client suite, six ways: sync and async, over the engine in memory, in a file, and behind a real server."""
+"""Fixtures that run a test with six clients: sync and async, on an engine in memory, in a file, and over HTTP."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(params=["memory", "file", "http"])
-def place(request):
+def backend(request):
     return request.param
 
 
 @pytest.fixture(params=["sync", "async"])
-def client(request, place, tmp_path):
-    kind = Client if request.param == "sync" else AsyncClient
-    if place == "http":
-        made = kind(API_KEY, base_url=request.getfixturevalue("server"))
+def client(request, backend, tmp_path):
+    client_class = Client if request.param == "sync" else AsyncClient
+    if backend == "http":
+        unwrapped = client_class(API_KEY, base_url=request.getfixturevalue("server"))
     else:
-        made = kind.local(":memory:" if place == "memory" else tmp_path / "store.db")
-    if kind is Client:
-        with made:
-            yield made
+        unwrapped = client_class.local(":memory:" if backend == "memory" else tmp_path / "store.db")
+    if client_class is Client:
+        with unwrapped:
+            yield unwrapped
         return
-    with blocking(made) as wrapped:
+    with blocking(unwrapped) as wrapped:
         yield wrapped
 
 
 @pytest.fixture
 def user(request):
-    """A user of this test's own: the server is shared."""
+    """A user id that no other test uses, because the tests share a server."""
     return f"user-{abs(hash(request.node.nodeid))}"

@@ -1,4 +1,4 @@
-"""What a client does, whatever is behind it."""
+"""Tests the clients' whole API, with the same results on every backend."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Facts(TypedDict, total=False):
     city: str
 
 
-def test_ping_says_whose_key_it_is(client):
+def test_ping_returns_the_account_of_the_key(client):
     assert client.ping() == Account(status="ok", org_id="local", project_id="local", user_email=None)
 
 
-def test_added_memories_come_back_as_they_were(client, user):
+def test_list_returns_a_memory_exactly_as_it_was_added(client, user):
     moment = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
     added = client.memories.add(
         "Lives in Lisbon",
@@ -75,7 +75,7 @@ def test_added_memories_come_back_as_they_were(client, user):
     assert (memory.created_at, memory.updated_at, memory.expiration_date) == (moment, moment, "2999-01-01")
 
 
-def test_a_text_is_stored_once_for_each_owner_and_system_messages_never(client, user):
+def test_add_skips_duplicates_of_the_same_owner_and_system_messages(client, user):
     messages = [{"role": "system", "content": "Be nice"}, {"role": "user", "content": "Likes tea"}]
 
     first = client.memories.add(messages, user_id=user)
@@ -87,7 +87,7 @@ def test_a_text_is_stored_once_for_each_owner_and_system_messages_never(client, 
     assert [each.memory for each in other] == ["Likes tea"]
 
 
-def test_a_list_goes_through_all_pages_oldest_first(client, user):
+def test_list_iterates_over_all_pages_oldest_first(client, user):
     for number in (3, 1, 2, 5, 4):
         client.memories.add(f"n{number}", user_id=user, timestamp=datetime(2024, 1, number, tzinfo=UTC))
 
@@ -96,7 +96,7 @@ def test_a_list_goes_through_all_pages_oldest_first(client, user):
     assert found == ["n1", "n2", "n3", "n4", "n5"]
 
 
-def test_expired_memories_show_only_when_asked_for(client, user):
+def test_list_has_expired_memories_only_with_show_expired(client, user):
     client.memories.add("old", user_id=user, expiration_date=date(2020, 1, 1))
     client.memories.add("new", user_id=user, expiration_date=datetime.now(UTC).date())
 
@@ -112,7 +112,7 @@ def test_entities_are_listed(client, user):
     assert {("user", user), ("agent", f"agent of {user}")} <= found
 
 
-def test_run_gives_an_instance_of_the_model(client, user):
+def test_run_returns_an_instance_of_the_model(client, user):
     client.memories.add("a", user_id=user, metadata={"full_name": "Zoë", "city": "Porto", "hobby": "chess"})
     client.memories.add(
         "b", user_id=user, metadata={"city": "Lisbon", "birth_year": "1990", "hobby": ["sailing", "chess"]}
@@ -123,7 +123,7 @@ def test_run_gives_an_instance_of_the_model(client, user):
     assert profile == Profile(full_name="Zoë", city="Lisbon", birth_year=1990, hobby=["chess", "sailing"])
 
 
-def test_a_job_is_polled_and_taken_up_again_by_its_id(client, user):
+def test_export_can_be_polled_and_fetched_again_by_id(client, user):
     client.memories.add("a", user_id=user, metadata={"city": "Lisbon"})
     job = client.exports.create(Profile, F.user_id == user, instructions="newest wins")
 
@@ -143,13 +143,13 @@ def test_a_job_is_polled_and_taken_up_again_by_its_id(client, user):
     ],
     ids=["TypedDict", "dict", "list"],
 )
-def test_every_kind_of_schema_gives_its_own_type(client, user, schema, expected):
+def test_result_has_the_type_of_the_schema(client, user, schema, expected):
     client.memories.add("a", user_id=user, metadata={"city": "Lisbon"}, timestamp=datetime(2024, 1, 1, tzinfo=UTC))
 
     assert client.exports.run(schema, F.user_id == user, timeout=30) == expected
 
 
-def test_filters_select_what_is_exported(client, user):
+def test_export_has_only_the_memories_that_filters_select(client, user):
     for month, city in ((1, "Porto"), (2, "Lisbon"), (3, "Braga")):
         client.memories.add(city, user_id=user, run_id=f"r{month}", timestamp=datetime(2024, month, 1, tzinfo=UTC))
 
@@ -163,7 +163,7 @@ def test_filters_select_what_is_exported(client, user):
     assert client.exports.run(list[Visit], {"user_id": user, "run_id": {"in": ["r2"]}})[0].memory == "Lisbon"
 
 
-def test_a_failed_job_says_why(client, user):
+def test_failed_export_raises_the_reason_and_the_id(client, user):
     class Needs(BaseModel):
         shoe_size: int
 
@@ -173,7 +173,7 @@ def test_a_failed_job_says_why(client, user):
     assert failed.value.export_id in str(failed.value)
 
 
-def test_an_unknown_id_is_waited_for_and_given_up(client):
+def test_unknown_id_is_polled_until_the_timeout(client):
     polls = []
     job = client.exports.get("no such export", Profile)
 
@@ -185,7 +185,7 @@ def test_an_unknown_id_is_waited_for_and_given_up(client):
     assert [number for number, _ in polls] == [*range(1, len(polls) + 1)]
 
 
-def test_an_answer_that_does_not_fit_the_type_is_not_lost(client, user):
+def test_result_that_does_not_fit_the_type_is_in_the_error(client, user):
     client.memories.add("a", user_id=user, metadata={"city": "Lisbon"})
 
     class Strange(BaseModel):
@@ -201,7 +201,7 @@ def test_an_answer_that_does_not_fit_the_type_is_not_lost(client, user):
     assert invalid.value.errors[0]["path"] == "/city"
 
 
-def test_what_cannot_be_sent_is_refused_here(client, user):
+def test_client_refuses_invalid_arguments(client, user):
     with pytest.raises(FilterError, match="at least one user_id"):
         client.exports.create(Profile, F.user_id.exists())
     with pytest.raises(InputError, match="at least one of user_id"):
@@ -210,7 +210,7 @@ def test_what_cannot_be_sent_is_refused_here(client, user):
         client.memories.add("x", user_id=user, metadata={"when": datetime(2024, 1, 1, tzinfo=UTC)})
 
 
-def test_what_the_service_refuses_is_an_error_with_its_words(client, user):
+def test_refusal_of_the_service_raises_its_message(client, user):
     with pytest.raises(BadRequest, match="regex") as refused:
         client.exports.create({"type": "object", "properties": {"a": {"pattern": "(?=a)"}}}, F.user_id == user)
 
@@ -218,22 +218,22 @@ def test_what_the_service_refuses_is_an_error_with_its_words(client, user):
     assert refused.value.operation == "exports_create"
 
 
-def test_many_exports_with_a_ledger_are_asked_for_once(client, user, tmp_path):
+def test_run_many_with_a_ledger_creates_each_export_once(client, user, tmp_path):
     people = [f"{user}-{number}" for number in range(12)]
     for number, person in enumerate(people):
         client.memories.add(f"Lives in city {number}", user_id=person, metadata={"city": f"City {number}"})
-    asked = [ExportRequest(Profile, F.user_id == person, tag=person) for person in people]
+    requests = [ExportRequest(Profile, F.user_id == person, tag=person) for person in people]
 
     with Ledger(tmp_path / "ledger.db") as ledger:
-        first = list(client.exports.run_many(asked, concurrency=4, ordered=True, ledger=ledger))
-        again = list(client.exports.run_many(asked, concurrency=4, ordered=True, ledger=ledger))
+        first = list(client.exports.run_many(requests, concurrency=4, ordered=True, ledger=ledger))
+        again = list(client.exports.run_many(requests, concurrency=4, ordered=True, ledger=ledger))
 
     assert [outcome.result().city for outcome in first] == [f"City {number}" for number in range(12)]
     assert [outcome.export_id for outcome in again] == [outcome.export_id for outcome in first]
     assert [outcome.value for outcome in again] == [outcome.value for outcome in first]
 
 
-def test_other_options_for_a_client_and_for_a_call(client, user):
+def test_options_can_be_set_per_client_and_per_call(client, user):
     other = client.with_options(timeout=20, retry=Retry(attempts=1))
 
     other.memories.add("x", user_id=user, timeout=20, retry=Retry(attempts=2))

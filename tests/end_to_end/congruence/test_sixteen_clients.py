@@ -1,4 +1,4 @@
-"""Sixteen clients at once get what one gets, and an event loop goes on turning while the engine works."""
+"""Tests sixteen concurrent clients, and that the engine does not block the event loop."""
 
 from __future__ import annotations
 
@@ -31,77 +31,81 @@ SCHEMA = {
 
 
 @pytest.fixture(params=["sync", "async"])
-def clients(request, place, tmp_path):
-    """Sixteen users' clients: of one engine in this process, or of a server each over its own connections."""
-    kind = Client if request.param == "sync" else AsyncClient
+def clients(request, backend, tmp_path):
+    """One client for each of sixteen users: over HTTP one each, otherwise one client shared by all."""
+    client_class = Client if request.param == "sync" else AsyncClient
     with contextlib.ExitStack() as stack:
 
-        def made() -> Any:
-            if place == "http":
-                client = kind(API_KEY, base_url=request.getfixturevalue("server"), timeout=60)
+        def new_client() -> Any:
+            if backend == "http":
+                client = client_class(API_KEY, base_url=request.getfixturevalue("server"), timeout=60)
             else:
-                client = kind.local(":memory:" if place == "memory" else tmp_path / "store.db", timeout=60)
-            return stack.enter_context(client if kind is Client else blocking(client))
+                client = client_class.local(":memory:" if backend == "memory" else tmp_path / "store.db", timeout=60)
+            return stack.enter_context(client if client_class is Client else blocking(client))
 
-        yield [made() for _ in range(CLIENTS)] if place == "http" else [made()] * CLIENTS
+        yield [new_client() for _ in range(CLIENTS)] if backend == "http" else [new_client()] * CLIENTS
 
 
-def use(client: Any, crowd: str, number: int) -> list[Any]:
-    """What a user does, and all that the service answers, but for ids of its own making."""
-    user = f"{crowd}-{number}"
+def use_client(client: Any, group: str, number: int) -> list[Any]:
+    """Add, list and export as one user; return all answers without the ids."""
+    user = f"{group}-{number}"
     answers: list[Any] = []
-    for turn in range(ROUNDS):
-        answers.append([each.memory for each in client.memories.add(f"turn {turn}", user_id=user, app_id=crowd,
-                                                                    metadata={"round": turn})])  # fmt: skip
-        answers.append([each.memory for each in client.memories.add(f"turn {turn}", user_id=user, app_id=crowd)])
+    for round_number in range(ROUNDS):
+        answers.append([each.memory for each in client.memories.add(f"turn {round_number}", user_id=user, app_id=group,
+                                                                    metadata={"round": round_number})])  # fmt: skip
+        answers.append(
+            [each.memory for each in client.memories.add(f"turn {round_number}", user_id=user, app_id=group)]
+        )
         answers.append([each.memory for each in client.memories.list(F.user_id == user, page_size=4)])
         export = client.exports.create(SCHEMA, F.user_id == user)
         answers.append(export.result(timeout=60))
         answers.append(client.exports.get(export.id, SCHEMA).poll())
-        # All of them say the same at once: one is the first.
-        client.memories.add(f"all at turn {turn}", user_id=crowd)
+        # All sixteen add the same memory at the same time; only one of them must be stored.
+        client.memories.add(f"all at turn {round_number}", user_id=group)
     return answers
 
 
-def test_sixteen_clients_at_once_get_what_one_gets(clients, user):
+def test_sixteen_concurrent_clients_each_get_the_same_answers_as_one(clients, user):
     expected: list[Any] = []
-    for turn in range(ROUNDS):
-        texts = [f"turn {each}" for each in range(turn + 1)]
-        result = {"newest": turn, "count": turn + 1, "texts": texts}
-        expected += [[f"turn {turn}"], [], texts, result, result]
+    for round_number in range(ROUNDS):
+        texts = [f"turn {each}" for each in range(round_number + 1)]
+        result = {"newest": round_number, "count": round_number + 1, "texts": texts}
+        expected += [[f"turn {round_number}"], [], texts, result, result]
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        answers = list(pool.map(lambda number: use(clients[number], user, number), range(CLIENTS)))
+        answers = list(pool.map(lambda number: use_client(clients[number], user, number), range(CLIENTS)))
 
     assert answers == [expected] * CLIENTS
     common = Counter(memory.memory for memory in clients[0].memories.list(F.user_id == user))
-    assert common == Counter(f"all at turn {turn}" for turn in range(ROUNDS)), "sixteen said it, and it is there once"
+    assert common == Counter(f"all at turn {round_number}" for round_number in range(ROUNDS)), (
+        "a memory that all sixteen added was not stored exactly once"
+    )
     listed = [memory.id for memory in clients[0].memories.list(F.app_id == user, page_size=7)]
     assert len(listed) == len(set(listed)) == CLIENTS * ROUNDS
 
 
-def test_the_event_loop_goes_on_while_the_store_keeps_the_engine_waiting(tmp_path):
+def test_event_loop_is_not_blocked_while_the_engine_waits_for_a_lock(tmp_path):
     path = tmp_path / "store.db"
-    turns = 0
+    loop_turns = 0
 
-    async def turn() -> None:
-        nonlocal turns
+    async def count_turns() -> None:
+        nonlocal loop_turns
         while True:
             await asyncio.sleep(0.01)
-            turns += 1
+            loop_turns += 1
 
     async def run() -> float:
         async with AsyncClient.local(path) as client:
             await client.ping()
             with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-                other.execute("BEGIN IMMEDIATE")  # as another process would that writes for a second
+                other.execute("BEGIN IMMEDIATE")  # as another process that writes for a second
                 asyncio.get_running_loop().call_later(1.0, other.execute, "ROLLBACK")
-                turning = asyncio.create_task(turn())
+                counting = asyncio.create_task(count_turns())
                 begun = time.monotonic()
                 await client.memories.add("x", user_id="alex")
                 took = time.monotonic() - begun
-                turning.cancel()
+                counting.cancel()
         return took
 
-    assert asyncio.run(run()) >= 0.9, "it had to wait, and nobody but the loop itself could end that"
-    assert turns >= 20, "a hundred times, where nothing else keeps the machine busy"
+    assert asyncio.run(run()) >= 0.9, "the call did not wait for the lock, which only the event loop releases"
+    assert loop_turns >= 20, "the event loop was blocked; on an idle machine it turns a hundred times"

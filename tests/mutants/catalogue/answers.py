@@ -51,8 +51,9 @@ MUTANTS: Final = (
     Mutant(
         "answers.scope-not-demanded",
         _OPERATIONS,
-        'parse_filters(service.filter_rules, "memories_list", body["filters"], scoped=True)',
-        'parse_filters(service.filter_rules, "memories_list", body["filters"])',
+        "_paging(request)\n"
+        '    filters = parse_filters(service.filter_rules, request.operation, body["filters"], scoped=True)',
+        '_paging(request)\n    filters = parse_filters(service.filter_rules, request.operation, body["filters"])',
         "a list of everybody's memories",
     ),
     Mutant(

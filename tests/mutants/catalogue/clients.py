@@ -75,22 +75,22 @@ MUTANTS: Final = (
     Mutant(
         "clients.failure-not-read",
         _WIRE,
-        "reason = _none(pending.reason)",
+        "reason = _known_text(pending.reason)",
         "reason = None",
         "a failed job is polled until the deadline",
     ),
     Mutant(
         "clients.run-lost",
         _WIRE,
-        "run_id=_text(record.session_id),",
+        "run_id=_known_text(record.session_id),",
         "run_id=None,",
         "memories lose their run",
     ),
     Mutant(
         "clients.last-page-only",
         _WIRE,
-        "return Page([_memory(record) for record in parsed.results], parsed.count, parsed.next_ is not None)",
-        "return Page([_memory(record) for record in parsed.results], parsed.count, parsed.next_ is None)",
+        "more=next_page is not None",
+        "more=next_page is None",
         "lists end after their first page",
     ),
     Mutant(

@@ -40,7 +40,7 @@ MUTANTS: Final = (
     Mutant(
         "ledger.expired-waited-for",
         _LEDGER,
-        '(state == "pending" and now < expires_at <= now + RETENTION)',
+        '(state == "pending" and now < expires_at <= latest)',
         '(state == "pending")',
         "an export that the service has forgotten is waited for on every run",
     ),

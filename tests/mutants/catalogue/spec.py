@@ -11,7 +11,7 @@ _SPEC = "openapi.yaml"
 _EXPIRATION = (
     "        expiration_date:\n"
     '          type: [string, "null"]\n'
-    "          description: The last day on which it counts, YYYY-MM-DD.\n"
+    "          description: The last day before the memory expires, written YYYY-MM-DD.\n"
 )
 _ADDED = "required: [message, status, event_id, results]"
 
@@ -39,16 +39,16 @@ MUTANTS: Final = (
     Mutant(
         "spec.type-widened",
         _SPEC,
-        "          type: string\n          format: date-time\n          description: When it was made.\n",
-        '          type: [string, "null"]\n          format: date-time\n          description: When it was made.\n',
+        "          type: string\n          format: date-time\n          description: When the memory was created.\n",
+        '          type: [string, "null"]\n          format: date-time\n          description: When the memory was created.\n',
         "a time may be null, and every client has to ask",
         regenerate=True,
     ),
     Mutant(
         "spec.type-narrowed",
         _SPEC,
-        'description: How many memories the filters select in all.\n        next:\n          type: [string, "null"]\n',
-        "description: How many memories the filters select in all.\n        next:\n          type: string\n",
+        'description: The number of memories that the filters select, on all pages.\n        next:\n          type: [string, "null"]\n',
+        "description: The number of memories that the filters select, on all pages.\n        next:\n          type: string\n",
         "the last page is not valid",
         regenerate=True,
     ),
@@ -63,9 +63,9 @@ MUTANTS: Final = (
     Mutant(
         "spec.security-removed",
         _SPEC,
-        "description: Answers with the organization and the project that the key belongs to.\n"
+        "description: Returns the organization and the project that the key belongs to.\n"
         "      security:\n        - ApiKeyAuth: []\n",
-        "description: Answers with the organization and the project that the key belongs to.\n      security: []\n",
+        "description: Returns the organization and the project that the key belongs to.\n      security: []\n",
         "an operation is open to everybody",
         regenerate=True,
     ),
@@ -88,9 +88,9 @@ MUTANTS: Final = (
     Mutant(
         "spec.unknown-operators-opened",
         _SPEC,
-        "description: Operators on an entity id; several have to hold together.\n"
+        "description: Operators on an entity id. All that are given must match.\n"
         "      minProperties: 1\n      additionalProperties: false",
-        "description: Operators on an entity id; several have to hold together.\n"
+        "description: Operators on an entity id. All that are given must match.\n"
         "      minProperties: 1\n      additionalProperties: true",
         "an operator that does not exist is valid",
         regenerate=True,
@@ -130,8 +130,8 @@ MUTANTS: Final = (
     Mutant(
         "spec.default-changed",
         _SPEC,
-        "          default: false\n          description: Also memories whose expiration date has passed.\n",
-        "          default: true\n          description: Also memories whose expiration date has passed.\n",
+        "          default: false\n          description: Whether to include memories whose expiration date has passed.\n",
+        "          default: true\n          description: Whether to include memories whose expiration date has passed.\n",
         "whoever says nothing gets what has expired",
         regenerate=True,
     ),

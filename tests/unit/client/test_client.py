@@ -1,4 +1,4 @@
-"""Configuration, secrets, and the one core that sync and async share."""
+"""Test the configuration of clients, the secrecy of the key, and that sync and async have the same interface."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def no_environment(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_without_a_key_the_error_names_every_way_out(kind):
+def test_error_for_a_missing_key_names_every_alternative(kind):
     with pytest.raises(ConfigurationError, match=r"api_key.*MEM0_API_KEY.*MEM0_BASE_URL.*Client\.local\(\)"):
         kind()
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_the_argument_goes_before_the_environment_and_that_before_the_default(kind, monkeypatch):
+def test_arguments_override_the_environment_and_the_defaults(kind, monkeypatch):
     assert "https://api.mem0.ai" in repr(kind(KEY))
     monkeypatch.setenv("MEM0_API_KEY", "two words")
     kind(KEY)
@@ -60,7 +60,7 @@ def test_the_argument_goes_before_the_environment_and_that_before_the_default(ki
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "tab\t", "\x00"])
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key):
+def test_rejects_a_key_that_is_not_valid_in_a_header_without_showing_it(key):
     with pytest.raises(ConfigurationError) as refused:
         Client(key)
 
@@ -86,7 +86,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key):
     ],
     ids=str,
 )
-def test_other_wrong_settings_are_refused(wrong):
+def test_rejects_an_invalid_base_url_or_timeout(wrong):
     with pytest.raises(ConfigurationError) as refused:
         Client(KEY, **wrong)
     assert "secret" not in str(refused.value)
@@ -95,7 +95,7 @@ def test_other_wrong_settings_are_refused(wrong):
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_constructor_does_no_io(kind, monkeypatch, tmp_path):
     def refuse(*_arguments, **_named):
-        raise AssertionError("a constructor must not do this")
+        raise AssertionError("a constructor must not do I/O")
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
@@ -106,7 +106,7 @@ def test_a_constructor_does_no_io(kind, monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_key_shows_nowhere(caplog):
+def test_the_key_is_not_in_any_repr_error_or_log(caplog):
     caplog.set_level(logging.DEBUG)
     client = Client(KEY, base_url="http://127.0.0.1:9", timeout=0.5)
 
@@ -118,12 +118,12 @@ def test_the_key_shows_nowhere(caplog):
     assert not [text for text in shown if KEY in text]
 
 
-def workers():
+def worker_threads():
     return {thread for thread in threading.enumerate() if thread.name == "mem0-exports-worker"}
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_cancelled_user_leaves_no_engine_behind(backend, tmp_path):
+def test_cancellation_leaves_no_worker_thread_or_temporary_file(backend, tmp_path):
     import anyio
 
     async def work():
@@ -132,26 +132,26 @@ def test_a_cancelled_user_leaves_no_engine_behind(backend, tmp_path):
                 await client.memories.add("x", user_id="a")
                 await anyio.sleep(30)
 
-    workers_before = workers()
+    workers_before = worker_threads()
     anyio.run(work, backend=backend)
 
-    assert workers() == workers_before
+    assert worker_threads() == workers_before
     assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
 
 
-def test_a_closed_client_says_so():
+def test_a_closed_client_raises_an_error():
     for client in (Client(KEY), Client.local()):
         client.close()
         with pytest.raises(ConfigurationError, match="closed"):
             client.ping()
 
 
-def test_only_a_local_client_has_an_engine():
+def test_a_client_of_a_service_has_no_engine():
     with pytest.raises(ConfigurationError, match="local"):
         Client(KEY).engine
 
 
-def test_one_client_serves_many_threads():
+def test_one_client_can_be_used_by_many_threads():
     with Client.local() as client:
         client.memories.add("x", user_id="alex", metadata={"city": "Lisbon"})
         found: list[object] = []
@@ -193,7 +193,7 @@ def public(kind):
 
 
 def parameters(method):
-    """Names, kinds, defaults and annotations, with the async names read as the sync ones."""
+    """Return names, kinds, defaults and annotations, with the prefix Async removed from annotations."""
     return [
         (each.name, each.kind, each.default, str(each.annotation).replace("Async", ""))
         for each in inspect.signature(method).parameters.values()
@@ -201,7 +201,7 @@ def parameters(method):
 
 
 @pytest.mark.parametrize(("sync", "asynchronous"), PAIRS, ids=lambda kind: kind.__name__)
-def test_what_does_io_is_awaited_and_nothing_else(sync, asynchronous):
+def test_async_methods_are_coroutines_exactly_if_they_do_io(sync, asynchronous):
     no_io = {"get", "local", "list", "run_many", "with_options"}  # lists and bulk runs give an async iterator
     for name, method in public(asynchronous).items():
         if inspect.isfunction(method):
@@ -243,8 +243,8 @@ def test_what_does_io_is_awaited_and_nothing_else(sync, asynchronous):
         (lambda client: client.memories.add("x", user_id="a", metadata={"n": float("nan")}), "body"),
     ],
 )
-def test_bad_input_names_its_field_and_nothing_is_sent(call, field):
-    client = Client(KEY, base_url="http://127.0.0.1:9")  # nobody answers there: sending would be another error
+def test_rejects_bad_input_with_its_field_before_sending(call, field):
+    client = Client(KEY, base_url="http://127.0.0.1:9")  # no server listens there, so sending would raise another error
 
     with pytest.raises(InputError) as refused:
         call(client)
@@ -252,7 +252,7 @@ def test_bad_input_names_its_field_and_nothing_is_sent(call, field):
     assert refused.value.field == field
 
 
-def test_a_store_that_another_process_holds_is_an_error_of_this_package(tmp_path):
+def test_raises_server_error_while_another_process_locks_the_store(tmp_path):
     with Client.local(tmp_path / "store.db") as client:
         client.engine.worker.stop()
         with client.engine.store.database.read() as connection:

@@ -1,4 +1,4 @@
-"""Keys: who gets in, into which project, and that nothing of another project can be seen, guessed or touched."""
+"""Test API keys and projects: who is let in, and that no project can see, guess or change anything of another."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ RECORDS = {
 
 @pytest.fixture
 def engine():
-    made = Engine(served=True)
-    yield made
-    made.close()
+    opened = Engine(served=True)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
-def two(engine):
-    """The headers of two projects."""
+def both_keys(engine):
+    """The Authorization headers of two projects, red and blue."""
     return [f"Token {create_key(engine.store.keys, project, '', clock.now())[1]}" for project in ("red", "blue")]
 
 
@@ -46,15 +46,15 @@ def add(engine, key, text="x", **more):
     return ask(engine, "/v3/memories/add/", body, key=key)
 
 
-def finished(engine, key, body):
-    """The answer to an export once it is there."""
+def finished_export(engine, key, body):
+    """Poll until the export is finished, and return the answer."""
     deadline = time.monotonic() + 10
     while (answer := ask(engine, "/v1/exports/get/", body, key=key))[0] == 404 and time.monotonic() < deadline:
         time.sleep(0.005)
     return answer
 
 
-def test_a_store_without_keys_lets_everybody_in_until_it_has_one(engine):
+def test_a_store_needs_no_key_until_the_first_one_is_created(engine):
     assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[1]["project_id"] == "local"
     key, text = create_key(engine.store.keys, "red", "for a test", clock.now())
 
@@ -62,7 +62,9 @@ def test_a_store_without_keys_lets_everybody_in_until_it_has_one(engine):
     assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[1]["project_id"] == "red"
     revoke_key(engine.store.keys, key.id, clock.now())
     assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[0] == 401
-    assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[0] == 401, "its last key is gone, and it stays closed"
+    assert ask(engine, "/v1/ping/", b"", key=None, method="GET")[0] == 401, (
+        "must need a key even after its last key was revoked"
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_a_store_without_keys_lets_everybody_in_until_it_has_one(engine):
         lambda _key: "",
     ],
 )
-def test_only_the_whole_key_lets_in(engine, change):
+def test_accepts_only_the_exact_key(engine, change):
     _, text = create_key(engine.store.keys, "red", "", clock.now())
 
     assert ask(engine, "/v1/ping/", b"", key=f"Token {text}", method="GET")[0] == 200
@@ -88,7 +90,7 @@ def test_only_the_whole_key_lets_in(engine, change):
     assert ask(engine, "/v1/ping/", b"", key=f"Bearer {text}", method="GET")[0] == 401
 
 
-def test_every_operation_needs_a_key_and_the_health_path_does_not(engine, two):
+def test_every_operation_needs_a_key_but_the_health_check_does_not(engine, both_keys):
     paths = [(path, method) for path, methods in engine._contract.paths.items() for method in methods]
 
     assert len(paths) == 6
@@ -96,7 +98,7 @@ def test_every_operation_needs_a_key_and_the_health_path_does_not(engine, two):
     assert ask(engine, "/health", b"", key=None, method="GET") == (200, {"status": "ok"})
 
 
-def test_keys_are_kept_as_digests(tmp_path):
+def test_stores_only_digests_of_keys(tmp_path):
     path = tmp_path / "store.db"
     with closing(SqliteStore(path)) as store:
         key, text = create_key(store.keys, "red", "laptop", clock.now())
@@ -111,8 +113,8 @@ def test_keys_are_kept_as_digests(tmp_path):
     assert len(digest) == 32
 
 
-def test_another_projects_memories_are_invisible(engine, two):
-    red, blue = two
+def test_cannot_see_memories_of_another_project(engine, both_keys):
+    red, blue = both_keys
     (added,) = add(engine, red, "red's", metadata={"city": "Rome"})[1]["results"]
 
     everything = {"filters": {"OR": [{"user_id": "alex"}, {"memory_ids": [added["id"]]}]}}
@@ -127,20 +129,20 @@ def test_another_projects_memories_are_invisible(engine, two):
     assert ask(engine, "/v3/memories/", negative, key=blue)[1]["count"] == 0
     assert ask(engine, "/v1/entities/", b"", key=blue, method="GET")[1]["results"] == []
     assert ask(engine, "/v1/entities/", b"", key=red, method="GET")[1]["total_users"] == 1
-    # The same text is a memory of its own there, and says nothing of the other one.
+    # The same text makes a new memory there: a duplicate must not reveal that another project has it.
     assert len(add(engine, blue, "red's", metadata={"city": "Rome"})[1]["results"]) == 1
     assert ask(engine, "/v3/memories/", everything, key=red)[1]["count"] == 1
 
 
-def test_another_projects_exports_are_as_unknown_as_any(engine, two):
-    red, blue = two
+def test_an_export_of_another_project_looks_like_an_unknown_id(engine, both_keys):
+    red, blue = both_keys
     for key, city in ((red, "Rome"), (blue, "Bern")):
         add(engine, key, metadata={"city": city})
     wanted = {"schema": CITY, "filters": {"user_id": "alex"}}
-    ids = {key: ask(engine, "/v1/exports/", wanted, key=key)[1]["id"] for key in two}
+    ids = {key: ask(engine, "/v1/exports/", wanted, key=key)[1]["id"] for key in both_keys}
 
-    assert finished(engine, red, {"memory_export_id": ids[red]}) == (200, {"city": "Rome"})
-    assert finished(engine, blue, {"memory_export_id": ids[blue]}) == (200, {"city": "Bern"})
+    assert finished_export(engine, red, {"memory_export_id": ids[red]}) == (200, {"city": "Rome"})
+    assert finished_export(engine, blue, {"memory_export_id": ids[blue]}) == (200, {"city": "Bern"})
     unknown = ask(engine, "/v1/exports/get/", {"memory_export_id": "no such id"}, key=blue)
     assert ask(engine, "/v1/exports/get/", {"memory_export_id": ids[red]}, key=blue) == unknown
     assert unknown == (404, {"error": "No memory export request found"})
@@ -148,8 +150,8 @@ def test_another_projects_exports_are_as_unknown_as_any(engine, two):
     assert ask(engine, "/v1/exports/get/", {"filters": {"user_id": "alex"}}, key=blue)[1] == {"city": "Bern"}
 
 
-def test_a_failed_export_of_another_project_gives_no_reason(engine, two):
-    red, blue = two
+def test_cannot_see_why_an_export_of_another_project_failed(engine, both_keys):
+    red, blue = both_keys
     add(engine, red)
     wanted = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
     export_id = ask(engine, "/v1/exports/", wanted, key=red)[1]["id"]
@@ -164,8 +166,8 @@ def test_a_failed_export_of_another_project_gives_no_reason(engine, two):
 
 @pytest.mark.parametrize("path", ["/v1/exports/", "/v1/exports/get/"])
 @pytest.mark.parametrize(("name", "value"), [("project_id", "blue"), ("org_id", "acme"), ("project_id", "")])
-def test_what_a_key_does_not_belong_to_is_refused_and_nothing_is_made(engine, two, path, name, value):
-    red, _ = two
+def test_rejects_an_organization_or_project_that_the_key_does_not_belong_to(engine, both_keys, path, name, value):
+    red, _ = both_keys
     body = {"filters": {"user_id": "alex"}, name: value, **({"schema": CITY} if path == "/v1/exports/" else {})}
 
     status, answer = ask(engine, path, body, key=red)
@@ -173,10 +175,12 @@ def test_what_a_key_does_not_belong_to_is_refused_and_nothing_is_made(engine, tw
     assert status == 403
     assert answer["detail"].startswith(f"{name}: this key belongs to ")
     own = {"org_id": "local", "project_id": "red"}
-    assert ask(engine, "/v1/exports/get/", {"filters": {"user_id": "alex"}, **own}, key=red)[0] == 404, "nothing made"
+    assert ask(engine, "/v1/exports/get/", {"filters": {"user_id": "alex"}, **own}, key=red)[0] == 404, (
+        "no job must exist"
+    )
 
 
-def test_an_imported_id_may_be_another_projects_too(tmp_path):
+def test_two_projects_can_import_the_same_id(tmp_path):
     record = {"id": "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4", "memory": "x", "user_id": "alex"}
     (tmp_path / "memories.jsonl").write_text(json.dumps(record))
 
@@ -191,7 +195,7 @@ def test_an_imported_id_may_be_another_projects_too(tmp_path):
             assert client.ping().project_id == project
 
 
-def test_the_whole_way_from_the_command_to_a_client(tmp_path):
+def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
     store = tmp_path / "store.db"
     made = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
     key = made.stdout.strip()
@@ -209,7 +213,7 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
         listed = command("keys", "list", "--store", store).stdout.splitlines()
         assert [line.split()[:2] for line in listed] == [["id", "project"], [key[3:11], "red"], [other[3:11], "blue"]]
         assert key not in str(listed)
-        # Taken back while the server runs.
+        # The server must notice at once.
         assert command("keys", "revoke", key[3:11], "--store", store).returncode == 0
         with pytest.raises(Unauthorized):
             red.ping()
@@ -219,7 +223,7 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
     assert (again.returncode, "no active key has the id" in again.stderr) == (1, True)
 
 
-def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
+def test_serve_on_a_public_address_needs_a_key_in_the_store_or_as_an_argument(tmp_path):
     store = tmp_path / "store.db"
     refused = command("serve", "--store", store, "--port", "0", "--host", "0.0.0.0")
     assert (refused.returncode, "the server needs an API key" in refused.stderr) == (1, True)
@@ -230,14 +234,14 @@ def test_serving_others_needs_a_key_and_one_in_the_store_will_do(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "ä", "-x", "x" * 65, "a/b"])
-def test_a_project_has_a_plain_name(tmp_path, name):
+def test_rejects_an_invalid_project_name(tmp_path, name):
     with closing(SqliteStore(":memory:")) as store, pytest.raises(InputError, match="project must be 1 to 64 letters"):
         create_key(store.keys, name, "", clock.now())
     with pytest.raises(InputError), Client.local(project=name) as client:
         client.ping()
 
 
-def test_a_key_that_is_not_there_cannot_be_revoked():
+def test_rejects_revoking_an_unknown_key():
     with (
         closing(SqliteStore(":memory:")) as store,
         pytest.raises(ConfigurationError, match="no active key has the id 'deadbeef'"),
@@ -247,28 +251,28 @@ def test_a_key_that_is_not_there_cannot_be_revoked():
 
 LOCAL = [{}, {"host": "127.0.0.1:8765"}, {"host": "localhost"}, {"host": "[::1]:80"}, {"sec-fetch-site": "none"},
          {"host": "localhost:1", "origin": "http://localhost:1", "sec-fetch-site": "same-origin"}]  # fmt: skip
-STRANGE = [{"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": ""}, {"host": "10.0.0.1:8765"}, {"host": "[::1"},
+FOREIGN = [{"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": ""}, {"host": "10.0.0.1:8765"}, {"host": "[::1"},
            {"host": "localhost:1", "origin": "https://evil.example"}, {"host": "localhost:1", "origin": "null"},
            {"host": "localhost:1", "origin": "http://localhost:2"}, {"host": "localhost:1", "sec-fetch-site": "cross-site"},
            {"host": "localhost:1", "sec-fetch-site": "same-site"}]  # fmt: skip
 
 
-@pytest.mark.parametrize(("headers", "status"), [*((each, 200) for each in LOCAL), *((each, 401) for each in STRANGE)])
-def test_without_keys_web_pages_and_names_that_lead_here_are_not_let_in(engine, headers, status):
-    """A page that somebody looks at can send requests to this machine, and its owner's name server can point here."""
+@pytest.mark.parametrize(("headers", "status"), [*((each, 200) for each in LOCAL), *((each, 401) for each in FOREIGN)])
+def test_without_keys_rejects_foreign_web_pages_and_host_names(engine, headers, status):
+    """Any web page can send requests to this machine, and its author can let a DNS name point here (DNS rebinding)."""
     body = json.dumps({"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "a"}).encode()
 
     assert engine.respond("POST", "/v3/memories/add/", "", headers, body).status == status
     with engine.store.database.read() as connection:
         stored = connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
     assert stored == (status == 200)
-    # With a key it is the key that counts.
+    # Once there is a key, only the key counts.
     _, text = create_key(engine.store.keys, "red", "", clock.now())
     with_key = {**headers, "authorization": f"Token {text}"}
     assert engine.respond("GET", "/v1/ping/", "", with_key, b"").status == 200
 
 
-def test_a_key_of_the_store_opens_its_own_project_also_as_the_servers_own(tmp_path):
+def test_a_stored_key_passed_to_the_server_still_opens_its_own_project(tmp_path):
     path = tmp_path / "store.db"
     with closing(SqliteStore(path)) as store:
         _, text = create_key(store.keys, "red", "", clock.now())
@@ -277,7 +281,7 @@ def test_a_key_of_the_store_opens_its_own_project_also_as_the_servers_own(tmp_pa
 
 
 @pytest.mark.parametrize("action", [["list"], ["revoke", "00000000"]])
-def test_a_mistyped_store_is_not_made(tmp_path, action):
+def test_key_commands_do_not_create_a_store_at_a_mistyped_path(tmp_path, action):
     done = command("keys", *action, "--store", tmp_path / "mistyped.db")
 
     assert (done.returncode, "must be an existing store" in done.stderr) == (1, True)
@@ -300,14 +304,14 @@ def test_a_mistyped_store_is_not_made(tmp_path, action):
     ],
     ids=str,
 )
-def test_what_can_only_be_a_mistake_is_said_to_be_one(tmp_path, arguments, message):
+def test_rejects_command_arguments_that_can_only_be_a_mistake(tmp_path, arguments, message):
     done = command(*arguments, cwd=tmp_path)
 
     assert (done.returncode, message in done.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_store_is_its_owners_alone(tmp_path):
+def test_a_new_store_is_readable_only_for_its_owner(tmp_path):
     with closing(SqliteStore(tmp_path / "store.db")) as store:
         create_key(store.keys, "red", "", clock.now())
         modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}

@@ -1,4 +1,4 @@
-"""The engine's answers to requests that no client of ours sends."""
+"""Test the engine's answers to requests that this package's clients never send."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.support.serving import served
 
 @pytest.fixture(scope="module")
 def engine():
-    made = Engine(":memory:", api_key="k")
-    yield made
-    made.close()
+    opened = Engine(":memory:", api_key="k")
+    yield opened
+    opened.close()
 
 
 SCHEMA = {"type": "object"}
 
 
 @pytest.mark.parametrize("key", [None, "", "k", "Bearer k", "Token", "Token ", "Token K", "Token k ", "Token é"])
-def test_only_the_key_lets_in(engine, key):
+def test_rejects_a_missing_or_wrong_key(engine, key):
     assert ask(engine, "/v1/ping/", b"", key=key, method="GET")[0] == 401
 
 
@@ -45,12 +45,12 @@ def test_only_the_key_lets_in(engine, key):
     ],
     ids=str,
 )
-def test_the_services_own_words_are_used(engine, path, body, answer):
+def test_refuses_in_the_words_of_the_hosted_service(engine, path, body, answer):
     assert ask(engine, path, body) == (400, answer)
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "words"),
+    ("path", "body", "message"),
     [
         ("/v1/exports/", b"", "empty"),
         ("/v1/exports/", b"{", "the body is not valid JSON"),
@@ -73,11 +73,11 @@ def test_the_services_own_words_are_used(engine, path, body, answer):
     ],
     ids=str,
 )
-def test_a_bad_request_says_what_is_bad(engine, path, body, words):
+def test_rejects_a_bad_request_and_says_why(engine, path, body, message):
     status, answer = ask(engine, path, body)
 
     assert status == 400
-    assert words in json.dumps(answer)
+    assert message in json.dumps(answer)
 
 
 @pytest.mark.parametrize("path", ["/v1/exports/", "/v3/memories/"])
@@ -96,13 +96,13 @@ def test_a_bad_request_says_what_is_bad(engine, path, body, words):
     ],
     ids=str,
 )
-def test_filters_that_name_nobody_choose_no_memories(engine, path, filters):
+def test_rejects_filters_that_name_no_entity(engine, path, filters):
     body = {"filters": filters, "schema": SCHEMA} if path == "/v1/exports/" else {"filters": filters}
 
     assert ask(engine, path, body)[0] == 400
 
 
-def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
+def test_stores_and_lists_messages_of_every_role_but_system(engine):
     spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
     roles = spec["components"]["schemas"]["Role"]["enum"]
     messages = [{"role": role, "content": f"said by the {role}"} for role in roles]
@@ -115,7 +115,21 @@ def test_messages_of_every_role_but_system_are_stored_and_listed(engine):
     assert [each["memory"] for each in listed["results"]] == wanted
 
 
-def test_what_is_left_out_of_a_request_means_its_default(engine):
+def test_source_which_the_mem0_command_sends_is_accepted_and_changes_nothing(engine):
+    add = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "sourced"}
+    where = {"filters": {"AND": [{"user_id": "sourced"}]}}
+
+    first = ask(engine, "/v3/memories/add/", {**add, "source": "CLI"})
+    again = ask(engine, "/v3/memories/add/", {**add, "source": "another"})
+    listed = ask(engine, "/v3/memories/", {**where, "source": "CLI"})
+
+    assert (first[0], again[0], listed[0]) == (200, 200, 200)
+    assert again[1]["results"] == []
+    assert listed == ask(engine, "/v3/memories/", where)
+    assert [memory["memory"] for memory in listed[1]["results"]] == ["x"]
+
+
+def test_omitted_parameters_have_their_documented_defaults(engine):
     spec = json.loads(files("mem0_exports_api").joinpath("openapi.json").read_text(encoding="utf-8"))
     for number in range(3):
         messages = [{"role": "user", "content": f"n{number}-{each}"} for each in range(50)]
@@ -127,11 +141,11 @@ def test_what_is_left_out_of_a_request_means_its_default(engine):
     defaults = [
         (path, where, name, node["default"])
         for path in ("/v3/memories/", "/v1/entities/")
-        for where, named in (
+        for where, schemas in (
             ("query", {each["name"]: each["schema"] for each in spec["components"]["parameters"].values()}),
             ("body", spec["components"]["schemas"]["ListMemoriesRequest"]["properties"] if "v3" in path else {}),
         )
-        for name, node in named.items()
+        for name, node in schemas.items()
         if "default" in node
     ]
     assert len(defaults) == 5
@@ -146,7 +160,7 @@ def test_what_is_left_out_of_a_request_means_its_default(engine):
         assert plain[0] == 200
 
 
-def test_large_filters_are_answered_or_refused_and_never_break_the_store(engine):
+def test_answers_or_rejects_large_filters_without_an_internal_error(engine):
     def status(filters):
         return ask(engine, "/v3/memories/", {"filters": filters})[0]
 
@@ -169,7 +183,7 @@ def test_large_filters_are_answered_or_refused_and_never_break_the_store(engine)
     assert status({"user_id": {"in": [f"u{number}" for number in range(5000)]}}) == 200
 
 
-def test_a_text_whose_copy_has_expired_can_be_stored_again(engine):
+def test_stores_a_text_again_if_the_earlier_copy_has_expired(engine):
     body = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "expiring"}
 
     first = ask(engine, "/v3/memories/add/", {**body, "expiration_date": "2020-01-01"})
@@ -192,17 +206,17 @@ def test_a_text_whose_copy_has_expired_can_be_stored_again(engine):
         ("page=", 400),
     ],
 )
-def test_paging_is_checked(engine, query, status):
+def test_validates_page_and_page_size(engine, query, status):
     assert ask(engine, "/v3/memories/", {"filters": {"user_id": "nobody"}}, query)[0] == status
 
 
-def test_other_paths_and_methods_are_not_there(engine):
+def test_answers_404_for_other_paths_and_405_for_other_methods(engine):
     assert ask(engine, "/v1/exports", {}) == (404, {"detail": "No such path: /v1/exports"})
     assert engine.respond("GET", "/v1/exports/", "", {}, b"").status == 405
     assert engine.respond("GET", "/v1/exports/", "", {}, b"").headers == {"allow": "POST"}
 
 
-def test_an_answer_that_breaks_the_contract_is_not_given(engine, monkeypatch):
+def test_answers_500_instead_of_an_answer_that_breaks_the_contract(engine, monkeypatch):
     from mem0_exports_engine import operations
 
     monkeypatch.setitem(operations.HANDLERS, "ping", lambda *_: operations.Outcome(200, {"state": "ok"}))
@@ -213,12 +227,12 @@ def test_an_answer_that_breaks_the_contract_is_not_given(engine, monkeypatch):
     assert "does not match openapi.yaml: ping 200" in answer["detail"]
 
 
-def test_the_run_is_the_same_whatever_the_clock_and_ids_when_they_are_given():
+def test_answers_are_reproducible_with_a_given_clock_and_ids():
     from datetime import UTC, datetime
     from itertools import count
     from uuid import UUID
 
-    def once():
+    def answers_of_a_new_engine():
         numbers = count(1)
         engine = Engine(now=lambda: datetime(2025, 1, 1, tzinfo=UTC), new_id=lambda: UUID(int=next(numbers)))
         body = {"messages": [{"role": "user", "content": "x"}], "infer": False, "user_id": "a"}
@@ -226,10 +240,10 @@ def test_the_run_is_the_same_whatever_the_clock_and_ids_when_they_are_given():
         engine.close()
         return answers
 
-    assert once() == once()
+    assert answers_of_a_new_engine() == answers_of_a_new_engine()
 
 
-def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(tmp_path, capfd):
+def test_logs_no_traceback_if_a_client_disconnects_during_a_request(tmp_path, capfd):
     request = b"POST /v1/exports/ HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
     with served(tmp_path / "store.db", "k") as url:
         connection = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
@@ -242,7 +256,7 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(tmp_path, capf
 ADD = {"messages": [{"role": "user", "content": "once"}], "user_id": "expiring", "infer": False}
 
 
-def test_a_memory_that_equals_an_expired_one_is_not_stored_twice(engine):
+def test_does_not_store_the_same_expired_memory_twice(engine):
     old = {**ADD, "timestamp": 1_700_000_000, "expiration_date": "2020-01-01"}
 
     first, second = (ask(engine, "/v3/memories/add/", old) for _ in range(2))
@@ -251,7 +265,7 @@ def test_a_memory_that_equals_an_expired_one_is_not_stored_twice(engine):
     assert (len(first[1]["results"]), len(second[1]["results"])) == (1, 0)
 
 
-def test_a_store_that_fails_is_said_to_and_goes_on(engine):
+def test_answers_500_if_the_store_fails_and_recovers(engine):
     with engine.store.database.write() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT RAISE(FAIL, 'full'); END"

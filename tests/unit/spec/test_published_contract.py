@@ -96,12 +96,13 @@ REQUESTS: dict[str, tuple[dict[str, Any], set[str], dict[str, tuple[list[Any], l
             "metadata": ([{}, {"city": "Lisbon"}], NO_OBJECT),
             "timestamp": ([0, 1_741_112_400], [-1, 1.5, "now", None, 253402300800]),
             "expiration_date": (["2026-01-31"], ["soon", "2026-1-31", "2026-01-31T00:00:00Z", 5, None]),
+            "source": _text,
         },
     ),
     "memories_list": (
         {"filters": {"user_id": "a"}},
         {"filters"},
-        {"filters": _filters, "show_expired": ([True, False], ["yes", 1, None])},
+        {"filters": _filters, "show_expired": ([True, False], ["yes", 1, None]), "source": _text},
     ),
 }
 

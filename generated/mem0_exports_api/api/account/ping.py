@@ -54,9 +54,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
 ) -> Response[DetailError | Ping]:
-    """Check the key
+    """Check the API key
 
-     Answers with the organization and the project that the key belongs to.
+     Returns the organization and the project that the key belongs to.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -79,9 +79,9 @@ def sync(
     *,
     client: AuthenticatedClient,
 ) -> DetailError | Ping | None:
-    """Check the key
+    """Check the API key
 
-     Answers with the organization and the project that the key belongs to.
+     Returns the organization and the project that the key belongs to.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -100,9 +100,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
 ) -> Response[DetailError | Ping]:
-    """Check the key
+    """Check the API key
 
-     Answers with the organization and the project that the key belongs to.
+     Returns the organization and the project that the key belongs to.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -123,9 +123,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient,
 ) -> DetailError | Ping | None:
-    """Check the key
+    """Check the API key
 
-     Answers with the organization and the project that the key belongs to.
+     Returns the organization and the project that the key belongs to.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -82,7 +82,11 @@ def sync_detailed(
 ) -> Response[DetailError | EntityPage | ReasonError]:
     """List users, agents, apps and runs
 
-     One page of the entities that have memories, by type and name.
+     Returns one page of the entities that have memories. The embedded engine sorts them by type and
+    name. Mem0's
+    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
+    described here as
+    they are for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -116,7 +120,11 @@ def sync(
 ) -> DetailError | EntityPage | ReasonError | None:
     """List users, agents, apps and runs
 
-     One page of the entities that have memories, by type and name.
+     Returns one page of the entities that have memories. The embedded engine sorts them by type and
+    name. Mem0's
+    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
+    described here as
+    they are for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -145,7 +153,11 @@ async def asyncio_detailed(
 ) -> Response[DetailError | EntityPage | ReasonError]:
     """List users, agents, apps and runs
 
-     One page of the entities that have memories, by type and name.
+     Returns one page of the entities that have memories. The embedded engine sorts them by type and
+    name. Mem0's
+    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
+    described here as
+    they are for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -177,7 +189,11 @@ async def asyncio(
 ) -> DetailError | EntityPage | ReasonError | None:
     """List users, agents, apps and runs
 
-     One page of the entities that have memories, by type and name.
+     Returns one page of the entities that have memories. The embedded engine sorts them by type and
+    name. Mem0's
+    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
+    described here as
+    they are for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.

@@ -93,15 +93,22 @@ def sync_detailed(
     client: AuthenticatedClient,
     body: MemoryExportRequest,
 ) -> Response[DetailError | MemoryExportAccepted | MessageError | ReasonError]:
-    """Start an export job
+    """Create an export job
 
-     Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
-    that name
-    at least one entity positively, as `memories_list` does, and leaves expired memories out.
+     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
+    requests
+    create two jobs.
+
+    Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
+    `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
+    document
+    says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
+    at least
+    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
 
     Args:
-        body (MemoryExportRequest): What to export, and in which shape.
+        body (MemoryExportRequest): What to export, and in what shape. Other properties are
+            refused, so that a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -127,15 +134,22 @@ def sync(
     client: AuthenticatedClient,
     body: MemoryExportRequest,
 ) -> DetailError | MemoryExportAccepted | MessageError | ReasonError | None:
-    """Start an export job
+    """Create an export job
 
-     Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
-    that name
-    at least one entity positively, as `memories_list` does, and leaves expired memories out.
+     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
+    requests
+    create two jobs.
+
+    Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
+    `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
+    document
+    says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
+    at least
+    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
 
     Args:
-        body (MemoryExportRequest): What to export, and in which shape.
+        body (MemoryExportRequest): What to export, and in what shape. Other properties are
+            refused, so that a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -156,15 +170,22 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     body: MemoryExportRequest,
 ) -> Response[DetailError | MemoryExportAccepted | MessageError | ReasonError]:
-    """Start an export job
+    """Create an export job
 
-     Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
-    that name
-    at least one entity positively, as `memories_list` does, and leaves expired memories out.
+     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
+    requests
+    create two jobs.
+
+    Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
+    `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
+    document
+    says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
+    at least
+    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
 
     Args:
-        body (MemoryExportRequest): What to export, and in which shape.
+        body (MemoryExportRequest): What to export, and in what shape. Other properties are
+            refused, so that a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -188,15 +209,22 @@ async def asyncio(
     client: AuthenticatedClient,
     body: MemoryExportRequest,
 ) -> DetailError | MemoryExportAccepted | MessageError | ReasonError | None:
-    """Start an export job
+    """Create an export job
 
-     Accepts a schema and filters and answers at once with the id of a job. The result is fetched with
-    `exports_get`. Not idempotent: two equal requests make two jobs. The embedded engine demands filters
-    that name
-    at least one entity positively, as `memories_list` does, and leaves expired memories out.
+     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
+    requests
+    create two jobs.
+
+    Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
+    `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
+    document
+    says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
+    at least
+    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
 
     Args:
-        body (MemoryExportRequest): What to export, and in which shape.
+        body (MemoryExportRequest): What to export, and in what shape. Other properties are
+            refused, so that a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

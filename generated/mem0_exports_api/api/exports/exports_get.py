@@ -84,15 +84,20 @@ def sync_detailed(
 ) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
     """Fetch the result of an export
 
-     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
-    newest
-    export that was created with these filters, in whatever order they are written. While a job runs the
-    answer is 404, and so it is for an
-    unknown id, an expired export (7 days) and a failed one.
+     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
+    export;
+    with `filters`, the newest export that was created with the same filters, in any order.
+
+    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
+    7 days,
+    says Mem0's documentation) or the job has failed.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
-            was created with.
+            was created with. At least one of the two is
+            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
+            request with neither
+            gets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -120,15 +125,20 @@ def sync(
 ) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
     """Fetch the result of an export
 
-     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
-    newest
-    export that was created with these filters, in whatever order they are written. While a job runs the
-    answer is 404, and so it is for an
-    unknown id, an expired export (7 days) and a failed one.
+     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
+    export;
+    with `filters`, the newest export that was created with the same filters, in any order.
+
+    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
+    7 days,
+    says Mem0's documentation) or the job has failed.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
-            was created with.
+            was created with. At least one of the two is
+            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
+            request with neither
+            gets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -151,15 +161,20 @@ async def asyncio_detailed(
 ) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
     """Fetch the result of an export
 
-     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
-    newest
-    export that was created with these filters, in whatever order they are written. While a job runs the
-    answer is 404, and so it is for an
-    unknown id, an expired export (7 days) and a failed one.
+     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
+    export;
+    with `filters`, the newest export that was created with the same filters, in any order.
+
+    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
+    7 days,
+    says Mem0's documentation) or the job has failed.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
-            was created with.
+            was created with. At least one of the two is
+            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
+            request with neither
+            gets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -185,15 +200,20 @@ async def asyncio(
 ) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
     """Fetch the result of an export
 
-     Answers with the exported object itself, without an envelope. By id: that export. By filters: the
-    newest
-    export that was created with these filters, in whatever order they are written. While a job runs the
-    answer is 404, and so it is for an
-    unknown id, an expired export (7 days) and a failed one.
+     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
+    export;
+    with `filters`, the newest export that was created with the same filters, in any order.
+
+    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
+    7 days,
+    says Mem0's documentation) or the job has failed.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
-            was created with.
+            was created with. At least one of the two is
+            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
+            request with neither
+            gets.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -71,17 +71,20 @@ def sync_detailed(
     client: AuthenticatedClient,
     body: AddMemoriesRequest,
 ) -> Response[AddedMemories | DetailError | DetailedError]:
-    """Store memories as they are
+    """Store memories word for word
 
-     Direct import (`infer: false`): each user or assistant message becomes one memory, word for word;
-    system
-    messages are dropped. A text that the same user, agent, app and run already have is not stored
-    again:
-    the answer's `results` name what was stored, its `status` does not.
+     Mem0's documentation calls this direct import: with `infer: false`, each user or assistant message
+    becomes one
+    memory, word for word. System messages are dropped. A text that the same user, agent, app and run
+    already
+    have is not stored again. Check `results` for what was stored: `status` is the same either way.
 
     Args:
-        body (AddMemoriesRequest): Memories to store, whom they belong to, and what is known
-            beside them.
+        body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
+            are refused, so that a misspelled name is not
+            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            model, which
+            `infer: false` leaves out.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -107,17 +110,20 @@ def sync(
     client: AuthenticatedClient,
     body: AddMemoriesRequest,
 ) -> AddedMemories | DetailError | DetailedError | None:
-    """Store memories as they are
+    """Store memories word for word
 
-     Direct import (`infer: false`): each user or assistant message becomes one memory, word for word;
-    system
-    messages are dropped. A text that the same user, agent, app and run already have is not stored
-    again:
-    the answer's `results` name what was stored, its `status` does not.
+     Mem0's documentation calls this direct import: with `infer: false`, each user or assistant message
+    becomes one
+    memory, word for word. System messages are dropped. A text that the same user, agent, app and run
+    already
+    have is not stored again. Check `results` for what was stored: `status` is the same either way.
 
     Args:
-        body (AddMemoriesRequest): Memories to store, whom they belong to, and what is known
-            beside them.
+        body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
+            are refused, so that a misspelled name is not
+            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            model, which
+            `infer: false` leaves out.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -138,17 +144,20 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     body: AddMemoriesRequest,
 ) -> Response[AddedMemories | DetailError | DetailedError]:
-    """Store memories as they are
+    """Store memories word for word
 
-     Direct import (`infer: false`): each user or assistant message becomes one memory, word for word;
-    system
-    messages are dropped. A text that the same user, agent, app and run already have is not stored
-    again:
-    the answer's `results` name what was stored, its `status` does not.
+     Mem0's documentation calls this direct import: with `infer: false`, each user or assistant message
+    becomes one
+    memory, word for word. System messages are dropped. A text that the same user, agent, app and run
+    already
+    have is not stored again. Check `results` for what was stored: `status` is the same either way.
 
     Args:
-        body (AddMemoriesRequest): Memories to store, whom they belong to, and what is known
-            beside them.
+        body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
+            are refused, so that a misspelled name is not
+            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            model, which
+            `infer: false` leaves out.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -172,17 +181,20 @@ async def asyncio(
     client: AuthenticatedClient,
     body: AddMemoriesRequest,
 ) -> AddedMemories | DetailError | DetailedError | None:
-    """Store memories as they are
+    """Store memories word for word
 
-     Direct import (`infer: false`): each user or assistant message becomes one memory, word for word;
-    system
-    messages are dropped. A text that the same user, agent, app and run already have is not stored
-    again:
-    the answer's `results` name what was stored, its `status` does not.
+     Mem0's documentation calls this direct import: with `infer: false`, each user or assistant message
+    becomes one
+    memory, word for word. System messages are dropped. A text that the same user, agent, app and run
+    already
+    have is not stored again. Check `results` for what was stored: `status` is the same either way.
 
     Args:
-        body (AddMemoriesRequest): Memories to store, whom they belong to, and what is known
-            beside them.
+        body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
+            are refused, so that a misspelled name is not
+            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            model, which
+            `infer: false` leaves out.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

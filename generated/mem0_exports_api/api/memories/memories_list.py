@@ -91,16 +91,17 @@ def sync_detailed(
 ) -> Response[DetailError | MemoryPage | ReasonError]:
     """List memories
 
-     One page of the memories that the filters select, oldest first in the embedded engine (the hosted
-    service
-    documents no order). At least one entity has to be named positively: `*` and entities below NOT do
-    not
-    count.
+     Returns one page of the memories that the filters select. The embedded engine returns the oldest
+    first; the
+    hosted service documents no order. The filters must select at least one user, agent, app or run by
+    its id: `*`
+    and ids below `NOT` are not enough.
 
     Args:
         page (int | Unset):  Default: 1.
         page_size (int | Unset):  Default: 100.
-        body (ListMemoriesRequest): Which memories to list.
+        body (ListMemoriesRequest): Which memories to list. Other properties are refused, so that
+            a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -132,16 +133,17 @@ def sync(
 ) -> DetailError | MemoryPage | ReasonError | None:
     """List memories
 
-     One page of the memories that the filters select, oldest first in the embedded engine (the hosted
-    service
-    documents no order). At least one entity has to be named positively: `*` and entities below NOT do
-    not
-    count.
+     Returns one page of the memories that the filters select. The embedded engine returns the oldest
+    first; the
+    hosted service documents no order. The filters must select at least one user, agent, app or run by
+    its id: `*`
+    and ids below `NOT` are not enough.
 
     Args:
         page (int | Unset):  Default: 1.
         page_size (int | Unset):  Default: 100.
-        body (ListMemoriesRequest): Which memories to list.
+        body (ListMemoriesRequest): Which memories to list. Other properties are refused, so that
+            a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -168,16 +170,17 @@ async def asyncio_detailed(
 ) -> Response[DetailError | MemoryPage | ReasonError]:
     """List memories
 
-     One page of the memories that the filters select, oldest first in the embedded engine (the hosted
-    service
-    documents no order). At least one entity has to be named positively: `*` and entities below NOT do
-    not
-    count.
+     Returns one page of the memories that the filters select. The embedded engine returns the oldest
+    first; the
+    hosted service documents no order. The filters must select at least one user, agent, app or run by
+    its id: `*`
+    and ids below `NOT` are not enough.
 
     Args:
         page (int | Unset):  Default: 1.
         page_size (int | Unset):  Default: 100.
-        body (ListMemoriesRequest): Which memories to list.
+        body (ListMemoriesRequest): Which memories to list. Other properties are refused, so that
+            a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -207,16 +210,17 @@ async def asyncio(
 ) -> DetailError | MemoryPage | ReasonError | None:
     """List memories
 
-     One page of the memories that the filters select, oldest first in the embedded engine (the hosted
-    service
-    documents no order). At least one entity has to be named positively: `*` and entities below NOT do
-    not
-    count.
+     Returns one page of the memories that the filters select. The embedded engine returns the oldest
+    first; the
+    hosted service documents no order. The filters must select at least one user, agent, app or run by
+    its id: `*`
+    and ids below `NOT` are not enough.
 
     Args:
         page (int | Unset):  Default: 1.
         page_size (int | Unset):  Default: 100.
-        body (ListMemoriesRequest): Which memories to list.
+        body (ListMemoriesRequest): Which memories to list. Other properties are refused, so that
+            a misspelled name is not ignored.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -1,4 +1,4 @@
-"""The ledger: what is on disk at every step of a run, and what a later run makes of it. No network, no sleeping."""
+"""Test what the ledger has on disk at each step of a run, and how a later run resumes. No network, no sleeping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mem0_exports import (
     Unauthorized,
 )
 from mem0_exports.exports import resume
-from mem0_exports.exports.ledger import KnownExport
+from mem0_exports.exports.ledger import CLOCK_CORRECTION, KnownExport
 from mem0_exports.exports.spec import ExportSpec, Origin
 from mem0_exports.http.driver import Driver
 from mem0_exports.http.flow import Response, RunBlocking, Send
@@ -41,7 +41,7 @@ ACCEPTED = Response(201, {}, json.dumps({"message": "ok", "id": ID}).encode())
 PENDING = Response(404, {}, b'{"error": "No memory export request found"}')
 FAILED = Response(404, {}, b'{"error": "No memory export request found", "reason": "too large"}')
 RESULT = Response(200, {}, b'{"city": "Lisbon"}')
-UNUSABLE = Response(200, {}, b'{"city": 5}')
+INVALID_RESULT = Response(200, {}, b'{"city": 5}')
 RESET = ConnectionFailed("reset")
 ORIGIN = Origin("https://api.example", "account")
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -53,11 +53,11 @@ def path(tmp_path):
 
 
 def run(world, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN, **settings):
-    return world.run(recorded(world.settings(**settings), ledger, where, timeout, schema, origin))
+    return world.run(ledger_flow(world.settings(**settings), ledger, where, timeout, schema, origin))
 
 
-def recorded(settings, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN):
-    """The flow of a run with a ledger."""
+def ledger_flow(settings, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN):
+    """Return the flow of a run with a ledger."""
     spec = ExportSpec.of(schema, where, None)
     return resume.run(spec, settings, timeout, ledger=ledger, origin=origin)
 
@@ -71,19 +71,19 @@ def entry(ledger):
     return only
 
 
-def test_a_run_is_written_down_and_read_the_next_time(path):
+def test_reuses_the_recorded_result_on_the_next_run(path):
     with Ledger(path) as ledger:
         first = World([ACCEPTED, PENDING, RESULT])
         assert run(first, ledger) == {"city": "Lisbon"}
-        written = entry(ledger)
+        recorded = entry(ledger)
     with Ledger(path) as ledger:
         again = World([])
         assert run(again, ledger) == {"city": "Lisbon"}
-        assert ledger.result(written.fingerprint) == RESULT.body
+        assert ledger.result(recorded.fingerprint) == RESULT.body
 
-    assert (written.state, written.export_id, written.asks, written.lost_answers) == ("ready", ID, 1, 0)
-    assert timedelta(days=7) <= written.expires_at - written.asked_at < timedelta(days=7, minutes=1)
-    assert abs(datetime.now(UTC) - written.asked_at) < timedelta(minutes=1)
+    assert (recorded.state, recorded.export_id, recorded.asks, recorded.lost_answers) == ("ready", ID, 1, 0)
+    assert timedelta(days=7) <= recorded.expires_at - recorded.asked_at < timedelta(days=7, minutes=1)
+    assert abs(datetime.now(UTC) - recorded.asked_at) < timedelta(minutes=1)
     assert again.sends() == []
 
 
@@ -96,7 +96,7 @@ def test_a_run_is_written_down_and_read_the_next_time(path):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_another_question_is_another_export(path, other):
+def test_different_filters_schema_or_service_make_a_new_export(path, other):
     with Ledger(path) as ledger:
         run(World([ACCEPTED, RESULT]), ledger)
         world = World([ACCEPTED, RESULT])
@@ -105,7 +105,7 @@ def test_another_question_is_another_export(path, other):
     assert operations(world) == ["exports_create", "exports_get"]
 
 
-def test_the_fingerprint_knows_everything_that_is_asked_and_no_order_of_keys():
+def test_fingerprint_covers_every_argument_and_ignores_key_order():
     where = F.user_id == "alex"
     base = ExportSpec.of(SCHEMA, where, None)
     reordered = ExportSpec.of(dict(reversed(SCHEMA.items())), where, None)
@@ -117,7 +117,7 @@ def test_the_fingerprint_knows_everything_that_is_asked_and_no_order_of_keys():
 
 
 def stepwise(flow, answers):
-    """Carries out the commands one by one; yields each before it is carried out, and what has been sent."""
+    """Carry out a flow one command at a time; before each command, yield it and the operations sent so far."""
     answers = iter(answers)
     sent = []
     command = next(flow)
@@ -136,35 +136,35 @@ def stepwise(flow, answers):
 
 SCRIPTS = {
     "straight": [ACCEPTED, PENDING, RESULT],
-    "rate limited first": [status(429), status(429), ACCEPTED, RESULT],
-    "trouble while waiting": [ACCEPTED, RESET, status(502), PENDING, RESULT],
+    "rate limited before the create": [status(429), status(429), ACCEPTED, RESULT],
+    "errors while polling": [ACCEPTED, RESET, status(502), PENDING, RESULT],
 }
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_killed_before_or_after_any_step_nothing_is_made_twice_unsaid(tmp_path, script):
-    """The file as it is on disk at each step is what a new process finds after a kill."""
-    moments = 0
+def test_never_repeats_a_create_silently_after_a_kill_at_any_step(tmp_path, script):
+    """A copy of the file at each step is what a new process finds after a kill at that step."""
+    kills = 0
     with Ledger(tmp_path / "alive.db") as ledger:
         world = World([])
-        for number, (command, sent) in enumerate(stepwise(recorded(world.settings(), ledger), SCRIPTS[script])):
+        for number, (command, sent) in enumerate(stepwise(ledger_flow(world.settings(), ledger), SCRIPTS[script])):
             for during in {False, isinstance(command, Send)}:
                 copy = tmp_path / f"killed-{number}-{during}.db"
                 for suffix in ("", "-wal"):
                     shutil.copy(f"{ledger.path}{suffix}", f"{copy}{suffix}")
                 creates_sent = [*sent, *([command.request.operation] if during else [])].count("exports_create")
-                accepted = "exports_get" in sent or (sent and not creates_possible(sent, command))
+                accepted = "exports_get" in sent or (sent and not is_create(command))
                 check_after_kill(copy, creates_sent, answered=bool(accepted))
-                moments += 1
-    assert moments > 6
+                kills += 1
+    assert kills > 6
 
 
-def creates_possible(sent, command):
+def is_create(command):
     return isinstance(command, Send) and command.request.operation == "exports_create"
 
 
 def check_after_kill(copy, creates_sent, *, answered):
-    """What the next process does with this file."""
+    """Run the same export with this copy of the ledger, and check that no create is repeated silently."""
     world = World(lambda send: ACCEPTED if send.request.operation == "exports_create" else RESULT)
     with Ledger(copy) as ledger:
         states = [each.state for each in ledger.entries()]
@@ -172,22 +172,22 @@ def check_after_kill(copy, creates_sent, *, answered):
             assert run(world, ledger) == {"city": "Lisbon"}
         except OutcomeUnknown:
             assert states == ["unknown"]
-            assert world.sends() == [], "nothing is sent unless the caller says so"
+            assert world.sends() == [], "must send nothing unless on_unknown is 'ask_again'"
             return
     if creates_sent and states != ["ready"] and not answered:
-        raise AssertionError(f"a create may have been carried out, and the ledger said {states}")
+        raise AssertionError(f"a create may have been carried out, but the ledger has {states}")
     if operations(world)[:1] == ["exports_create"]:
-        assert creates_sent == 0, "asked again, although it had been sent"
+        assert creates_sent == 0, "the create was repeated although it had been sent"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("how", ["stopped", "cancelled"])
-def test_broken_off_at_any_step_the_ledger_knows_whether_it_was_sent(tmp_path, script, how):
-    """Stopped: the last command was not carried out. Cancelled: it may have been, as far as it is a request."""
+def test_records_whether_the_create_was_sent_when_interrupted_at_any_step(tmp_path, script, how):
+    """When stopped, the last command was not carried out; when cancelled, a request may have been sent."""
     for step in range(30):
         with Ledger(tmp_path / f"{how}-{step}.db") as ledger:
             world = World([])
-            flow = recorded(world.settings(), ledger)
+            flow = ledger_flow(world.settings(), ledger)
             commands = stepwise(flow, SCRIPTS[script])
             found = next((each for number, each in enumerate(commands) if number == step), None)
             if found is None:
@@ -198,10 +198,9 @@ def test_broken_off_at_any_step_the_ledger_knows_whether_it_was_sent(tmp_path, s
                 command.call()
             Driver("http://127.0.0.1", {}, None)._interrupt(flow, carried_out=how == "cancelled")
             states = [each.state for each in ledger.entries()]
-            creating = isinstance(command, Send) and command.request.operation == "exports_create"
-            if creating:
+            if is_create(command):
                 assert states == ["open" if how == "stopped" else "unknown"]
-            elif "exports_create" not in sent or (script == "rate limited first" and sent.count("exports_create") < 3):
+            elif sent.count("exports_create") < SCRIPTS[script].index(ACCEPTED) + 1:  # no create was accepted yet
                 assert states in ([], ["open"])
             else:
                 assert states in (["pending"], ["ready"])
@@ -217,7 +216,7 @@ def test_broken_off_at_any_step_the_ledger_knows_whether_it_was_sent(tmp_path, s
     ],
     ids=lambda value: named(value) if not isinstance(value, str | type) else None,
 )
-def test_what_a_failed_create_leaves(path, answer, state, kind):
+def test_records_a_failed_create_as_unknown_or_open(path, answer, state, kind):
     with Ledger(path) as ledger:
         with pytest.raises(kind) as failed:
             run(World([answer] * 3), ledger)
@@ -227,7 +226,7 @@ def test_what_a_failed_create_leaves(path, answer, state, kind):
             assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
 
 
-def test_a_lost_answer_is_raised_by_default_and_says_when(path):
+def test_raises_outcome_unknown_after_a_lost_answer_by_default(path):
     with Ledger(path) as ledger:
         with pytest.raises(ConnectionFailed):
             run(World([RESET]), ledger)
@@ -239,7 +238,7 @@ def test_a_lost_answer_is_raised_by_default_and_says_when(path):
             assert (unknown.value.outcome_unknown, unknown.value.lost_answers) == (True, 1)
 
 
-def test_ask_again_stays_below_the_attempts_of_the_policy(path):
+def test_ask_again_makes_at_most_the_attempts_of_the_retry_policy(path):
     with Ledger(path, on_unknown="ask_again") as ledger:
         world = World([RESET] * 9)
         with pytest.raises(ConnectionFailed):
@@ -248,15 +247,15 @@ def test_ask_again_stays_below_the_attempts_of_the_policy(path):
         assert (entry(ledger).state, entry(ledger).asks, entry(ledger).lost_answers) == ("unknown", 4, 4)
 
 
-def test_a_refusal_after_a_lost_answer_leaves_it_unknown(path):
-    """That the second create was refused says nothing about the first."""
+def test_outcome_stays_unknown_if_a_later_create_is_refused(path):
+    """The refusal of the second create does not tell whether the first one made a job."""
     with Ledger(path, on_unknown="ask_again") as ledger:
         with pytest.raises(Unauthorized):
             run(World([RESET, status(401)]), ledger)
         assert (entry(ledger).state, entry(ledger).lost_answers) == ("unknown", 1)
 
 
-def test_a_job_that_failed_or_expired_is_asked_for_anew(path):
+def test_creates_a_new_job_after_the_old_one_failed_or_expired(path):
     with Ledger(path) as ledger:
         with pytest.raises(ExportFailed, match="too large"):
             run(World([ACCEPTED, FAILED]), ledger)
@@ -265,15 +264,13 @@ def test_a_job_that_failed_or_expired_is_asked_for_anew(path):
             run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
         assert entry(ledger).state == "pending"
 
-        waited = World([RESULT])
         eight_days = ledger._now() + 8 * 86400
         ledger._now = lambda: eight_days
         assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
         assert entry(ledger).asks == 3
-        assert waited.sends() == []
 
 
-def test_a_pending_job_is_only_waited_for(path):
+def test_only_polls_a_job_that_is_pending_in_the_ledger(path):
     with Ledger(path) as ledger, pytest.raises(ExportTimeout):
         run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
     with Ledger(path) as ledger:
@@ -282,17 +279,17 @@ def test_a_pending_job_is_only_waited_for(path):
     assert operations(world) == ["exports_get", "exports_get"]
 
 
-def test_a_result_that_does_not_fit_is_kept_and_not_asked_for_again(path):
+def test_keeps_a_result_that_does_not_match_the_schema(path):
     with Ledger(path) as ledger:
-        for answers in ([ACCEPTED, UNUSABLE], []):
+        for answers in ([ACCEPTED, INVALID_RESULT], []):
             world = World(answers)
             with pytest.raises(ExportInvalid) as invalid:
                 run(world, ledger)
             assert invalid.value.data == {"city": 5}
-        assert ledger.result(entry(ledger).fingerprint) == UNUSABLE.body
+        assert ledger.result(entry(ledger).fingerprint) == INVALID_RESULT.body
 
 
-def test_forgotten_it_is_asked_for_anew(path):
+def test_forget_makes_the_next_run_create_a_new_job(path):
     with Ledger(path) as ledger:
         run(World([ACCEPTED, RESULT]), ledger)
         fingerprint = entry(ledger).fingerprint
@@ -304,34 +301,34 @@ def test_forgotten_it_is_asked_for_anew(path):
         assert len(world.sends()) == 2
 
 
-def test_entries_are_listed_in_the_order_of_asking_however_many_there_are(path):
+def test_entries_lists_all_entries_by_creation_time(path):
     with Ledger(path) as ledger:
         now = 0.0
         ledger._now = lambda: now
         for number in range(2500):
             now = float(number // 3)
-            entry_of(ledger, f"f{number:04}").begin()
+            entry_writer(ledger, f"f{number:04}").begin()
         assert [each.fingerprint for each in ledger.entries()] == [f"f{number:04}" for number in range(2500)]
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------
 
 
-def test_only_its_owner_may_read_it(path):
+def test_file_is_readable_only_for_its_owner(path):
     with Ledger(path) as ledger:
-        entry_of(ledger, "f").begin()
+        entry_writer(ledger, "f").begin()
         modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     assert modes == {0o600}
 
 
-def test_one_process_at_a_time(path):
+def test_rejects_a_second_open_of_the_same_file(path):
     with Ledger(path), pytest.raises(LedgerError, match="has it open"):
         Ledger(path)
     Ledger(path).close()
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"not a database, and longer than the header of one" * 40, "not a database"),
         ("CREATE TABLE memories (id)", "not a ledger"),
@@ -339,7 +336,7 @@ def test_one_process_at_a_time(path):
     ],
     ids=["text", "another database", "a later version"],
 )
-def test_what_is_no_ledger_is_refused_and_left_alone(path, content, words):
+def test_rejects_a_file_that_is_not_a_ledger_and_leaves_it_unchanged(path, content, message):
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
@@ -350,19 +347,19 @@ def test_what_is_no_ledger_is_refused_and_left_alone(path, content, words):
         connection.close()
     before = path.read_bytes()
 
-    with pytest.raises(LedgerError, match=words):
+    with pytest.raises(LedgerError, match=message):
         Ledger(path)
 
     assert path.read_bytes() == before or not isinstance(content, bytes)
 
 
 @pytest.mark.parametrize("where", ["missing/ledger.db", "."])
-def test_a_path_that_cannot_be_opened_is_an_error_of_this_package(tmp_path, where):
+def test_raises_ledger_error_if_the_path_cannot_be_opened(tmp_path, where):
     with pytest.raises(LedgerError, match="cannot be opened"):
         Ledger(tmp_path / where)
 
 
-def test_a_closed_ledger_sends_nothing(path):
+def test_sends_nothing_if_the_ledger_is_closed(path):
     ledger = Ledger(path)
     ledger.close()
     ledger.close()
@@ -373,7 +370,7 @@ def test_a_closed_ledger_sends_nothing(path):
     assert world.sends() == []
 
 
-def test_a_full_disk_before_the_create_sends_nothing_and_after_it_names_the_job(path):
+def test_full_disk_prevents_the_create_or_raises_an_error_with_the_export_id(path):
     with Ledger(path) as ledger:
         (size,) = ledger._connection.execute("PRAGMA page_count").fetchone()
         ledger._connection.execute(f"PRAGMA max_page_count = {size}")
@@ -391,77 +388,77 @@ def test_a_full_disk_before_the_create_sends_nothing_and_after_it_names_the_job(
         with pytest.raises(LedgerError, match="full") as full:
             run(World([ACCEPTED, large]), ledger)
         assert full.value.export_id == ID
-        assert entry(ledger).state == "pending", "and it can be fetched when there is room"
+        assert entry(ledger).state == "pending", "the result must stay fetchable for when there is room again"
 
 
 def fill(ledger):
-    """Entries until there is no room for another."""
+    """Add entries until the file is full."""
     with contextlib.suppress(LedgerError):
         for number in range(10_000):
-            entry_of(ledger, f"{number:064}").begin()
+            entry_writer(ledger, f"{number:064}").begin()
 
 
-def entry_of(ledger, fingerprint):
+def entry_writer(ledger, fingerprint):
     return ledger.entry(fingerprint, "https://api.example", "account")
 
 
 @pytest.mark.parametrize("policy", ["sometimes", None, True])
-def test_an_unknown_policy_is_refused(path, policy):
+def test_rejects_an_invalid_on_unknown(path, policy):
     with pytest.raises(InputError, match="on_unknown"):
         Ledger(path, on_unknown=policy)
     assert not path.exists()
 
 
-def test_it_cannot_be_pickled_and_says_so(path):
+def test_cannot_be_pickled(path):
     with Ledger(path) as ledger, pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(ledger)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_the_child_of_a_fork_cannot_use_it(path):
+def test_forked_child_cannot_use_the_ledger_of_its_parent(path):
     with Ledger(path) as ledger:
         child = os.fork()
         if child == 0:
             try:
-                entry_of(ledger, "f").begin()
+                entry_writer(ledger, "f").begin()
             except LedgerError:
                 os._exit(7)
             os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-        entry_of(ledger, "g").begin()
+        entry_writer(ledger, "g").begin()
         assert [each.fingerprint for each in ledger.entries()] == ["g"]
 
 
-def test_threads_may_share_it(path):
+def test_only_one_of_many_threads_begins_a_create(path):
     with Ledger(path) as ledger:
-        begun: list[object] = []
+        known: list[object] = []
 
         def work():
-            begun.append(entry_of(ledger, "f").begin())
+            known.append(entry_writer(ledger, "f").begin())
 
         threads = [threading.Thread(target=work) for _ in range(32)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sum(each is not None for each in begun) == 1, "one of them asks"
+        assert sum(each is not None for each in known) == 1, "exactly one thread must begin the create"
 
 
-# ---- entries that several calls are about ----------------------------------------------------------------------------
+# ---- concurrent calls for the same entry -----------------------------------------------------------------------------
 
 
-def begun(ledger):
-    made = entry_of(ledger, "f")
-    assert made.begin() is not None
-    return made
+def begun_create(ledger):
+    writer = entry_writer(ledger, "f")
+    assert writer.begin() is not None
+    return writer
 
 
-def test_a_late_step_of_an_old_call_changes_nothing(path):
+def test_ignores_writes_of_a_call_that_no_longer_owns_the_entry(path):
     with Ledger(path, on_unknown="ask_again") as ledger:
-        old = begun(ledger)
+        old = begun_create(ledger)
         old.leave()
-        new = begun(ledger)
+        new = begun_create(ledger)
         for step in (old.lost, old.refused):
             step()
         assert entry(ledger).state == "asking"
@@ -473,22 +470,57 @@ def test_a_late_step_of_an_old_call_changes_nothing(path):
         assert (entry(ledger).state, entry(ledger).export_id) == ("ready", "id-2")
 
 
-def test_what_is_forgotten_under_way_is_said(path):
+def test_reports_the_export_id_if_the_entry_was_forgotten_meanwhile(path):
     with Ledger(path) as ledger:
-        first = begun(ledger)
+        first = begun_create(ledger)
         ledger.forget("f")
-        assert entry_of(ledger, "f").begin() is None, "somebody is still asking for it"
+        assert entry_writer(ledger, "f").begin() is None, "the first create is still in progress"
         with pytest.raises(LedgerError, match="id-1"):
             first.created("id-1")
         first.leave()
-        second = begun(ledger)
+        second = begun_create(ledger)
         second.created("id-2")
         ledger.forget("f")
         with pytest.raises(LedgerError, match="id-2"):
             second.ready(b"{}")
 
 
-def test_a_clock_that_was_ahead_does_not_keep_a_job_for_ever(path):
+def test_a_call_that_waits_for_the_lock_while_another_writes_its_id_resumes_that_job(path):
+    class Lock:
+        """The ledger's lock, taken by the next call only after `others` have had it."""
+
+        def __init__(self, inner):
+            self.inner = inner
+            self.others = []
+
+        def __enter__(self):
+            while self.others:
+                self.others.pop()()
+            self.inner.acquire()
+
+        def __exit__(self, *_):
+            self.inner.release()
+
+    def write_the_id():
+        nonlocal now
+        now += 2 * CLOCK_CORRECTION
+        first.created("id-1")
+
+    with Ledger(path) as ledger:
+        now = ledger._now()
+        ledger._now = lambda: now
+        first = begun_create(ledger)
+        ledger._lock = Lock(ledger._lock)
+        ledger._lock.others.append(write_the_id)
+
+        assert entry_writer(ledger, "f").begin() == KnownExport("id-1", None, 0)
+
+        assert (entry(ledger).state, entry(ledger).asks) == ("pending", 1)
+        first.ready(b"{}")
+        assert entry(ledger).state == "ready"
+
+
+def test_creates_a_new_job_if_the_clock_was_ahead_at_the_last_create(path):
     with Ledger(path) as ledger:
         now = ledger._now()
         ledger._now = lambda: now + 30 * 86400
@@ -498,7 +530,19 @@ def test_a_clock_that_was_ahead_does_not_keep_a_job_for_ever(path):
         assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
 
 
-def test_asked_again_nothing_of_the_old_job_is_left(path):
+def test_a_clock_that_is_set_back_a_little_does_not_create_a_job_again(path):
+    with Ledger(path) as ledger:
+        now = ledger._now()
+        ledger._now = lambda: now
+        with pytest.raises(ExportTimeout):
+            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+        ledger._now = lambda: now - 60
+        again = World([RESULT])
+        assert run(again, ledger) == {"city": "Lisbon"}
+    assert operations(again) == ["exports_get"]
+
+
+def test_a_new_create_clears_the_id_and_expiry_of_the_old_job(path):
     with Ledger(path) as ledger:
         with pytest.raises(ExportFailed):
             run(World([ACCEPTED, FAILED]), ledger)
@@ -507,7 +551,7 @@ def test_asked_again_nothing_of_the_old_job_is_left(path):
         assert (entry(ledger).export_id, entry(ledger).expires_at) == (None, None)
 
 
-def test_asking_again_stops_at_the_deadline(path):
+def test_ask_again_stops_at_the_deadline(path):
     with Ledger(path, on_unknown="ask_again") as ledger:
         world = World([RESET] * 9, latency=1.0)
         with pytest.raises(ConnectionFailed):
@@ -515,7 +559,7 @@ def test_asking_again_stops_at_the_deadline(path):
         assert entry(ledger).asks == 1
 
 
-def test_answers_that_are_no_json_are_not_kept_as_a_result(path):
+def test_does_not_record_an_answer_that_is_not_json(path):
     with Ledger(path) as ledger:
         with pytest.raises(ExportTimeout):
             run(World([ACCEPTED, *[Response(200, {}, b'{"city": "Li')] * 99]), ledger, timeout=5)
@@ -523,44 +567,44 @@ def test_answers_that_are_no_json_are_not_kept_as_a_result(path):
         assert ledger.result(entry(ledger).fingerprint) is None
 
 
-def test_a_result_read_from_the_ledger_names_its_job_where_it_does_not_fit(path):
+def test_validation_error_names_the_export_also_for_a_recorded_result(path):
     with Ledger(path) as ledger:
-        for answers in ([ACCEPTED, UNUSABLE], []):
+        for answers in ([ACCEPTED, INVALID_RESULT], []):
             with pytest.raises(ExportInvalid, match=ID):
                 run(World(answers), ledger)
 
 
-def test_a_wrong_ledger_is_refused(path):
+def test_rejects_a_ledger_argument_of_another_type(path):
     world = World([])
     with pytest.raises(InputError, match="Ledger"):
         run(world, str(path))
 
 
 @pytest.mark.parametrize("step", ["begin", "refused"])
-def test_two_calls_at_once_never_take_each_other_for_a_crash(path, step):
-    """The moment between the transaction and the mark in memory: a second call that comes just then has to wait."""
-    seen, threads = [], []
+def test_concurrent_call_does_not_take_a_running_create_for_a_lost_answer(path, step):
+    """A second call that starts between the transaction and the update of `_asking` must wait for both."""
+    known, threads = [], []
 
-    class Watching(set):
+    class InterruptedSet(set):
         def add(self, fingerprint):
             if step == "begin":
-                come_in()
+                start_second_call()
             super().add(fingerprint)
 
         def discard(self, fingerprint):
             if step == "refused":
-                come_in()
+                start_second_call()
             super().discard(fingerprint)
 
-    def come_in():
+    def start_second_call():
         if not threads:
-            threads.append(threading.Thread(target=lambda: seen.append(entry_of(ledger, "f").begin())))
+            threads.append(threading.Thread(target=lambda: known.append(entry_writer(ledger, "f").begin())))
             threads[0].start()
             threads[0].join(0.2)
 
     with Ledger(path) as ledger:
-        ledger._asking = Watching()
-        first = entry_of(ledger, "f")
+        ledger._asking = InterruptedSet()
+        first = entry_writer(ledger, "f")
         assert first.begin().export_id is None
         if step == "refused":
             first.refused()
@@ -568,5 +612,5 @@ def test_two_calls_at_once_never_take_each_other_for_a_crash(path, step):
         (state,) = [each.state for each in ledger.entries()]
 
         assert state == "asking"
-        assert ledger._asking == {"f"}, "whoever asks is known to be asking"
-    assert seen == ([None] if step == "begin" else [KnownExport(None, None, 0)])
+        assert ledger._asking == {"f"}, "a create in progress must be in _asking"
+    assert known == ([None] if step == "begin" else [KnownExport(None, None, 0)])

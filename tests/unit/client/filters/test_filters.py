@@ -1,4 +1,4 @@
-"""Filters as people write them, and as dicts."""
+"""Test filters: as expressions, as dicts, and what is rejected in both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from mem0_exports import Client, F, Filter, FilterError, FilterRules, FilterWarning, all_of, any_of
 from mem0_exports.filters.check import check_where
 from mem0_exports_api.models import Filters
-from mem0_exports_engine.contract import contract
+from mem0_exports_engine.read_spec import contract
 
 
 REQUEST = contract().paths["/v1/exports/"]["POST"].request
@@ -63,32 +63,32 @@ REQUEST = contract().paths["/v1/exports/"]["POST"].request
     ],
     ids=repr,
 )
-def test_a_filter_becomes_the_rooted_form_that_the_spec_takes_and_comes_back_equal(written, expected):
+def test_a_filter_becomes_a_valid_dict_that_parses_back_to_an_equal_filter(written, expected):
     document = written.to_dict()
 
     assert document == {"AND": expected}
     assert REQUEST.is_valid({"schema": {}, "filters": document})
-    assert Filters.from_dict(document).to_dict() == document, "the generated model would send the same"
+    assert Filters.from_dict(document).to_dict() == document, "the generated model must send the same"
     assert Filter.from_dict(document) == written
     assert eval(repr(written), {"F": F}) == written
     assert pickle.loads(pickle.dumps(written)) == written
     assert hash(Filter.from_dict(document)) == hash(written)
 
 
-def test_the_dict_is_new_each_time():
+def test_to_dict_returns_a_new_dict_each_time():
     where = F.user_id.in_("a")
     where.to_dict()["AND"][0]["user_id"]["in"].append("b")
 
     assert where.to_dict() == {"AND": [{"user_id": {"in": ["a"]}}]}
 
 
-def test_times_are_the_same_moment_whatever_their_zone():
+def test_equal_times_in_different_zones_make_equal_filters():
     lisbon = datetime(2025, 7, 1, 12, 30, tzinfo=timezone(timedelta(hours=1)))
 
     assert (F.created_at == lisbon) == (F.created_at == "2025-07-01T11:30:00Z")
 
 
-def test_one_and_true_and_text_are_different_values():
+def test_numbers_booleans_and_strings_make_different_filters():
     assert len({F.metadata["k"] == value for value in (1, 1.0, True, "1")}) == 4
 
 
@@ -117,12 +117,12 @@ def test_one_and_true_and_text_are_different_values():
         (lambda: any_of("user_id"), "F.user_id =="),
     ],
 )
-def test_what_would_be_misread_is_refused_and_says_what_to_write(wrong, hint):
+def test_rejects_an_ambiguous_expression_and_says_what_to_write(wrong, hint):
     with pytest.raises(FilterError, match=hint):
         wrong()
 
 
-def test_an_unknown_field_names_the_known_ones():
+def test_an_unknown_field_raises_an_error_with_the_known_ones():
     with pytest.raises(AttributeError, match=r"user_id.*F.metadata\['city'\]"):
         F.city
 
@@ -142,12 +142,12 @@ def test_an_unknown_field_names_the_known_ones():
         (lambda: F.created_at.last(days=-1), r"last\(days=30\)"),
     ],
 )
-def test_an_operator_that_a_field_does_not_have_says_what_to_write(wrong, hint):
+def test_rejects_an_unsupported_operator_and_says_what_to_write(wrong, hint):
     with pytest.raises(FilterError, match=hint):
         wrong()
 
 
-def test_the_last_days_count_from_now():
+def test_last_counts_back_from_now():
     before = datetime.now(UTC)
     where = F.created_at.last(days=30, hours=1)
 
@@ -159,7 +159,7 @@ def test_the_last_days_count_from_now():
 BOTH = {"user_id": "a", "agent_id": "b"}
 
 
-def test_user_and_agent_together_are_warned_of_unless_the_rules_say_otherwise():
+def test_warns_of_user_and_agent_together_unless_the_rules_say_otherwise():
     with pytest.warns(FilterWarning, match=r"\(F.user_id == ...\) \| \(F.agent_id"):
         check_where(BOTH)
     with pytest.raises(FilterError, match="two_entities"):
@@ -170,7 +170,7 @@ def test_user_and_agent_together_are_warned_of_unless_the_rules_say_otherwise():
 
 
 @pytest.mark.parametrize(
-    ("document", "rules", "same_as"),
+    ("document", "rules", "expected"),
     [
         ({"NOT": [{"user_id": "a"}, {"run_id": "b"}]}, FilterRules(), ~((F.user_id == "a") | (F.run_id == "b"))),
         (
@@ -193,27 +193,27 @@ def test_user_and_agent_together_are_warned_of_unless_the_rules_say_otherwise():
     ],
     ids=str,
 )
-def test_what_nobody_documents_is_a_setting(document, rules, same_as):
-    if same_as is None:
+def test_filter_rules_decide_what_the_service_does_not_document(document, rules, expected):
+    if expected is None:
         with pytest.raises(FilterError):
             Filter.from_dict(document, rules)
     else:
-        assert Filter.from_dict(document, rules) == same_as
+        assert Filter.from_dict(document, rules) == expected
 
 
-def test_the_rules_reach_the_client_and_its_engine():
-    everybody = F.created_at >= "2020-01-01"
+def test_filter_rules_apply_to_the_client_and_its_engine():
+    since_2020 = F.created_at >= "2020-01-01"
     rules = FilterRules(scope="optional", date_bound="whole_day")
     with Client.local(filter_rules=rules) as client:
         client.memories.add("x", user_id="a", timestamp=datetime(2025, 7, 31, 12, tzinfo=UTC))
-        assert len(list(client.memories.list(everybody))) == 1
+        assert len(list(client.memories.list(since_2020))) == 1
         assert len(list(client.memories.list({"created_at": {"lte": "2025-07-31"}}))) == 1
-        assert client.exports.run(list[str], everybody) == []
+        assert client.exports.run(list[str], since_2020) == []
     with Client.local() as client, pytest.raises(FilterError, match="at least one user_id"):
-        client.memories.list(everybody)
+        client.memories.list(since_2020)
 
 
-def test_a_member_of_an_enum_of_strings_is_its_string():
+def test_accepts_a_member_of_a_string_enum():
     class User(StrEnum):
         ALEX = "alex"
 
@@ -221,12 +221,12 @@ def test_a_member_of_an_enum_of_strings_is_its_string():
     assert repr(F.user_id == User.ALEX) == "F.user_id == 'alex'"
 
 
-def test_in_is_no_question_to_metadata():
+def test_metadata_does_not_support_the_in_operator():
     with pytest.raises(TypeError):
         "city" in F.metadata
 
 
-def test_a_text_without_an_offset_is_utc_wherever_this_runs(monkeypatch):
+def test_a_time_without_an_offset_is_utc_in_every_time_zone(monkeypatch):
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -237,7 +237,7 @@ def test_a_text_without_an_offset_is_utc_wherever_this_runs(monkeypatch):
         time.tzset()
 
 
-def test_a_tree_that_is_nested_too_deep_is_refused_when_it_is_used():
+def test_rejects_a_filter_that_is_nested_too_deep():
     where = F.user_id.exists()
     for _ in range(2000):
         where = (where & (F.run_id != "b")) | (F.run_id != "c")
@@ -246,7 +246,7 @@ def test_a_tree_that_is_nested_too_deep_is_refused_when_it_is_used():
         check_where(where)
 
 
-def test_a_filter_does_not_change():
+def test_a_filter_is_immutable():
     where = F.user_id == "a"
 
     with pytest.raises(AttributeError):
@@ -254,7 +254,7 @@ def test_a_filter_does_not_change():
 
 
 @pytest.mark.parametrize(
-    ("document", "same_as"),
+    ("document", "expected"),
     [
         ({"user_id": "a"}, F.user_id == "a"),
         ({"user_id": "a", "run_id": "b"}, (F.user_id == "a") & (F.run_id == "b")),
@@ -275,8 +275,8 @@ def test_a_filter_does_not_change():
     ],
     ids=str,
 )
-def test_every_documented_form_is_read(document, same_as):
-    assert Filter.from_dict(document) == same_as
+def test_parses_every_documented_form(document, expected):
+    assert Filter.from_dict(document) == expected
 
 
 @pytest.mark.parametrize(
@@ -306,14 +306,14 @@ def test_every_documented_form_is_read(document, same_as):
     ],
     ids=str,
 )
-def test_a_dict_that_cannot_be_read_names_the_place_and_the_mend(document, pointer, hint):
+def test_rejects_an_invalid_dict_with_its_pointer_and_a_hint(document, pointer, hint):
     with pytest.raises(FilterError, match=hint) as refused:
         Filter.from_dict(document)
 
     assert refused.value.pointer == pointer or (pointer is None and not refused.value.pointer)
 
 
-def test_a_filter_that_is_nested_too_deep_is_refused():
+def test_rejects_a_dict_that_is_nested_too_deep():
     document = {"user_id": "a"}
     for _ in range(500):
         document = {"AND": [document]}
@@ -336,11 +336,11 @@ def test_a_filter_that_is_nested_too_deep_is_refused():
     ],
     ids=repr,
 )
-def test_a_filter_knows_whether_it_names_somebody(where, scoped):
+def test_is_scoped_only_if_an_entity_is_named(where, scoped):
     assert where.is_scoped() is scoped
 
 
-def test_the_spec_refuses_what_the_platform_misreads():
+def test_the_spec_does_not_allow_and_with_or_in_one_object():
     both = {"AND": [{"user_id": "a"}], "OR": [{"user_id": "b"}]}
 
     assert isinstance(REQUEST, jsonschema_rs.Draft202012Validator)

@@ -1,4 +1,4 @@
-"""Connections that keep deadlines: every read, write and handshake gets what is left of the request."""
+"""Test that every read, write and handshake of a connection is limited to the time left for the request."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mem0_exports.http.flow import Request, send
 from mem0_exports.http.settings import PollSchedule, Retry, Settings
 
 
-class Recording(httpcore.NetworkStream):
-    """A connection that only writes down the timeouts it is given."""
+class RecordingStream(httpcore.NetworkStream):
+    """A connection that does nothing but record the timeouts it is given."""
 
     def __init__(self):
         self.timeouts = []
@@ -36,8 +36,8 @@ class Recording(httpcore.NetworkStream):
         return self
 
 
-class Addresses(httpcore.NetworkBackend):
-    """Connects to the second address only."""
+class SecondAddressBackend(httpcore.NetworkBackend):
+    """A backend that times out for the first address and connects to the second."""
 
     def __init__(self):
         self.tried = []
@@ -47,11 +47,11 @@ class Addresses(httpcore.NetworkBackend):
         if host == "192.0.2.1":
             time.sleep(0.1)
             raise httpcore.ConnectTimeout
-        return Recording()
+        return RecordingStream()
 
 
-def test_everything_on_a_connection_gets_what_is_left():
-    inner = Recording()
+def test_limits_every_operation_to_the_time_left():
+    inner = RecordingStream()
     stream = _Stream(inner)
 
     with Deadline(time.monotonic() + 2):
@@ -61,30 +61,30 @@ def test_everything_on_a_connection_gets_what_is_left():
         secure.read(1, 0.5)
         secure.read(1)
 
-    assert isinstance(secure, _Stream), "behind TLS as well"
+    assert isinstance(secure, _Stream), "the stream must be limited after the TLS handshake, too"
     assert all(1 < timeout <= 2 for timeout in (*inner.timeouts[:3], inner.timeouts[4]))
     assert inner.timeouts[3] == 0.5
 
 
 @pytest.mark.parametrize(
-    ("act", "late"),
+    ("act", "timeout_error"),
     [
         (lambda stream: stream.read(1, 30), httpcore.ReadTimeout),
         (lambda stream: stream.write(b"x", 30), httpcore.WriteTimeout),
         (lambda stream: stream.start_tls(None, "host", 30), httpcore.ConnectTimeout),
     ],
 )
-def test_after_the_deadline_nothing_happens(act, late):
-    inner = Recording()
+def test_raises_without_any_io_after_the_deadline(act, timeout_error):
+    inner = RecordingStream()
 
-    with Deadline(time.monotonic()), pytest.raises(late):
+    with Deadline(time.monotonic()), pytest.raises(timeout_error):
         act(_Stream(inner))
 
     assert inner.timeouts == []
 
 
-def test_a_deadline_ends_with_its_context_and_gives_back_the_outer_one():
-    inner = Recording()
+def test_an_inner_deadline_ends_with_its_context_and_restores_the_outer_one():
+    inner = RecordingStream()
     stream = _Stream(inner)
 
     with Deadline(time.monotonic() + 5):
@@ -97,27 +97,27 @@ def test_a_deadline_ends_with_its_context_and_gives_back_the_outer_one():
     assert inner.timeouts[1] == 30
 
 
-def test_each_address_of_a_host_is_tried_in_the_time_that_is_left(monkeypatch):
+def test_tries_each_address_of_a_host_within_the_time_left(monkeypatch):
     found = [(0, 0, 0, "", (address, 80)) for address in ("192.0.2.1", "192.0.2.2")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    backend = Addresses()
+    backend = SecondAddressBackend()
 
     with Deadline(time.monotonic() + 2):
         assert isinstance(Backend(backend).connect_tcp("host", 80, 30), _Stream)
 
-    (first, all_of_it), (second, rest) = backend.tried
+    (first, first_timeout), (second, second_timeout) = backend.tried
     assert (first, second) == ("192.0.2.1", "192.0.2.2")
-    assert rest < all_of_it <= 2
+    assert second_timeout < first_timeout <= 2
 
 
-def test_a_host_that_nobody_knows_is_an_error_of_this_package():
+def test_raises_connection_failed_for_an_unknown_host():
     with pytest.raises(ConnectionFailed) as failed:
         Client("key", base_url="http://nowhere.invalid", retry=Retry(attempts=1)).ping()
 
     assert failed.value.sent is False
 
 
-def test_proxies_of_the_environment_keep_deadlines_and_a_transport_of_ones_own_is_left_alone(monkeypatch):
+def test_limits_connections_through_proxies_but_not_those_of_a_users_transport(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
     http = Driver("http://service.invalid", HEADERS, None).prepare()
@@ -131,7 +131,7 @@ def test_proxies_of_the_environment_keep_deadlines_and_a_transport_of_ones_own_i
     assert not isinstance(own._pool._network_backend, Backend)
 
 
-# ---- what an error of httpx means ------------------------------------------------------------------------------------
+# ---- errors of httpx -------------------------------------------------------------------------------------------------
 
 HEADERS = {"authorization": "Token m0-a-secret-key"}
 
@@ -152,36 +152,36 @@ HEADERS = {"authorization": "Token m0-a-secret-key"}
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_whether_a_request_was_sent(error, sent):
+def test_error_says_whether_the_request_may_have_been_sent(error, sent):
     from mem0_exports import NoAnswer
 
     def fail(_request):
         raise error
 
     with pytest.raises(NoAnswer) as failed:
-        ping_through(fail)
+        ping_with(fail)
 
     assert failed.value.sent is sent
 
 
-def test_the_key_is_taken_out_of_what_httpx_says():
+def test_removes_the_key_from_messages_of_httpx():
     def fail(_request):
         raise httpx.ConnectError("sent Token m0-a-secret-key")
 
     with pytest.raises(ConnectionFailed, match=r"Token \[key\]"):
-        ping_through(fail)
+        ping_with(fail)
 
 
-def ping_through(handler):
+def ping_with(handler):
     driver = Driver("http://service.invalid", HEADERS, httpx.MockTransport(handler))
     settings = Settings(5, PollSchedule(), driver.clock, retry=Retry(attempts=1))
     return driver.run(send(Request("ping", "GET", "/"), lambda response: response, settings))
 
 
-# ---- forks, closing, work --------------------------------------------------------------------------------------------
+# ---- forks, closing, atomic calls ------------------------------------------------------------------------------------
 
 
-def test_locks_that_another_thread_held_are_free_after_a_fork():
+def test_a_fork_replaces_locks_that_another_thread_holds():
     driver = Connection("http://service.invalid", HEADERS, own_transport=False)
     before = driver._lock, _connection._ssl_lock
     for lock in before:
@@ -196,7 +196,7 @@ def test_locks_that_another_thread_held_are_free_after_a_fork():
 
 
 @pytest.mark.parametrize("kind", [Driver, AsyncDriver])
-def test_after_a_fork_the_pool_is_another(kind):
+def test_forget_connections_drops_the_pool(kind):
     driver = kind("http://service.invalid", HEADERS, None)
     driver._http = object()
 
@@ -205,19 +205,19 @@ def test_after_a_fork_the_pool_is_another(kind):
     assert driver._http is None
 
 
-def test_a_transport_is_closed_also_where_it_was_never_used():
+def test_close_closes_a_transport_that_was_never_used():
     closed = []
 
-    class Mine(httpx.BaseTransport):
+    class RecordingTransport(httpx.BaseTransport):
         def close(self):
             closed.append(1)
 
-    Client("key", transport=Mine()).close()
+    Client("key", transport=RecordingTransport()).close()
 
     assert closed == [1]
 
 
-def test_work_that_was_dropped_is_never_done():
+def test_a_dropped_atomic_call_never_runs():
     done = []
     work = AtomicCall(lambda: done.append(1))
 

@@ -1,4 +1,4 @@
-"""Both drivers carry out the same flows in the same way, on a clock that the test moves: nobody sleeps here."""
+"""Test that the drivers carry out flows alike, sync and async, with a fake clock: no real sleeping."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mem0_exports.http.driver import AsyncDriver, Driver
 from mem0_exports.http.flow import FlowInterrupted, RunBlocking, Send, Sleep, send
 from mem0_exports.http.settings import PollSchedule, Settings
 from tests.support.flows import READ, body
+from tests.support.patience import patient
 
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -24,14 +25,14 @@ HEADERS = {"authorization": "Token a-key-of-some-length"}
 ACCEPTED = httpx.Response(201, json={"message": "ok", "id": ID})
 PENDING = httpx.Response(404, json={"error": "No memory export request found"})
 RESULT = httpx.Response(200, json={"city": "Lisbon"})
-DOWN = httpx.Response(502, text="<h1>Bad gateway</h1>")
-BUSY = httpx.Response(429, headers={"retry-after": "7"}, json={"detail": "slow down"})
+BAD_GATEWAY = httpx.Response(502, text="<h1>Bad gateway</h1>")
+RATE_LIMITED = httpx.Response(429, headers={"retry-after": "7"}, json={"detail": "slow down"})
 REFUSED = httpx.ConnectError("refused")
 RESET = httpx.ReadError("reset")
 
 
 class Service:
-    """Answers from a list, each after two seconds of a clock of its own; keeps when it was asked for what."""
+    """A service that answers from a list, each time after two seconds on a fake clock, and logs requests and sleeps."""
 
     def __init__(self, answers):
         self.answers = iter(answers)
@@ -54,13 +55,13 @@ class Service:
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 
-class SyncDriver(Driver):
+class FakeDriver(Driver):
     def __init__(self, service):
         super().__init__(ADDRESS, HEADERS, httpx.MockTransport(service.answer))
         self._sleep = lambda seconds, _stop: service.sleep(seconds)
 
 
-class AwaitingDriver(AsyncDriver):
+class FakeAsyncDriver(AsyncDriver):
     def __init__(self, service):
         super().__init__(ADDRESS, HEADERS, httpx.MockTransport(service.answer))
 
@@ -70,18 +71,18 @@ class AwaitingDriver(AsyncDriver):
         self._sleep = sleep
 
 
-def in_both(make_flow, answers, **settings):
-    """The outcome and the log of each driver: sync, asyncio, trio."""
+def run_in_all(make_flow, answers, **overrides):
+    """Run a flow with the sync driver, on asyncio and on trio; check that they agree; return the outcome and the log."""
     runs = []
     for kind in ("sync", "asyncio", "trio"):
         service = Service(answers)
-        known = Settings(30.0, PollSchedule(1.0, 2.0, 4.0), service.clock, jitter=lambda: 0.5, **settings)
-        flow = make_flow(known)
+        settings = Settings(30.0, PollSchedule(1.0, 2.0, 4.0), service.clock, jitter=lambda: 0.5, **overrides)
+        flow = make_flow(settings)
         try:
             if kind == "sync":
-                outcome = SyncDriver(service).run(flow)
+                outcome = FakeDriver(service).run(flow)
             else:
-                outcome = anyio.run(AwaitingDriver(service).run, flow, backend=kind)
+                outcome = anyio.run(FakeAsyncDriver(service).run, flow, backend=kind)
         except Exception as error:  # noqa: BLE001 -- compared below
             outcome = error
         runs.append((outcome, service.log))
@@ -93,7 +94,7 @@ def in_both(make_flow, answers, **settings):
     return first, log
 
 
-def export(timeout):
+def export_flow(timeout):
     def make(settings):
         spec = ExportSpec.of({"type": "object"}, F.user_id == "alex", None)
         return flows.run(spec, settings, timeout)
@@ -101,8 +102,10 @@ def export(timeout):
     return make
 
 
-def test_trouble_on_the_way_to_a_result():
-    outcome, log = in_both(export(60), [REFUSED, BUSY, ACCEPTED, PENDING, DOWN, DOWN, RESET, PENDING, RESULT])
+def test_retries_and_polls_through_failures_until_the_result():
+    outcome, log = run_in_all(
+        export_flow(60), [REFUSED, RATE_LIMITED, ACCEPTED, PENDING, BAD_GATEWAY, BAD_GATEWAY, RESET, PENDING, RESULT]
+    )
 
     assert outcome == {"city": "Lisbon"}
     create, get = "/v1/exports/", "/v1/exports/get/"
@@ -126,67 +129,67 @@ def test_trouble_on_the_way_to_a_result():
     ]
 
 
-def test_the_deadline_is_kept_to_the_moment():
-    outcome, log = in_both(export(12), [ACCEPTED, *[PENDING] * 9])
+def test_times_out_exactly_at_the_deadline():
+    outcome, log = run_in_all(export_flow(12), [ACCEPTED, *[PENDING] * 9])
 
     assert isinstance(outcome, ExportTimeout)
     assert [(what, when) for what, when, _ in log][-2:] == [("/v1/exports/get/", 9), ("sleep", 11)]
     assert sum(log[-1][1:]) == 12
 
 
-def test_a_create_that_may_have_been_done_is_sent_once():
-    outcome, log = in_both(export(60), [RESET])
+def test_does_not_repeat_a_create_that_may_have_been_carried_out():
+    outcome, log = run_in_all(export_flow(60), [RESET])
 
     assert isinstance(outcome, ConnectionFailed)
     assert outcome.outcome_unknown
     assert len(log) == 1
 
 
-def test_a_retry_after_that_is_too_long_for_the_deadline():
-    outcome, log = in_both(
-        lambda settings: send(READ, body, settings, deadline=8.0), [BUSY], retry=Retry(max_retry_after=5)
+def test_raises_at_once_if_retry_after_exceeds_its_maximum():
+    outcome, log = run_in_all(
+        lambda settings: send(READ, body, settings, deadline=8.0), [RATE_LIMITED], retry=Retry(max_retry_after=5)
     )
 
     assert isinstance(outcome, RateLimited)
     assert len(log) == 1
 
 
-def recording(log):
-    """Yields a sleep, and writes down what comes of it."""
+def interrupted_sleep(log):
+    """Return a flow that sleeps; if interrupted, it runs two blocking calls and logs them and `carried_out`."""
     try:
         yield Sleep(3600)
-    except FlowInterrupted as broken:
+    except FlowInterrupted as interrupted:
         for step in ("first", "second"):
             yield RunBlocking(lambda step=step: log.append((step, threading.current_thread().name)))
-        log.append(broken.carried_out)
+        log.append(interrupted.carried_out)
         raise
 
 
-def test_a_driver_that_is_told_to_stop_lets_the_flow_write_and_does_nothing_else():
+def test_a_stopped_driver_runs_only_the_blocking_calls_of_the_interrupted_flow():
     stop = threading.Event()
     threading.Timer(0.05, stop.set).start()
     log = []
 
     with pytest.raises(FlowInterrupted):
-        Driver(ADDRESS, HEADERS, None).run(then_more(recording(log)), stop)
+        Driver(ADDRESS, HEADERS, None).run(after_a_sleep(interrupted_sleep(log)), stop)
 
     assert [each[0] for each in log[:2]] == ["first", "second"]
     assert log[2] is False
 
 
-def then_more(flow):
-    """A sleep that ends early is followed by another command, which must not be carried out."""
+def after_a_sleep(flow):
+    """Sleep before the flow: if that sleep is stopped, the flow's first command must not be carried out."""
     yield Sleep(3600)
     return (yield from flow)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_cancelled_driver_lets_the_flow_write_in_a_thread(backend):
+def test_a_cancelled_driver_runs_the_blocking_calls_of_the_interrupted_flow_in_a_thread(backend):
     log = []
 
     async def work():
         with anyio.move_on_after(0.05) as scope:
-            await AsyncDriver(ADDRESS, HEADERS, None).run(recording(log))
+            await AsyncDriver(ADDRESS, HEADERS, None).run(interrupted_sleep(log))
         assert scope.cancelled_caught
 
     anyio.run(work, backend=backend)
@@ -195,7 +198,7 @@ def test_a_cancelled_driver_lets_the_flow_write_in_a_thread(backend):
     assert threading.current_thread().name not in {each[1] for each in log[:2]}
 
 
-def test_work_that_has_begun_is_finished_though_its_task_is_cancelled():
+def test_a_blocking_call_that_has_begun_is_finished_when_its_task_is_cancelled():
     import asyncio
 
     done = []
@@ -204,13 +207,13 @@ def test_work_that_has_begun_is_finished_though_its_task_is_cancelled():
     def slow():
         begun.set()
         threading.Event().wait(0.2)
-        done.append("all of it")
+        done.append("finished")
 
     def flow():
         try:
             yield RunBlocking(slow)
-        except FlowInterrupted as broken:
-            done.append(broken.carried_out)
+        except FlowInterrupted as interrupted:
+            done.append(interrupted.carried_out)
             raise
 
     async def work():
@@ -221,31 +224,29 @@ def test_work_that_has_begun_is_finished_though_its_task_is_cancelled():
             await task
 
     asyncio.run(work())
-    assert done == ["all of it", True]
+    assert done == ["finished", True]
 
 
-def test_the_loop_goes_on_while_a_ledger_writes():
+def test_a_blocking_call_does_not_block_the_event_loop():
     import asyncio
 
-    ticks = []
+    answered = threading.Event()
 
     def flow():
-        yield RunBlocking(lambda: threading.Event().wait(0.2))
+        loop = asyncio.get_running_loop()
 
-    async def tick():
-        while True:
-            ticks.append(1)
-            await asyncio.sleep(0.01)
+        def blocking_call():
+            loop.call_soon_threadsafe(answered.set)
+            return answered.wait(patient(10))  # False if the loop cannot run meanwhile
+
+        return (yield RunBlocking(blocking_call))
 
     async def work():
-        ticking = asyncio.create_task(tick())
-        await AsyncDriver(ADDRESS, HEADERS, None).run(flow())
-        ticking.cancel()
+        return await AsyncDriver(ADDRESS, HEADERS, None).run(flow())
 
-    asyncio.run(work())
-    assert len(ticks) > 5
+    assert asyncio.run(work())
 
 
-def test_what_is_sent_does_not_show_in_what_is_drawn():
+def test_reprs_of_commands_do_not_show_the_users_data():
     assert "secret" not in repr(Send(READ.__class__("op", "POST", "/", body=b"secret"), 1.0))
     assert "secret" not in repr(RunBlocking(lambda: "secret"))

@@ -1,4 +1,4 @@
-"""The flows, carried out by hand with a clock that the test moves: no I/O, no sleeping."""
+"""Test retries, deadlines and polling by running the flows with a fake clock: no I/O, no sleeping."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from tests.support.flows import READ, World, body, named, status
 
 WRITE = Request("exports_create", "POST", "/x/", repeatable=False)
 
-OK = Response(200, {}, b"body")
+SUCCESS = Response(200, {}, b"body")
 NOT_SENT = ConnectionFailed("refused", sent=False)
 RESET = ConnectionFailed("reset")
 SLOW = RequestTimeout("slow")
 GARBLED = ContractViolation("no JSON", operation="x", excerpt="", garbled=True)
-MISSHAPEN = ContractViolation("wrong", operation="x", excerpt="")
+WRONG_SHAPE = ContractViolation("wrong", operation="x", excerpt="")
 
 
-def endless(answer):
+def repeating(answer):
     while True:
         yield answer
 
 
-def ready(response):
+def body_when_ready(response):
     if response.status == 404:
         return None
     return body(response)
 
 
-def waiting(world, timeout, request_timeout=30.0, schedule=PollSchedule(), on_poll=None, *, answered=False, **settings):
+def polling(world, timeout, request_timeout=30.0, schedule=PollSchedule(), on_poll=None, *, answered=False, **settings):
     return wait(
         READ,
-        ready,
+        body_when_ready,
         world.settings(request_timeout, schedule, **settings),
         start=world.clock(),
         timeout=timeout,
@@ -47,49 +47,49 @@ def waiting(world, timeout, request_timeout=30.0, schedule=PollSchedule(), on_po
     )
 
 
-# ---- one call, repeated ----------------------------------------------------------------------------------------------
+# ---- one call and its retries ----------------------------------------------------------------------------------------
 
 
-def test_send_gives_what_read_makes_of_the_answer():
-    world = World([OK])
+def test_send_returns_what_read_makes_of_the_response():
+    world = World([SUCCESS])
 
     assert world.run(send(READ, body, world.settings(7))) == b"body"
     assert world.done == [Send(READ, 7)]
 
 
-PASSING_FOR_READS = [RESET, NOT_SENT, SLOW, GARBLED, *map(status, (408, 429, 500, 502, 503, 504, 520, 599))]
-PASSING_FOR_WRITES = [NOT_SENT, status(429), status(429, retry_after="0"), status(503, retry_after="0")]
-TOLD_BUT_UNKNOWN = [status(code, retry_after="0") for code in (500, 502, 504)]
-FINAL_FOR_READS = [MISSHAPEN, *map(status, (302, 400, 401, 403, 404, 409, 413, 422))]
-FINAL_FOR_WRITES = [
+RETRIED_READS = [RESET, NOT_SENT, SLOW, GARBLED, *map(status, (408, 429, 500, 502, 503, 504, 520, 599))]
+RETRIED_WRITES = [NOT_SENT, status(429), status(429, retry_after="0"), status(503, retry_after="0")]
+UNKNOWN_WITH_RETRY_AFTER = [status(code, retry_after="0") for code in (500, 502, 504)]
+NOT_RETRIED_READS = [WRONG_SHAPE, *map(status, (302, 400, 401, 403, 404, 409, 413, 422))]
+NOT_RETRIED_WRITES = [
     RESET,
     SLOW,
     GARBLED,
     *map(status, (408, 500, 502, 503, 504, 520)),
-    *TOLD_BUT_UNKNOWN,
-    *FINAL_FOR_READS,
+    *UNKNOWN_WITH_RETRY_AFTER,
+    *NOT_RETRIED_READS,
 ]
 
 
 @pytest.mark.parametrize(
-    ("request_", "trouble"),
-    [(READ, each) for each in PASSING_FOR_READS] + [(WRITE, each) for each in PASSING_FOR_WRITES],
+    ("request_", "failure"),
+    [(READ, each) for each in RETRIED_READS] + [(WRITE, each) for each in RETRIED_WRITES],
     ids=lambda value: value.operation if isinstance(value, Request) else named(value),
 )
-def test_what_may_pass_is_tried_again(request_, trouble):
-    world = World([trouble, trouble, OK])
+def test_retries_a_temporary_failure(request_, failure):
+    world = World([failure, failure, SUCCESS])
 
     assert world.run(send(request_, body, world.settings())) == b"body"
     assert [command.attempt for command in world.sends()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
-    ("request_", "trouble"),
-    [(READ, each) for each in FINAL_FOR_READS] + [(WRITE, each) for each in FINAL_FOR_WRITES],
+    ("request_", "failure"),
+    [(READ, each) for each in NOT_RETRIED_READS] + [(WRITE, each) for each in NOT_RETRIED_WRITES],
     ids=lambda value: value.operation if isinstance(value, Request) else named(value),
 )
-def test_what_is_final_or_may_have_been_done_is_not_tried_again(request_, trouble):
-    world = World([trouble, OK])
+def test_does_not_retry_a_final_failure_or_a_write_that_may_have_been_carried_out(request_, failure):
+    world = World([failure, SUCCESS])
 
     with pytest.raises((StatusError, ConnectionFailed, RequestTimeout, ContractViolation)) as failed:
         world.run(send(request_, body, world.settings()))
@@ -99,29 +99,29 @@ def test_what_is_final_or_may_have_been_done_is_not_tried_again(request_, troubl
 
 
 @pytest.mark.parametrize(
-    ("trouble", "unknown"),
+    ("failure", "unknown"),
     [
         (RESET, True),
         (SLOW, True),
         (GARBLED, True),
-        (MISSHAPEN, True),
+        (WRONG_SHAPE, True),
         (NOT_SENT, False),
         *[(status(code), True) for code in (408, 500, 502, 503, 520)],
         *[(status(code), False) for code in (302, 400, 401, 403, 404, 413, 422, 429)],
         (status(503, retry_after="1"), False),
-        *[(each, True) for each in TOLD_BUT_UNKNOWN],
+        *[(each, True) for each in UNKNOWN_WITH_RETRY_AFTER],
     ],
     ids=named,
 )
-def test_only_a_write_that_may_have_been_done_is_of_unknown_outcome(trouble, unknown):
+def test_outcome_is_unknown_only_for_a_write_that_may_have_been_carried_out(failure, unknown):
     for request, expected in ((WRITE, unknown), (READ, False)):
-        world = World(endless(trouble))
+        world = World(repeating(failure))
         with pytest.raises((StatusError, ConnectionFailed, RequestTimeout, ContractViolation)) as failed:
             world.run(send(request, body, world.settings()))
         assert failed.value.outcome_unknown is expected
 
 
-def test_the_last_error_is_raised_and_counts_the_attempts():
+def test_raises_the_last_error_with_the_number_of_attempts():
     world = World([RESET, status(500), status(502, x_request_id="r-9")])
 
     with pytest.raises(ServerError) as failed:
@@ -130,7 +130,7 @@ def test_the_last_error_is_raised_and_counts_the_attempts():
     assert (failed.value.status, failed.value.attempts, failed.value.request_id) == (502, 3, "r-9")
 
 
-def test_an_answer_that_cannot_be_read_has_its_request_id():
+def test_contract_violation_has_the_request_id_of_the_response():
     def unreadable(_response):
         raise ContractViolation("wrong", operation="x", excerpt="")
 
@@ -140,27 +140,27 @@ def test_an_answer_that_cannot_be_read_has_its_request_id():
     assert failed.value.request_id == "r-9"
 
 
-def test_errors_of_earlier_attempts_do_not_hang_on_the_last():
+def test_last_error_is_not_chained_to_earlier_attempts():
     world = World([RESET, status(500), status(502)])
     with pytest.raises(ServerError) as failed:
         world.run(send(READ, body, world.settings()))
-    assert failed.value.__context__ is None, "errors of earlier attempts do not hang on"
+    assert failed.value.__context__ is None
 
 
-def test_waits_are_drawn_below_a_bound_that_doubles_up_to_the_longest():
-    world = World(endless(RESET))
+def test_delays_have_full_jitter_below_a_bound_that_doubles_up_to_max_delay():
+    world = World(repeating(RESET))
     with pytest.raises(ConnectionFailed):
         world.run(send(READ, body, world.settings(retry=Retry(attempts=8, initial_delay=0.5, max_delay=8))))
     assert world.sleeps() == [0.5, 1, 2, 4, 8, 8, 8]
 
-    world = World(endless(RESET))
+    world = World(repeating(RESET))
     with pytest.raises(ConnectionFailed):
         world.run(send(READ, body, world.settings(retry=Retry(attempts=3), jitter=iter([0.0, 0.25]).__next__)))
     assert world.sleeps() == [0.0, 0.25]
 
 
-def test_a_hundred_attempts_wait_no_longer_than_the_longest():
-    world = World(endless(RESET))
+def test_delays_of_a_hundred_attempts_stay_within_max_delay():
+    world = World(repeating(RESET))
 
     with pytest.raises(ConnectionFailed):
         world.run(send(READ, body, world.settings(retry=Retry(attempts=100, max_delay=3600), jitter=random.random)))
@@ -174,7 +174,7 @@ LATER = "Mon, 23 Nov 2026 12:00:07 GMT"
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("headers", "seconds"),
     [
         ({"retry_after": "7"}, 7.0),
         ({"retry_after": " 7 "}, 7.0),
@@ -195,23 +195,23 @@ LATER = "Mon, 23 Nov 2026 12:00:07 GMT"
     ],
     ids=str,
 )
-def test_retry_after_as_seconds_and_as_a_date(said, seconds):
-    answer = status(429, **said)
+def test_reads_retry_after_as_seconds_or_as_a_date(headers, seconds):
+    answer = status(429, **headers)
     assert refusal("x", answer).retry_after == seconds
-    world = World([answer, OK])
+    world = World([answer, SUCCESS])
 
     world.run(send(READ, body, world.settings(retry=Retry(initial_delay=0.25))))
 
     assert world.sleeps() == [0.25 if seconds is None else seconds + 0.25]
 
 
-def test_without_a_date_of_its_own_the_date_is_compared_with_this_clock():
+def test_retry_after_date_is_relative_to_the_local_clock_without_a_date_header():
     assert refusal("x", status(429, retry_after="Fri, 01 Jan 2100 00:00:00 GMT")).retry_after > 10**9
 
 
-def test_a_retry_after_beyond_the_cap_is_raised_at_once():
+def test_raises_at_once_if_retry_after_exceeds_its_maximum():
     for seconds, sleeps in ((120, 1), (121, 0)):
-        world = World([status(429, retry_after=str(seconds)), OK])
+        world = World([status(429, retry_after=str(seconds)), SUCCESS])
         if sleeps:
             world.run(send(READ, body, world.settings()))
         else:
@@ -221,8 +221,8 @@ def test_a_retry_after_beyond_the_cap_is_raised_at_once():
         assert len(world.sleeps()) == sleeps
 
 
-def test_no_attempt_begins_after_the_deadline_and_none_may_last_beyond_it():
-    world = World(endless(RESET), latency=2.0)
+def test_no_attempt_starts_after_the_deadline_or_lasts_beyond_it():
+    world = World(repeating(RESET), latency=2.0)
 
     with pytest.raises(ConnectionFailed) as failed:
         world.run(send(READ, body, world.settings(30, retry=Retry(attempts=9)), deadline=110.0))
@@ -232,8 +232,8 @@ def test_no_attempt_begins_after_the_deadline_and_none_may_last_beyond_it():
     assert world.now == 110
 
 
-def test_a_wait_that_would_pass_the_deadline_is_not_begun():
-    world = World([status(429, retry_after="20"), OK])
+def test_raises_at_once_if_the_delay_would_pass_the_deadline():
+    world = World([status(429, retry_after="20"), SUCCESS])
 
     with pytest.raises(RateLimited):
         world.run(send(READ, body, world.settings(), deadline=110.0))
@@ -241,7 +241,7 @@ def test_a_wait_that_would_pass_the_deadline_is_not_begun():
     assert world.now == 100
 
 
-def test_one_attempt_repeats_nothing():
+def test_one_attempt_means_no_retry():
     world = World([RESET])
 
     with pytest.raises(ConnectionFailed):
@@ -263,12 +263,12 @@ def test_one_attempt_repeats_nothing():
     ],
     ids=str,
 )
-def test_a_policy_that_makes_no_sense_is_refused(wrong):
+def test_rejects_an_invalid_retry_policy(wrong):
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Retry(**wrong)
 
 
-def test_settings_take_a_policy_and_a_deadline_from_a_call_and_nothing_else():
+def test_settings_accept_a_retry_policy_and_a_timeout_per_call():
     settings = World([]).settings()
 
     assert settings.with_retry(None) is settings
@@ -284,31 +284,31 @@ def test_settings_take_a_policy_and_a_deadline_from_a_call_and_nothing_else():
 # ---- a gate that several calls share ---------------------------------------------------------------------------------
 
 
-def test_a_429_of_one_call_holds_all_others_back():
+def test_a_429_to_one_call_delays_all_calls():
     gate = Gate()
-    world = World([status(429, retry_after="10"), OK, OK])
+    world = World([status(429, retry_after="10"), SUCCESS, SUCCESS])
     settings = world.settings(gate=gate, retry=Retry(initial_delay=1), jitter=lambda: 0.5)
 
     assert world.run(send(READ, body, settings)) == b"body"
-    assert world.sleeps() == [10.5], "Retry-After, and jitter"
+    assert world.sleeps() == [10.5], "Retry-After plus jitter"
     world.now, world.done = 105, []
     assert world.run(send(READ, body, settings)) == b"body"
 
     assert world.sleeps() == [5.5]
 
 
-@pytest.mark.parametrize(("trouble", "held"), [(status(503, retry_after="9"), 9), (status(502, retry_after="9"), 0)])
-def test_the_gate_is_shut_by_what_tells_everybody_to_wait(trouble, held):
+@pytest.mark.parametrize(("failure", "seconds"), [(status(503, retry_after="9"), 9), (status(502, retry_after="9"), 0)])
+def test_gate_closes_after_a_503_but_not_a_502_with_retry_after(failure, seconds):
     gate = Gate()
-    world = World([trouble])
+    world = World([failure])
 
     with pytest.raises(ServerError):
         world.run(send(READ, body, world.settings(gate=gate, retry=Retry(attempts=1))))
 
-    assert gate.left(100) == held
+    assert gate.left(100) == seconds
 
 
-def test_a_gate_is_never_opened_earlier():
+def test_a_shorter_hold_does_not_open_the_gate_earlier():
     gate = Gate()
     gate.hold(150)
     gate.hold(120)
@@ -316,17 +316,17 @@ def test_a_gate_is_never_opened_earlier():
     assert gate.left(100) == 50
 
 
-def test_a_gate_that_opens_at_the_deadline_opens_too_late():
+def test_does_not_wait_for_a_gate_that_opens_at_the_deadline():
     gate = Gate()
     gate.hold(110)
     world = World([])
 
     with pytest.raises(RateLimited):
         world.run(send(READ, body, world.settings(gate=gate), deadline=110.0))
-    assert world.done == [], "it does not even wait"
+    assert world.done == []
 
 
-def test_what_failed_before_the_gate_was_shut_is_what_is_raised():
+def test_raises_the_earlier_failure_if_the_gate_closed_after_it():
     gate = Gate()
 
     def answers(_command):
@@ -339,50 +339,52 @@ def test_what_failed_before_the_gate_was_shut_is_what_is_raised():
     assert failed.value.attempts == 1
 
 
-def test_without_any_time_nothing_is_sent():
+def test_sends_nothing_if_no_time_is_left():
     world = World([])
 
-    with pytest.raises(RequestTimeout, match="no time is left") as late:
+    with pytest.raises(RequestTimeout, match="no time is left") as failed:
         world.run(send(WRITE, body, world.settings(), deadline=world.now))
 
-    assert (late.value.sent, world.done) == (False, [])
+    assert (failed.value.sent, world.done) == (False, [])
 
 
-def test_other_failures_hold_nobody_back():
+def test_gate_stays_open_after_other_failures():
     gate = Gate()
-    world = World([RESET, OK])
+    world = World([RESET, SUCCESS])
 
     world.run(send(READ, body, world.settings(gate=gate)))
 
     assert gate.left(0) == 0
 
 
-def test_a_gate_that_opens_after_the_deadline_is_an_error_and_nothing_is_sent():
+def test_raises_without_sending_if_the_gate_opens_after_the_deadline():
     gate = Gate()
     gate.hold(150)
     world = World([])
 
-    with pytest.raises(RateLimited, match="not sent") as late:
+    with pytest.raises(RateLimited, match="not sent") as failed:
         world.run(send(WRITE, body, world.settings(gate=gate), deadline=110.0))
 
-    assert (late.value.retry_after, late.value.outcome_unknown, late.value.attempts) == (50, False, 0)
+    assert (failed.value.retry_after, failed.value.outcome_unknown, failed.value.attempts) == (50, False, 0)
     assert world.done == []
 
 
-@pytest.mark.parametrize("retry", [Retry(attempts=1), Retry(max_retry_after=5)], ids=["last attempt", "over the cap"])
-def test_a_429_shuts_the_gate_also_where_this_call_gives_up(retry):
+@pytest.mark.parametrize(
+    "retry", [Retry(attempts=1), Retry(max_retry_after=5)], ids=["last attempt", "above max_retry_after"]
+)
+def test_a_429_closes_the_gate_even_if_this_call_gives_up(retry):
     gate = Gate()
     world = World([status(429, retry_after="10")])
     with pytest.raises(RateLimited):
         world.run(send(READ, body, world.settings(gate=gate, retry=retry)))
 
-    other = World([OK])
+    other = World([SUCCESS])
     other.run(send(READ, body, other.settings(gate=gate)))
 
     assert other.sleeps() == [10.5]
 
 
-def test_beyond_the_cap_the_others_fail_without_being_sent():
+def test_raises_without_sending_if_the_gate_is_closed_for_longer_than_max_retry_after():
     gate = Gate()
     gate.hold(100 + 600)
     world = World([])
@@ -391,10 +393,10 @@ def test_beyond_the_cap_the_others_fail_without_being_sent():
         world.run(send(READ, body, world.settings(gate=gate)))
 
 
-def test_a_gate_that_is_shut_for_as_long_as_the_cap_is_waited_for():
+def test_waits_for_a_gate_that_is_closed_for_exactly_max_retry_after():
     gate = Gate()
     gate.hold(100 + 120)
-    world = World([OK])
+    world = World([SUCCESS])
 
     world.run(send(READ, body, world.settings(gate=gate)))
 
@@ -403,143 +405,145 @@ def test_a_gate_that_is_shut_for_as_long_as_the_cap_is_waited_for():
 
 def test_jitter_at_the_gate_leaves_time_for_the_request():
     gate = Gate()
-    world = World([status(429, retry_after="2"), OK])
+    world = World([status(429, retry_after="2"), SUCCESS])
 
     world.run(send(READ, body, world.settings(gate=gate), deadline=102.6))
 
     assert world.sleeps() == [pytest.approx(2.3)]
 
 
-# ---- waiting ---------------------------------------------------------------------------------------------------------
+# ---- polling ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_ready_answer_needs_no_sleep():
-    world = World([OK])
+def test_returns_without_sleeping_if_the_first_poll_has_a_value():
+    world = World([SUCCESS])
 
-    assert world.run(waiting(world, 60)) == b"body"
+    assert world.run(polling(world, 60)) == b"body"
     assert world.sleeps() == []
 
 
-def test_the_waits_grow_up_to_the_longest():
-    world = World([*[status(404)] * 6, OK])
+def test_polling_delays_grow_up_to_the_longest():
+    world = World([*[status(404)] * 6, SUCCESS])
 
-    assert world.run(waiting(world, 60, schedule=PollSchedule(1.0, 2.0, 5.0))) == b"body"
+    assert world.run(polling(world, 60, schedule=PollSchedule(1.0, 2.0, 5.0))) == b"body"
     assert world.sleeps() == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
 
 
 @pytest.mark.parametrize("timeout", [0.1, 3.0, 10.0, 61.7])
-def test_the_deadline_is_kept_to_the_moment(timeout):
-    world = World(endless(status(404)))
+def test_times_out_exactly_at_the_deadline(timeout):
+    world = World(repeating(status(404)))
 
     with pytest.raises(TimedOut) as timed_out:
-        world.run(waiting(world, timeout))
+        world.run(polling(world, timeout))
 
     assert world.now == pytest.approx(100.0 + timeout)
     assert timed_out.value.polls == len(world.sends())
 
 
-def test_no_request_may_last_longer_than_what_is_left():
-    world = World(endless(status(404)), latency=2.0)
+def test_request_timeout_is_at_most_the_time_left():
+    world = World(repeating(status(404)), latency=2.0)
 
     with pytest.raises(TimedOut):
-        world.run(waiting(world, 5, request_timeout=30, schedule=PollSchedule(1.0, 1.0, 1.0)))
+        world.run(polling(world, 5, request_timeout=30, schedule=PollSchedule(1.0, 1.0, 1.0)))
 
     assert [command.timeout for command in world.sends()] == [5, 2]
     assert world.now == 105
 
 
-def test_one_request_never_gets_more_than_its_own_timeout():
-    world = World([OK])
+def test_request_timeout_is_at_most_its_own_limit():
+    world = World([SUCCESS])
 
-    world.run(waiting(world, 60, request_timeout=30))
+    world.run(polling(world, 60, request_timeout=30))
 
     assert world.sends()[0].timeout == 30
 
 
-def test_a_request_that_runs_into_the_deadline_is_the_deadline():
+def test_a_request_cut_off_by_the_deadline_raises_timed_out():
     world = World([RequestTimeout("slow")], latency=99)
 
     with pytest.raises(TimedOut):
-        world.run(waiting(world, 5))
+        world.run(polling(world, 5))
 
 
-def test_a_request_that_times_out_earlier_is_an_error():
+def test_a_request_that_times_out_before_the_deadline_raises_request_timeout():
     world = World([RequestTimeout("slow")], latency=99)
 
     with pytest.raises(RequestTimeout, match="slow"):
-        world.run(waiting(world, 60, request_timeout=5, retry=Retry(attempts=1)))
+        world.run(polling(world, 60, request_timeout=5, retry=Retry(attempts=1)))
 
 
-def test_on_poll_hears_of_every_unready_answer():
-    world = World([*[status(404)] * 2, OK])
-    heard = []
+def test_calls_on_poll_after_each_poll_without_a_value():
+    world = World([*[status(404)] * 2, SUCCESS])
+    calls = []
 
-    world.run(waiting(world, 60, schedule=PollSchedule(1.0, 2.0, 9.0), on_poll=lambda *said: heard.append(said)))
+    world.run(
+        polling(world, 60, schedule=PollSchedule(1.0, 2.0, 9.0), on_poll=lambda *arguments: calls.append(arguments))
+    )
 
-    assert heard == [(1, 0.0), (2, 1.0)]
+    assert calls == [(1, 0.0), (2, 1.0)]
 
 
-def test_a_service_that_was_never_heard_of_ends_the_wait():
-    world = World(endless(RESET))
+def test_raises_a_temporary_failure_if_the_service_has_never_answered():
+    world = World(repeating(RESET))
 
     with pytest.raises(ConnectionFailed):
-        world.run(waiting(world, 600))
+        world.run(polling(world, 600))
 
     assert len(world.sends()) == 3
 
 
-@pytest.mark.parametrize("trouble", [RESET, NOT_SENT, SLOW, GARBLED, status(429), status(502)], ids=named)
-def test_once_the_service_was_heard_of_the_wait_lasts_through_what_may_pass(trouble):
-    for answers, answered in (([trouble] * 9, True), ([status(404), *[trouble] * 9], False)):
-        world = World([*answers, OK])
-        assert world.run(waiting(world, 600, answered=answered)) == b"body"
+@pytest.mark.parametrize("failure", [RESET, NOT_SENT, SLOW, GARBLED, status(429), status(502)], ids=named)
+def test_polls_through_temporary_failures_once_the_service_has_answered(failure):
+    for answers, answered in (([failure] * 9, True), ([status(404), *[failure] * 9], False)):
+        world = World([*answers, SUCCESS])
+        assert world.run(polling(world, 600, answered=answered)) == b"body"
 
 
-def test_what_cannot_pass_ends_the_wait_all_the_same():
+def test_a_final_failure_ends_the_polling():
     world = World([status(404), status(401)])
 
     with pytest.raises(StatusError, match="401"):
-        world.run(waiting(world, 600))
+        world.run(polling(world, 600))
 
 
-def test_a_retry_after_beyond_the_cap_ends_the_wait():
+def test_a_retry_after_above_its_maximum_ends_the_polling():
     world = World([status(404), status(429, retry_after="3600")])
 
     with pytest.raises(RateLimited):
-        world.run(waiting(world, 7200))
+        world.run(polling(world, 7200))
 
 
-def test_a_wait_obeys_retry_after():
-    world = World([status(404), *[status(429, retry_after="60")] * 3, OK])
+def test_polling_obeys_retry_after():
+    world = World([status(404), *[status(429, retry_after="60")] * 3, SUCCESS])
 
-    world.run(waiting(world, 600, retry=Retry(attempts=1), schedule=PollSchedule(1.0, 1.0, 1.0)))
+    world.run(polling(world, 600, retry=Retry(attempts=1), schedule=PollSchedule(1.0, 1.0, 1.0)))
 
     assert world.sleeps() == [1, 60, 60, 60]
 
 
-def test_the_deadline_is_kept_through_trouble_and_the_last_trouble_is_told():
-    world = World(endless(RESET), latency=1.0)
+def test_times_out_at_the_deadline_with_the_last_failure():
+    world = World(repeating(RESET), latency=1.0)
 
     with pytest.raises(TimedOut) as timed_out:
-        world.run(waiting(world, 33.3, answered=True))
+        world.run(polling(world, 33.3, answered=True))
 
     assert world.now == pytest.approx(133.3)
     assert timed_out.value.failure is RESET
     assert timed_out.value.sends == len(world.sends()) > timed_out.value.polls == 0
 
 
-def test_trouble_that_has_passed_is_not_told():
+def test_timeout_does_not_mention_a_failure_that_has_passed():
     answers = iter([status(404), status(502)])
     world = World(lambda _command: next(answers, status(404)))
 
     with pytest.raises(TimedOut) as timed_out:
-        world.run(waiting(world, 30, retry=Retry(attempts=1)))
+        world.run(polling(world, 30, retry=Retry(attempts=1)))
 
     assert timed_out.value.failure is None
 
 
-def test_a_driver_that_stops_is_not_answered_with_another_command():
-    flow = waiting(World([]), 60)
+def test_an_interrupted_flow_yields_no_further_command():
+    flow = polling(World([]), 60)
     next(flow)
 
     with pytest.raises(FlowInterrupted):

@@ -1,4 +1,4 @@
-"""Every kind of answer that a service or a proxy may give, from a real loopback server: always an error of this package."""
+"""Test the client against every kind of answer of a service or a proxy, from a real loopback server."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Model(BaseModel):
 
 @pytest.fixture(scope="module")
 def service():
-    """A server that answers what the test put into `answer`: status, headers, body; and keeps what it was asked."""
-    state = SimpleNamespace(answer=(200, {}, b""), asked=[])
+    """A server that answers with `answer` (status, headers, body) and appends each request to `requests`."""
+    state = SimpleNamespace(answer=(200, {}, b""), requests=[])
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def respond(self):
             length = int(self.headers.get("content-length", 0))
-            state.asked.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
+            state.requests.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
             status, headers, body = state.answer
             self.send_response_only(status, "Reason")
             for name, value in {"content-length": str(len(body)), **headers}.items():
@@ -65,17 +65,17 @@ def service():
 
 @pytest.fixture
 def client(service):
-    service.asked.clear()
+    service.requests.clear()
     with Client("key", base_url=f"{service.url}/base/", timeout=5, retry=Retry(attempts=1)) as made:
         yield made
 
 
-def test_what_is_sent(service, client):
+def test_sends_the_documented_create_request(service, client):
     service.answer = (201, {}, b'{"message": "ok", "id": "550e8400-e29b-41d4-a716-446655440000"}')
 
     job = client.exports.create(Model, F.user_id == "alex", instructions="newest wins", project_id="p")
 
-    ((method, path, headers, body),) = service.asked
+    ((method, path, headers, body),) = service.requests
     sent = {name.lower(): value for name, value in headers.items()}
     assert (method, path) == ("POST", "/base/v1/exports/")
     assert sent["authorization"] == "Token key"
@@ -93,7 +93,7 @@ def test_what_is_sent(service, client):
     assert job.id == "550e8400-e29b-41d4-a716-446655440000"
 
 
-def test_pages_are_counted_and_the_address_of_the_next_page_is_not_followed(service, client):
+def test_lists_pages_by_number_and_ignores_the_url_of_the_next_page(service, client):
     one = '{"id": "550e8400-e29b-41d4-a716-446655440001", "memory": "m", "created_at": "2025-01-01T00:00:00-07:00"}'
     elsewhere = "http://127.0.0.1:9/steal/?page=2"
     page = f'{{"count": 2, "next": "{elsewhere}", "previous": null, "results": [{one}]}}'
@@ -104,16 +104,16 @@ def test_pages_are_counted_and_the_address_of_the_next_page_is_not_followed(serv
     service.answer = (200, {}, page.replace(f'"{elsewhere}"', "null").replace("0001", "0002").encode())
     rest = list(memories)
 
-    assert [path for _, path, *_ in service.asked] == [
+    assert [path for _, path, *_ in service.requests] == [
         "/base/v3/memories/?page=1&page_size=200",
         "/base/v3/memories/?page=2&page_size=200",
     ]
-    assert (first.run_id, first.metadata, first.updated_at) == (None, None, None), "what is not sent is None"
+    assert (first.run_id, first.metadata, first.updated_at) == (None, None, None), "absent fields are None"
     assert len(rest) == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "body", "kind", "words"),
+    ("status", "headers", "body", "kind", "message"),
     [
         (400, {}, b'{"message": "Schema is required"}', BadRequest, "Schema is required"),
         (400, {}, b'{"error": "One of the filters"}', BadRequest, "One of the filters"),
@@ -132,10 +132,10 @@ def test_pages_are_counted_and_the_address_of_the_next_page_is_not_followed(serv
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_every_other_status_is_an_error_of_its_kind(service, client, status, headers, body, kind, words):
+def test_maps_every_error_status_to_its_exception(service, client, status, headers, body, kind, message):
     service.answer = (status, headers, body)
 
-    with pytest.raises(kind, match=words) as refused:
+    with pytest.raises(kind, match=message) as refused:
         client.ping()
 
     assert type(refused.value) is kind
@@ -164,7 +164,7 @@ def test_every_other_status_is_an_error_of_its_kind(service, client, status, hea
     ],
     ids=lambda body: body[:20].decode("latin-1"),
 )
-def test_a_success_that_is_not_what_the_spec_promises_breaks_the_contract(service, client, body):
+def test_raises_contract_violation_for_a_201_that_does_not_match_the_spec(service, client, body):
     service.answer = (201, {}, body)
 
     with pytest.raises(ContractViolation, match="exports_create: 201") as broken:
@@ -189,8 +189,8 @@ def page_of(numbers, *, count, more):
     )
 
 
-def listed(service, client, *answers):
-    """The texts that the list gives for these pages, one after the other."""
+def list_texts(service, client, *answers):
+    """List memories while the service answers with these pages one after the other; return their texts."""
     remaining = iter(answers)
     service.answer = next(remaining)
     texts = []
@@ -200,27 +200,27 @@ def listed(service, client, *answers):
     return texts
 
 
-def test_an_item_that_moves_to_the_next_page_comes_once(service, client):
+def test_yields_a_memory_once_if_it_moves_to_the_next_page(service, client):
     pages = page_of([1], count=3, more=True), page_of([1, 2], count=3, more=False)
 
-    assert listed(service, client, *pages) == ["1", "2"]
+    assert list_texts(service, client, *pages) == ["1", "2"]
 
 
-def test_a_page_that_is_gone_ends_the_list_and_a_first_one_does_not(service, client):
+def test_a_404_ends_the_list_unless_it_is_for_the_first_page(service, client):
     gone = (404, {}, b'{"detail": "Invalid page."}')
 
-    assert listed(service, client, page_of([1], count=2, more=True), gone) == ["1"]
+    assert list_texts(service, client, page_of([1], count=2, more=True), gone) == ["1"]
     with pytest.raises(NotFound):
-        listed(service, client, gone)
+        list_texts(service, client, gone)
 
 
-def test_a_service_that_repeats_one_page_for_ever_breaks_the_contract(service, client):
+def test_raises_contract_violation_if_the_service_repeats_a_page(service, client):
     with pytest.raises(ContractViolation, match="repeats"):
-        listed(service, client, page_of([1], count=9, more=True))
-    assert len(service.asked) == 2
+        list_texts(service, client, page_of([1], count=9, more=True))
+    assert len(service.requests) == 2
 
 
-def test_whatever_goes_wrong_after_the_create_names_the_job(service, client):
+def test_errors_after_the_create_name_the_export(service, client):
     job_id = "550e8400-e29b-41d4-a716-446655440000"
     service.answer = (200, {}, json.dumps({"message": "ok", "id": job_id, "error": "x"}).encode())
     bad = {"name": 5}
@@ -237,20 +237,20 @@ def test_whatever_goes_wrong_after_the_create_names_the_job(service, client):
     service.answer = (200, {}, json.dumps(bad).encode())
     with pytest.raises(Mem0ExportsError, match=job_id):
         job.result(timeout=5)
-    assert json.loads(service.asked[-1][3]) == {"memory_export_id": job_id, "org_id": "o", "project_id": "p"}
+    assert json.loads(service.requests[-1][3]) == {"memory_export_id": job_id, "org_id": "o", "project_id": "p"}
 
 
-def test_a_refused_poll_of_run_carries_the_id(service, client, monkeypatch):
+def test_a_refused_poll_of_run_names_the_export(service, client, monkeypatch):
     job_id = "550e8400-e29b-41d4-a716-446655440000"
     service.answer = (201, {}, json.dumps({"message": "ok", "id": job_id}).encode())
     original = client.exports._driver._send
 
-    def then_broken(*arguments):
+    def send_and_revoke_key(*arguments):
         answer = original(*arguments)
         service.answer = (401, {}, b'{"detail": "Invalid API key."}')
         return answer
 
-    monkeypatch.setattr(client.exports._driver, "_send", then_broken)
+    monkeypatch.setattr(client.exports._driver, "_send", send_and_revoke_key)
     with pytest.raises(Unauthorized) as failed:
         client.exports.run(Model, F.user_id == "alex", timeout=5)
 
@@ -258,14 +258,14 @@ def test_a_refused_poll_of_run_carries_the_id(service, client, monkeypatch):
     assert job_id in "".join(failed.value.__notes__)
 
 
-def test_any_2xx_with_an_id_is_a_job(service, client):
+def test_accepts_any_2xx_with_an_id_as_a_created_export(service, client):
     service.answer = (200, {}, b'{"message": "ok", "id": "550E8400-E29B-41D4-A716-446655440000"}')
 
     assert client.exports.create(Model, F.user_id == "alex").id == "550E8400-E29B-41D4-A716-446655440000"
 
 
 @pytest.mark.parametrize("status", [400, 403, 410])
-def test_only_a_404_means_pending(service, client, status):
+def test_only_a_404_means_that_an_export_is_pending(service, client, status):
     service.answer = (status, {}, b'{"error": "No memory export request found"}')
 
     with pytest.raises(StatusError):
@@ -284,25 +284,25 @@ def test_only_a_404_means_pending(service, client, status):
         b'{"error": "x", "reason": 5}',
     ],
 )
-def test_a_404_that_is_not_the_documented_one_is_not_waited_on(service, client, body):
+def test_does_not_poll_on_after_an_undocumented_404(service, client, body):
     service.answer = (404, {}, body)
 
     with pytest.raises(NotFound):
         client.exports.get("id", Model).result(timeout=5)
 
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
 
 
-def test_the_documented_404_is_waited_on_until_the_deadline(service, client):
+def test_polls_until_the_deadline_after_the_documented_404(service, client):
     service.answer = (404, {}, b'{"error": "No memory export request found"}')
 
     with pytest.raises(ExportTimeout):
         client.exports.get("id", Model).result(timeout=0.4)
 
-    assert len(service.asked) >= 2
+    assert len(service.requests) >= 2
 
 
-def test_nobody_there_is_a_connection_error():
+def test_raises_connection_failed_if_no_server_listens():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 

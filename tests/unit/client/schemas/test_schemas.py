@@ -1,4 +1,4 @@
-"""Schemas: what is sent, and what comes back."""
+"""Test schemas: the JSON Schema that is sent for a type, and the values that results become."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Box(BaseModel, Generic[Item]):
 
 
 class Unknown:
-    """A class that Pydantic knows nothing of."""
+    """A class that Pydantic cannot describe."""
 
 
 class Node(BaseModel):
@@ -73,7 +73,7 @@ def load(source: Any, data: Any) -> Any:
     return Schema.of(source).load(json.dumps(data).encode(), export_id="id-1")
 
 
-def test_a_model_is_sent_as_pydantic_describes_it_less_what_only_repeats_names():
+def test_a_model_is_sent_as_its_pydantic_schema_without_generated_titles():
     assert Schema.of(Profile).json == {
         "type": "object",
         "properties": {
@@ -84,9 +84,9 @@ def test_a_model_is_sent_as_pydantic_describes_it_less_what_only_repeats_names()
     }
 
 
-def test_what_an_author_wrote_stays():
+def test_keeps_titles_and_descriptions_written_by_the_author():
     class Written(BaseModel):
-        """Said by the author."""
+        """A description."""
 
         model_config = ConfigDict(title="A title")
         city: str = Field(title="Where", description="The city", examples=["Porto"], min_length=1)
@@ -94,7 +94,7 @@ def test_what_an_author_wrote_stays():
     assert Schema.of(Written).json == {
         "type": "object",
         "title": "A title",
-        "description": "Said by the author.",
+        "description": "A description.",
         "properties": {
             "city": {
                 "type": "string",
@@ -108,7 +108,7 @@ def test_what_an_author_wrote_stays():
     }
 
 
-def test_sources_travel_in_the_schema():
+def test_source_annotations_are_part_of_the_schema():
     class Sourced(BaseModel):
         city: Annotated[str | None, From.metadata("home town")] = None
         texts: list[Annotated[str, From.category("work")]] = []
@@ -124,7 +124,7 @@ def test_sources_travel_in_the_schema():
     Schema.of(dict(Schema.of(Sourced).json))
 
 
-def test_validate_chooses_how_an_answer_becomes_a_value():
+def test_validate_decides_how_a_result_is_validated():
     class Age(BaseModel):
         age: int
 
@@ -142,7 +142,7 @@ def test_validate_chooses_how_an_answer_becomes_a_value():
     assert Schema.of(strict) is strict
 
 
-def test_an_answer_is_held_to_a_dict_schema_too():
+def test_validates_a_result_against_a_dict_schema():
     schema = {"type": "object", "properties": {"a/b": {"type": "integer"}}}
 
     with pytest.raises(ExportInvalid, match="/a~1b") as invalid:
@@ -151,13 +151,13 @@ def test_an_answer_is_held_to_a_dict_schema_too():
     assert Schema.of(schema, validate="off").load(b'{"a/b": "79"}') == {"a/b": "79"}
 
 
-def test_a_schema_is_made_once_for_a_type():
+def test_caches_the_schema_of_a_type():
     assert Schema.of(Profile) is Schema.of(Profile)
     assert Schema.of(list[Row]) is Schema.of(list[Row])
     assert Schema.of(Schema.of(Row)) is Schema.of(Row)
 
 
-def test_a_dict_is_sent_verbatim_and_not_changed():
+def test_a_dict_schema_is_sent_unchanged():
     source = {"type": "object", "properties": {"b": {}, "a": {}}, "x-own": {"default": None}}
     before = copy.deepcopy(source)
 
@@ -213,17 +213,17 @@ def test_a_dict_is_sent_verbatim_and_not_changed():
         "tuple",
     ],
 )
-def test_every_kind_of_type_comes_back(source, data, expected):
+def test_loads_a_result_into_every_kind_of_type(source, data, expected):
     assert load(source, data) == expected
 
 
-def test_a_wrapped_root_needs_its_items_and_nothing_else():
+def test_a_wrapped_root_requires_only_its_items():
     assert load(list[int], {"items": [1], "count": 1}) == [1]
     with pytest.raises(ExportInvalid, match="/items"):
         load(list[int], {})
 
 
-def test_types_that_python_calls_equal_are_kept_apart():
+def test_distinguishes_types_that_compare_equal():
     class A(BaseModel):
         x: int
 
@@ -234,14 +234,14 @@ def test_types_that_python_calls_equal_are_kept_apart():
     assert load(list[B | A], {"items": [{"x": 1}]}) == [B(x=1)]
 
 
-def test_a_schema_that_declares_the_notice_gets_it():
+def test_keeps_the_notice_if_the_schema_declares_it():
     class Noticed(BaseModel):
         mem0_notice: str
 
     assert load(Noticed, {"mem0_notice": "mine"}).mem0_notice == "mine"
 
 
-def test_a_root_that_is_no_object_is_wrapped_with_its_definitions():
+def test_wraps_a_root_that_is_not_an_object_and_keeps_its_definitions():
     schema = Schema.of(list[Profile]).json
 
     assert schema["type"] == "object"
@@ -251,7 +251,7 @@ def test_a_root_that_is_no_object_is_wrapped_with_its_definitions():
 
 
 @pytest.mark.parametrize("source", [Profile, {"type": "object"}, list[Row]])
-def test_a_notice_of_the_service_never_reaches_the_user(source):
+def test_removes_the_notice_of_the_service_from_results(source):
     class Closed(BaseModel):
         model_config = ConfigDict(extra="forbid")
 
@@ -260,7 +260,7 @@ def test_a_notice_of_the_service_never_reaches_the_user(source):
     assert "mem0_notice" not in str(load(source, data))
 
 
-def test_an_answer_that_does_not_fit_keeps_its_data_and_names_every_place():
+def test_export_invalid_has_the_data_and_the_path_of_every_error():
     data = {"name": 5, "address": {"city": None}}
 
     with pytest.raises(ExportInvalid) as invalid:
@@ -273,7 +273,7 @@ def test_an_answer_that_does_not_fit_keeps_its_data_and_names_every_place():
 
 @pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b"null", b'{"a": ', b"\xff", b"[" * 100_000])
 @pytest.mark.parametrize("source", [Profile, {"type": "object"}])
-def test_an_answer_that_is_no_object_breaks_the_contract(source, raw):
+def test_raises_contract_violation_for_a_result_that_is_not_an_object(source, raw):
     with pytest.raises(ContractViolation, match="exports_get"):
         Schema.of(source).load(raw)
 
@@ -302,7 +302,7 @@ def test_an_answer_that_is_no_object_breaks_the_contract(source, raw):
     ],
     ids=str,
 )
-def test_what_describes_no_export_is_refused(source, hint):
+def test_rejects_what_cannot_be_the_schema_of_an_export(source, hint):
     with pytest.raises(SchemaError, match=hint) as refused:
         Schema.of(source)
 

@@ -1,4 +1,4 @@
-"""The offline extractor: what it fills, from where, and what it says of the rest."""
+"""Test the offline extractor: which values it fills from where, and what it reports about the rest."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def memory(text="x", number=1, **more) -> dict[str, Any]:
     )
 
 
-def of(model: Any, *memories: dict[str, Any], **named: Any):
+def export(model: Any, *memories: dict[str, Any], **named: Any):
     return extracted(model if isinstance(model, dict) else model.model_json_schema(), memories, **named)
 
 
 def field(kind: dict[str, Any], *values: Any, name: str = "x") -> Any:
-    """What a root property of this schema becomes, for memories with these metadata values."""
+    """Export a root property of this schema from memories with these metadata values; "absent" if it has no value."""
     memories = [memory(number=number, metadata={"x": value}) for number, value in enumerate(values, 1)]
-    return of({"type": "object", "properties": {name: kind}}, *memories)[0].get(name, "absent")
+    return export({"type": "object", "properties": {name: kind}}, *memories)[0].get(name, "absent")
 
 
-def test_the_newest_value_that_fits_wins():
+def test_uses_the_newest_value_that_fits():
     assert field({"type": "string"}, "a", "b") == "b"
     assert field({"type": "integer"}, 1, "about 2") == 1
     assert field({"type": "integer"}, "about 2") == "absent"
-    assert field({"type": "string"}, "a", None) == "a", "a null says nothing"
+    assert field({"type": "string"}, "a", None) == "a", "null is not a value"
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "fitted"),
+    ("kind", "value", "expected"),
     [
         ({"type": "integer"}, "79", 79),
         ({"type": "integer"}, " -5 ", -5),
@@ -73,26 +73,26 @@ def test_the_newest_value_that_fits_wins():
     ],
     ids=str,
 )
-def test_a_value_is_fitted_without_loss_or_left_out(kind, value, fitted):
+def test_converts_a_value_without_loss_or_leaves_it_out(kind, value, expected):
     found = field(kind, value)
 
-    assert found == fitted
-    assert type(found) is type(fitted)
+    assert found == expected
+    assert type(found) is type(expected)
 
 
-def test_an_array_of_values_holds_the_distinct_ones_oldest_first():
+def test_an_array_of_values_has_the_distinct_ones_oldest_first():
     kind = {"type": "array", "items": {"type": "string"}}
 
     assert field(kind, "b", ["a", "b"], "c", 5, {"no": 1}) == ["b", "a", "c", "5"]
 
 
-def test_names_are_equal_but_for_case_and_separators_and_an_exact_one_goes_first():
+def test_matches_names_regardless_of_case_and_separators_but_prefers_an_exact_match():
     schema = {"type": "object", "properties": {"full_name": {"type": "string"}}}
 
-    assert of(schema, memory(metadata={"fullName": "a"}))[0] == {"full_name": "a"}
-    assert of(schema, memory(metadata={"Full Name": "a", "full_name": "b"}))[0] == {"full_name": "b"}
-    assert of(schema, memory(metadata={"Full Name": "a", "FULL-NAME": "b"}))[0] == {}, "two alike: no guess"
-    assert of(schema, memory(metadata={"name": "a"}))[0] == {}
+    assert export(schema, memory(metadata={"fullName": "a"}))[0] == {"full_name": "a"}
+    assert export(schema, memory(metadata={"Full Name": "a", "full_name": "b"}))[0] == {"full_name": "b"}
+    assert export(schema, memory(metadata={"Full Name": "a", "FULL-NAME": "b"}))[0] == {}, "two equal matches: no guess"
+    assert export(schema, memory(metadata={"name": "a"}))[0] == {}
 
 
 class Event(BaseModel):
@@ -108,38 +108,42 @@ class Timeline(BaseModel):
     events: list[Event]
 
 
-def test_an_array_of_objects_is_one_record_for_each_memory_from_that_memory_alone():
+def test_an_array_of_objects_has_one_record_per_memory():
     memories = [
         memory("a", 1, run_id="r", categories=["work"], metadata={"place": "Graz"}),
-        memory("b", 2, metadata={"text": "metadata goes before a second name", "run": 5}),
+        memory("b", 2, metadata={"text": "metadata has priority over an alternative name", "run": 5}),
     ]
 
-    data, report = of(Timeline, *memories)
+    data, report = export(Timeline, *memories)
 
     assert data == {
         "events": [
             {"text": "a", "created_at": "2025-01-01T00:00:00Z", "session_id": "r", "tags": ["work"], "place": "Graz"},
-            {"text": "metadata goes before a second name", "created_at": "2025-01-02T00:00:00Z", "run": "5"},
+            {
+                "text": "metadata has priority over an alternative name",
+                "created_at": "2025-01-02T00:00:00Z",
+                "run": "5",
+            },
         ]
     }
     assert report.filled == {"events": ["id-1", "id-2"]}
     assert Gap("events[].place", "no memory field or metadata key with this name has a value", 1) in report.gaps
 
 
-def test_a_record_without_a_required_field_is_left_out_and_counted():
+def test_leaves_out_and_counts_records_without_a_required_field():
     class Visit(BaseModel):
         city: str
 
     class Visits(BaseModel):
         visits: list[Visit] = []
 
-    data, report = of(Visits, memory("a", 1, metadata={"city": "Graz"}), memory("b", 2), memory("c", 3))
+    data, report = export(Visits, memory("a", 1, metadata={"city": "Graz"}), memory("b", 2), memory("c", 3))
 
     assert data == {"visits": [{"city": "Graz"}]}
     assert Gap("visits[]", "the memory has no value for the required field city", 2) in report.gaps
 
 
-def test_what_is_required_and_absent_fails_by_name_unless_null_or_empty_is_allowed():
+def test_fails_for_missing_required_fields_unless_null_or_an_empty_list_is_allowed():
     class Loose(BaseModel):
         name: str | None
         hobbies: list[str]
@@ -148,19 +152,19 @@ def test_what_is_required_and_absent_fails_by_name_unless_null_or_empty_is_allow
         name: str
         age: int
 
-    assert of(Loose, memory())[0] == {"name": None, "hobbies": []}
+    assert export(Loose, memory())[0] == {"name": None, "hobbies": []}
     with pytest.raises(Unfillable, match="required fields: name, age") as failed:
-        of(Needs, memory())
+        export(Needs, memory())
     assert [gap.path for gap in failed.value.report.gaps] == ["name", "age"]
 
 
-def test_the_report_says_why_and_offers_a_name_but_never_uses_it():
+def test_report_gives_the_reason_and_suggests_a_similar_name_without_using_it():
     class Profile(BaseModel):
         employer: str | None = None
         birth_year: int | None = None
         shoe: str | None = None
 
-    data, report = of(Profile, memory(metadata={"employers": "ACME", "birth_year": "early forties"}))
+    data, report = export(Profile, memory(metadata={"employers": "ACME", "birth_year": "early forties"}))
 
     assert data == {}
     gaps = {gap.path: gap for gap in report.gaps}
@@ -170,19 +174,19 @@ def test_the_report_says_why_and_offers_a_name_but_never_uses_it():
     assert report.memories == 1
 
 
-def test_instructions_cannot_be_followed_and_the_report_says_so():
-    _, report = of({"type": "object"}, instructions="be brief")
+def test_report_notes_that_instructions_were_not_followed():
+    _, report = export({"type": "object"}, instructions="be brief")
 
     assert "were not followed" in report.notes[0]
 
 
-def test_nothing_is_read_out_of_a_text():
+def test_extracts_nothing_from_the_text_of_a_memory():
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
 
-    assert of(schema, memory("city: Lisbon. Lives in Lisbon."))[0] == {}
+    assert export(schema, memory("city: Lisbon. Lives in Lisbon."))[0] == {}
 
 
-def test_an_annotation_says_where_and_then_nothing_else_does():
+def test_a_source_annotation_is_the_only_source():
     class Sourced(BaseModel):
         city: Annotated[str | None, From.metadata("home town")] = None
         said: list[Annotated[str, From.category("WORK")]] = []
@@ -202,15 +206,15 @@ def test_an_annotation_says_where_and_then_nothing_else_does():
         memory("b", 2, categories=["play"], metadata={"where": "here", "place": "there"}),
     ]
 
-    assert of(Sourced, *memories)[0] == {"city": "Graz", "said": ["a"], "since": "2025-01-02T00:00:00Z", "many": 2}
-    assert of(Rows, *memories)[0] == {"rows": [{"what": "a"}, {"what": "b", "where": "there"}]}
-    empty, report = of(Sourced, memory(metadata={"city": "Wien"}))
+    assert export(Sourced, *memories)[0] == {"city": "Graz", "said": ["a"], "since": "2025-01-02T00:00:00Z", "many": 2}
+    assert export(Rows, *memories)[0] == {"rows": [{"what": "a"}, {"what": "b", "where": "there"}]}
+    empty, report = export(Sourced, memory(metadata={"city": "Wien"}))
     assert "city" not in empty
     assert Gap("city", "the metadata key 'home town' has no value") in report.gaps
     assert Gap("said", "no memory is in the category 'WORK'") in report.gaps
 
 
-def test_what_an_annotation_leaves_empty_is_reported_with_its_source():
+def test_report_names_the_source_of_an_annotated_field_without_a_value():
     class Row(BaseModel):
         run: Annotated[str | None, From.memory("run_id")] = None
         many: Annotated[int | None, From.count()] = None
@@ -219,7 +223,7 @@ def test_what_an_annotation_leaves_empty_is_reported_with_its_source():
     class Rows(BaseModel):
         rows: list[Row] = []
 
-    _, report = of(Rows, memory("a"))
+    _, report = export(Rows, memory("a"))
 
     assert report.gaps == [
         Gap("rows[].run", "the memory field 'run_id' has no value"),
@@ -227,14 +231,14 @@ def test_what_an_annotation_leaves_empty_is_reported_with_its_source():
     ]
 
 
-def test_the_reason_for_an_object_that_does_not_fit_names_the_value_inside_it():
+def test_report_names_the_value_that_does_not_fit_inside_an_object():
     kind = {"type": "object", "properties": {"zip": {"type": "integer"}}}
-    _, report = of({"type": "object", "properties": {"x": kind}}, memory(metadata={"x": {"zip": "W1"}}))
+    _, report = export({"type": "object", "properties": {"x": kind}}, memory(metadata={"x": {"zip": "W1"}}))
 
     assert report.gaps == [Gap("x", '{"zip": "W1"} was left out: "W1" is not of type "integer"')]
 
 
-def test_of_a_union_the_first_that_can_be_filled_is_made():
+def test_fills_the_first_possible_member_of_a_union():
     class Cat(BaseModel):
         cat: str
 
@@ -243,13 +247,13 @@ def test_of_a_union_the_first_that_can_be_filled_is_made():
 
     schema = dict(Schema.of(Cat | Dog).json)
 
-    assert of(schema, memory(metadata={"dog": "Rex"}))[0] == {"dog": "Rex"}
-    assert of(schema, memory(metadata={"dog": "Rex", "cat": "Tom"}))[0] == {"cat": "Tom"}
+    assert export(schema, memory(metadata={"dog": "Rex"}))[0] == {"dog": "Rex"}
+    assert export(schema, memory(metadata={"dog": "Rex", "cat": "Tom"}))[0] == {"cat": "Tom"}
     with pytest.raises(Unfillable, match="required fields: dog"):
-        of(schema, memory())
+        export(schema, memory())
 
 
-def test_references_enums_and_nested_models_are_followed():
+def test_fills_references_enums_and_nested_models():
     class Pet(Enum):
         CAT = "cat"
 
@@ -262,14 +266,14 @@ def test_references_enums_and_nested_models_are_followed():
         pet: Pet | None = None
         alias: str | None = Field(default=None, alias="nick name")
 
-    data, _ = of(Person, memory(metadata={"home": {"city": "Graz", "pet": "Cat"}, "pet": "CAT", "nickname": "P"}))
+    data, _ = export(Person, memory(metadata={"home": {"city": "Graz", "pet": "Cat"}, "pet": "CAT", "nickname": "P"}))
 
     assert data == {"home": {"city": "Graz", "pet": "cat"}, "pet": "cat", "nick name": "P"}
 
 
-def test_a_whole_that_does_not_fit_fails():
+def test_fails_if_the_whole_result_does_not_match_the_schema():
     with pytest.raises(Unfillable, match="does not match the schema"):
-        of({"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, memory())
+        export({"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, memory())
 
 
 @pytest.mark.parametrize(
@@ -286,12 +290,12 @@ def test_a_whole_that_does_not_fit_fails():
     ],
     ids=str,
 )
-def test_an_unusable_schema_is_refused(schema):
+def test_rejects_an_unusable_schema(schema):
     with pytest.raises(Unusable):
         check(schema, linear=True)
 
 
-def test_a_reference_to_a_file_is_not_opened(tmp_path):
+def test_does_not_open_a_file_that_a_schema_refers_to(tmp_path):
     (tmp_path / "schema.json").write_text('{"type": "string"}')
 
     with pytest.raises(Unusable, match="disabled"):
@@ -299,9 +303,9 @@ def test_a_reference_to_a_file_is_not_opened(tmp_path):
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": ["object", "null"]}, Timeline.model_json_schema()])
-def test_a_usable_schema_passes(schema):
+def test_accepts_a_usable_schema(schema):
     check(schema, linear=True)
-    assert of(schema, memory())[0] is not None
+    assert export(schema, memory())[0] is not None
 
 
 @pytest.mark.parametrize(
@@ -315,7 +319,7 @@ def test_a_usable_schema_passes(schema):
         ("1e-999", "absent"),
     ],
 )
-def test_a_number_is_never_rounded(text, number):
+def test_never_rounds_a_number(text, number):
     assert field({"type": "number"}, text) == number
 
 
@@ -343,10 +347,10 @@ def test_a_number_is_never_rounded(text, number):
     ],
     ids=str,
 )
-def test_every_part_is_validated_where_it_stands(schema, expected):
+def test_validates_each_part_in_the_context_of_the_whole_schema(schema, expected):
     check(schema, linear=True)
 
-    assert of({"type": "object", **schema}, memory(metadata={"x": 5}))[0] == expected
+    assert export({"type": "object", **schema}, memory(metadata={"x": 5}))[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -358,9 +362,9 @@ def test_every_part_is_validated_where_it_stands(schema, expected):
     ],
     ids=str,
 )
-def test_what_fits_a_branch_but_not_the_whole_is_no_export(schema):
+def test_fails_if_a_value_matches_a_branch_but_not_the_whole_schema(schema):
     with pytest.raises(Unfillable):
-        of(schema, memory(metadata={"x": 1}))
+        export(schema, memory(metadata={"x": 1}))
 
 
 @pytest.mark.parametrize(
@@ -376,11 +380,11 @@ def test_what_fits_a_branch_but_not_the_whole_is_no_export(schema):
     ],
     ids=str,
 )
-def test_an_optional_field_that_does_not_fit_as_a_whole_is_left_out_and_not_the_export(kind, values, expected):
+def test_leaves_out_an_optional_field_that_does_not_fit_as_a_whole(kind, values, expected):
     assert field(kind, *values) == expected
 
 
-def test_lists_of_records_under_the_name_are_taken_instead_of_the_memories():
+def test_lists_in_metadata_replace_one_record_per_memory():
     class Pet(BaseModel):
         name: str
 
@@ -388,7 +392,7 @@ def test_lists_of_records_under_the_name_are_taken_instead_of_the_memories():
         name: str | None = None
         pets: list[Pet] = []
 
-    class Said(BaseModel):
+    class Sourced(BaseModel):
         animals: Annotated[list[Pet], From.metadata("pets")] = []
 
     memories = [
@@ -396,43 +400,43 @@ def test_lists_of_records_under_the_name_are_taken_instead_of_the_memories():
         memory("b", 2, metadata={"pets": [{"name": "Rex"}, {"nam": "?"}, {"Name": "Tom"}]}),
     ]
 
-    data, report = of(Owner, *memories)
+    data, report = export(Owner, *memories)
 
     assert data == {"name": "Alex", "pets": [{"name": "Rex"}, {"name": "Tom"}]}
     assert report.filled["pets"] == ["id-2"]
-    assert of(Said, *memories)[0] == {"animals": [{"name": "Rex"}, {"name": "Tom"}]}
+    assert export(Sourced, *memories)[0] == {"animals": [{"name": "Rex"}, {"name": "Tom"}]}
 
 
-def test_a_value_that_does_not_fit_gives_way_to_the_next_source():
+def test_uses_the_next_source_if_a_value_does_not_fit():
     schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
 
-    assert of(schema, memory(metadata={"id": 7}))[0] == {"id": 7}
+    assert export(schema, memory(metadata={"id": 7}))[0] == {"id": 7}
 
 
-def test_null_is_seen_wherever_it_is_a_value():
+def test_fills_null_wherever_the_schema_allows_it():
     schema = {"type": "object", "properties": {"x": {}, "y": {"enum": ["a", None]}}, "required": ["x", "y"]}
 
-    assert of(schema, memory())[0] == {"x": None, "y": None}
+    assert export(schema, memory())[0] == {"x": None, "y": None}
     with pytest.raises(Unfillable, match="required fields: z"):
-        of(
+        export(
             {"type": "object", "properties": {"z": {"type": ["string", "null"], "enum": ["a"]}}, "required": ["z"]},
             memory(),
         )
 
 
-def test_a_schema_that_refers_to_itself_ends():
+def test_fills_a_schema_that_refers_to_itself():
     schema = {
         "$defs": {"Nested": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Nested"}}, {"type": "integer"}]}},
         "type": "object",
         "properties": {"x": {"$ref": "#/$defs/Nested"}},
     }
 
-    assert of(schema, memory(metadata={"x": [1, [2]]}))[0] == {"x": [1, [2]]}
-    assert of(schema, memory(metadata={"x": "abc"}))[0] == {}
+    assert export(schema, memory(metadata={"x": [1, [2]]}))[0] == {"x": [1, [2]]}
+    assert export(schema, memory(metadata={"x": "abc"}))[0] == {}
     assert field({"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}, [1, 2]) == "absent"
 
 
-def doubling(keyword, levels):
+def exponential_schema(keyword, levels):
     named = {f"A{n}": {keyword: [{"$ref": f"#/$defs/A{n + 1}"}] * 2} for n in range(levels)}
     return {"$defs": {**named, f"A{levels}": {"type": "integer"}}, "properties": {"x": {"$ref": "#/$defs/A0"}}}
 
@@ -440,7 +444,7 @@ def doubling(keyword, levels):
 @pytest.mark.parametrize(
     "schema",
     [
-        *(doubling(keyword, 30) for keyword in ("allOf", "anyOf", "oneOf")),
+        *(exponential_schema(keyword, 30) for keyword in ("allOf", "anyOf", "oneOf")),
         {"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}, "properties": {"x": {"$ref": "#/$defs/A"}}},
         {"properties": {"x": {"$ref": "#/properties/x"}}},
         {"allOf": [{"$ref": "#"}]},
@@ -448,13 +452,13 @@ def doubling(keyword, levels):
     ids=lambda schema: str(schema)[:40],
 )
 @pytest.mark.timeout(20)
-def test_a_schema_that_would_keep_the_process_busy_is_refused(schema):
+def test_rejects_a_schema_that_is_too_expensive_to_validate(schema):
     with pytest.raises(Unusable, match=r"sub-schemas|leads back"):
         check(schema, linear=True)
 
 
 @pytest.mark.timeout(20)
-def test_unions_that_contain_themselves_are_filled_and_end():
+def test_fills_recursive_unions_within_bounded_time():
     def branch(kind):
         return {
             "type": "object",
@@ -475,14 +479,14 @@ def test_unions_that_contain_themselves_are_filled_and_end():
             value = {"kind": "b", "left": value}
         return value
 
-    assert of(schema, memory(metadata={"x": nested(5)}))[0] == {"x": nested(5)}
-    data, report = of(schema, memory(metadata={"x": {**nested(40), "kind": "?"}}))
+    assert export(schema, memory(metadata={"x": nested(5)}))[0] == {"x": nested(5)}
+    data, report = export(schema, memory(metadata={"x": {**nested(40), "kind": "?"}}))
     assert data == {}
     assert "nested more than 8 levels deep" in report.gaps[0].reason
-    assert of(schema, memory(metadata={"x": {"kind": "?", "left": nested(6)}}))[0] == {}
+    assert export(schema, memory(metadata={"x": {"kind": "?", "left": nested(6)}}))[0] == {}
 
 
-def test_ordinary_recursion_may_go_deep():
+def test_fills_deeply_nested_values_of_a_recursive_model():
     class Node(BaseModel):
         children: list[Node] = []
 
@@ -496,4 +500,4 @@ def test_ordinary_recursion_may_go_deep():
         value = {"children": [value]}
 
     check(schema, linear=True)
-    assert of(schema, memory(metadata={"x": value}))[0] == {"x": value}
+    assert export(schema, memory(metadata={"x": value}))[0] == {"x": value}

@@ -1,4 +1,4 @@
-"""The HTTP shell and clients that mean no good, over real sockets: who is let in, how much is read, and for how long."""
+"""Test the HTTP server over real sockets against bad clients: authentication, size limits and timeouts."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ HEAD = f"host: x\r\nauthorization: Token {KEY}\r\ncontent-type: application/json
 ADD = {"messages": [{"role": "user", "content": "x"}], "user_id": "a", "infer": False}
 
 
-class Hurried(TimeoutProtocol):
+class ShortTimeouts(TimeoutProtocol):
     head_timeout = 0.5
     read_timeout = 0.5
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    """The address of a server in a thread, and its engine."""
+    """The address of a server that runs in a thread, and its engine."""
     engine = Engine(tmp_path_factory.mktemp("app") / "store.db", api_key=KEY)
     listening = socket.create_server(("127.0.0.1", 0))
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)  # so that it is this process that has to wait
+    # A small send buffer, so that a client that does not read blocks the server soon.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
     config = uvicorn.Config(
-        build(engine, body_timeout=0.5), http=Hurried, log_level="critical", lifespan="off", ws="none"
+        build(engine, body_timeout=0.5), http=ShortTimeouts, log_level="critical", lifespan="off", ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
@@ -58,22 +59,23 @@ def client(service):
         yield made
 
 
-def memories(engine):
+def count_memories(engine):
     with engine.store.database.read() as connection:
         return connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
 
 
 @contextlib.contextmanager
-def connected(service):
+def raw_connection(service):
+    """Connect a socket to the server; check at the end that no memory was stored."""
     address, engine = service
-    before = memories(engine)
+    before = count_memories(engine)
     with socket.create_connection(address, timeout=5) as connection:
         yield connection
-    assert memories(engine) == before, "nothing was stored"
+    assert count_memories(engine) == before, "must store nothing"
 
 
-def answer(connection):
-    """What comes until the server closes the connection: the status, the headers, the body."""
+def read_answer(connection):
+    """Read until the server closes the connection; return the status (None without an answer), the head and the body."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while chunk := connection.recv(65536):
@@ -82,7 +84,7 @@ def answer(connection):
     return int(head.split()[1]) if head else None, head.lower(), body
 
 
-def test_the_health_path_needs_no_key(service, client):
+def test_health_check_needs_no_key(service, client):
     answer = httpx.get(client.base_url.join("/health"))
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -90,13 +92,13 @@ def test_the_health_path_needs_no_key(service, client):
 
 
 @pytest.mark.parametrize("path", ["/a%0ab", "/v1/ping/%0A", "/%0d%0a"])
-def test_an_odd_path_is_unknown_like_any_other(client, path):
-    unknown = client.get(path)
-    assert (unknown.status_code, unknown.headers["content-type"]) == (404, "application/json")
-    assert "x-request-id" in unknown.headers
+def test_answers_a_path_with_control_characters_with_404(client, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+    assert "x-request-id" in answer.headers
 
 
-def test_a_store_that_cannot_be_read_is_not_healthy(tmp_path):
+def test_health_check_fails_if_the_store_cannot_be_read(tmp_path):
     engine = Engine(tmp_path / "store.db")
     engine.close()
 
@@ -109,30 +111,30 @@ def test_a_store_that_cannot_be_read_is_not_healthy(tmp_path):
 @pytest.mark.parametrize(
     "key", [None, "Token wrong", "Token", "Bearer a-key", "token a-key", "Token a-key\x7f", "Token ä"]
 )
-def test_without_the_key_the_body_is_not_even_read(service, key):
-    with connected(service) as connection:
+def test_rejects_a_wrong_key_without_reading_the_body(service, key):
+    with raw_connection(service) as connection:
         authorization = "" if key is None else f"authorization: {key}\r\n"
         head = f"POST /v3/memories/add/ HTTP/1.1\r\nhost: x\r\n{authorization}content-length: 1000000\r\n\r\n"
         connection.sendall(head.encode("latin-1"))  # and no body
-        status, headers, _ = answer(connection)
+        status, headers, _ = read_answer(connection)
 
     assert status == 401
     assert b"connection: close" in headers
 
 
 @pytest.mark.parametrize("length", [MAX_BYTES + 1, 10**30, "-1", "abc", "1_0", "٣"])
-def test_a_body_that_says_it_is_too_large_is_not_read(service, length):
-    with connected(service) as connection:
+def test_rejects_a_bad_content_length_without_reading_the_body(service, length):
+    with raw_connection(service) as connection:
         head = f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}content-length: {length}\r\n\r\n"
         connection.sendall(head.encode())
-        status, _, body = answer(connection)
+        status, _, body = read_answer(connection)
 
     assert status == 400
     assert b"must be at most 10 MB" in body or b"Invalid HTTP" in body
 
 
-def test_a_body_that_turns_out_too_large_is_not_read_to_its_end(service):
-    with connected(service) as connection:
+def test_stops_reading_a_chunked_body_that_is_too_large(service):
+    with raw_connection(service) as connection:
         connection.sendall(f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}transfer-encoding: chunked\r\n\r\n".encode())
         chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
         sent = 0
@@ -140,14 +142,14 @@ def test_a_body_that_turns_out_too_large_is_not_read_to_its_end(service):
             while sent < 100:
                 connection.sendall(chunk)
                 sent += 1
-        status, _, body = answer(connection)
+        status, _, body = read_answer(connection)
 
     assert sent < 100
     assert status in {400, None}
     assert status is None or b"must be at most 10 MB" in body
 
 
-def test_the_largest_body_is_read(client):
+def test_reads_a_body_just_below_the_limit(client):
     messages = [{"role": "user", "content": "x" * 100_000}] * 99
     body = json.dumps({**ADD, "messages": messages})
     assert MAX_BYTES * 0.9 < len(body) < MAX_BYTES
@@ -155,24 +157,24 @@ def test_the_largest_body_is_read(client):
     answer = client.post("/v3/memories/", content=body, headers={"content-type": "application/json"}, timeout=30)
 
     assert answer.status_code == 400
-    assert b"larger" not in answer.content
+    assert b"must be at most 10 MB" not in answer.content
 
 
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx", ""]
 )
-def test_another_content_type_is_refused(service, client, kind):
-    before = memories(service[1])
+def test_rejects_another_content_type(service, client, kind):
+    before = count_memories(service[1])
 
     answer = client.post("/v3/memories/add/", content=json.dumps(ADD), headers={"content-type": kind})
 
     assert answer.status_code == 400
     assert "application/json" in answer.text
-    assert memories(service[1]) == before
+    assert count_memories(service[1]) == before
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
-def test_json_may_be_said_in_other_ways(client, kind):
+def test_accepts_variants_of_the_json_content_type(client, kind):
     answer = client.post("/v3/memories/add/", content=json.dumps(ADD), headers={"content-type": kind})
 
     assert answer.status_code == 200
@@ -183,9 +185,9 @@ def test_json_may_be_said_in_other_ways(client, kind):
     [b"", b"POST /v3/mem", b"POST /v3/memories/add/ HTTP/1.1\r\nhost: x\r\nx-slow: "],
     ids=["nothing", "half a line", "half a head"],
 )
-def test_a_client_that_is_slow_with_the_head_loses_the_connection(service, sent):
+def test_closes_the_connection_if_the_head_arrives_too_slowly(service, sent):
     begun = time.monotonic()
-    with connected(service) as connection:
+    with raw_connection(service) as connection:
         connection.sendall(sent)
         with contextlib.suppress(ConnectionError):
             while time.monotonic() - begun < 4 and connection.send(b"x" if sent else b""):
@@ -195,53 +197,53 @@ def test_a_client_that_is_slow_with_the_head_loses_the_connection(service, sent)
                     if connection.recv(1) == b"":
                         break
             connection.settimeout(4)
-            assert answer(connection)[0] is None
+            assert read_answer(connection)[0] is None
 
     assert time.monotonic() - begun < 4
 
 
 @pytest.mark.parametrize("what", ["POST /v3/memories/add/", "GET /v1/ping/"])
-def test_a_client_that_is_slow_with_the_body_gets_a_400(service, what):
-    with connected(service) as connection:
+def test_answers_400_if_the_body_arrives_too_slowly(service, what):
+    with raw_connection(service) as connection:
         connection.sendall(f"{what} HTTP/1.1\r\n{HEAD}content-length: 100\r\n\r\n{{".encode())
-        status, _, body = answer(connection)
+        status, _, body = read_answer(connection)
 
     assert status == 400
     assert b"the body must arrive within 0.5 s" in body
 
 
-def test_a_connection_is_kept_for_the_next_request(service, client):
+def test_keeps_an_idle_connection_open_between_requests(service, client):
     for _ in range(3):
         assert client.get("/v1/ping/").status_code == 200
-    time.sleep(0.7)  # longer than a head may take, with no request begun
+    time.sleep(0.7)  # longer than the head timeout, which must not apply between requests
     assert client.get("/v1/ping/").status_code == 200
 
 
-def test_an_answer_that_nobody_reads_is_given_up(service, client):
+def test_drops_a_connection_whose_client_does_not_read_the_answer(service, client):
     text = "x" * 90_000
     messages = [{"role": "user", "content": f"{number} {text}"} for number in range(100)]
     client.post("/v3/memories/add/", json={**ADD, "messages": messages, "user_id": "large"}, timeout=30)
     wanted = json.dumps({"filters": {"user_id": "large"}}).encode()
     head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\n{HEAD}content-length: {len(wanted)}\r\n\r\n".encode()
-    with connected(service) as connection:
+    with raw_connection(service) as connection:
         connection.sendall(head + wanted)
-        time.sleep(2)  # and do not read
+        time.sleep(2)  # without reading
         received = 0
         with contextlib.suppress(ConnectionResetError):
             while chunk := connection.recv(65536):
                 received += len(chunk)
 
-    assert received < 100 * len(text), "the server did not wait"
+    assert received < 100 * len(text), "the server must have given up before the end"
     assert client.get("/v1/ping/").status_code == 200
 
 
-def test_an_answer_that_is_read_slowly_is_given_whole(service, client):
+def test_sends_the_whole_answer_to_a_client_that_reads_slowly(service, client):
     text = "x" * 90_000
     messages = [{"role": "user", "content": f"{number} {text}"} for number in range(50)]
     client.post("/v3/memories/add/", json={**ADD, "messages": messages, "user_id": "steady"}, timeout=30)
     wanted = json.dumps({"filters": {"user_id": "steady"}}).encode()
     head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\n{HEAD}content-length: {len(wanted)}\r\n"
-    with connected(service) as connection:
+    with raw_connection(service) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.sendall(f"{head}connection: close\r\n\r\n".encode() + wanted)
         received = b""
@@ -252,7 +254,7 @@ def test_an_answer_that_is_read_slowly_is_given_whole(service, client):
     assert len(json.loads(received.partition(b"\r\n\r\n")[2])["results"]) == 50
 
 
-def test_others_are_served_while_many_are_slow(service, client):
+def test_serves_other_clients_while_many_are_slow(service, client):
     address, _ = service
     with contextlib.ExitStack() as slow:
         for _ in range(100):
@@ -262,7 +264,7 @@ def test_others_are_served_while_many_are_slow(service, client):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-def test_nobody_else_is_let_in_without_a_key(tmp_path, host, monkeypatch):
+def test_refuses_to_serve_on_a_public_address_without_a_key(tmp_path, host, monkeypatch):
     monkeypatch.delenv("MEM0_API_KEY", raising=False)
 
     done = command("serve", "--store", tmp_path / "store.db", "--port", "0", "--host", host)
@@ -272,8 +274,8 @@ def test_nobody_else_is_let_in_without_a_key(tmp_path, host, monkeypatch):
     assert not (tmp_path / "store.db").exists()
 
 
-def test_health_and_keys_are_answered_while_everybody_waits_to_write(service, client):
-    """More writers than the server has threads, all behind one that keeps the store."""
+def test_answers_health_checks_and_wrong_keys_while_all_writers_wait(service, client):
+    """More writers than the server has threads wait for another process that has locked the store."""
     (host, port), engine = service
     body = json.dumps({**ADD, "user_id": "waits"}).encode()
     head = f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}content-length: {len(body)}\r\n\r\n".encode()

@@ -1,4 +1,4 @@
-"""Jobs over a real store: leases, fences, and what expires."""
+"""Test jobs on a real SQLite store: leases, fences, retries and expiry."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 @pytest.fixture(params=["memory", "file"])
 def store(request, tmp_path):
-    made = SqliteStore(":memory:" if request.param == "memory" else tmp_path / "store.db")
-    stores.put(made, {"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, now=START)
-    yield made
-    made.close()
+    opened = SqliteStore(":memory:" if request.param == "memory" else tmp_path / "store.db")
+    stores.put(opened, {"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, now=START)
+    yield opened
+    opened.close()
 
 
 def new_job(
@@ -59,12 +59,12 @@ def row(store, export_id="e-1", now=START, project=DEFAULT_PROJECT):
 
 
 def result(store, now=START):
-    """The result of the one export, whole."""
+    """Return the result of the only export, parsed."""
     found = store.jobs.result(row(store, now=now))
     return json.loads(found if isinstance(found, bytes) else b"".join(found))
 
 
-def test_a_job_is_taken_once_and_its_result_kept(store):
+def test_a_job_is_claimed_once_and_its_result_stored(store):
     new_job(store)
 
     job = store.jobs.claim(START)
@@ -75,14 +75,14 @@ def test_a_job_is_taken_once_and_its_result_kept(store):
     assert store.jobs.claim(START + 10 * LEASE) is None
 
 
-def test_the_job_that_waited_longest_is_first(store):
+def test_claims_the_oldest_job_first(store):
     for number in (2, 1, 3):
         new_job(store, f"e-{number}")
 
     assert [store.jobs.claim(START).id for _ in range(3)] == ["e-2", "e-1", "e-3"]
 
 
-def test_a_worker_that_was_paused_past_its_lease_writes_nothing(store):
+def test_a_worker_paused_past_its_lease_is_fenced(store):
     new_job(store)
     slow = store.jobs.claim(START)
     later = START + LEASE + timedelta(seconds=1)
@@ -100,7 +100,7 @@ def test_a_worker_that_was_paused_past_its_lease_writes_nothing(store):
     assert (result(store), stores.job_row(store, "e-1")["attempt"]) == ({"city": "Wien"}, 2)
 
 
-def test_a_job_whose_workers_vanish_fails_at_last(store):
+def test_a_job_fails_after_too_many_crashed_attempts(store):
     new_job(store)
     now = START
     for _ in range(MAX_CRASHED_ATTEMPTS):
@@ -113,7 +113,7 @@ def test_a_job_whose_workers_vanish_fails_at_last(store):
     assert "gave up" in row(store, now=now).reason
 
 
-def test_a_job_that_cannot_be_done_fails_with_its_reason(store):
+def test_an_unfillable_job_fails_with_a_reason_and_a_report(store):
     new_job(store, schema={**SCHEMA, "required": ["age"], "properties": {"age": {"type": "integer"}}})
 
     run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(START), lambda: START)
@@ -130,23 +130,23 @@ def test_an_export_expires_after_seven_days(store):
     assert row(store, now=START + timedelta(days=7)) is None
 
 
-def test_by_filters_the_newest_export_is_found_however_they_are_written(store):
+def test_finds_the_newest_export_by_equivalent_filters(store):
     new_job(store, "e-1")
     new_job(store, "e-2")
     new_job(store, "e-3", project="other")
 
-    def found(where, project=DEFAULT_PROJECT):
+    def newest_id(where, project=DEFAULT_PROJECT):
         each = store.jobs.find(project, START, export_id=None, filters=where)
         return None if each is None else each.id
 
-    assert found(F.user_id == "alex") == "e-2"
-    assert found(Filter.from_dict({"user_id": {"eq": "alex"}})) == "e-2"
-    assert found(F.user_id == "alex", "other") == "e-3"
-    assert found(F.user_id == "alex", "third") is None
-    assert found(F.user_id == "mara") is None
+    assert newest_id(F.user_id == "alex") == "e-2"
+    assert newest_id(Filter.from_dict({"user_id": {"eq": "alex"}})) == "e-2"
+    assert newest_id(F.user_id == "alex", "other") == "e-3"
+    assert newest_id(F.user_id == "alex", "third") is None
+    assert newest_id(F.user_id == "mara") is None
 
 
-def test_a_store_of_a_newer_version_is_not_touched(tmp_path):
+def test_rejects_a_store_of_a_newer_version(tmp_path):
     path = tmp_path / "store.db"
     store = SqliteStore(path)
     with store.database.write() as connection:
@@ -157,7 +157,7 @@ def test_a_store_of_a_newer_version_is_not_touched(tmp_path):
         SqliteStore(path)
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path):
+def test_rejects_a_file_that_is_not_a_database_and_leaves_it_unchanged(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a database " * 100)
 
@@ -166,12 +166,12 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
     assert path.read_text() == "not a database " * 100
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
+def test_rejects_a_path_in_a_missing_folder(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot open"):
         SqliteStore(tmp_path / "none" / "store.db")
 
 
-def test_a_job_waits_in_the_file_for_the_next_engine(tmp_path):
+def test_a_pending_job_survives_closing_the_store(tmp_path):
     path = tmp_path / "store.db"
     first = SqliteStore(path)
     new_job(first)
@@ -184,13 +184,13 @@ def test_a_job_waits_in_the_file_for_the_next_engine(tmp_path):
     second.close()
 
 
-def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
+def test_worker_thread_goes_on_after_unexpected_errors(tmp_path, monkeypatch):
     store = SqliteStore(tmp_path / "store.db")
-    stumbles = iter([RuntimeError("once"), MemoryError("twice")])
+    errors = iter([RuntimeError("once"), MemoryError("twice")])
     original = store.jobs.claim
 
     def claim(now):
-        for error in stumbles:
+        for error in errors:
             raise error
         return original(now)
 
@@ -207,7 +207,7 @@ def test_a_worker_that_stumbles_goes_on(tmp_path, monkeypatch):
     store.close()
 
 
-def test_many_processes_may_open_one_new_file_at_once(tmp_path):
+def test_many_processes_can_create_the_same_store_at_once(tmp_path):
     code = f"from mem0_exports_engine.store.sqlite.store import SqliteStore; SqliteStore({str(tmp_path / 'store.db')!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
 
@@ -216,7 +216,7 @@ def test_many_processes_may_open_one_new_file_at_once(tmp_path):
     assert errors == [""] * 6
 
 
-def test_filters_find_their_export_in_whatever_order_they_are_written(store):
+def test_finds_an_export_by_filters_in_another_order(store):
     where = (F.user_id.in_("a", "b")) & (F.app_id == "c") & ((F.run_id == "r") | (F.run_id == "s"))
     new_job(store, where=where)
     same = ((F.run_id == "s") | (F.run_id == "r")) & (F.app_id == "c") & (F.user_id.in_("b", "a"))
@@ -224,7 +224,7 @@ def test_filters_find_their_export_in_whatever_order_they_are_written(store):
     assert store.jobs.find(DEFAULT_PROJECT, START, export_id=None, filters=same).id == "e-1"
 
 
-def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store):
+def test_a_panic_in_native_code_fails_the_job_but_not_the_worker(store):
     class PanicException(BaseException):
         pass
 
@@ -239,14 +239,14 @@ def test_a_panic_of_native_code_fails_the_job_and_not_the_worker(store):
     assert row(store).reason == "internal error: PanicException"
 
 
-def test_a_fault_of_the_store_is_no_fault_of_the_job(store, monkeypatch):
-    def locked(*_arguments):
+def test_a_busy_store_does_not_fail_the_job(store, monkeypatch):
+    def busy(*_arguments):
         raise StoreBusy("the store is busy")
 
     new_job(store)
     job = store.jobs.claim(START)
     with monkeypatch.context() as patched:
-        patched.setattr(store.memories, "batches", locked)
+        patched.setattr(store.memories, "batches", busy)
         with pytest.raises(StoreBusy):
             run_job(store.jobs, store.memories, OfflineExtractor(), job, lambda: START)
     assert row(store).state == "RUNNING"
@@ -256,7 +256,7 @@ def test_a_fault_of_the_store_is_no_fault_of_the_job(store, monkeypatch):
     assert row(store, now=later).state == "DONE"
 
 
-def test_a_lease_is_renewed_while_the_work_goes_on(store, monkeypatch):
+def test_renews_the_lease_while_the_job_runs(store, monkeypatch):
     new_job(store)
     monkeypatch.setattr(memories, "_MAX_BATCH", 1)
     stores.put(store, *({"id": f"n-{n}", "memory": str(n), "user_id": "alex"} for n in range(20)), now=START)
@@ -268,7 +268,7 @@ def test_a_lease_is_renewed_while_the_work_goes_on(store, monkeypatch):
     assert (row(store).state, stores.job_row(store, "e-1")["attempt"]) == ("DONE", 1)
 
 
-def test_expired_exports_are_deleted_with_their_parts(store):
+def test_purge_deletes_expired_exports_with_their_parts(store):
     new_job(store, "e-1", retention=timedelta(days=1))
     new_job(store, "e-2")
     for _ in range(2):
@@ -283,7 +283,7 @@ def test_expired_exports_are_deleted_with_their_parts(store):
         assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 1
 
 
-def test_a_database_of_something_else_is_not_changed(tmp_path):
+def test_rejects_the_database_of_another_program_and_leaves_it_unchanged(tmp_path):
     path = tmp_path / "other.db"
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE memories (id, body)")
@@ -296,13 +296,13 @@ def test_a_database_of_something_else_is_not_changed(tmp_path):
     other.close()
 
 
-def test_a_path_is_not_empty():
+def test_rejects_an_empty_path():
     with pytest.raises(ConfigurationError, match="path must not be empty"):
         SqliteStore("")
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
-def test_closing_while_others_work_is_an_error_and_no_crash(tmp_path, kind):
+def test_closing_during_calls_of_other_threads_raises_errors_in_them_but_does_not_crash(tmp_path, kind):
     code = f"""
 import threading
 from mem0_exports import Client, ConfigurationError, ConnectionFailed
@@ -311,7 +311,7 @@ def work():
     try:
         for n in range(100000):
             client.memories.add(str(n), user_id="a")
-    except (ConfigurationError, ConnectionFailed) as error:  # the second where a request was under way
+    except (ConfigurationError, ConnectionFailed) as error:  # ConnectionFailed if a request was in progress
         assert "closed" in str(error)
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads: thread.start()
@@ -326,8 +326,8 @@ print("done")
 
 
 @pytest.mark.parametrize("what", ["put", "renew", "clear"])
-def test_a_lease_begins_with_the_write_that_succeeds_however_long_that_took(store, monkeypatch, what):
-    """A disk that was full for longer than a lease: the job is not for others at once when there is room again."""
+def test_lease_starts_with_the_write_that_succeeds_not_with_the_first_try(store, monkeypatch, what):
+    """When a full disk has room again after more than a lease, the job must not be free for other workers at once."""
     monkeypatch.setattr(run_job_module, "POLL_INTERVAL", 0.0)
     clock, full = [START], [True]
     write = getattr(store.jobs, what)
@@ -350,19 +350,19 @@ def test_a_lease_begins_with_the_write_that_succeeds_however_long_that_took(stor
     else:
         lease.write_and_renew(lambda moment: store.jobs.clear(job, moment))
 
-    assert full == [], "the write was tried again"
+    assert full == [], "the write must have been tried again"
     assert store.jobs.claim(clock[0]) is None
 
 
-def test_an_export_that_has_expired_is_not_made_any_more(store):
+def test_an_expired_job_is_not_claimed(store):
     new_job(store, "e-1", retention=timedelta(hours=1))
 
     assert store.jobs.claim(START + timedelta(hours=1)) is None
     assert store.jobs.claim(START + timedelta(minutes=59)).id == "e-1"
 
 
-def test_a_fault_of_the_store_that_will_not_pass_fails_the_job_at_once(store):
-    """A row that is damaged: no other attempt would read it."""
+def test_a_damaged_row_fails_the_job_at_once(store):
+    """Another attempt could not read the row either, so there must be none."""
     with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE memories SET metadata = '{no json'")
     new_job(store)
@@ -373,20 +373,20 @@ def test_a_fault_of_the_store_that_will_not_pass_fails_the_job_at_once(store):
     assert row(store).reason == "internal error: StoreFailed"
 
 
-def test_memories_are_read_in_batches_that_are_not_large(store, monkeypatch):
+def test_reads_memories_in_batches_of_limited_text_length(store, monkeypatch):
     monkeypatch.setattr(batches, "_MAX_LETTERS", 1000)
     many = [
         {"id": f"n-{n}", "memory": "x" * length, "user_id": "mara"} for n, length in enumerate((400, 500, 600, 5000, 1))
     ]
     stores.put(store, *many, now=START)
 
-    found = list(store.memories.batches(DEFAULT_PROJECT, F.user_id == "mara", START))
+    found_batches = list(store.memories.batches(DEFAULT_PROJECT, F.user_id == "mara", START))
 
-    assert [batch.size for batch in found] == [2, 1, 1, 1]
-    assert [each["memory"] for batch in found for each in batch.records()] == [each["memory"] for each in many]
+    assert [batch.size for batch in found_batches] == [2, 1, 1, 1]
+    assert [each["memory"] for batch in found_batches for each in batch.records()] == [each["memory"] for each in many]
 
 
-def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
+def test_rejects_an_old_sqlite_version(monkeypatch):
     from mem0_exports_engine.store.sqlite import database as module
 
     monkeypatch.setattr(module.sqlite3, "sqlite_version_info", (3, 34, 1))
@@ -394,17 +394,17 @@ def test_an_old_sqlite_is_refused_with_a_sentence(monkeypatch):
         SqliteStore(":memory:")
 
 
-def test_a_worker_that_is_to_stop_leaves_new_jobs_to_others(store, monkeypatch):
-    looked, claim = threading.Event(), store.jobs.claim
+def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
+    has_claimed, claim = threading.Event(), store.jobs.claim
 
-    def watched(now):
+    def signalling_claim(now):
         job = claim(now)
-        looked.set()
+        has_claimed.set()
         return job
 
-    monkeypatch.setattr(store.jobs, "claim", watched)
+    monkeypatch.setattr(store.jobs, "claim", signalling_claim)
     first = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
-    assert looked.wait(patient(10))  # a worker that is just about to look for a job may take one more
+    assert has_claimed.wait(patient(10))  # a worker that is about to claim may take one more job
     first.take_no_more()
     new_job(store)
     first.wake()

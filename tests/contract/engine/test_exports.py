@@ -1,6 +1,6 @@
-"""What a schema alone cannot say: a job that was accepted becomes an object of its schema, whatever the schema.
+"""Tests exports and filters with random schemas, memories and filters.
 
-Nothing in that object is made up: each value is one that a memory has, at most written in another type.
+The result of every accepted export matches its schema, and each of its values comes from a memory.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from hypothesis import strategies as st
 
 from mem0_exports_engine import clock
 from tests.contract.engine import strategies
-from tests.contract.engine.budget import drawn
+from tests.contract.engine.budget import seeded_examples
 from tests.contract.engine.model import RICH, Project
-from tests.contract.engine.service import application, call, fresh
+from tests.contract.engine.service import application, call, fresh_engine
 
 
-def ready(export_id: str) -> Any:
-    """The answer to a finished export."""
+def wait_for_result(export_id: str) -> Any:
+    """Wait until an export is finished, and return the answer."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         answer = call("exports_get", {"memory_export_id": export_id})
         if answer.status_code == 200 or "reason" in answer.json():
             return answer
         time.sleep(0.002)
-    raise AssertionError(f"export {export_id} was never ready")
+    raise AssertionError(f"export {export_id} was not ready within 10 seconds")
 
 
-@drawn(150)
+@seeded_examples(150)
 @given(data=st.data())
-def test_every_accepted_export_becomes_an_object_of_its_schema(data):
+def test_result_of_every_accepted_export_matches_its_schema(data):
     user = data.draw(strategies.ids)
     memories = data.draw(st.lists(st.tuples(st.text(min_size=1, max_size=30), strategies.metadata), max_size=4))
     schema = data.draw(strategies.schemas)
@@ -50,17 +50,17 @@ def test_every_accepted_export_becomes_an_object_of_its_schema(data):
 
     accepted = call("exports_create", {"schema": schema, "filters": filters, "export_instructions": "größer als 名前"})
     assert accepted.status_code == 201, accepted.json()
-    answer = ready(accepted.json()["id"])
+    answer = wait_for_result(accepted.json()["id"])
 
     assert answer.status_code == 200, answer.json()
     problems = [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(answer.json())]
     assert problems == []
     assert call("exports_get", {"filters": filters}).json() == answer.json(), (
-        "by its filters, the newest export is this one"
+        "the filters did not find the newest export"
     )
 
 
-# Fields that memories often have, in types that fit and in types that do not.
+# Fields that many of the drawn memories have, with types that their values match or do not match.
 _kinds = st.sampled_from(
     [
         {"type": "string"},
@@ -83,17 +83,17 @@ _fields = st.dictionaries(
     min_size=1,
     max_size=5,
 )
-_traced = _fields | _fields.map(
+_traced_fields = _fields | _fields.map(
     lambda fields: {"rows": {"type": "array", "items": {"type": "object", "properties": fields}}, **fields}
 )
 
 
-@drawn(120)
-@given(told=st.lists(strategies.memories, max_size=5), fields=_traced)
-def test_every_value_of_an_export_is_one_that_a_memory_has(told, fields):
+@seeded_examples(120)
+@given(drawn=st.lists(strategies.memories, max_size=5), fields=_traced_fields)
+def test_every_value_of_a_result_comes_from_a_memory(drawn, fields):
     schema = {"type": "object", "properties": fields}
-    with fresh(clock.now):
-        for memory in told:
+    with fresh_engine(clock.now):
+        for memory in drawn:
             rest = {name: value for name, value in memory.items() if name != "content"}
             message = {"role": "user", "content": memory["content"]}
             body = {"messages": [message], "infer": False, **rest, "user_id": "alex"}
@@ -101,20 +101,20 @@ def test_every_value_of_an_export_is_one_that_a_memory_has(told, fields):
         memories = call("memories_list", {"filters": {"user_id": "alex"}}).json()["results"]
 
         accepted = call("exports_create", {"schema": schema, "filters": {"user_id": "alex"}})
-        answer = ready(accepted.json()["id"])
+        answer = wait_for_result(accepted.json()["id"])
 
     assert answer.status_code == 200, answer.json()
-    had = {said(value) for memory in memories for value in scalars(memory)}
-    invented = [value for value in scalars(answer.json()) if value is not None and said(value) not in had]
-    assert invented == [], memories
+    known = {normalized(value) for memory in memories for value in scalars(memory)}
+    invented = [value for value in scalars(answer.json()) if value is not None and normalized(value) not in known]
+    assert invented == [], f"not in any of {memories}"
     for name, field in fields.items():
         if field == {"type": "array", "items": {"type": "string"}} and name == "memory":
             texts = list(dict.fromkeys(memory["memory"] for memory in memories))
-            assert answer.json().get("memory", []) == texts, "each text once, oldest first"
+            assert answer.json().get("memory", []) == texts, "not each text once, oldest first"
 
 
 def scalars(value: Any) -> Iterator[Any]:
-    """What stands in a JSON value, however deep."""
+    """Yield all scalars in a JSON value, at any depth."""
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
             yield from scalars(each)
@@ -122,8 +122,8 @@ def scalars(value: Any) -> Iterator[Any]:
         yield value
 
 
-def said(value: Any) -> Any:
-    """A scalar without its type: 1, 1.0 and "1" say the same, as do true and "true", and "Lisbon" and "lisbon"."""
+def normalized(value: Any) -> Any:
+    """Return a scalar without its type and case: the same for 1, 1.0 and "1", for true and "true", for "A" and "a"."""
     text = value if isinstance(value, str) else json.dumps(value)
     try:
         number = Decimal(text.strip())
@@ -134,7 +134,7 @@ def said(value: Any) -> Any:
     return re.sub(r"[_\-\s]", "", text).casefold()
 
 
-_told = st.lists(
+_drawn_memories = st.lists(
     st.builds(
         lambda memory, city: {**memory, "metadata": {**memory.get("metadata", {}), "city": city}},
         strategies.memories,
@@ -144,13 +144,13 @@ _told = st.lists(
 )
 
 
-@drawn(100)
-@given(told=_told, tree=st.none() | strategies.meeting)
-def test_an_export_is_made_of_the_memories_that_its_filters_select_oldest_first(told, tree):
+@seeded_examples(100)
+@given(drawn=_drawn_memories, tree=st.none() | strategies.matching_filters)
+def test_export_reads_the_selected_memories_oldest_first(drawn, tree):
     filters = {"user_id": "alex"} if tree is None else {"AND": [{"user_id": "alex"}, tree]}
     project = Project()
-    with fresh(lambda: strategies.NEAR):
-        for memory in told:
+    with fresh_engine(lambda: strategies.NEAR):
+        for memory in drawn:
             rest = {name: value for name, value in memory.items() if name != "content"}
             message = {"role": "user", "content": memory["content"]}
             body = {"messages": [message], "infer": False, "user_id": "alex", **rest}
@@ -160,14 +160,14 @@ def test_an_export_is_made_of_the_memories_that_its_filters_select_oldest_first(
             for kept, result in zip(project.add(body, created_at, strategies.NEAR), results, strict=True):
                 kept.id = result["id"]
         accepted = call("exports_create", {"schema": RICH, "filters": filters})
-        answer = ready(accepted.json()["id"])
+        answer = wait_for_result(accepted.json()["id"])
 
     assert answer.json() == project.result(RICH, filters, strategies.NEAR)
 
 
-@drawn(100)
+@seeded_examples(100)
 @given(data=st.data())
-def test_a_list_by_any_filters_that_name_the_user_holds_the_users_memories(data):
+def test_list_with_filters_that_name_a_user_returns_only_that_users_memories(data):
     user = data.draw(strategies.ids)
     body = {"messages": [{"role": "user", "content": "x"}], "user_id": user, "infer": False}
     call("memories_add", body)
@@ -179,18 +179,18 @@ def test_a_list_by_any_filters_that_name_the_user_holds_the_users_memories(data)
     assert {memory["user_id"] for memory in page.json()["results"]} == {user}
 
 
-@drawn(60)
+@seeded_examples(60)
 @given(filters=strategies.unscoped)
-def test_filters_that_name_nobody_are_refused_and_make_no_job(filters):
-    before = jobs()
+def test_refuses_filters_without_an_entity_and_stores_no_job(filters):
+    before = job_count()
 
     answer = call("exports_create", {"schema": {"type": "object"}, "filters": filters})
 
     assert answer.status_code == 400
     assert "at least one positively-scoped" in answer.json()["error"]
-    assert jobs() == before
+    assert job_count() == before
 
 
-def jobs() -> int:
+def job_count() -> int:
     with application.engine.store.database.read() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM exports").scalar_one())

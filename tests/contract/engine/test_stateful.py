@@ -1,6 +1,6 @@
-"""Long stories of one server: memories are added and listed, exports made and fetched, days go by, strangers knock.
+"""Tests long random sequences of requests to one server, with a clock that is advanced by days.
 
-A model says what each answer has to be; the spec, to which every answer is held, says what it has to look like.
+A model predicts the content of each answer; openapi.yaml defines its shape.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from hypothesis import seed
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.contract.engine.budget import SEED, limits
-from tests.contract.engine.model import FAILED, KEPT, OWNERS, PENDING, RICH, SCHEMAS, Export, Project
-from tests.contract.engine.service import KEYS, call, fresh
+from tests.contract.engine.budget import SEED, run_settings
+from tests.contract.engine.model import FAILED, OWNERS, PENDING, RETENTION, RICH, SCHEMAS, Export, Project
+from tests.contract.engine.service import KEYS, call, fresh_engine
 
 
-# Few names and texts, so that they meet again; among them are those that look equal and are not.
+# Few names and texts, so that they recur. Some look equal but are not.
 NAMES = ("alex", "Alex", "名前", "z\u00fc", "zu\u0308", "😀\x00", "' OR 1=1 --")
 TEXTS = ("Lives in Lisbon", "Lives in lisbon", "\u00e9", "e\u0301", "\U0001d518\x00x", " ")
 CITIES = ("Lisbon", "Porto", "São\u0301", "")
@@ -43,7 +43,7 @@ messages = st.lists(
 )
 seconds = st.sampled_from([0, 1741112399, 1741112400, 1741112401, 253402300799])
 days = st.sampled_from([-1, 0, 0, 1, 3])
-narrowings = st.fixed_dictionaries(
+extra_conditions = st.fixed_dictionaries(
     {},
     optional={
         "run_id": names.map(lambda name: {"ne": name}) | st.just("*"),
@@ -52,15 +52,15 @@ narrowings = st.fixed_dictionaries(
         "NOT": st.sampled_from([{"agent_id": "*"}, {"metadata": {"city": "Lisbon"}}]),
     },
 )
-wheres = st.builds(
+filter_parts = st.builds(
     lambda name, value, rest: {**rest, name: value},
     st.sampled_from(["user_id", "user_id", "agent_id"]),
     names | st.lists(names, min_size=1, max_size=2, unique=True).map(lambda listed: {"in": listed}),
-    st.just({}) | narrowings,
+    st.just({}) | extra_conditions,
 )
-"""Filters as parts that all have to hold."""
+"""Filters: conditions that must all be true, by key."""
 
-leaps = st.sampled_from(
+time_steps = st.sampled_from(
     [
         timedelta(seconds=1),
         timedelta(seconds=61),
@@ -72,13 +72,13 @@ leaps = st.sampled_from(
 )
 
 
-def written(where: dict[str, Any], order: list[str], *, rooted: bool) -> dict[str, Any]:
-    """One of the ways to write the same filters."""
-    return {"AND": [{name: where[name]} for name in order]} if rooted else {name: where[name] for name in order}
+def in_notation(where: dict[str, Any], order: list[str], *, under_and: bool) -> dict[str, Any]:
+    """Return the same filters in another notation: with or without AND, and in this order of the keys."""
+    return {"AND": [{name: where[name]} for name in order]} if under_and else {name: where[name] for name in order}
 
 
 def identity(where: dict[str, Any]) -> frozenset[str]:
-    """What is the same of filters in whatever order they are written."""
+    """Return a value that is equal for filters that differ only in notation."""
     return frozenset(
         json.dumps([name, sorted(each["in"]) if isinstance(each, dict) and "in" in each else each])
         for name, each in where.items()
@@ -86,26 +86,26 @@ def identity(where: dict[str, Any]) -> frozenset[str]:
 
 
 @seed(SEED)
-class Story(RuleBasedStateMachine):
-    """One server from its first request on."""
+class Server(RuleBasedStateMachine):
+    """A server and the model of its projects; both begin empty."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = START
-        self._engine = fresh(lambda: self.now)
+        self._engine = fresh_engine(lambda: self.now)
         self._engine.__enter__()
         self.projects = {key: Project() for key in KEYS}
         self.exports: list[tuple[str, Export]] = []
-        self.wheres: list[dict[str, Any]] = []
-        self.told: list[dict[str, Any]] = []
+        self.filter_parts: list[dict[str, Any]] = []
+        self.added_bodies: list[dict[str, Any]] = []
 
     def teardown(self) -> None:
         try:
             for key, project in self.projects.items():
                 for export in project.exports:
-                    self.fetch(key, export)
+                    self.wait_and_check(key, export)
                 for name in ("user_id", "agent_id"):
-                    self.pages(key, {name: {"in": list(NAMES)}}, 100, show_expired=True)
+                    self.check_pages(key, {name: {"in": list(NAMES)}}, 100, show_expired=True)
         finally:
             self._engine.__exit__(None, None, None)
 
@@ -127,18 +127,18 @@ class Story(RuleBasedStateMachine):
             body["timestamp"] = stamp
         if expires is not None:
             body["expiration_date"] = (self.now + timedelta(days=expires)).date().isoformat()
-        self.told.append(body)
+        self.added_bodies.append(body)
         self.send(key, body)
 
-    @precondition(lambda self: self.told)
+    @precondition(lambda self: self.added_bodies)
     @rule(
         key=keys,
         change=st.sampled_from(["nothing", "nothing", "owner", "metadata", "expires", "stamp"]),
         data=st.data(),
     )
     def add_again(self, key, change, data):
-        """Something that was said before, or almost."""
-        body = dict(data.draw(st.sampled_from(self.told)))
+        """Send an earlier request again, unchanged or with one change."""
+        body = dict(data.draw(st.sampled_from(self.added_bodies)))
         if change == "owner":
             body[data.draw(st.sampled_from(OWNERS))] = data.draw(names)
         elif change == "metadata":
@@ -147,7 +147,7 @@ class Story(RuleBasedStateMachine):
             body["expiration_date"] = self.now.date().isoformat()
         elif change == "stamp":
             body["timestamp"] = data.draw(seconds)
-        self.told.append(body)
+        self.added_bodies.append(body)
         self.send(key, body)
 
     def send(self, key: str, body: dict[str, Any]) -> None:
@@ -163,14 +163,20 @@ class Story(RuleBasedStateMachine):
             memory.id = result["id"]
         self.projects[key].memories_changed(self.now)
 
-    @rule(key=keys, where=wheres, show_expired=st.booleans(), size=st.sampled_from([1, 2, 3, 200]), data=st.data())
+    @rule(
+        key=keys, where=filter_parts, show_expired=st.booleans(), size=st.sampled_from([1, 2, 3, 200]), data=st.data()
+    )
     def list_all(self, key, where, show_expired, size, data):
         order = data.draw(st.permutations(sorted(where)))
-        self.pages(key, written(where, order, rooted=data.draw(st.booleans())), size, show_expired=show_expired)
+        self.check_pages(
+            key, in_notation(where, order, under_and=data.draw(st.booleans())), size, show_expired=show_expired
+        )
 
-    def pages(self, key: str, filters: dict[str, Any], size: int, *, show_expired: bool) -> None:
-        """Go through all pages, which are the memories that the model selects, each of them once and in order."""
-        wanted = [each.listed() for each in self.projects[key].selected(filters, self.now, show_expired=show_expired)]
+    def check_pages(self, key: str, filters: dict[str, Any], size: int, *, show_expired: bool) -> None:
+        """Read all pages, and check that they have the memories that the model selects, each once and in order."""
+        wanted = [
+            each.as_listed() for each in self.projects[key].selected(filters, self.now, show_expired=show_expired)
+        ]
         last = max(1, -(-len(wanted) // size))
         found = []
         for number in range(1, last + 1):
@@ -192,7 +198,7 @@ class Story(RuleBasedStateMachine):
         assert beyond.status_code == 404
 
     @rule(key=keys, size=st.sampled_from([1, 2, 3, 200]))
-    def entities(self, key, size):
+    def list_entities(self, key, size):
         memories = self.projects[key].memories
         spans: dict[tuple[str, str], list[datetime]] = {}
         for memory in memories:
@@ -207,7 +213,7 @@ class Story(RuleBasedStateMachine):
                 assert page[f"total_{kind}s"] == sum(each[0] == kind for each in spans)
             found += page["results"]
         assert {(each["type"], each["name"]): each["created_at"] for each in found}.keys() == spans.keys()
-        assert len(found) == len(spans), "each of them once"
+        assert len(found) == len(spans), "an entity is listed twice"
         for each in found:
             made = spans[each["type"], each["name"]]
             assert datetime.fromisoformat(each["created_at"]) == min(made)
@@ -215,20 +221,20 @@ class Story(RuleBasedStateMachine):
 
     # ---- exports -----------------------------------------------------------------------------------------------------
 
-    @rule(key=keys, where=wheres, schema=st.sampled_from(SCHEMAS), data=st.data())
+    @rule(key=keys, where=filter_parts, schema=st.sampled_from(SCHEMAS), data=st.data())
     def create(self, key, where, schema, data):
-        self.wheres.append(where)
+        self.filter_parts.append(where)
         self.create_again(key, schema, data)
 
-    @precondition(lambda self: self.wheres)
+    @precondition(lambda self: self.filter_parts)
     @rule(key=keys, schema=st.sampled_from(SCHEMAS), data=st.data())
     def create_again(self, key, schema, data):
-        where = data.draw(st.sampled_from(self.wheres))
-        filters = written(where, data.draw(st.permutations(sorted(where))), rooted=data.draw(st.booleans()))
+        where = data.draw(st.sampled_from(self.filter_parts))
+        filters = in_notation(where, data.draw(st.permutations(sorted(where))), under_and=data.draw(st.booleans()))
 
-        self.make(key, where, filters, schema)
+        self.create_export(key, where, filters, schema)
 
-    def make(self, key: str, where: dict[str, Any], filters: dict[str, Any], schema: dict[str, Any]) -> Export:
+    def create_export(self, key: str, where: dict[str, Any], filters: dict[str, Any], schema: dict[str, Any]) -> Export:
         answer = call("exports_create", {"schema": schema, "filters": filters}, key=key)
 
         assert answer.status_code == 201, answer.json()
@@ -248,96 +254,99 @@ class Story(RuleBasedStateMachine):
 
     @precondition(lambda self: self.exports)
     @rule(data=st.data())
-    def look(self, data):
+    def get_by_id(self, data):
         key, export = data.draw(st.sampled_from(self.exports))
-        self.judge(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+        self.check_answer(call("exports_get", {"memory_export_id": export.id}, key=key), export)
         for other in KEYS:
             if other != key:
                 hidden = call("exports_get", {"memory_export_id": export.id}, key=other)
-                assert hidden.status_code == 404, "of another project"
+                assert hidden.status_code == 404, "another project can see the export"
 
     @precondition(lambda self: self.exports)
     @rule(data=st.data())
-    def wait(self, data):
-        self.fetch(*data.draw(st.sampled_from(self.exports)))
+    def wait_for_export(self, data):
+        self.wait_and_check(*data.draw(st.sampled_from(self.exports)))
 
-    @precondition(lambda self: self.wheres)
+    @precondition(lambda self: self.filter_parts)
     @rule(key=keys, data=st.data())
     def get_by_filters(self, key, data):
-        where = data.draw(st.sampled_from(self.wheres))
-        filters = written(where, data.draw(st.permutations(sorted(where))), rooted=data.draw(st.booleans()))
+        where = data.draw(st.sampled_from(self.filter_parts))
+        filters = in_notation(where, data.draw(st.permutations(sorted(where))), under_and=data.draw(st.booleans()))
         answer = call("exports_get", {"filters": filters}, key=key)
         newest = self.projects[key].newest(identity(where), self.now)
         if newest is None:
             assert answer.status_code == 404
             assert "reason" not in answer.json()
         else:
-            self.judge(answer, newest)
+            self.check_answer(answer, newest)
 
-    def fetch(self, key: str, export: Export) -> None:
-        """Wait until a job is done, and hold the result to the model."""
+    def wait_and_check(self, key: str, export: Export) -> None:
+        """Wait until a job is done, and check each answer against the model."""
         deadline = time.monotonic() + 20
-        self.judge(call("exports_get", {"memory_export_id": export.id}, key=key), export)
-        while export.outcome == PENDING and export.alive(self.now):
-            assert time.monotonic() < deadline, f"export {export.id} was never ready"
+        self.check_answer(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+        while export.outcome == PENDING and export.is_kept(self.now):
+            assert time.monotonic() < deadline, f"export {export.id} was not ready within 20 seconds"
             time.sleep(0.002)
-            self.judge(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+            self.check_answer(call("exports_get", {"memory_export_id": export.id}, key=key), export)
 
-    def judge(self, answer: Any, export: Export) -> None:
-        """Whether this is what an export may answer, which from its first result on is always the same."""
+    def check_answer(self, answer: Any, export: Export) -> None:
+        """Check that the model allows this answer. After its first result, an export must always have the same."""
         document = answer.json()
         found = FAILED if "reason" in document and answer.status_code == 404 else document
-        if not export.alive(self.now):
+        if not export.is_kept(self.now):
             assert (answer.status_code, found) == (404, {"error": "No memory export request found"})
         elif found != FAILED and answer.status_code == 404:
-            assert export.outcome == PENDING, "it was ready before"
+            assert export.outcome == PENDING, "the export was ready, and is not any more"
         elif export.outcome == PENDING:
-            assert found in export.possible
+            assert found in export.possible_results
             export.outcome = found
         else:
-            assert found == export.outcome, "it was another result before"
+            assert found == export.outcome, "the export had another result before"
 
     # ---- everything else ---------------------------------------------------------------------------------------------
 
-    @rule(leap=leaps)
-    def time_goes_by(self, leap):
+    @rule(step=time_steps)
+    def advance_time(self, step):
         for key, export in self.exports:
-            if export.outcome == PENDING:  # with two clocks in a job there would be too many results to foresee
-                self.fetch(key, export)
-        self.now += leap
+            if export.outcome == PENDING:  # a job that runs while the time changes has too many possible results
+                self.wait_and_check(key, export)
+        self.now += step
 
-    @precondition(lambda self: any("expiration_date" in body for body in self.told))
+    @precondition(lambda self: any("expiration_date" in body for body in self.added_bodies))
     @rule(key=keys, data=st.data())
-    def a_memory_expires(self, key, data):
-        """Its last day still counts, and the next one does not: for lists as for exports."""
-        body = data.draw(st.sampled_from([each for each in self.told if "expiration_date" in each]))
+    def expire_a_memory(self, key, data):
+        """Check that lists and exports have a memory on its expiration date, and do not have it on the next day."""
+        body = data.draw(st.sampled_from([each for each in self.added_bodies if "expiration_date" in each]))
         where = {name: body[name] for name in OWNERS if name in body}
         midnight = datetime.fromisoformat(body["expiration_date"]).replace(tzinfo=UTC) + timedelta(days=1)
         for moment in (midnight - timedelta(microseconds=1), midnight):
-            self.time_goes_by(max(timedelta(0), moment - self.now))
-            self.pages(key, where, 200, show_expired=False)
-            self.fetch(key, self.make(key, where, where, RICH))
+            self.advance_time(max(timedelta(0), moment - self.now))
+            self.check_pages(key, where, 200, show_expired=False)
+            self.wait_and_check(key, self.create_export(key, where, where, RICH))
 
     @precondition(lambda self: self.exports)
     @rule(data=st.data())
-    def an_export_expires(self, data):
+    def expire_an_export(self, data):
         key, export = data.draw(st.sampled_from(self.exports))
-        for moment in (export.created + KEPT - timedelta(seconds=1), export.created + KEPT + timedelta(seconds=1)):
-            self.time_goes_by(max(timedelta(0), moment - self.now))
-            self.judge(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+        for moment in (
+            export.created + RETENTION - timedelta(seconds=1),
+            export.created + RETENTION + timedelta(seconds=1),
+        ):
+            self.advance_time(max(timedelta(0), moment - self.now))
+            self.check_answer(call("exports_get", {"memory_export_id": export.id}, key=key), export)
 
     @rule(key=keys, unknown=st.uuids().map(str) | st.text())
-    def unknown_ids_are_not_found(self, key, unknown):
+    def get_unknown_id(self, key, unknown):
         assert call("exports_get", {"memory_export_id": unknown}, key=key).status_code == 404
 
     @rule(key=keys, owners=owners, messages=messages)
-    def what_is_refused_leaves_no_trace(self, key, owners, messages):
-        # The end of the story looks at all memories and entities, where a trace would show.
+    def refused_adds_store_nothing(self, key, owners, messages):
+        # teardown() lists all memories, and would find one that was stored anyway.
         for wrong in ({"infer": True}, {"infer": False, "metadata": []}, {"infer": False, "timestamp": -1}):
             assert call("memories_add", {"messages": messages, **owners, **wrong}, key=key).status_code == 400
 
     @rule(owners=owners, messages=messages, wrong=st.none() | st.just("another-key") | st.just(KEYS[0][:-1]))
-    def strangers_stay_outside(self, owners, messages, wrong):
+    def refuse_invalid_keys(self, owners, messages, wrong):
         body = {"messages": messages, "infer": False, **owners}
         assert call("memories_add", body, key=wrong).status_code == 401
         assert call("memories_list", {"filters": {"user_id": "alex"}}, key=wrong).status_code == 401
@@ -346,5 +355,5 @@ class Story(RuleBasedStateMachine):
         assert call("exports_get", asked, key=wrong).status_code == 401
 
 
-def test_a_server_does_what_the_model_says():
-    run_state_machine_as_test(Story, settings=limits(70, steps=30))
+def test_server_agrees_with_the_model():
+    run_state_machine_as_test(Server, settings=run_settings(70, steps=30))
