@@ -118,6 +118,10 @@ class Runner:
             caught = self._caught(mutant, copied)
             return Verdict(mutant, caught, time.monotonic() - begun)
 
+    def text(self, file: str) -> str:
+        """Return the text of a file of the unchanged project."""
+        return (self._unchanged / file).read_text(encoding="utf-8")
+
     def outputs(self, mutant: Mutant, commands: Sequence[Sequence[str]]) -> list[str]:
         """Return what each Python command prints in a copy with the mutant; nothing if the generator refuses it."""
         with tempfile.TemporaryDirectory(prefix="copy-", dir=self._place, ignore_cleanup_errors=True) as place:
