@@ -1,4 +1,4 @@
-"""Runs the `mem0-exports` command, as a person would."""
+"""Runs the `mem0-exports` command in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.support.patience import patient
 
 
 def command(*arguments, cwd=None, **environment):
+    """Run the command with these arguments and environment variables, and return the completed process."""
     run = [sys.executable, "-m", "mem0_exports_cli.main", *map(str, arguments)]
     return subprocess.run(
         run,

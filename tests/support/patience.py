@@ -1,4 +1,4 @@
-"""Timeouts that scale with the machine: a test waits for conditions, and gives up later where everything is slower."""
+"""Scales timeouts with the load of the machine, so that no test fails because the machine is busy."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 
 
 def slowness() -> float:
-    """Return how many times as long work takes here and now than on an idle machine; at least 1."""
+    """Return how many times longer work takes now than on an idle machine; at least 1."""
     cpu, wall = time.process_time(), time.monotonic()
     while time.process_time() - cpu < 0.02:
         pass
-    measured = (time.monotonic() - wall) / 0.02
-    waiting = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
-    return max(1.0, measured, waiting)
+    slowdown = (time.monotonic() - wall) / 0.02
+    load = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
+    return max(1.0, slowdown, load)
 
 
 def patient(seconds: float) -> float:
-    """Return the seconds to wait, on a machine as busy as this one, for what takes `seconds` at most on an idle one."""
+    """Return a timeout for something that takes at most `seconds` on an idle machine."""
     return seconds * slowness()
