@@ -47,19 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=2, help="number of mutants to run in parallel (default: 2)")
     parser.add_argument("--list", action="store_true", help="list the mutants without running anything")
-    given = parser.parse_args(arguments)
-    mutants = matching(MUTANTS, given.only)
-    names = given.suites.split() or [suite.name for suite in SUITES]
+    options = parser.parse_args(arguments)
+    mutants = matching(MUTANTS, options.only)
+    names = options.suites.split() or [suite.name for suite in SUITES]
     suites = [suite for suite in SUITES if suite.name in names]
     if unknown := set(names) - {suite.name for suite in suites}:
         parser.error(f"unknown suite: {', '.join(sorted(unknown))}; see --help")
     if not mutants:
-        parser.error(f"no mutant's name matches {given.only!r}; see --list")
-    if given.list:
+        parser.error(f"no mutant's name matches {options.only!r}; see --list")
+    if options.list:
         for mutant in mutants:
             print(f"{mutant.name:34} {mutant.file}: {mutant.why}")
         return 0
-    return run_mutants(ROOT, mutants, suites, jobs=given.jobs)
+    return run_mutants(ROOT, mutants, suites, jobs=options.jobs)
 
 
 def matching(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
@@ -76,7 +76,7 @@ def run_mutants(
     if stale:
         print("stale mutants, to be updated for the changed project:", *stale, sep="\n  ", file=out)
         return 2
-    begun = time.monotonic()
+    started = time.monotonic()
     verdicts: list[Verdict] = []
     try:
         with Runner(root, suites) as runner, ThreadPoolExecutor(jobs) as pool:
@@ -84,7 +84,7 @@ def run_mutants(
                 runner.check_imports()
                 for _ in pool.map(runner.baseline, [each for each in suites if each.quick]):
                     pass
-                seconds = time.monotonic() - begun
+                seconds = time.monotonic() - started
                 print(f"the quick suites pass without any mutant ({seconds:.0f} s)", file=out, flush=True)
                 for done in as_completed([pool.submit(runner.judge, mutant) for mutant in mutants]):
                     verdicts.append(done.result())
@@ -96,7 +96,7 @@ def run_mutants(
     except InvalidRun as error:
         print(f"invalid run: {error}", file=out)
         return 2
-    return _print_summary(verdicts, time.monotonic() - begun, out)
+    return _print_summary(verdicts, time.monotonic() - started, out)
 
 
 def row(verdict: Verdict) -> str:

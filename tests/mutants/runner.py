@@ -68,7 +68,7 @@ def copy(root: Path, into: Path) -> None:
 
 
 class Runner:
-    """Runs suites in copies of a project, as it was when the runner was created. A context manager: deletes the copies."""
+    """A context manager that copies a project, runs suites in the copies, and deletes them at its end."""
 
     def __init__(self, root: Path, suites: Sequence[Suite], *, suite_timeout: float = SUITE_TIMEOUT) -> None:
         self.suites = tuple(suites)

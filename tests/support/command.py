@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 def command(*arguments, cwd=None, **environment):
@@ -18,6 +18,6 @@ def command(*arguments, cwd=None, **environment):
         text=True,
         check=False,
         cwd=cwd,
-        timeout=patient(60),
+        timeout=scaled(60),
         env={**os.environ, **environment},
     )

@@ -10,7 +10,7 @@ from mem0_exports.http.settings import PollSchedule, Settings
 READ = Request("exports_get", "POST", "/x/")
 
 
-class World:
+class FlowRunner:
     """Runs flows: it takes answers from a list or a function, and its clock advances only by sleeps and latency."""
 
     def __init__(self, answers, latency=0.0):

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 @contextlib.contextmanager
@@ -33,4 +33,4 @@ def served(
             yield line.removeprefix("listening on ").strip()
         finally:
             process.terminate()
-            assert process.wait(timeout=patient(20)) == 0
+            assert process.wait(timeout=scaled(20)) == 0
