@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TextIO, get_a
 import yaml
 
 from tests.mutants.model import Mutant
-from tests.mutants.runner import Runner, Unsound
+from tests.mutants.runner import InvalidRun, Runner
 from tests.mutants.suites import Suite
 
 
@@ -150,8 +150,8 @@ def hunt(kind: Kind, patterns: Sequence[str], *, jobs: int = 2, out: TextIO = sy
             for each in pool.map(lambda item: judge(runner, kind, *item), chosen.items()):
                 noticed += each
                 print(*each, sep="\n", file=out, flush=True)
-    except Unsound as error:
-        print(f"nothing can be said: {error}", file=out)
+    except InvalidRun as error:
+        print(f"invalid run: {error}", file=out)
         return 2
     missed = [each for each in noticed if each.by is None]
     by_types = sum(each.by == "mypy and pyright" for each in noticed)
