@@ -84,7 +84,7 @@ def test_reuses_the_recorded_result_on_the_next_run(path):
     assert (recorded.state, recorded.export_id, recorded.asks, recorded.lost_answers) == ("ready", ID, 1, 0)
     assert timedelta(days=7) <= recorded.expires_at - recorded.asked_at < timedelta(days=7, minutes=1)
     assert abs(datetime.now(UTC) - recorded.asked_at) < timedelta(minutes=1)
-    assert second_world.sends() == []
+    assert again.sends() == []
 
 
 @pytest.mark.parametrize(
