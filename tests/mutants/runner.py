@@ -139,7 +139,9 @@ class Runner:
             if done is None or done[0] != 0:
                 return Failure("generate", "the generator fails")
         relevant = tuple(suite for suite in self.suites if suite.reads in {None, mutant.file})
-        for suite in [*first_for(mutant.file, relevant), *relevant]:
+        commands = [suite for suite in relevant if suite.command]
+        tests = [suite for suite in relevant if not suite.command]
+        for suite in [*commands, *first_for(mutant.file, relevant), *tests]:
             failure = self._failure(project_copy, suite)
             if failure is not None:
                 self._confirm(failure)
@@ -173,8 +175,9 @@ class Runner:
         failed = _FAILED.search(output)
         if failed is not None:
             return Failure(suite.name, failed[1])
-        last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "no output")
-        return Failure(suite.name, last[:200])
+        lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
+        error = next((line for line in lines if re.search("(:| -) error", line)), lines[-1])
+        return Failure(suite.name, error[:200])
 
     def _pytest(self, project: Path, paths: Sequence[str]) -> tuple[int, str] | None:
         with tempfile.TemporaryDirectory(prefix=".run-", dir=project, ignore_cleanup_errors=True) as scratch:

@@ -3,9 +3,9 @@
     python -m tests.mutants.spec_edits [--kind rename|remove|retype] [--models PATTERN ...] [--jobs N]
 
 Users regenerate the client when the spec changes, and nothing may break silently. So each property is renamed, removed
-or retyped in a copy of the project, the client is generated again, and then mypy and pyright must both report a line of
-http/operations.py that has the property in it. To save time, all properties of a model are edited at once. Those that
-the checkers did not name are then edited one by one, and a test must fail.
+or retyped in a copy of the project, the client is generated again, and then mypy and pyright must both report an
+error in http/operations.py that names the property. To save time, all properties of a model are edited at once. Those that
+the checkers did not name are then edited one by one, and a test of `tests/unit/spec` must fail.
 
 The exit code is 0 if every edit was noticed, 1 if some were not, 2 if the unchanged project fails.
 """
@@ -27,7 +27,7 @@ import yaml
 
 from tests.mutants.model import Mutant
 from tests.mutants.runner import InvalidRun, Runner
-from tests.mutants.suites import Suite
+from tests.mutants.suites import READER, SUITES, Suite
 
 
 if TYPE_CHECKING:
@@ -35,15 +35,9 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SPEC: Final = "openapi.yaml"
-READER: Final = "facade/mem0_exports/http/operations.py"
-"""The one module that uses the generated models."""
-
 Kind = Literal["rename", "remove", "retype"]
 
-CHECKERS: Final = (
-    ("-m", "mypy", "--no-error-summary", READER),
-    ("-m", "pyright", "--pythonpath", sys.executable, READER),
-)
+CHECKERS: Final = tuple(suite.command for suite in SUITES if suite.name in {"mypy", "pyright"})
 TESTS: Final = Suite("unit", ("tests/unit/spec",), quick=True)
 """The tests that name a property which the type checkers do not see."""
 
@@ -108,21 +102,21 @@ def mutant(text: str, kind: Kind, model: str, names: Sequence[str]) -> Mutant:
     return Mutant(f"{kind} {model}.{'+'.join(names)}", SPEC, text, new, "the spec has changed", regenerate=True)
 
 
-def named_lines(output: str, source: list[str]) -> list[str]:
-    """Return the lines of READER at which a checker's output reports an error."""
-    numbers = re.findall(rf"{re.escape(Path(READER).name)}:(\d+)(?::\d+)?(?: -|:) error", output)
-    return [source[int(number) - 1] for number in numbers]
+def errors(output: str, source: list[str]) -> list[str]:
+    """Return each error that a checker reports in READER: its message, and the line of code that it points at."""
+    pattern = rf"{re.escape(Path(READER).name)}:(\d+)(?::\d+)?(?: -|:) error(.*)"
+    return [f"{message} {source[int(number) - 1]}" for number, message in re.findall(pattern, output)]
 
 
 def judge(runner: Runner, kind: Kind, model: str, names: Sequence[str]) -> list[Noticed]:
     """Return what notices the edit of each of these properties of a model."""
     text, source = runner.text(SPEC), runner.text(READER).splitlines()
-    reported = [named_lines(each, source) for each in runner.outputs(mutant(text, kind, model, names), CHECKERS)]
+    reported = [errors(each, source) for each in runner.outputs(mutant(text, kind, model, names), CHECKERS)]
     noticed: list[Noticed] = []
     for name in names:
         # The generator appends an underscore where the name is a keyword or a builtin.
         pattern = re.compile(rf"\b{re.escape(name.lower())}_?\b")
-        if reported and all(any(pattern.search(line) for line in lines) for lines in reported):
+        if reported and all(any(pattern.search(error) for error in found) for found in reported):
             noticed.append(Noticed(model, name, "mypy and pyright"))
             continue
         caught = runner.judge(mutant(text, kind, model, [name])).caught

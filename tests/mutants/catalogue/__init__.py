@@ -13,6 +13,7 @@ from tests.mutants.catalogue import (
     keys_and_projects,
     ledgers_and_schemas,
     spec,
+    spec_changes,
     values,
 )
 
@@ -30,4 +31,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *clients.MUTANTS,
     *ledgers_and_schemas.MUTANTS,
     *spec.MUTANTS,
+    *spec_changes.MUTANTS,
 )
