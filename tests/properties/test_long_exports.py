@@ -227,7 +227,7 @@ def test_finds_missing_values_in_all_their_possible_places(drawn):
 
 @pytest.mark.parametrize("version", [(3, 37, 2), sqlite3.sqlite_version_info], ids=["old", "this"])
 def test_sql_writes_the_same_records_as_python(monkeypatch, version):
-    """Only fields of memories: SQL writes all batches but the first, if its version can; this is checked too."""
+    """With fields of memories alone, SQL writes all batches but the first, if the version of SQLite can."""
     monkeypatch.setattr(batches.sqlite3, "sqlite_version_info", version)
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
     monkeypatch.setattr(list_module, "MAX_TRACED", 2)

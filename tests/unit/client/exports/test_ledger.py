@@ -73,18 +73,18 @@ def entry(ledger):
 
 def test_reuses_the_recorded_result_on_the_next_run(path):
     with Ledger(path) as ledger:
-        first = World([ACCEPTED, PENDING, RESULT])
-        assert run(first, ledger) == {"city": "Lisbon"}
+        first_world = World([ACCEPTED, PENDING, RESULT])
+        assert run(first_world, ledger) == {"city": "Lisbon"}
         recorded = entry(ledger)
     with Ledger(path) as ledger:
-        again = World([])
-        assert run(again, ledger) == {"city": "Lisbon"}
+        second_world = World([])
+        assert run(second_world, ledger) == {"city": "Lisbon"}
         assert ledger.result(recorded.fingerprint) == RESULT.body
 
     assert (recorded.state, recorded.export_id, recorded.asks, recorded.lost_answers) == ("ready", ID, 1, 0)
     assert timedelta(days=7) <= recorded.expires_at - recorded.asked_at < timedelta(days=7, minutes=1)
     assert abs(datetime.now(UTC) - recorded.asked_at) < timedelta(minutes=1)
-    assert again.sends() == []
+    assert second_world.sends() == []
 
 
 @pytest.mark.parametrize(
