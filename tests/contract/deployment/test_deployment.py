@@ -35,11 +35,6 @@ def unchanged(request, answer):
     return answer
 
 
-def no_delete(request, answer):
-    """A deployment that cannot delete."""
-    return Answer(404, {"detail": "Not found."}) if request.method == "DELETE" else answer
-
-
 def test_a_server_that_keeps_the_spec_has_no_differences_and_nothing_is_written(store):
     with served(store, KEY) as url:
         before = dump(store)
@@ -102,7 +97,7 @@ def test_writing_finds_no_differences_and_leaves_no_memories(store, capsys):
 
 
 def test_memories_that_cannot_be_deleted_expire(store, capsys):
-    with altered(store, KEY, no_delete) as (url, _):
+    with altered(store, KEY, unchanged, unknown={"DELETE"}) as (url, _):
         _, _, printed = differences(url, capsys, "--write")
 
     (user,) = set(re.findall(r"mem0-exports-contract-[0-9a-f]{12}", printed))
@@ -275,7 +270,7 @@ def test_each_difference_is_found_by_name_by_writing(store, monkeypatch, capsys,
     without = load()
     without["paths"].pop(writes.MEMORY_PATH, None)  # test_memory_operations.py has the operations on one memory
     monkeypatch.setattr(command, "load", lambda: without)
-    with altered(store, KEY, lambda request, answer: no_delete(request, alter(request, answer))) as (url, _):
+    with altered(store, KEY, alter, unknown={"DELETE"}) as (url, _):
         code, found, printed = differences(url, capsys, "--write")
 
     assert (code, found) == (1, names), printed
