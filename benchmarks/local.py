@@ -154,8 +154,8 @@ def run_export(store: Path, schema: dict[str, Any]) -> None:
     body = json.dumps({"schema": schema, "filters": APP}).encode()
     with Stopwatch() as stopwatch:
         created = engine.respond("POST", "/v1/exports/", "", {}, body)
-        wanted = json.dumps({"memory_export_id": json.loads(created.body)["id"]}).encode()
-        while (answer := engine.respond("POST", "/v1/exports/get/", "", {}, wanted)).status == 404:
+        get_body = json.dumps({"memory_export_id": json.loads(created.body)["id"]}).encode()
+        while (answer := engine.respond("POST", "/v1/exports/get/", "", {}, get_body)).status == 404:
             time.sleep(0.05)
         pieces = [answer.body] if isinstance(answer.body, bytes) else answer.body
         size = sum(map(len, pieces))

@@ -14,7 +14,7 @@ import pytest
 
 from hypothesis import Phase, settings
 
-from tests.support.patience import slowness
+from tests.support.timeouts import slowdown
 
 
 if hasattr(time, "tzset"):
@@ -43,11 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=position)
     # The timeout in pyproject.toml suits an idle machine: allow more on a busy one, and for the long tests.
     long = {"durability": 300}
-    slower = slowness()
+    factor = slowdown()
     for item in items:
         if item.get_closest_marker("timeout") is None:
             seconds = next((long[name] for name in long if name in item.path.parts), 60)
-            item.add_marker(pytest.mark.timeout(seconds * slower))
+            item.add_marker(pytest.mark.timeout(seconds * factor))
 
 
 @pytest.hookimpl(optionalhook=True)

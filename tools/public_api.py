@@ -5,8 +5,8 @@
 
 The public API is the names in `mem0_exports.__all__`, the public members of these classes, and the classes and aliases
 in their signatures. griffe reads it from the source, without importing the package, and it is written as a stub that
-people can review. Additions are allowed. A removal or a changed signature must be named in the `[Unreleased]` section of
-the changelog, under `### Changed` or `### Removed`, in backticks and as this tool prints it.
+people can review. Additions are allowed. A removal or a changed signature must be named in the `[Unreleased]` section
+of the changelog, under `### Changed` or `### Removed`, in backticks and as this tool prints it.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ def _accepts_all_calls_of(old: Any, new: Any) -> bool:
 
 
 def names_in_changelog(changelog: str) -> set[str]:
-    """Return the names in backticks under `### Changed` and `### Removed` of `[Unreleased]`, without a `(` and the rest."""
+    """Return the names in backticks under `### Changed` and `### Removed` of `[Unreleased]`, up to a `(`."""
     unreleased = re.search(r"^## \[Unreleased\]\n(.*?)(?=^## |\Z)", changelog, flags=re.DOTALL | re.MULTILINE)
     if unreleased is None:
         return set()

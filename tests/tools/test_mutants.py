@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.__main__ import chosen, hunt
+from tests.mutants.__main__ import matching, run_mutants
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.model import Mutant, Stale, plant, problem
-from tests.mutants.runner import Runner, Unsound
+from tests.mutants.runner import InvalidRun, Runner
 from tests.mutants.suites import SUITES, Suite, first_for
 
 
@@ -49,16 +49,16 @@ def project(tmp_path):
     return root
 
 
-def run_hunt(project, *mutants, **more):
+def run(project, *mutants, **more):
     out = io.StringIO()
-    status = hunt(project, mutants, [UNIT], out=out, **more)
+    status = run_mutants(project, mutants, [UNIT], out=out, **more)
     return status, out.getvalue()
 
 
 def test_reports_the_test_that_caught_each_mutant_and_the_survivors(project):
     before = {path: path.read_bytes() for path in project.rglob("*.py")}
 
-    status, text = run_hunt(project, CAUGHT, BROKEN, SURVIVES, jobs=2)
+    status, text = run(project, CAUGHT, BROKEN, SURVIVES, jobs=2)
 
     lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("sums.")}
     assert "unit/test_sums.py::test_one_and_one" in lines["sums.minus"]
@@ -71,29 +71,29 @@ def test_reports_the_test_that_caught_each_mutant_and_the_survivors(project):
 
 
 def test_names_a_stale_mutant_and_runs_nothing(project):
-    status, text = run_hunt(project, CAUGHT, STALE)
+    status, text = run(project, CAUGHT, STALE)
 
     assert status == 2
-    assert f"sums.stale: its old text stands 0 times in {MODULE}, not once" in text
+    assert f"sums.stale: its old text occurs 0 times in {MODULE}, instead of once" in text
     assert "caught" not in text
 
 
 def test_a_mutant_is_stale_if_its_text_is_ambiguous_or_its_file_is_missing(project):
-    assert "stands 2 times" in str(
+    assert "occurs 2 times" in str(
         problem(CAUGHT._replace(old="add", file="tests/unit/test_sums.py", new="x"), project)
     )
-    with pytest.raises(Stale, match="there is no gone"):
+    with pytest.raises(Stale, match=r"gone\.py does not exist"):
         plant(CAUGHT._replace(file="gone.py"), project)
 
 
 def test_reports_a_suite_that_fails_without_any_mutant(project):
     (project / MODULE).write_text("def add(a, b):\n    return a + b + 1\n")
 
-    status, text = run_hunt(project, CAUGHT)  # noticed when the runner confirms the catch without the mutant
+    status, text = run(project, CAUGHT)  # noticed when the runner confirms the catch without the mutant
     assert status == 2
     assert "test_one_and_one fails without any mutant" in text
 
-    with Runner(project, [UNIT]) as runner, pytest.raises(Unsound, match="unit fails without any mutant"):
+    with Runner(project, [UNIT]) as runner, pytest.raises(InvalidRun, match="unit fails without any mutant"):
         runner.baseline(UNIT)
 
 
@@ -102,13 +102,13 @@ def test_rejects_a_copy_that_imports_packages_from_elsewhere(project):
         runner.check_imports()
         for path in (runner._unchanged / "facade").rglob("*.py"):
             path.write_text("__file__ = 'elsewhere'\n")
-        with pytest.raises(Unsound, match="elsewhere"):
+        with pytest.raises(InvalidRun, match="elsewhere"):
             runner.check_imports()
 
 
 def test_stops_a_suite_that_never_ends(project):
     quick = UNIT._replace(quick=True)  # so that the runner does not confirm the failure
-    with Runner(project, [quick], longest_suite=2) as runner:
+    with Runner(project, [quick], suite_timeout=2) as runner:
         caught = runner.judge(ENDLESS).caught
 
     assert caught == ("unit", "takes longer than 2 s")
@@ -121,8 +121,8 @@ def test_does_not_copy_files_that_git_ignores(project):
 
 
 def test_patterns_match_parts_of_mutant_names():
-    assert chosen([CAUGHT, BROKEN, SURVIVES], "minus ord*r") == [CAUGHT, SURVIVES]
-    assert chosen([CAUGHT, BROKEN], "") == [CAUGHT, BROKEN]
+    assert matching([CAUGHT, BROKEN, SURVIVES], "minus ord*r") == [CAUGHT, SURVIVES]
+    assert matching([CAUGHT, BROKEN], "") == [CAUGHT, BROKEN]
 
 
 def test_files_to_run_first_belong_to_the_chosen_suites():

@@ -80,7 +80,7 @@ BREAKING_CHANGES = {
     "fields of a record change positions": ("models", "    id: str\n    memory: str\n\n\n", "    memory: str\n    id: str\n\n\n", "AddedMemory.__init__", "position"),
     "an operator of a filter is removed": ("filters/fields", "    def exists(self)", "    def _exists(self)", "EntityField.exists", "removed"),
     "a field of F is removed": ("filters/fields", "    keywords: Final =", "    _keywords: Final =", "Fields.keywords", "removed"),
-    "an alias has another type": ("filters/fields", "TimeLike: TypeAlias = datetime | date | str", "TimeLike: TypeAlias = datetime | date", "TimeLike", "stands"),
+    "an alias has another type": ("filters/fields", "TimeLike: TypeAlias = datetime | date | str", "TimeLike: TypeAlias = datetime | date", "TimeLike", "alias"),
     "a parameter of a function is replaced": ("filters/tree", "def any_of(*filters: Filter)", "def any_of(first: Filter)", "any_of", "filters"),
 }  # fmt: skip
 

@@ -36,8 +36,8 @@ sent: Counter[str] = Counter()
 
 @pytest.fixture(scope="module", params=["sync", "async"])
 def service(request):
-    with scripted_client(request.param) as made:
-        yield made
+    with scripted_client(request.param) as client_and_transport:
+        yield client_and_transport
 
 
 def checked_bodies(transport: Any, *expected: str) -> list[Any]:

@@ -242,8 +242,8 @@ def check_exported(client: Any, body: Any) -> None:
     untouched = Schema.of({"type": "object"}, validate="off")
     assert client.exports.get("export-1", untouched).poll() == expected
     assert client.exports.get("export-1", Anything).poll().model_extra == expected
-    kept = client.exports.get("export-1", {"type": "object", "properties": {NOTICE: {}}}).poll()
-    assert kept == body, "the notice was removed although the schema names it"
+    with_notice = client.exports.get("export-1", {"type": "object", "properties": {NOTICE: {}}}).poll()
+    assert with_notice == body, "the notice was removed although the schema names it"
 
 
 def check_account(client: Any, body: Any) -> None:

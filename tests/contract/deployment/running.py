@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.contract.deployment import command, reads, writes
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,7 +32,7 @@ def run(url, *arguments, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=patient(60),
+        timeout=scaled(60),
         check=False,
     )
     assert "Traceback" not in done.stdout, done.stdout

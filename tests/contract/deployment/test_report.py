@@ -19,8 +19,8 @@ from mem0_exports import __version__
 from tests.contract.deployment import command, options, reads
 from tests.contract.deployment.altered import Answer, altered
 from tests.contract.deployment.running import KEY, ROOT, differences, run, start, summary
-from tests.support.patience import patient
 from tests.support.serving import served
+from tests.support.timeouts import scaled
 
 
 EXAMPLE = ROOT / "docs" / "examples" / "contract.yml"
@@ -142,7 +142,7 @@ def test_a_run_that_breaks_off_reports_what_it_found_until_then(store, tmp_path,
 
 
 def wait_for_a_request(app):
-    deadline = time.monotonic() + patient(60)
+    deadline = time.monotonic() + scaled(60)
     while not app.requests:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -171,11 +171,11 @@ def test_an_interrupted_run_cleans_up_and_reports(store, tmp_path, signaled):
 
     file = tmp_path / "contract.xml"
     with altered(store, KEY, pending) as (url, _), start(url, "--write", "--junit", str(file)) as process:
-        deadline = time.monotonic() + patient(60)
+        deadline = time.monotonic() + scaled(60)
         while not created and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signaled)
-        printed, _ = process.communicate(timeout=patient(30))
+        printed, _ = process.communicate(timeout=scaled(30))
 
     assert process.returncode == 2, printed
     assert "could not run: it was interrupted" in printed
@@ -222,7 +222,7 @@ def test_make_contract_passes_its_variables_on(store, tmp_path):
             env=os.environ,
             capture_output=True,
             text=True,
-            timeout=patient(60),
+            timeout=scaled(60),
             check=False,
         )
 

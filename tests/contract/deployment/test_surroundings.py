@@ -17,8 +17,8 @@ import pytest
 
 from tests.contract.deployment.altered import Answer, altered
 from tests.contract.deployment.running import KEY, ROOT, command_line, run, start, summary
-from tests.support.patience import patient
 from tests.support.serving import served
+from tests.support.timeouts import scaled
 
 
 UNUSED = "http://127.0.0.1:9"
@@ -62,7 +62,7 @@ def answering(server, handle):
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_RDWR)  # wakes accept()
         server.close()
-        thread.join(timeout=patient(20))
+        thread.join(timeout=scaled(20))
         assert not thread.is_alive()
 
 
@@ -251,7 +251,7 @@ def test_ctrl_c_before_the_first_answer_ends_the_run(listening):
     with start(address(listening)) as process:
         connection, _ = listening.accept()
         process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=patient(30))
+        printed, _ = process.communicate(timeout=scaled(30))
         connection.close()
 
     assert process.returncode == 2, printed
@@ -284,7 +284,7 @@ def test_a_reader_that_leaves_early_does_not_end_the_run(store, tmp_path):
             env=os.environ,
             capture_output=True,
             text=True,
-            timeout=patient(60),
+            timeout=scaled(60),
             check=False,
         )
 
@@ -301,7 +301,7 @@ def test_output_that_cannot_be_written_is_mentioned(store):
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=patient(60),
+            timeout=scaled(60),
             check=False,
         )
 
@@ -316,7 +316,7 @@ def test_closed_output_does_not_end_the_run(store):
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=patient(60),
+            timeout=scaled(60),
             check=False,
         )
 

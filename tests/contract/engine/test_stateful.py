@@ -174,10 +174,10 @@ class Server(RuleBasedStateMachine):
 
     def check_pages(self, key: str, filters: dict[str, Any], size: int, *, show_expired: bool) -> None:
         """Read all pages, and check that they have the memories that the model selects, each once and in order."""
-        wanted = [
+        expected = [
             each.as_listed() for each in self.projects[key].selected(filters, self.now, show_expired=show_expired)
         ]
-        last = max(1, -(-len(wanted) // size))
+        last = max(1, -(-len(expected) // size))
         found = []
         for number in range(1, last + 1):
             answer = call(
@@ -188,12 +188,12 @@ class Server(RuleBasedStateMachine):
             )
             assert answer.status_code == 200, answer.json()
             page = answer.json()
-            assert page["count"] == len(wanted)
+            assert page["count"] == len(expected)
             assert (page["next"] is None, page["previous"] is None) == (number == last, number == 1)
             found += page["results"]
         times = ("created_at", "updated_at")
         found = [{**each, **{name: datetime.fromisoformat(each[name]) for name in times}} for each in found]
-        assert found == wanted
+        assert found == expected
         beyond = call("memories_list", {"filters": filters}, query={"page": last + 1, "page_size": size}, key=key)
         assert beyond.status_code == 404
 
@@ -391,8 +391,8 @@ class Server(RuleBasedStateMachine):
         assert call("memories_add", body, key=wrong).status_code == 401
         assert call("memories_list", {"filters": {"user_id": "alex"}}, key=wrong).status_code == 401
         assert call("entities_list", key=wrong).status_code == 401
-        asked = {"memory_export_id": self.exports[-1][1].id if self.exports else str(uuid.UUID(int=1))}
-        assert call("exports_get", asked, key=wrong).status_code == 401
+        body = {"memory_export_id": self.exports[-1][1].id if self.exports else str(uuid.UUID(int=1))}
+        assert call("exports_get", body, key=wrong).status_code == 401
 
 
 def test_server_agrees_with_the_model():

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mem0_exports import Client, Retry
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 KEY = "a-key"
@@ -78,7 +78,7 @@ class Server:
 
     def client(self, timeout: float = 40.0) -> Client:
         """Return a client of this server, without retries."""
-        return Client(KEY, base_url=self.url, retry=ONCE, timeout=patient(timeout))
+        return Client(KEY, base_url=self.url, retry=ONCE, timeout=scaled(timeout))
 
     def stderr(self) -> str:
         """Return what the process has written to standard error."""
@@ -88,12 +88,12 @@ class Server:
         """End the process with SIGKILL."""
         assert self._process.poll() is None, f"the server had already ended: {self.stderr()}"
         self._process.send_signal(signal.SIGKILL)
-        assert self._process.wait(timeout=patient(20)) == -signal.SIGKILL
+        assert self._process.wait(timeout=scaled(20)) == -signal.SIGKILL
 
     def stop(self) -> None:
         """End the process with SIGTERM, and check its exit code."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(timeout=patient(30)) == 0, self.stderr()
+        assert self._process.wait(timeout=scaled(30)) == 0, self.stderr()
 
     def pause(self, store: Path) -> None:
         """Stop the process with SIGSTOP while it holds no lock on the store, which would block the others."""
@@ -101,7 +101,7 @@ class Server:
             self._process.send_signal(signal.SIGSTOP)
             _, status = os.waitpid(self._process.pid, os.WUNTRACED)
             assert os.WIFSTOPPED(status)
-            if not locked(store):
+            if not is_locked(store):
                 return
             self.resume()
             time.sleep(0.003)
@@ -128,7 +128,7 @@ class Server:
             stream.close()
 
 
-def started(store: Path, **limits: Any) -> Server:
+def start_server(store: Path, **limits: Any) -> Server:
     """Start a server, and return it once it listens."""
     server = Server(store, **limits)
     try:
@@ -139,7 +139,7 @@ def started(store: Path, **limits: Any) -> Server:
         raise
 
 
-def locked(store: Path) -> bool:
+def is_locked(store: Path) -> bool:
     """Return whether a process is writing to the store now."""
     connection = sqlite3.connect(store, timeout=0, isolation_level=None)
     try:
@@ -155,7 +155,7 @@ def locked(store: Path) -> bool:
 
 def wait_until(condition: Callable[[], bool], description: str, seconds: float = 30.0) -> None:
     """Wait until a condition is true, longer on a busy machine."""
-    seconds = patient(seconds)
+    seconds = scaled(seconds)
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"still not true after {seconds:.0f} s: {description}"

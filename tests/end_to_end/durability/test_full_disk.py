@@ -14,7 +14,7 @@ import pytest
 from mem0_exports import Export, ExportTimeout, F, ServerError
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import Server, started
+from tests.end_to_end.durability.processes import Server, start_server
 
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ SCHEMA = {
 }
 
 
-def runs(count: int) -> list[str]:
+def run_ids(count: int) -> list[str]:
     return [f"run-{number}" for number in range(count)]
 
 
@@ -48,7 +48,7 @@ def add(server: Server, number: int) -> str:
 def create(server: Server, count: int) -> str:
     """Create an export of the first `count` memories, and return its id."""
     with server.client() as client:
-        return client.exports.create(SCHEMA, F.run_id.in_(*runs(count))).id
+        return client.exports.create(SCHEMA, F.run_id.in_(*run_ids(count))).id
 
 
 def expected_result(count: int) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def listed(server: Server) -> dict[str, str]:
         return {memory.memory: memory.id for memory in client.memories.list(F.user_id == "alex")}
 
 
-def fill(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
+def fill_disk(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
     """Add and export until the disk is full; return the memories, the finished exports and the unfinished ones.
 
     A result is larger than a memory, so results stop fitting first, and exports stay unfinished.
@@ -95,8 +95,8 @@ def fill(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]
 @pytest.mark.parametrize("full", FULL, ids=["file", "pages"])
 def test_full_disk_refuses_writes_and_loses_no_data(tmp_path, full, ending):
     store = audit.create_store(tmp_path / "store.db")
-    with started(store, lease=LEASE, **full) as server:
-        memories, done, unfinished = fill(server)
+    with start_server(store, lease=LEASE, **full) as server:
+        memories, done, unfinished = fill_disk(server)
         refused = range(len(memories), len(memories) + 3)
         for number in refused:
             with pytest.raises(ServerError):
@@ -109,7 +109,7 @@ def test_full_disk_refuses_writes_and_loses_no_data(tmp_path, full, ending):
 
     assert audit.is_intact(store)
     assert audit.rows(store, "SELECT count(*) FROM memories") == [(len(memories),)]
-    with started(store, lease=LEASE) as server:
+    with start_server(store, lease=LEASE) as server:
         assert listed(server) == memories
         for export_id, count in {**done, **unfinished}.items():
             assert read(server, export_id, lambda export: export.result(timeout=30)) == expected_result(count)
@@ -133,8 +133,8 @@ def test_full_disk_refuses_writes_and_loses_no_data(tmp_path, full, ending):
 
 def test_server_recovers_when_the_disk_has_room_again(tmp_path):
     store = audit.create_store(tmp_path / "store.db")
-    with started(store, lease=LEASE, max_file_size=1_000_000) as server:
-        memories, done, unfinished = fill(server)
+    with start_server(store, lease=LEASE, max_file_size=1_000_000) as server:
+        memories, done, unfinished = fill_disk(server)
         server.make_room()
         for export_id, count in {**done, **unfinished}.items():
             assert read(server, export_id, lambda export: export.result(timeout=30)) == expected_result(count)

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from mem0_exports import AddedMemory, Client, F, NoAnswer
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import Server, started, wait_until
-from tests.support.patience import patient
+from tests.end_to_end.durability.processes import Server, start_server, wait_until
+from tests.support.timeouts import scaled
 
 
 KILLS = 50
@@ -148,10 +148,10 @@ def test_fifty_kills_lose_no_acknowledged_data_and_no_job(tmp_path):
     acknowledged = {text: memory_id for added in acknowledgments.memories.values() for text, memory_id in added.items()}
 
     assert audit.is_intact(store)
-    with started(store, lease=LEASE) as server, server.client() as client:
+    with start_server(store, lease=LEASE) as server, server.client() as client:
 
         def read(export_id: str) -> None:
-            acknowledgments.result(export_id, client.exports.get(export_id, SCHEMA).result(timeout=patient(30)))
+            acknowledgments.result(export_id, client.exports.get(export_id, SCHEMA).result(timeout=scaled(30)))
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(read, acknowledgments.exports))

@@ -12,7 +12,7 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import started, wait_until
+from tests.end_to_end.durability.processes import start_server, wait_until
 
 
 COUNT = 40_000
@@ -51,7 +51,7 @@ def test_export_is_complete_after_kills_while_parts_are_written(store):
     kills = 4
     export_id = ""
     for number in range(kills):
-        with started(store, lease=LEASE) as server:
+        with start_server(store, lease=LEASE) as server:
             if not export_id:
                 with server.client() as client:
                     export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
@@ -66,7 +66,7 @@ def test_export_is_complete_after_kills_while_parts_are_written(store):
             server.kill()
             assert audit.rows(store, "SELECT state FROM exports") == [("RUNNING",)]
 
-    with started(store, lease=LEASE) as server, server.client() as client:
+    with start_server(store, lease=LEASE) as server, server.client() as client:
         assert client.exports.get(export_id, SCHEMA).result(timeout=60) == EXPECTED
         server.stop()
     check_complete(store, export_id, kills + 1)
@@ -74,11 +74,11 @@ def test_export_is_complete_after_kills_while_parts_are_written(store):
 
 
 def test_export_is_complete_after_a_takeover_while_parts_are_written(store):
-    with started(store, lease=LEASE) as first, first.client() as client:
+    with start_server(store, lease=LEASE) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
         wait_until(lambda: 2 <= len(parts(store)) < 15, "the worker writes parts")
         first.pause(store)
-        with started(store, lease=LEASE) as second, second.client() as other:
+        with start_server(store, lease=LEASE) as second, second.client() as other:
             wait_until(
                 lambda: ("RUNNING", 2) in audit.history_by_job(store)[export_id], "the second worker takes the job over"
             )
@@ -99,7 +99,7 @@ def test_export_is_complete_after_a_takeover_while_parts_are_written(store):
 def test_slow_reader_gets_the_whole_export_while_others_write(store):
     import httpx
 
-    with started(store) as server, server.client() as client:
+    with start_server(store) as server, server.client() as client:
         export = client.exports.create(SCHEMA, F.user_id == "alex")
         export.result(timeout=60)
         texts = (f"more {n}" for n in itertools.count())

@@ -11,8 +11,8 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import started, wait_until
-from tests.support.patience import patient
+from tests.end_to_end.durability.processes import start_server, wait_until
+from tests.support.timeouts import scaled
 
 
 LEASE = 1.0
@@ -37,14 +37,14 @@ def store(tmp_path: Path) -> Path:
     return audit.create_store(tmp_path / "store.db", records)
 
 
-def result_in(store: Path, export_id: str) -> tuple[Any, ...]:
+def export_row(store: Path, export_id: str) -> tuple[Any, ...]:
     (row,) = audit.rows(store, f"SELECT state, attempt, frame, report FROM exports WHERE id = '{export_id}'")
     return row
 
 
 @pytest.mark.parametrize("resumed", ["while_the_second_runs", "after_the_second_finished"])
 def test_result_is_that_of_the_worker_that_took_over(store, resumed):
-    with started(store, lease=LEASE) as first, first.client() as client:
+    with start_server(store, lease=LEASE) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, CROWD).id
         wait_until(
             lambda: audit.history_by_job(store) == {export_id: [("RUNNING", 1)]}, "the first worker claims the job"
@@ -55,7 +55,7 @@ def test_result_is_that_of_the_worker_that_took_over(store, resumed):
         assert audit.history_by_job(store) == {export_id: [("RUNNING", 1)]}, "the job ended before the pause"
         audit.add_memories(store, [{"memory": "one more", "user_id": "crowd", "metadata": {"number": 1_000_000}}])
 
-        with started(store, lease=LEASE) as second, second.client() as other:
+        with start_server(store, lease=LEASE) as second, second.client() as other:
             taken_over = [("RUNNING", 1), ("RUNNING", 2)]
             wait_until(
                 lambda: audit.history_by_job(store)[export_id] == taken_over, "the second worker takes the job over"
@@ -63,11 +63,11 @@ def test_result_is_that_of_the_worker_that_took_over(store, resumed):
             if resumed == "while_the_second_runs":
                 time.sleep(0.1)
                 first.resume()
-            result = other.exports.get(export_id, SCHEMA).result(timeout=patient(30))
+            result = other.exports.get(export_id, SCHEMA).result(timeout=scaled(30))
             assert time.monotonic() - started_at > LEASE
             assert result["newest"] == 1_000_000, "the result is not the second worker's: only it saw this memory"
             assert result["memories"] == COUNT + 1
-            written = result_in(store, export_id)
+            written = export_row(store, export_id)
             first.resume()
             wait_until(
                 lambda: f"export {export_id} was taken over by another worker" in first.stderr(),
@@ -79,10 +79,10 @@ def test_result_is_that_of_the_worker_that_took_over(store, resumed):
             assert "Traceback" not in second.stderr()
 
         # The first server still works: it answers, and its worker runs the next job.
-        assert client.exports.create(SCHEMA, CROWD).result(timeout=patient(30)) == result
+        assert client.exports.create(SCHEMA, CROWD).result(timeout=scaled(30)) == result
         first.stop()
         assert "Traceback" not in first.stderr()
-    assert result_in(store, export_id) == written
+    assert export_row(store, export_id) == written
     assert written[:2] == ("DONE", 2)
     assert audit.history_by_job(store)[export_id] == [*taken_over, ("DONE", 2)], "the job was not finished exactly once"
 
@@ -90,11 +90,11 @@ def test_result_is_that_of_the_worker_that_took_over(store, resumed):
 def test_running_worker_renews_its_lease(store):
     lease = 3.0
     slow = {"lease": lease, "batch_pause": 0.5}  # ten batches take longer than a lease, but need little CPU
-    with started(store, **slow) as first, started(store, **slow) as second, first.client() as client:
+    with start_server(store, **slow) as first, start_server(store, **slow) as second, first.client() as client:
         export = client.exports.create(SCHEMA, CROWD)
         wait_until(lambda: bool(audit.changes(store)), "one of the workers claims the job")
         started_at = time.monotonic()
-        assert export.result(timeout=patient(30))["memories"] == COUNT
+        assert export.result(timeout=scaled(30))["memories"] == COUNT
         assert time.monotonic() - started_at > lease + 1.0, (
             "the job was too short for the other worker to look for jobs after the lease"
         )

@@ -9,7 +9,7 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import KEY, started, wait_until
+from tests.end_to_end.durability.processes import KEY, start_server, wait_until
 
 
 COUNT = 40_000
@@ -33,14 +33,14 @@ SLOW_SCHEMA = {
 )
 def test_running_export_is_finished_or_handed_back(tmp_path, grace, history):
     store = audit.create_store(tmp_path / "store.db", ({"memory": str(n), "user_id": "alex"} for n in range(COUNT)))
-    with started(store, grace=grace) as server, server.client() as client:
+    with start_server(store, grace=grace) as server, server.client() as client:
         export_id = client.exports.create(SLOW_SCHEMA, F.user_id == "alex").id
         wait_until(lambda: bool(audit.changes(store)), "the worker claims the job")
         server.stop()
         assert "Traceback" not in server.stderr()
 
     started_at = time.monotonic()
-    with started(store) as server, server.client() as client:
+    with start_server(store) as server, server.client() as client:
         assert client.exports.get(export_id, SLOW_SCHEMA).result(timeout=50) == {"memories": COUNT}
         server.stop()
     # Without the hand-back, the next worker would have to wait for the end of the lease, 60 s.
@@ -55,7 +55,7 @@ def test_client_that_does_not_read_does_not_delay_the_shutdown(tmp_path):
     )
     body = b'{"filters": {"user_id": "a"}}'
     head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\nhost: x\r\nauthorization: Token {KEY}\r\n"
-    with started(store, grace=1) as server, socket.socket() as connection:
+    with start_server(store, grace=1) as server, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
         connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import Server, started
+from tests.end_to_end.durability.processes import Server, start_server
 
 
 THREADS = 8
@@ -48,7 +48,7 @@ def test_two_servers_behave_like_one_under_sixteen_threads(tmp_path):
     store = audit.create_store(tmp_path / "store.db", ({"memory": str(n), "user_id": "crowd"} for n in range(CROWD)))
     memories: dict[str, str] = {}
     exports: dict[str, dict[str, Any]] = {}
-    with started(store) as one, started(store) as two:
+    with start_server(store) as one, start_server(store) as two:
         with ThreadPoolExecutor(2 * THREADS) as pool:
             users = [pool.submit(write_and_read, one, two, f"a-{n}") for n in range(THREADS)]
             users += [pool.submit(write_and_read, two, one, f"b-{n}") for n in range(THREADS)]

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from mem0_exports import AsyncClient, Client, ExportOutcome, ExportRequest, F, Retry
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.server import FaultServer, at_random, result_of
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 WEIGHTS: Final = {
@@ -68,7 +68,7 @@ def requests(count: int) -> Iterator[ExportRequest[Result]]:
 async def _collect(
     base_url: str, export_requests: Iterable[ExportRequest[Result]], options: Any
 ) -> list[ExportOutcome[Result]]:
-    async with AsyncClient("key", base_url=base_url, timeout=patient(1), retry=RETRY) as client:
+    async with AsyncClient("key", base_url=base_url, timeout=scaled(1), retry=RETRY) as client:
         return [outcome async for outcome in client.exports.run_many(export_requests, **options)]
 
 
@@ -77,7 +77,7 @@ def run(base_url: str, count: int, *, asynchronous: bool = False, **options: Any
     options = {"concurrency": 32, "timeout": 120, **options}
     if asynchronous:
         return asyncio.run(_collect(base_url, requests(count), options))
-    with Client("key", base_url=base_url, timeout=patient(1), retry=RETRY) as client:
+    with Client("key", base_url=base_url, timeout=scaled(1), retry=RETRY) as client:
         return list(client.exports.run_many(requests(count), **options))
 
 

@@ -7,7 +7,7 @@ import pytest
 from mem0_exports import AsyncClient, Client, Retry
 from tests.end_to_end.faults.server import FaultServer
 from tests.support.blocking import blocking
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 KEY = "m0-a-secret-key"
@@ -25,8 +25,8 @@ def server():
 @pytest.fixture(params=["sync", "async"])
 def client(request, server):
     if request.param == "sync":
-        with Client(KEY, base_url=server.url, timeout=patient(10), retry=QUICK) as instance:
+        with Client(KEY, base_url=server.url, timeout=scaled(10), retry=QUICK) as instance:
             yield instance
     else:
-        with blocking(AsyncClient(KEY, base_url=server.url, timeout=patient(10), retry=QUICK)) as instance:
+        with blocking(AsyncClient(KEY, base_url=server.url, timeout=scaled(10), retry=QUICK)) as instance:
             yield instance

@@ -133,7 +133,7 @@ class Fault:
     """The target of a redirect."""
 
     def replace(self, **changes: Any) -> Fault:
-        """Return this fault with other parameters: `STALL.replace(processed=True)`, `RATE_LIMITED.replace(seconds=3)`."""
+        """Return this fault with other parameters, such as `RATE_LIMITED.replace(seconds=3)`."""
         return dataclasses.replace(self, **changes)
 
     def __str__(self) -> str:
@@ -292,8 +292,8 @@ def at_random(
 ) -> Script:
     """Return a script that gives this share of the requests (of these operations) a fault, drawn by weight.
 
-    Without `weights`, all faults of IMMEDIATE are equally likely. The fault of the nth request depends only on the seed,
-    but which request is the nth depends on the clients.
+    Without `weights`, all faults of IMMEDIATE are equally likely. The fault of the nth request depends only on the
+    seed, but which request is the nth depends on the clients.
     """
     draw = random.Random(seed)
     chosen = dict.fromkeys(IMMEDIATE, 1.0) if weights is None else weights
@@ -465,7 +465,7 @@ class FaultServer:
         await asyncio.sleep(0)
 
     @contextlib.contextmanager
-    def refusing(self) -> Iterator[None]:
+    def refuse_connections(self) -> Iterator[None]:
         """Close all connections, and refuse new ones for as long as the context lasts.
 
         Call it in the thread of the test, also if that runs an event loop; not in a script.

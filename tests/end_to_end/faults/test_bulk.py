@@ -228,13 +228,13 @@ def bulk_threads():
 
 def test_leaving_the_loop_stops_waiting_exports_immediately(server):
     with Client(KEY, base_url=server.url) as client:
-        begun = time.monotonic()
+        started_at = time.monotonic()
         server.polls_until_ready = 0
         for outcome in client.exports.run_many(requests(50), concurrency=8, timeout=600):
             server.polls_until_ready = 10**9
             assert outcome.status == "ready"
             break
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - started_at < 10
 
     assert not bulk_threads()
     assert len(server.created) < 20

@@ -84,7 +84,7 @@ def with_each_fault(operations, *excluded):
     return pytest.mark.parametrize(("operation", "fault"), chosen_pairs, ids=str)
 
 
-def failure(call, client):
+def error_of(call, client):
     with pytest.raises(Mem0ExportsError) as failed:
         call(client)
     return failed.value
@@ -103,7 +103,7 @@ def test_read_succeeds_after_one_fault(server, client, operation, fault):
 @with_each_fault(READS, *DRIPS)
 def test_read_that_always_fails_raises_an_error_of_this_package(server, client, operation, fault):
     server.script = lambda request: fault if request.operation == operation else None
-    error = failure(READS[operation], with_short_timeout(client, fault))
+    error = error_of(READS[operation], with_short_timeout(client, fault))
 
     assert error.attempts == server.requests[operation] == (1 if fault.name in PERMANENT else 3)
     assert error.operation is not None
@@ -119,7 +119,7 @@ def test_write_is_retried_only_if_it_cannot_have_been_carried_out(server, client
         assert WRITES[operation](client)
         assert server.requests[operation] == 2
     else:
-        error = failure(WRITES[operation], with_short_timeout(client, fault))
+        error = error_of(WRITES[operation], with_short_timeout(client, fault))
         assert server.requests[operation] == error.attempts == 1
         assert error.outcome_unknown is fault.ambiguous
         check_self_contained(error)
@@ -151,7 +151,7 @@ def test_write_is_retried_only_if_it_cannot_have_been_carried_out(server, client
 def test_error_names_the_problem(server, client, fault, error_class, pattern):
     server.script = once(fault)
 
-    error = failure(WRITES["create"], with_short_timeout(client, fault))
+    error = error_of(WRITES["create"], with_short_timeout(client, fault))
 
     assert type(error) is error_class
     assert re.search(pattern, str(error)), str(error)
@@ -184,7 +184,7 @@ def test_long_retry_after_is_raised_instead_of_awaited(server, client, fault):
     server.script = lambda _request: fault
 
     for call in (*READS.values(), *WRITES.values()):
-        error = failure(call, client)
+        error = error_of(call, client)
         assert (error.retry_after, error.attempts, error.outcome_unknown) == (300, 1, False)
         assert type(error) is (RateLimited if fault.name == "rate_limited" else ServerError)
 
@@ -192,7 +192,7 @@ def test_long_retry_after_is_raised_instead_of_awaited(server, client, fault):
 def test_retry_after_date_is_relative_to_the_clock_of_the_server(server, client):
     server.script = once(faults.RATE_LIMITED_DATE.replace(seconds=500, skew=-86400), operation="ping")
 
-    assert failure(READS["ping"], client).retry_after == 500
+    assert error_of(READS["ping"], client).retry_after == 500
 
 
 @pytest.mark.parametrize(
@@ -203,23 +203,23 @@ def test_timeout_applies_to_the_whole_answer(server, client, fault):
     server.script = lambda _request: fault
     started = time.monotonic()
 
-    error = failure(lambda client: client.ping(retry=Retry(attempts=1)), client.with_options(timeout=0.5))
+    error = error_of(lambda client: client.ping(retry=Retry(attempts=1)), client.with_options(timeout=0.5))
 
     assert type(error) is RequestTimeout
     assert time.monotonic() - started < 3, "the timeout did not apply to the whole answer, which takes more than 5 s"
 
 
 def test_create_is_retried_while_connections_are_refused(server, client):
-    with server.refusing():
-        error = failure(WRITES["create"], client)
+    with server.refuse_connections():
+        error = error_of(WRITES["create"], client)
         assert (type(error), error.sent, error.outcome_unknown, error.attempts) == (ConnectionFailed, False, False, 3)
     assert server.requests.total() == 0
 
 
 def test_create_succeeds_once_the_server_listens_again(server, client):
-    refusing = server.refusing()
-    refusing.__enter__()
-    opener = threading.Timer(0.3, refusing.__exit__, (None, None, None))
+    refuse_connections = server.refuse_connections()
+    refuse_connections.__enter__()
+    opener = threading.Timer(0.3, refuse_connections.__exit__, (None, None, None))
     opener.start()
 
     job = client.exports.create(Result, ALEX, retry=Retry(attempts=50, initial_delay=0.05, max_delay=0.05))
@@ -234,7 +234,7 @@ def test_timeout_of_a_call_covers_all_its_attempts(server, client):
 
     short_timeout = client.with_options(timeout=0.5)
 
-    error = failure(lambda client: client.ping(timeout=0.8, retry=Retry(attempts=50, initial_delay=0)), short_timeout)
+    error = error_of(lambda client: client.ping(timeout=0.8, retry=Retry(attempts=50, initial_delay=0)), short_timeout)
 
     assert type(error) is RequestTimeout
     assert error.attempts == 2, "expected 0.5 s for the first attempt and the remaining 0.3 s for the second"
@@ -281,7 +281,7 @@ def test_key_is_not_sent_to_another_origin(server, client):
     with FaultServer(key=KEY) as elsewhere:
         server.script = lambda _request: faults.REDIRECT.replace(location=f"{elsewhere.url}/v1/ping/")
         for call in (*READS.values(), *WRITES.values()):
-            failure(call, client)
+            error_of(call, client)
         assert elsewhere.connections == 0
 
 
@@ -351,7 +351,7 @@ ECHO_TIME = faults.Fault("echo_time", False, True, echo_time)
 def test_key_in_an_invalid_answer_is_not_shown(server, client, operation, fault):
     server.script = once(fault, operation=operation)
 
-    error = failure({**READS, **WRITES}[operation], client)
+    error = error_of({**READS, **WRITES}[operation], client)
 
     assert type(error) is ContractViolation
     assert KEY[:8] not in f"{error} {vars(error)}"

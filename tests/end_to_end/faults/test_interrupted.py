@@ -101,7 +101,7 @@ def test_cancelled_run_is_recorded(server, path, by, fault, operation, state):
 
 
 def full_backlog():
-    """Return a listener with a full backlog, so that connects neither succeed nor fail, and the sockets that fill it."""
+    """Return a listener to which connects neither succeed nor fail, and the sockets that fill its backlog."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)

@@ -45,7 +45,7 @@ PATHS = {
 
 
 @contextlib.contextmanager
-def connected(server):
+def connect(server):
     """Yield a function that sends requests on one connection and returns the status, the headers and the JSON."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
 
@@ -60,7 +60,7 @@ def connected(server):
         yield send
 
 
-def raw(server, operation="create", body=None, timeout=5.0):
+def send_raw(server, operation="create", body=None, timeout=5.0):
     """Send one request; return the bytes of the answer, and how it ended: whole, eof, reset or silence."""
     method, path, default = PATHS[operation]
     content = json.dumps(default if body is None else body).encode()
@@ -83,7 +83,7 @@ def raw(server, operation="create", body=None, timeout=5.0):
 
 def test_answers_without_faults_match_the_spec():
     spec = yaml.load(Path("openapi.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    with FaultServer(polls_until_ready=2) as server, connected(server) as send:
+    with FaultServer(polls_until_ready=2) as server, connect(server) as send:
         accepted = send("create")[2]
         get = {"memory_export_id": accepted["id"]}
         answers = [(operation, send(operation)) for operation in PATHS]
@@ -164,8 +164,8 @@ def test_fault_is_on_the_wire_and_in_the_counters(fault):
     processed = fault.name in PROCESSED or fault.name.endswith("_after") or fault.name == "wrong_types"
     ambiguous = fault.name not in UNAMBIGUOUS
     with FaultServer(script=once(fault.replace(interval=0.0002))) as server:
-        received, actual_ending = raw(server, timeout=0.1 if ending == "silence" else 5)
-        default = raw(server)
+        received, actual_ending = send_raw(server, timeout=0.1 if ending == "silence" else 5)
+        default = send_raw(server)
 
     assert actual_ending == ending
     assert received.startswith(b"HTTP/1.1 ") is (status is not None)
@@ -192,7 +192,7 @@ def test_lists_of_faults_are_complete():
 def test_content_of_answers_with_a_fault():
     def answer_to(fault, operation="create", body=None):
         server.script = once(fault, operation=operation)
-        top, _, rest = raw(server, operation, body)[0].partition(b"\r\n\r\n")
+        top, _, rest = send_raw(server, operation, body)[0].partition(b"\r\n\r\n")
         fields = [line.partition(": ")[::2] for line in top.decode().split("\r\n")[1:]]
         return dict(fields), rest
 
@@ -227,7 +227,7 @@ def test_content_of_answers_with_a_fault():
 
 def test_create_with_a_dripped_answer_is_ambiguous_if_the_client_disconnects_early():
     with FaultServer(script=once(faults.DRIP.replace(interval=0.0002), faults.DRIP_HEADERS)) as server:
-        assert raw(server)[1] == "whole"
+        assert send_raw(server)[1] == "whole"
         assert server.ambiguous_creates == 0
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
             content = json.dumps(BODY).encode()
@@ -243,17 +243,17 @@ def test_refusing_rejects_connections_until_it_ends_on_the_same_port():
     with FaultServer(script=once(faults.STALL)) as server:
         idle = socket.create_connection(("127.0.0.1", server.port), timeout=5)
         with idle, ThreadPoolExecutor(1) as pool:
-            stalled = pool.submit(raw, server)
+            stalled = pool.submit(send_raw, server)
             while not server.faults:
                 time.sleep(0.001)
             for _ in range(3):
-                with server.refusing():
+                with server.refuse_connections():
                     for _ in range(20):
                         with pytest.raises(ConnectionRefusedError):
                             socket.create_connection(("127.0.0.1", server.port))
                     assert idle.recv(1) == b""
                     assert stalled.result(5)[1] in {"eof", "reset"}
-                with connected(server) as send:
+                with connect(server) as send:
                     assert send("ping")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
@@ -261,7 +261,7 @@ def test_refusing_rejects_connections_until_it_ends_on_the_same_port():
 
 def test_on_connect_resets_connections_before_reading():
     with FaultServer(on_connect=lambda number: number % 2 == 1) as server:
-        endings = [raw(server)[1] for _ in range(4)]
+        endings = [send_raw(server)[1] for _ in range(4)]
 
     assert endings == ["reset", "whole", "reset", "whole"]
     assert (server.connections, server.connections_reset) == (4, 2)
@@ -270,7 +270,7 @@ def test_on_connect_resets_connections_before_reading():
 
 
 def test_once_applies_to_the_next_requests_of_its_operation():
-    with FaultServer() as server, connected(server) as send:
+    with FaultServer() as server, connect(server) as send:
         send("ping")
         server.script = once(faults.STATUS_520, None, faults.BAD_REQUEST, operation="ping")
         assert [send(operation)[0] for operation in ("entities", "ping", "ping", "ping", "ping")] == [
@@ -300,7 +300,7 @@ def test_error_of_a_script_is_raised_at_the_end():
         raise AssertionError(request.operation)
 
     with pytest.raises(AssertionError, match="create"), FaultServer(script=script) as server:
-        assert raw(server)[1] == "eof"
+        assert send_raw(server)[1] == "eof"
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_starts_and_stops_quickly_and_leaves_no_threads():
 
 def test_64_concurrent_clients_are_counted_exactly():
     def send_ten(_):
-        with connected(server) as send:
+        with connect(server) as send:
             return [send("create")[0] for _ in range(10)]
 
     with FaultServer(script=no_faults) as server, ThreadPoolExecutor(64) as pool:

@@ -3,8 +3,8 @@
     python tests/end_to_end/interop/official_client.py http://127.0.0.1:8765 KEY
 
 It needs mem0ai, which the project itself does not use; `make interop` sets up an environment with it. The store of the
-server must be empty, because counts and lists are compared exactly. It prints a table, and exits with 1 if a call is not
-ok or if the client tried to contact anything but the server.
+server must be empty, because counts and lists are compared exactly. It prints a table, and exits with 1 if a call is
+not ok or if the client tried to contact anything but the server.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ EXPORTED = {
 """The expected result. It has no nickname, because no memory has one."""
 
 
-def confine(server: str) -> None:
+def forbid_other_connections(server: str) -> None:
     """Exit with 1 if the process looks up or connects to anything but `server`, even while it exits."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -145,7 +145,7 @@ class Session:
         check_equal("org_id", bool(self.client.org_id), True)
         check_equal("project_id", bool(self.client.project_id), True)
 
-    async def refuse(self) -> None:
+    async def construct_with_wrong_key(self) -> None:
         try:
             self.client_class(api_key=f"{self.key}-wrong", host=self.url)
         except ValueError as error:
@@ -219,7 +219,7 @@ class Session:
         )
         self.export_id = str(uuid.UUID(response["id"]))
 
-    async def ready(self, **which: Any) -> Any:
+    async def wait_for_export(self, **which: Any) -> Any:
         """Wait for an export, and return it."""
         deadline = time.monotonic() + READY_WITHIN
         while True:
@@ -231,7 +231,7 @@ class Session:
                 await asyncio.sleep(0.05)
 
     async def get_by_id(self) -> None:
-        answer = await self.ready(memory_export_id=self.export_id)
+        answer = await self.wait_for_export(memory_export_id=self.export_id)
         check_equal("the export", answer, EXPORTED)
         check_equal("the nickname of the profile", Profile.model_validate(answer).nickname, None)
 
@@ -240,7 +240,7 @@ class Session:
         schema = {"type": "object", "properties": {"city": {"type": "string"}}}
         instructions = "The newer memory wins."
         await self.call("create_memory_export", schema=schema, filters=self.filters, export_instructions=instructions)
-        check_equal("the export", await self.ready(filters=self.filters), {"city": "Lisbon"})
+        check_equal("the export", await self.wait_for_export(filters=self.filters), {"city": "Lisbon"})
 
     async def get_unknown(self) -> None:
         try:
@@ -265,7 +265,7 @@ class Session:
 
 CALLS: dict[str, Callable[[Session], Awaitable[None]]] = {
     "constructor (ping)": Session.construct,
-    "constructor, wrong key": Session.refuse,
+    "constructor, wrong key": Session.construct_with_wrong_key,
     "add, three times": Session.add,
     "get_all(filters)": Session.get_all,
     "get_all(filters, page, page_size)": Session.get_pages,
@@ -280,18 +280,18 @@ CALLS: dict[str, Callable[[Session], Awaitable[None]]] = {
 
 async def outcomes(session: Session) -> list[str]:
     """Make all CALLS, whichever fail, and return `ok` or the exception for each."""
-    found: list[str] = []
+    results: list[str] = []
     async with AsyncExitStack() as stack:
         for call in CALLS.values():
             try:
                 await call(session)
             except Exception as error:  # noqa: BLE001 -- every error goes into the table
-                found.append(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+                results.append(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
             else:
-                found.append("ok")
+                results.append("ok")
             if call is Session.construct and isinstance(session.client, AsyncMemoryClient):
                 await stack.enter_async_context(session.client)
-    return found
+    return results
 
 
 def main() -> int:
@@ -299,7 +299,7 @@ def main() -> int:
         print(f"usage: {sys.argv[0]} URL KEY", file=sys.stderr)
         return 2
     url, key = sys.argv[1:]
-    confine(urlsplit(url).netloc)
+    forbid_other_connections(urlsplit(url).netloc)
     faulthandler.dump_traceback_later(ABORT_AFTER, exit=True)
     # It logs every 404 as an error, but here most of them only say that an export is not ready.
     logging.getLogger("mem0.client.utils").disabled = True

@@ -18,9 +18,9 @@ from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests.support import spec
 from tests.support.command import command
-from tests.support.patience import patient
 from tests.support.requests import ask
 from tests.support.serving import served
+from tests.support.timeouts import scaled
 
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -50,7 +50,7 @@ def add(engine, key, text="x", **more):
 
 def finished_export(engine, key, body):
     """Poll until the export is finished, and return the answer."""
-    deadline = time.monotonic() + patient(10)
+    deadline = time.monotonic() + scaled(10)
     while (answer := ask(engine, "/v1/exports/get/", body, key=key))[0] == 404 and time.monotonic() < deadline:
         time.sleep(0.005)
     return answer
@@ -157,7 +157,7 @@ def test_cannot_see_why_an_export_of_another_project_failed(engine, both_keys):
     add(engine, red)
     request = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
     export_id = ask(engine, "/v1/exports/", request, key=red)[1]["id"]
-    deadline = time.monotonic() + patient(10)
+    deadline = time.monotonic() + scaled(10)
     while "reason" not in ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=red)[1]:
         assert time.monotonic() < deadline
         time.sleep(0.005)

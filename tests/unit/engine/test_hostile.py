@@ -9,7 +9,7 @@ import pytest
 
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.json_text import MAX_BYTES, MAX_DEPTH
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 FILTERS = {"user_id": "a"}
@@ -123,7 +123,7 @@ def test_matches_a_pattern_in_linear_time(engine):
     export_id = json.loads(engine.respond("POST", "/v1/exports/", "", {}, body).body)["id"]
 
     get = json.dumps({"memory_export_id": export_id}).encode()
-    deadline = time.monotonic() + patient(10)
+    deadline = time.monotonic() + scaled(10)
     while (answer := engine.respond("POST", "/v1/exports/get/", "", {}, get)).status == 404:
         assert time.monotonic() < deadline, "matching must not take exponential time"
         time.sleep(0.1)

@@ -11,7 +11,7 @@ from mem0_exports.exports import flows
 from mem0_exports.exports.spec import ExportSpec
 from mem0_exports.http.flow import Response
 from mem0_exports.http.settings import PollSchedule
-from tests.support.flows import World
+from tests.support.flows import FlowRunner
 
 
 ACCEPTED = Response(201, {}, b'{"message": "ok", "id": "550e8400-e29b-41d4-a716-446655440000"}')
@@ -25,7 +25,7 @@ def run(world, timeout, request_timeout=30.0, on_poll=None):
 
 
 def test_run_polls_the_export_that_it_created():
-    world = World([ACCEPTED, PENDING, Response(200, {}, b'{"a": 1}')])
+    world = FlowRunner([ACCEPTED, PENDING, Response(200, {}, b'{"a": 1}')])
 
     assert run(world, 60) == {"a": 1}
     requests = [(command.request.path, json.loads(command.request.body)) for command in world.sends()]
@@ -35,13 +35,13 @@ def test_run_polls_the_export_that_it_created():
 
 def test_the_create_counts_as_an_answer_of_the_service():
     """So temporary failures do not end the wait, even if every poll so far has failed."""
-    world = World([ACCEPTED, *[ConnectionFailed("reset")] * 9, Response(200, {}, b'{"a": 1}')])
+    world = FlowRunner([ACCEPTED, *[ConnectionFailed("reset")] * 9, Response(200, {}, b'{"a": 1}')])
 
     assert run(world, 60) == {"a": 1}
 
 
 def test_timeout_includes_the_time_of_the_create():
-    world = World([ACCEPTED, *[PENDING] * 50], latency=4.0)
+    world = FlowRunner([ACCEPTED, *[PENDING] * 50], latency=4.0)
 
     with pytest.raises(ExportTimeout, match="after 10 s") as timeout:
         run(world, 10)
@@ -52,14 +52,14 @@ def test_timeout_includes_the_time_of_the_create():
 
 
 def test_timeout_names_the_export_even_if_the_create_took_all_the_time():
-    world = World([ACCEPTED], latency=10.0)
+    world = FlowRunner([ACCEPTED], latency=10.0)
 
     with pytest.raises(ExportTimeout, match="550e8400"):
         run(world, 10)
 
 
 def test_request_timeout_is_at_most_the_time_left():
-    world = World([ACCEPTED, Response(200, {}, b"{}")], latency=1.0)
+    world = FlowRunner([ACCEPTED, Response(200, {}, b"{}")], latency=1.0)
 
     run(world, 3)
 
@@ -68,11 +68,11 @@ def test_request_timeout_is_at_most_the_time_left():
 
 def test_a_create_that_times_out_raises_request_timeout():
     with pytest.raises(RequestTimeout):
-        run(World([RequestTimeout("slow")]), 10)
+        run(FlowRunner([RequestTimeout("slow")]), 10)
 
 
 def test_on_poll_gets_the_time_since_the_start_of_run():
-    world = World([ACCEPTED, PENDING, Response(200, {}, b"{}")], latency=2.0)
+    world = FlowRunner([ACCEPTED, PENDING, Response(200, {}, b"{}")], latency=2.0)
     calls = []
 
     run(world, 60, on_poll=lambda *arguments: calls.append(arguments))

@@ -13,7 +13,7 @@ from mem0_exports import F
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.ports import Extraction, Extractor, Unfillable
 from mem0_exports_engine.report import Report
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 class CountingExtractor:
@@ -83,7 +83,7 @@ def test_an_extractor_that_violates_the_protocol_fails_the_job_at_once(outcome):
     """It would fail the same way again, so there must be no wait for the lease to end and no partial result."""
     with closing(Engine(extractor=BrokenExtractor(outcome))) as engine:
         _, created = ask(engine, "/v1/exports/", {"schema": {"type": "object"}, "filters": {"user_id": "alex"}})
-        deadline = time.monotonic() + patient(10)
+        deadline = time.monotonic() + scaled(10)
         while "reason" not in (answer := ask(engine, "/v1/exports/get/", {"memory_export_id": created["id"]}))[1]:
             assert time.monotonic() < deadline
 

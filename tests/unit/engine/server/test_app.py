@@ -19,7 +19,7 @@ from mem0_exports_engine.json_text import MAX_BYTES
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 from tests.support.command import command
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 KEY = "a-key"
@@ -198,12 +198,12 @@ def test_accepts_variants_of_the_json_content_type(client, kind):
 def test_closes_the_connection_if_the_head_arrives_too_slowly(service, sent):
     with raw_connection(service) as connection:
         connection.sendall(sent)
-        deadline = time.monotonic() + patient(10)
+        deadline = time.monotonic() + scaled(10)
         with contextlib.suppress(ConnectionError):
             while sent and not is_closed(connection):
                 assert time.monotonic() < deadline, "the server must close the connection although bytes keep arriving"
                 connection.sendall(b"x")
-        connection.settimeout(patient(10))
+        connection.settimeout(scaled(10))
         assert read_answer(connection)[0] is None
 
 
@@ -290,8 +290,8 @@ def test_answers_health_checks_and_wrong_keys_while_all_writers_wait(service, cl
             for _ in range(60):
                 waiting.enter_context(socket.create_connection((host, port))).sendall(head + body)
             time.sleep(0.5)
-            assert client.get("/health", timeout=patient(5)).json() == {"status": "ok"}
-            refused = client.get("/v1/ping/", headers={"authorization": "Token wrong"}, timeout=patient(5))
+            assert client.get("/health", timeout=scaled(5)).json() == {"status": "ok"}
+            refused = client.get("/v1/ping/", headers={"authorization": "Token wrong"}, timeout=scaled(5))
             assert refused.status_code == 401
             other.execute("ROLLBACK")
         assert client.get("/v1/ping/", timeout=30).status_code == 200
