@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,12 +43,16 @@ Alter = Callable[[Request, Answer], Answer]
 
 
 class Altered:
-    """An ASGI application around another one, which records the requests and alters the answers."""
+    """An ASGI application around another one, which records the requests and alters the answers.
 
-    def __init__(self, app: Any, alter: Alter) -> None:
+    Requests with a method in `unknown` do not reach the other application: they get a 404.
+    """
+
+    def __init__(self, app: Any, alter: Alter, unknown: Collection[str] = ()) -> None:
         self.requests: list[Request] = []
         self._app = app
         self._alter = alter
+        self._unknown = unknown
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         at = time.monotonic()
@@ -68,7 +72,10 @@ class Altered:
         async def keep(message: Any) -> None:
             sent.append(message)
 
-        await self._app(scope, receive_again, keep)
+        if scope["method"] in self._unknown:
+            sent = [{"status": 404}, {"body": b'{"detail": "Not found."}'}]
+        else:
+            await self._app(scope, receive_again, keep)
         key = dict(scope["headers"]).get(b"authorization", b"").decode()
         request = Request(scope["method"], scope["path"], scope["query_string"].decode(), body, key, at)
         self.requests.append(request)
@@ -83,10 +90,10 @@ class Altered:
 
 
 @contextlib.contextmanager
-def altered(store: Path, api_key: str, alter: Alter) -> Iterator[tuple[str, Altered]]:
+def altered(store: Path, api_key: str, alter: Alter, unknown: Collection[str] = ()) -> Iterator[tuple[str, Altered]]:
     """Yield the URL of a server whose answers are altered, and the application that records its requests."""
     engine = Engine(store, api_key=api_key)
-    app = Altered(build(engine), alter)
+    app = Altered(build(engine), alter, unknown)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `mem0-exports serve` does
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tests.contract.deployment.session import Session
+from tests.support.spec import raw_operations
 
 
 READING: Final = frozenset({"memories_list", "exports_get"})
@@ -16,19 +17,9 @@ UNCHECKED: Final[dict[str, str]] = {}
 NO_CHECK: Final = "no check uses it: add one to reads.py or writes.py, or a reason to UNCHECKED in coverage.py"
 
 
-def raw_operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the operations of a spec by their ids, as the spec has them."""
-    return {
-        operation["operationId"]: operation
-        for item in document["paths"].values()
-        for operation in item.values()
-        if isinstance(operation, dict) and "operationId" in operation
-    }
-
-
 def engine_only(document: dict[str, Any]) -> set[str]:
     """Return the operations that only the embedded engine has."""
-    return {name for name, each in raw_operations(document).items() if each.get("x-engine-only") is True}
+    return {raw["operationId"] for _, _, raw in raw_operations(document) if raw.get("x-engine-only") is True}
 
 
 def only_reads(session: Session, operation_id: str) -> bool:
@@ -43,7 +34,8 @@ def not_checked(document: dict[str, Any], session: Session, *, write: bool, ende
     """
     checked = {check.operation for check in session.checks.values()}
     reasons: list[tuple[str, str]] = []
-    for name in raw_operations(document):
+    for _, _, raw in raw_operations(document):
+        name = raw["operationId"]
         if name in checked:
             continue
         if name not in session.operations:

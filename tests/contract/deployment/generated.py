@@ -14,16 +14,15 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import hypothesis
-import jsonschema_rs
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.deployment.coverage import only_reads, raw_operations
+from tests.contract.deployment.coverage import only_reads
 from tests.contract.deployment.reads import unknown_name
 from tests.contract.deployment.session import Session
 from tests.contract.deployment.values import ID_FIELDS, Schemas, Values, texts
-from tests.support.spec import behind, problem
+from tests.support.spec import Parameter, problem
 
 
 USUAL = 24
@@ -57,11 +56,7 @@ class Case(NamedTuple):
 
 def draw(session: Session, seed: int, count: int) -> list[Case]:
     """Return up to `count` different cases, spread evenly over the operations that only read."""
-    sources = [
-        _Source(session, name, seed)
-        for name in raw_operations(session.document)
-        if name in session.operations and only_reads(session, name)
-    ]
+    sources = [_Source(session, name, seed) for name in session.operations if only_reads(session, name)]
     kinds = [(source, valid) for source in sources for valid in (True, False) if source.has(valid=valid)]
     share = -(-count // max(len(kinds), 1))
     found = [source.cases(share, valid=valid) for source, valid in kinds] if count else []
@@ -102,22 +97,17 @@ class _Source:
     def __init__(self, session: Session, name: str, seed: int) -> None:
         self._operation = session.operations[name]
         self._seed = f"generated {name} {seed}"
-        raw = raw_operations(session.document)[name]
-        parameters = [behind(session.document, each) for each in raw.get("parameters", ())]
-        self._parameters = {
-            where: {each["name"]: each for each in parameters if each["in"] == where} for where in ("query", "path")
-        }
         self._user = unknown_name(random.Random(self._seed))
         self._schemas = Schemas(session.document, self._special())
-        content = raw.get("requestBody", {}).get("content", {})
+        content = self._operation.raw.get("requestBody", {}).get("content", {})
         schema = content.get("application/json", {}).get("schema")
         self._bodies = None if schema is None else self._schemas.values(schema)
 
     def has(self, *, valid: bool) -> bool:
         """Return whether the operation has different valid requests, or invalid ones that the spec refuses with 400."""
-        can_break = bool(self._parameters["query"]) or self._bodies is not None
+        can_break = bool(self._operation.parameters) or self._bodies is not None
         if valid:
-            return can_break or bool(self._parameters["path"])
+            return can_break or bool(self._operation.path_parameters)
         return can_break and 400 in self._operation.responses
 
     def cases(self, count: int, *, valid: bool) -> list[Case]:
@@ -174,26 +164,26 @@ class _Source:
     def _requests(self, *, valid: bool) -> Values:
         """Return a strategy for path parameters, query parameters and bodies, one of them broken unless `valid`."""
         paths = st.fixed_dictionaries(
-            {name: self._path_values(each) for name, each in self._parameters["path"].items()}
+            {name: self._path_values(each) for name, each in self._operation.path_parameters.items()}
         )
         queries: Values = st.fixed_dictionaries(
             {},
-            optional={name: self._schemas.parameter(each) for name, each in self._parameters["query"].items()},
+            optional={name: self._schemas.parameter(each.schema) for name, each in self._operation.parameters.items()},
         ).map(lambda query: {name: str(value) for name, value in query.items()})
         bodies: Values = st.none() if self._bodies is None else self._bodies.map(self._joined)
         if valid:
             return st.tuples(paths, queries, bodies)
         broken: list[Values] = []
-        if self._parameters["query"]:
+        if self._operation.parameters:
             wrong = st.sampled_from(["x", "0", "-1", "1.5", "99999999999999999999", "1e3", "٣", "null", ""])
-            some = st.dictionaries(st.sampled_from(sorted(self._parameters["query"])), wrong, min_size=1)
+            some = st.dictionaries(st.sampled_from(sorted(self._operation.parameters)), wrong, min_size=1)
             broken.append(st.tuples(paths, st.tuples(queries, some).map(lambda pair: pair[0] | pair[1]), bodies))
         if self._bodies is not None:
             broken.append(st.tuples(paths, queries, bodies.flatmap(_broken)))
         return st.one_of(broken)
 
-    def _path_values(self, parameter: dict[str, Any]) -> Values:
-        if parameter["schema"].get("format") == "uuid":
+    def _path_values(self, parameter: Parameter) -> Values:
+        if parameter.schema.get("format") == "uuid":
             return st.uuids(version=4).map(str)
         return texts(min_size=1).map(lambda text: f"{self._user}{text}")
 
@@ -208,14 +198,11 @@ class _Source:
         operation = self._operation
         valid = operation.request is None or problem(operation.request, body) is None
         for name, text in query.items():
-            schema = self._parameters["query"][name]["schema"]
-            if schema["type"] == "integer":
-                if not re.fullmatch(r"0|-?[1-9][0-9]{0,9}", text) and _might_be_integer(text):
-                    return None
-                value: Any = int(text) if re.fullmatch(r"0|-?[1-9][0-9]{0,9}", text) else text
-            else:
-                value = text
-            valid = valid and jsonschema_rs.validator_for(schema).is_valid(value)
+            parameter = operation.parameters[name]
+            written = re.fullmatch(r"0|-?[1-9][0-9]{0,9}", text)
+            if parameter.schema["type"] == "integer" and not written and _might_be_integer(text):
+                return None
+            valid = valid and parameter.problem(text) is None
         url = operation.path
         for name, text in path.items():
             url = url.replace(f"{{{name}}}", quote(text, safe=""))

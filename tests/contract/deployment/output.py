@@ -24,7 +24,7 @@ def say(text: str = "") -> None:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             print(f"standard output cannot be written: {error.strerror}", file=sys.stderr)
-        # The interpreter flushes standard output once more at its end, which would fail again.
+        # All further output, and the flush at the end of the interpreter, would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -169,16 +169,16 @@ class Reads:
     def _memory(self) -> None:
         """Check the operation that returns one memory, if the spec has it."""
         operation = self._session.find("GET", "/v1/memories/{memory_id}/")
-        if operation is not None:
-            for name, expected, key in (("unknown-id", 404, CONFIGURED), ("wrong-key", 401, self._wrong_key())):
-                self._session.ask(
-                    f"memory.{name}",
-                    operation.id,
-                    expected={expected},
-                    sent=f"{name.replace('-', ' ')}",
-                    key=key,
-                    path=operation.path.replace("{memory_id}", unknown_id(self._random)),
-                )
+        if operation is None:
+            return
+
+        def get(name: str, expected: set[int], memory_id: str, sent: str, key: str = CONFIGURED) -> None:
+            path = operation.path.replace("{memory_id}", memory_id)
+            self._session.ask(f"memory.{name}", operation.id, expected=expected, sent=sent, key=key, path=path)
+
+        get("unknown-id", {404}, unknown_id(self._random), "an unknown id")
+        get("not-an-id", {400}, "x", "an id that is not a UUID")
+        get("wrong-key", {401}, unknown_id(self._random), "with a wrong key", key=self._wrong_key())
 
     def _exports(self) -> None:
         def get(name: str, expected: set[int], body: Any, sent: str, key: str = CONFIGURED) -> None:

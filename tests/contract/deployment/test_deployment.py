@@ -26,13 +26,13 @@ def dump(store):
         return list(connection.iterdump())
 
 
+def entities(store):
+    with Client.local(store) as client:
+        return [entity.name for entity in client.entities.list()]
+
+
 def unchanged(request, answer):
     return answer
-
-
-def no_delete(request, answer):
-    """A deployment that cannot delete."""
-    return Answer(404, {"detail": "Not found."}) if request.method == "DELETE" else answer
 
 
 def test_a_server_that_keeps_the_spec_has_no_differences_and_nothing_is_written(store):
@@ -48,9 +48,10 @@ def test_a_server_that_keeps_the_spec_has_no_differences_and_nothing_is_written(
     most = reads.MOST + generated.USUAL
     assert f"at most {most} requests, one at a time" in announced
     assert KEY not in printed
-    assert rest.count("\n") == 1, "there is only the summary line"
+    deleting, _ = rest.splitlines()
+    assert deleting == "not checked: memories_delete: it changes something: --write checks it"
     result, found, checks, requests, not_checked, seed = summary(printed)
-    assert (result, found, not_checked, seed) == ("same", 0, 0, 1)
+    assert (result, found, not_checked, seed) == ("same", 0, 1, 1)
     assert checks == requests <= most
 
 
@@ -84,8 +85,19 @@ def test_an_operation_without_a_check_is_listed_and_one_of_the_engine_is_left_ou
     assert code == 0, printed
 
 
-def test_writing_finds_no_differences_and_says_what_it_leaves(store, capsys):
-    with altered(store, KEY, no_delete) as (url, _):
+def test_writing_finds_no_differences_and_leaves_no_memories(store, capsys):
+    before = set(entities(store))
+    with altered(store, KEY, unchanged) as (url, _):
+        code, names, printed = differences(url, capsys, "--write")
+
+    assert (code, names) == (0, []), printed
+    assert re.search(r"^2 memories of mem0-exports-contract-\w+ were deleted$", printed, flags=re.MULTILINE)
+    assert summary(printed)[4] == 0, "every operation was checked"
+    assert set(entities(store)) == before
+
+
+def test_memories_that_cannot_be_deleted_expire(store, capsys):
+    with altered(store, KEY, unchanged, unknown={"DELETE"}) as (url, _):
         _, _, printed = differences(url, capsys, "--write")
 
     (user,) = set(re.findall(r"mem0-exports-contract-[0-9a-f]{12}", printed))
@@ -95,7 +107,7 @@ def test_writing_finds_no_differences_and_says_what_it_leaves(store, capsys):
         left = list(client.memories.list(F.user_id == user))
         assert [memory.memory for memory in left] == ["Lives in Lisbon", "Größe 名前 😀"]
         assert {memory.expiration_date for memory in left} <= set(tomorrow)
-        assert {entity.name for entity in client.entities.list()} == {"alex", "helper", "run-1", user}
+    assert set(entities(store)) == {"alex", "helper", "run-1", user}
     later = Engine(store, now=lambda: datetime.now(UTC) + timedelta(days=3))
     try:
         answer = later.respond("POST", "/v3/memories/", "", {}, f'{{"filters": {{"user_id": "{user}"}}}}'.encode())
@@ -104,7 +116,7 @@ def test_writing_finds_no_differences_and_says_what_it_leaves(store, capsys):
     assert json.loads(answer.body)["count"] == 0, "what is left expires by itself"
 
 
-def test_what_was_written_is_deleted_if_the_deployment_can(store, monkeypatch, capsys):
+def test_what_was_written_is_deleted_even_if_the_spec_does_not_say_how(store, monkeypatch, capsys):
     without = load()
     without["paths"].pop(writes.MEMORY_PATH, None)
     monkeypatch.setattr(command, "load", lambda: without)
@@ -258,7 +270,7 @@ def test_each_difference_is_found_by_name_by_writing(store, monkeypatch, capsys,
     without = load()
     without["paths"].pop(writes.MEMORY_PATH, None)  # test_memory_operations.py has the operations on one memory
     monkeypatch.setattr(command, "load", lambda: without)
-    with altered(store, KEY, lambda request, answer: no_delete(request, alter(request, answer))) as (url, _):
+    with altered(store, KEY, alter, unknown={"DELETE"}) as (url, _):
         code, found, printed = differences(url, capsys, "--write")
 
     assert (code, found) == (1, names), printed

@@ -21,7 +21,7 @@ from tests.support.serving import served
 from tests.support.timeouts import scaled
 
 
-NOBODY = "http://127.0.0.1:9"
+UNUSED = "http://127.0.0.1:9"
 """A URL that is not used, because the run ends before."""
 
 
@@ -135,7 +135,7 @@ def test_a_url_that_cannot_be_used_is_refused(capsys, url, words):
     ],
 )
 def test_a_number_that_cannot_be_used_is_refused(option, value, words):
-    code, printed = run(NOBODY, option, value)
+    code, printed = run(UNUSED, option, value)
 
     assert code == 2
     assert words in message(printed)

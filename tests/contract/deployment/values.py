@@ -70,9 +70,9 @@ class Schemas:
         kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         return _any_of(self._of_type(kind, schema, inside) for kind in kinds)
 
-    def parameter(self, parameter: dict[str, Any]) -> Values:
-        """Return a strategy for a parameter."""
-        found = self.values(parameter["schema"])
+    def parameter(self, schema: dict[str, Any]) -> Values:
+        """Return a strategy for the schema of a parameter."""
+        found = self.values(schema)
         assert found is not None
         return found
 

@@ -217,17 +217,18 @@ class Writes:
         return self._session.ask("write.delete", operation.id, expected=success, sent=sent, path=path).status
 
     def _check_deleted(self) -> None:
-        """Check that a deleted memory is gone, if the spec has operations that say so."""
-        if self._session.find("DELETE", MEMORY_PATH) is None:
+        """Check that a deleted memory is gone, if the spec has the operation that deletes one."""
+        session = self._session
+        delete, get = session.find("DELETE", MEMORY_PATH), session.find("GET", MEMORY_PATH)
+        if delete is None:
             return
-        operation = self._session.find("GET", MEMORY_PATH)
-        if operation is not None:
-            path = _path(operation, self._ids[0])
-            self._session.ask(
-                "write.get-deleted", operation.id, expected={404}, sent="the id of a deleted memory", path=path
-            )
+        for check, operation in (("write.get-deleted", get), ("write.delete-again", delete)):
+            if operation is not None:
+                path = _path(operation, self._ids[0])
+                session.ask(check, operation.id, expected={404}, sent="the id of a deleted memory", path=path)
         body = {"filters": self._filters}
-        page = self._session.ask("write.list-deleted", "memories_list", body, expected={200}, sent="the new user again")
+        sent = "filters by the new user, after the deletion"
+        page = session.ask("write.list-deleted", "memories_list", body, expected={200}, sent=sent)
         if page.status == 200 and page.valid:
             self._compare("write.list-deleted", "results", "memories_list", [], page.body["results"])
 
