@@ -1,21 +1,21 @@
-"""How fast the client is: each figure stands beside a named baseline that the same run measures.
+"""Measures the speed of the client: each figure is compared with a named baseline measured in the same run.
 
     python benchmarks/client.py
 
-How it measures. Every time is CPU time (user and system), since the wall clock tells more about the neighbours on a
-shared machine. Ours and the baseline take turns, round by round, and swap who goes first; the ratio is the median of
-the ratios of the rounds, and its quartiles stand behind it. Other values are medians over the rounds.
+All times are CPU times (user and system), because wall-clock times depend on the other load of a shared machine. In
+each round, both our code and the baseline run, in alternating order. The ratio is the median of the ratios of the
+rounds; the next column has its quartiles. All other values are medians over the rounds.
 
-- Imports run in fresh interpreters, isolated (-I); "net" is what goes beyond a bare interpreter of the same round.
-  click is hidden from them: where it is installed, and rich with it, `import httpx` loads its command line too, which
-  users of this package need not have, and which would hide a part of ours in the ratio.
-- Calls run in blocks in this process, on the clock of the calling thread, without garbage collection inside a block.
-  Client and baseline use the same httpx class, headers and mock transport, which answers with bytes made beforehand:
-  no socket is involved, so the ratio is the worst case of what a user sees.
-- The embedded engine runs its jobs in a thread of its own meanwhile; the clock of the calling thread leaves that out.
+- Imports run in fresh, isolated interpreters (-I); "net" is the time beyond that of a bare interpreter in the same
+  round. click is hidden: if click and rich are installed, `import httpx` also loads httpx's command line. Users of this
+  package may not have them, and that time would make our share in the ratio look smaller.
+- Calls run in blocks in this process. Their time is that of the calling thread, without garbage collection. Client and
+  baseline use the same httpx class, headers and mock transport, which returns prepared bytes. As no socket is involved,
+  the ratio is the worst case of what users see.
+- The embedded engine runs its jobs in another thread, whose time does not count.
 
-A budget is a wish, not a test: the last column says "ok" or "over", and the exit code is the same. The last two rows
-have no budget, so that nothing stands there.
+Budgets are goals, not tests: the last column says "ok" or "over", but the exit code is always 0. The last two rows have
+no budget.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ ROUNDS: Final = 120
 """Rounds of blocks in this process."""
 
 CALLS: Final = 40
-"""Calls in a block where a row does not say otherwise."""
+"""The default number of calls in a block."""
 
 WIDTHS: Final = (35, 12, 24, 12, 6, 11, 14, 4)
-"""Of the columns of the table."""
+"""The widths of the columns of the table."""
 
 MILLI: Final = 1e3
 MICRO: Final = 1e6
 
 Block: TypeAlias = "Callable[[], float]"
-"""Makes some calls; returns the seconds of CPU for one of them."""
+"""Makes some calls, and returns the CPU seconds per call."""
 
 
 class Profile(pydantic.BaseModel):
-    """What the benchmark exports: eight fields, as in a small application."""
+    """The type of the exports: eight fields, as in a small application."""
 
     full_name: str | None = None
     job_title: str | None = None
@@ -99,23 +99,23 @@ ANSWERS: Final = {
 }
 
 
-# ---- how it is measured ----------------------------------------------------------------------------------------------
+# ---- measuring -------------------------------------------------------------------------------------------------------
 
 
 class Pairs(NamedTuple):
-    """Seconds of CPU, ours and the baseline's, one pair for each round."""
+    """CPU seconds of our code and of the baseline, by round."""
 
     ours: list[float]
     base: list[float]
 
     def quartiles(self) -> list[float]:
-        """The lower quartile, the median and the upper quartile of the ratios of the rounds."""
+        """Return the lower quartile, the median and the upper quartile of the ratios of the rounds."""
         ratios = [ours / base for ours, base in zip(self.ours, self.base, strict=True)]
         return statistics.quantiles(ratios, n=4)
 
 
 class Row(NamedTuple):
-    """One line of the table. `within` is None where there is no budget, only an orientation."""
+    """One line of the table. `within` is None if there is no budget; `budget` is then only for orientation."""
 
     what: str
     baseline: str
@@ -126,37 +126,37 @@ class Row(NamedTuple):
     within: bool | None
 
     def cells(self) -> tuple[str, ...]:
-        """The texts of the columns."""
+        """Return the texts of the columns."""
         ours, base = (f"{statistics.median(each) * self.scale:.3g} {self.unit}" for each in self.pairs[:2])
         low, middle, high = (f"{each:.2f}" for each in self.pairs.quartiles())
         verdict = {True: "ok", False: "over", None: ""}[self.within]
         return (self.what, ours, self.baseline, base, f"{middle}x", f"{low}-{high}", self.budget, verdict)
 
 
-def by_ratio(what: str, baseline: str, pairs: Pairs, most: float, scale: float = MICRO, unit: str = "us") -> Row:
-    """A row whose budget is a ratio, judged as it is shown: to two places."""
-    return Row(what, baseline, pairs, scale, unit, f"{most:g}x", round(pairs.quartiles()[1], 2) <= most)
+def ratio_row(what: str, baseline: str, pairs: Pairs, budget: float, scale: float = MICRO, unit: str = "us") -> Row:
+    """Return a row whose budget is a ratio, rounded to two places as in the table."""
+    return Row(what, baseline, pairs, scale, unit, f"{budget:g}x", round(pairs.quartiles()[1], 2) <= budget)
 
 
-def turns(round_: int, *sides: int) -> Iterator[int]:
-    """The sides in the order in which they come in this round: every other round turns it about."""
+def alternating(round_: int, *sides: int) -> Iterator[int]:
+    """Return the sides in the order of this round, which alternates."""
     return iter(sides if round_ % 2 == 0 else sides[::-1])
 
 
 def paired(ours: Block, base: Block, rounds: int = ROUNDS) -> Pairs:
-    """Run both in turns, after two blocks each to warm up."""
+    """Run both blocks in each round, after two warm-up runs of each."""
     blocks = (ours, base)
     for block in blocks * 2:
         block()
     pairs = Pairs([], [])
     for round_ in range(rounds):
-        for side in turns(round_, 0, 1):
+        for side in alternating(round_, 0, 1):
             pairs[side].append(blocks[side]())
     return pairs
 
 
 def timed(call: Callable[[], object], calls: int = CALLS) -> float:
-    """Seconds of CPU for one call of a block."""
+    """Return the CPU seconds per call of a block of calls."""
     gc.disable()
     start = time.thread_time()
     for _ in range(calls):
@@ -167,7 +167,7 @@ def timed(call: Callable[[], object], calls: int = CALLS) -> float:
 
 
 async def timed_async(call: Callable[[], Awaitable[object]], calls: int = CALLS) -> float:
-    """As `timed`, on the running event loop."""
+    """Return the CPU seconds per call of a block of calls on the running event loop."""
     gc.disable()
     start = time.thread_time()
     for _ in range(calls):
@@ -178,7 +178,7 @@ async def timed_async(call: Callable[[], Awaitable[object]], calls: int = CALLS)
 
 
 def cpu_of(statement: str) -> float:
-    """Seconds of CPU of a fresh interpreter that runs `statement`."""
+    """Return the CPU seconds of a fresh interpreter that runs `statement`."""
     code = f"import sys; sys.modules['click'] = None; {statement}"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-I", "-c", code], check=True)
@@ -190,32 +190,32 @@ def cpu_of(statement: str) -> float:
 
 
 def imports() -> list[Row]:
-    """Rows 1 and 2: what the imports cost."""
+    """Return rows 1 and 2: the time of imports."""
     statements = ("pass", "import mem0_exports", "import httpx, attrs", "from mem0_exports import Client")
     for statement in statements:
         cpu_of(statement)  # writes the bytecode and warms the page cache
     rounds = [[0.0] * len(statements) for _ in range(PROCESS_ROUNDS)]
-    for number, found in enumerate(rounds):
-        for index in turns(number, *range(len(statements))):
-            found[index] = cpu_of(statements[index])
-    bare, package, httpx_attrs, client = ([found[index] for found in rounds] for index in range(len(statements)))
-    net = statistics.median(beyond(package, bare)) * MILLI
+    for number, times in enumerate(rounds):
+        for index in alternating(number, *range(len(statements))):
+            times[index] = cpu_of(statements[index])
+    bare, package, httpx_attrs, client = ([times[index] for times in rounds] for index in range(len(statements)))
+    net = statistics.median(net_times(package, bare)) * MILLI
     over_bare = Pairs(package, bare)
-    over_httpx = Pairs(beyond(client, bare), beyond(httpx_attrs, bare))
+    over_httpx = Pairs(net_times(client, bare), net_times(httpx_attrs, bare))
     what = f"import mem0_exports ({net:.1f} ms net)"
     return [
         Row(what, "a bare interpreter", over_bare, MILLI, "ms", "5 ms net", net <= 5),
-        by_ratio("from mem0_exports import Client", "import httpx, attrs", over_httpx, 1.1, MILLI, "ms net"),
+        ratio_row("from mem0_exports import Client", "import httpx, attrs", over_httpx, 1.1, MILLI, "ms net"),
     ]
 
 
-def beyond(spent: list[float], bare: list[float]) -> list[float]:
-    """What each round spent beyond its bare interpreter."""
+def net_times(spent: list[float], bare: list[float]) -> list[float]:
+    """Return the time of each round beyond that of its bare interpreter."""
     return [each - least for each, least in zip(spent, bare, strict=True)]
 
 
 def loaded() -> str:
-    """Which expensive modules `import mem0_exports` brings in."""
+    """Return the expensive modules that `import mem0_exports` loads."""
     code = (
         "import sys, mem0_exports; "
         "print(*sorted({'httpx', 'pydantic', 'asyncio', 'sqlite3'} & sys.modules.keys()) or ['none'], sep=', ')"
@@ -225,37 +225,37 @@ def loaded() -> str:
 
 
 def constructor() -> list[Row]:
-    """Row 3: a client that has sent nothing. What is made is kept, so that nothing is torn down on the clock."""
-    kept: list[object] = []
+    """Return row 3: creating a client. The clients are kept, so that the time does not include their destruction."""
+    clients: list[object] = []
     context = ssl.create_default_context()
     pairs = paired(
-        partial(timed, lambda: kept.append(Client(api_key="k")), 10),
-        partial(timed, lambda: kept.append(httpx.Client(verify=context)), 10),
+        partial(timed, lambda: clients.append(Client(api_key="k")), 10),
+        partial(timed, lambda: clients.append(httpx.Client(verify=context)), 10),
     )
     within = statistics.median(pairs.ours) * MILLI <= 0.2
     return [Row('Client(api_key="k")', "httpx.Client, shared SSL", pairs, MILLI, "ms", "0.2 ms", within)]
 
 
 def answer(request: httpx.Request) -> httpx.Response:
-    """The mock service: the same bytes for every request to a path."""
+    """Answer like a service, with the same bytes for every request to a path."""
     status, body = ANSWERS[request.url.path]
     return httpx.Response(status, headers=CONTENT_TYPE, content=body)
 
 
 async def answer_async(request: httpx.Request) -> httpx.Response:
-    """The mock service, awaited."""
+    """Answer like `answer`, for async clients."""
     return answer(request)
 
 
 def poll_body() -> bytes:
-    """The body of a poll, made for each call as an application does it."""
+    """Return the body of a poll, serialized for each call as an application does."""
     return json.dumps({"memory_export_id": EXPORT_ID}).encode()
 
 
 def sync_calls() -> list[Row]:
-    """Row 4: one call through the client, against the same request through httpx alone."""
+    """Return row 4: calls of the client, compared with the same requests of plain httpx."""
     transport = httpx.MockTransport(answer)
-    most = 1.15
+    budget = 1.15
     with (
         Client(api_key="k", base_url=ADDRESS, transport=transport) as client,
         httpx.Client(headers=HEADERS, transport=transport) as bare,
@@ -271,16 +271,16 @@ def sync_calls() -> list[Row]:
             partial(timed, lambda: bare.post(f"{ADDRESS}/v1/exports/", json=CREATE_BODY).json()),
         )
     return [
-        by_ratio("ping()", "httpx get, json", ping, most),
-        by_ratio("exports.get(id, Model).poll()", "httpx post, json", poll, most),
-        by_ratio("exports.create(Model, filter)", "httpx post, json", create, most),
+        ratio_row("ping()", "httpx get, json", ping, budget),
+        ratio_row("exports.get(id, Model).poll()", "httpx post, json", poll, budget),
+        ratio_row("exports.create(Model, filter)", "httpx post, json", create, budget),
     ]
 
 
 def async_calls() -> list[Row]:
-    """Row 5: the same, awaited on asyncio."""
+    """Return row 5: the same calls on asyncio."""
     transport = httpx.MockTransport(answer_async)
-    most = 1.2
+    budget = 1.2
     client = AsyncClient(api_key="k", base_url=ADDRESS, transport=transport)
     bare = httpx.AsyncClient(headers=HEADERS, transport=transport)
 
@@ -304,14 +304,14 @@ def async_calls() -> list[Row]:
         runner.run(client.close())
         runner.run(bare.aclose())
     return [
-        by_ratio("await ping()", "httpx get, json", ping, most),
-        by_ratio("await exports.get(id, Model).poll()", "httpx post, json", poll, most),
-        by_ratio("await exports.create(Model, filter)", "httpx post, json", create, most),
+        ratio_row("await ping()", "httpx get, json", ping, budget),
+        ratio_row("await exports.get(id, Model).poll()", "httpx post, json", poll, budget),
+        ratio_row("await exports.create(Model, filter)", "httpx post, json", create, budget),
     ]
 
 
 def embedded() -> list[Row]:
-    """Row 6: starting a job on the embedded engine, in memory, which checks and stores it."""
+    """Return row 6: creating a job on the embedded engine, in memory."""
     with (
         Client.local() as client,
         httpx.Client(headers=HEADERS, transport=httpx.MockTransport(answer)) as bare,
@@ -324,7 +324,7 @@ def embedded() -> list[Row]:
 
 
 def filters() -> list[Row]:
-    """Row 7: a filter, against the dict that it becomes."""
+    """Return row 7: a filter, compared with a dict literal of the same content."""
 
     def ours() -> object:
         return ((F.user_id == "alex") & (F.created_at >= "2025-01-01")).to_dict()
@@ -340,12 +340,12 @@ def filters() -> list[Row]:
 
 
 def line(cells: tuple[str, ...]) -> str:
-    """One line of the table, in columns."""
+    """Return one line of the table."""
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
 
 
 def main() -> None:
-    """Measure everything, and print each line as soon as it is known."""
+    """Measure everything, and print each line as soon as it is measured."""
     packages = f"mem0-exports {__version__}, httpx {httpx.__version__}, pydantic {pydantic.VERSION}"
     print(f"Python {platform.python_version()}, {packages}; CPU time, medians\n")
     print(line(("what", "ours", "baseline", "takes", "ratio", "quartiles", "budget", "")), flush=True)

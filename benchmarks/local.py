@@ -1,16 +1,16 @@
-"""How the embedded engine does with many memories: time as a ratio to a floor of the same run, and memory.
+"""Measures the embedded engine with many memories: time as a ratio to a lower bound, and peak memory.
 
-    python benchmarks/local.py [MEMORIES]        (1,000,000 where nothing is said; that takes some ten minutes)
+    python benchmarks/local.py [MEMORIES]        (default: 1,000,000, which takes about ten minutes)
 
-The floor of reading is raw sqlite3 that reads the same rows of the same file in the same order, one tuple after the
-other, and does nothing with them. It is measured before and after each job, and the ratio is to the mean of the two. The
-floor of importing is raw sqlite3 that stores rows made beforehand in the same tables, with one executemany and one
-transaction for as many rows as the import takes at once.
+The lower bound ("floor") of reading is plain sqlite3 that reads the same rows of the same file in the same order, tuple
+by tuple, without using them. It is measured before and after each export, and the ratio is to the mean of the two. The
+floor of importing is plain sqlite3 that inserts prepared rows into the same tables, with one executemany and one
+transaction per batch of the same size as in the import.
 
-Every step runs in a process of its own, whose peak of resident memory is the last column; the interpreter with what it
-imports is 50 MB of it. Ratios are of CPU time (user and system), as the wall clock tells more about the neighbours on a
-shared machine; wall-clock seconds stand beside them. An export is measured from its creation to the last byte of its
-answer, in the process that runs the job. A budget is a wish, not a test.
+Each step runs in a process of its own, whose peak resident memory is in the last column, including 50 MB for the
+interpreter and the imported modules. Ratios are of CPU times (user and system), because wall-clock times depend on the
+other load of a shared machine; they are in the table, too. An export is measured from its creation to the last byte of
+its answer, in the process that runs the job. Budgets are goals, not tests.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 MEMORIES: Final = 1_000_000
 APP: Final = {"app_id": "bench"}
-"""All of them."""
+"""Filters that select all memories."""
 
 ONE_USER: Final = {"user_id": "user-17"}
 
@@ -50,14 +50,14 @@ TEXTS: Final = {name: {"type": "string"} for name in ("id", "memory", "user_id",
 TIMES: Final = {name: {"type": "string", "format": "date-time"} for name in ("created_at", "updated_at")}
 
 
-def of_records(properties: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an export with one record for each memory."""
+def records_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an export with one record per memory."""
     item = {"type": "object", "properties": properties, "required": ["id"]}
     return {"type": "object", "properties": {"memories": {"type": "array", "items": item}}}
 
 
-OWN_FIELDS: Final = of_records({**TEXTS, **TIMES})
-VALIDATED: Final = of_records(
+OWN_FIELDS: Final = records_schema({**TEXTS, **TIMES})
+VALIDATED: Final = records_schema(
     {
         **TEXTS,
         **TIMES,
@@ -66,7 +66,7 @@ VALIDATED: Final = of_records(
         "note": {"anyOf": [{"type": "string", "maxLength": 200}, {"type": "null"}], "default": None},
     }
 )
-WITH_GAPS: Final = of_records(
+WITH_GAPS: Final = records_schema(
     {**TEXTS, **TIMES, "team": {"type": "string"}, "city": {"type": "string", "minLength": 2}}
 )
 PROFILE: Final = {
@@ -81,12 +81,12 @@ PROFILE: Final = {
 }
 
 
-# ---- what is measured: each step is a function that runs in a process of its own ------------------------------------
+# ---- the steps, each of which runs in a process of its own -----------------------------------------------------------
 
 
-def made_up(count: int) -> Iterator[bytes]:
-    """Lines of memory records, the same ones each time."""
-    draw = random.Random(7)  # noqa: S311 -- no secrets
+def memory_lines(count: int) -> Iterator[bytes]:
+    """Yield memory records as JSON Lines, the same in every run."""
+    draw = random.Random(7)  # noqa: S311 -- not for secrets
     start = datetime(2024, 1, 1, tzinfo=UTC)
     for number in range(count):
         digest = hashlib.blake2b(number.to_bytes(8), digest_size=40).hexdigest()
@@ -109,87 +109,87 @@ def made_up(count: int) -> Iterator[bytes]:
 
 
 def raw_import(store: Path, lines: Path) -> None:
-    """The floor of importing: only storing rows counts."""
-    SqliteStore(store).close()  # makes the tables
+    """Measure the floor of importing. Only the inserts count."""
+    SqliteStore(store).close()  # creates the tables
     connection = sqlite3.connect(store, isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     with lines.open("rb") as file:
         rows = (row_for(json.loads(line), DEFAULT_PROJECT, "", now()) for line in file)
-        spent, insert = Spent(), ""
+        stopwatch, insert = Stopwatch(), ""
         while batch := [row for _, row in zip(range(importer.MAX_BATCH), rows, strict=False)]:
             insert = insert or f"INSERT INTO memories ({', '.join(batch[0])}) VALUES ({', '.join('?' * len(batch[0]))})"
             values = [tuple(row.values()) for row in batch]
-            with spent:
+            with stopwatch:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(insert, values)
                 connection.execute("COMMIT")
-    spent.tell()
+    stopwatch.report()
 
 
-def our_import(store: Path, lines: Path) -> None:
-    """`mem0-exports import` of the same lines."""
+def measure_import(store: Path, lines: Path) -> None:
+    """Measure the import of the same lines, as `mem0-exports import` does it."""
     opened = SqliteStore(store)
-    with Spent() as spent, lines.open("rb") as file:
+    with Stopwatch() as stopwatch, lines.open("rb") as file:
         done = importer.import_lines(opened.memories, file)
     opened.close()
-    spent.tell(f"{done.added:,} added")
+    stopwatch.report(f"{done.added:,} added")
 
 
 def raw_read(store: Path, where: dict[str, str]) -> None:
-    """The floor of reading: all columns that a record has."""
+    """Measure the floor of reading, with all columns that records use."""
     ((column, value),) = where.items()
     query = (
         "SELECT id, memory, user_id, agent_id, app_id, run_id, metadata, categories, expiration_date, created_at, "
         f"updated_at FROM memories WHERE project = 'local' AND {column} = ? ORDER BY created_us, seq"
     )
     connection = sqlite3.connect(store)
-    with Spent() as spent:
+    with Stopwatch() as stopwatch:
         count = sum(1 for _ in connection.execute(query, (value,)))
-    spent.tell(f"{count:,} rows")
+    stopwatch.report(f"{count:,} rows")
 
 
-def export(store: Path, schema: dict[str, Any]) -> None:
-    """An export of everything, with its answer read to the end."""
+def run_export(store: Path, schema: dict[str, Any]) -> None:
+    """Measure an export of all memories, until its answer is read to the end."""
     engine = Engine(store)
     body = json.dumps({"schema": schema, "filters": APP}).encode()
-    with Spent() as spent:
+    with Stopwatch() as stopwatch:
         created = engine.respond("POST", "/v1/exports/", "", {}, body)
-        wanted = json.dumps({"memory_export_id": json.loads(created.body)["id"]}).encode()
-        while (answer := engine.respond("POST", "/v1/exports/get/", "", {}, wanted)).status == 404:
+        get_body = json.dumps({"memory_export_id": json.loads(created.body)["id"]}).encode()
+        while (answer := engine.respond("POST", "/v1/exports/get/", "", {}, get_body)).status == 404:
             time.sleep(0.05)
         pieces = [answer.body] if isinstance(answer.body, bytes) else answer.body
         size = sum(map(len, pieces))
-    spent.tell(f"{size / 1e6:,.1f} MB")
+    stopwatch.report(f"{size / 1e6:,.1f} MB")
     engine.close()
 
 
-def a_page(store: Path) -> None:
-    """A page of 100 of the memories of one user, 200 times."""
+def read_pages(store: Path) -> None:
+    """Measure 200 requests for a page of 100 memories of one user."""
     engine = Engine(store)
     body = json.dumps({"filters": ONE_USER}).encode()
-    with Spent() as spent:
+    with Stopwatch() as stopwatch:
         for _ in range(200):
             answer = engine.respond("POST", "/v3/memories/", "page=1&page_size=100", {}, body)
-    spent.tell(f"{json.loads(answer.body)['count']:,} memories")
+    stopwatch.report(f"{json.loads(answer.body)['count']:,} memories")
     engine.close()
 
 
-def raw_page(store: Path) -> None:
-    """The floor of that: the same rows, and how many there are."""
+def raw_pages(store: Path) -> None:
+    """Measure the floor of pages: the same rows, and their count."""
     connection = sqlite3.connect(store)
     where = "FROM memories WHERE project = 'local' AND user_id = 'user-17'"
-    with Spent() as spent:
+    with Stopwatch() as stopwatch:
         for _ in range(200):
             connection.execute(f"SELECT count(*) {where}").fetchone()
             list(connection.execute(f"SELECT * {where} ORDER BY created_us, seq LIMIT 100"))
-    spent.tell()
+    stopwatch.report()
 
 
-# ---- measuring ------------------------------------------------------------------------------------------------------
+# ---- measuring -------------------------------------------------------------------------------------------------------
 
 
-class Spent:
-    """CPU and wall-clock seconds of this process inside `with`, added up."""
+class Stopwatch:
+    """Adds up the CPU and wall-clock seconds of this process inside `with` blocks."""
 
     def __init__(self) -> None:
         self._cpu = self._wall = 0.0
@@ -203,48 +203,48 @@ class Spent:
         self._cpu += time.process_time()
         self._wall += time.perf_counter()
 
-    def tell(self, what: str = "") -> None:
-        """Print what this process needed, for the process that waits for it."""
+    def report(self, result: str = "") -> None:
+        """Print the figures of this process, for the process that started it."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps([self._cpu, self._wall, peak, what]))
+        print(json.dumps([self._cpu, self._wall, peak, result]))
 
 
-class Measured(NamedTuple):
-    """What a step needed."""
+class Figures(NamedTuple):
+    """The figures of a step."""
 
     cpu: float
     wall: float
     peak: float
-    """Megabytes."""
-    what: str
+    """Peak resident memory in megabytes."""
+    result: str
 
 
 STEPS: Final[dict[str, Callable[..., None]]] = {
     "raw_import": lambda folder: raw_import(folder / "raw.db", folder / "lines.jsonl"),
-    "import": lambda folder: our_import(folder / "store.db", folder / "lines.jsonl"),
+    "import": lambda folder: measure_import(folder / "store.db", folder / "lines.jsonl"),
     "raw_read": lambda folder: raw_read(folder / "store.db", APP),
-    "own fields": lambda folder: export(folder / "store.db", OWN_FIELDS),
-    "validated": lambda folder: export(folder / "store.db", VALIDATED),
-    "with gaps": lambda folder: export(folder / "store.db", WITH_GAPS),
-    "profile": lambda folder: export(folder / "store.db", PROFILE),
-    "raw_page": lambda folder: raw_page(folder / "store.db"),
-    "page": lambda folder: a_page(folder / "store.db"),
+    "own fields": lambda folder: run_export(folder / "store.db", OWN_FIELDS),
+    "validated": lambda folder: run_export(folder / "store.db", VALIDATED),
+    "with gaps": lambda folder: run_export(folder / "store.db", WITH_GAPS),
+    "profile": lambda folder: run_export(folder / "store.db", PROFILE),
+    "raw_page": lambda folder: raw_pages(folder / "store.db"),
+    "page": lambda folder: read_pages(folder / "store.db"),
 }
 
 
-def step(name: str, folder: Path) -> Measured:
-    """Run a step in a process of its own."""
+def run_step(name: str, folder: Path) -> Figures:
+    """Run a step in a process of its own, and return its figures."""
     command = [sys.executable, __file__, "--step", name, str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Measured(*json.loads(done.stdout))
+    return Figures(*json.loads(done.stdout))
 
 
-def row(name: str, floor: float, measured: Measured, budget: float | None) -> None:
+def print_row(name: str, floor: float, step: Figures, budget: float | None) -> None:
     """Print a line of the table."""
-    ratio = measured.cpu / floor
-    verdict = "" if budget is None else f"{budget:g} {'ok' if ratio <= budget and measured.peak < 256 else 'over'}"
-    figures = f"{ratio:6.2f}x {verdict:10} {measured.cpu:8.2f} {measured.wall:8.2f} {measured.peak:7.0f}"
-    print(f"{name:42} {figures}  {measured.what}", flush=True)
+    ratio = step.cpu / floor
+    verdict = "" if budget is None else f"{budget:g} {'ok' if ratio <= budget and step.peak < 256 else 'over'}"
+    figures = f"{ratio:6.2f}x {verdict:10} {step.cpu:8.2f} {step.wall:8.2f} {step.peak:7.0f}"
+    print(f"{name:42} {figures}  {step.result}", flush=True)
 
 
 def main(count: int) -> None:
@@ -252,27 +252,27 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="mem0-exports-bench-") as name:
         folder = Path(name)
         with (folder / "lines.jsonl").open("wb") as file:
-            file.writelines(made_up(count))
+            file.writelines(memory_lines(count))
         size = (folder / "lines.jsonl").stat().st_size
         print(f"{count:,} memories, {size / 1e6:,.0f} MB as JSON Lines, SQLite {sqlite3.sqlite_version}")
         print(f"{'':42} {'ratio':>7} {'budget':10} {'CPU s':>8} {'wall s':>8} {'peak MB':>7}")
-        floor = step("raw_import", folder)
-        row("raw executemany", floor.cpu, floor, None)
-        row("import", floor.cpu, step("import", folder), 2)
+        floor = run_step("raw_import", folder)
+        print_row("raw executemany", floor.cpu, floor, None)
+        print_row("import", floor.cpu, run_step("import", folder), 2)
         for title, name_of_step, budget in (
             ("list export of own fields (written by SQL)", "own fields", 3),
             ("list export with validation", "validated", 6),
-            ("the same, where a third lacks a value", "with gaps", 6),
+            ("the same, a third of records lack a value", "with gaps", 6),
             ("profile export with validation", "profile", 6),
         ):
-            before = step("raw_read", folder)
-            measured = step(name_of_step, folder)
-            after = step("raw_read", folder)
-            row("raw read of the same rows", before.cpu, after, None)
-            row(title, (before.cpu + after.cpu) / 2, measured, budget)
-        floor = step("raw_page", folder)
-        row("200 raw pages of one user", floor.cpu, floor, None)
-        row("200 pages of one user", floor.cpu, step("page", folder), None)
+            before = run_step("raw_read", folder)
+            step_figures = run_step(name_of_step, folder)
+            after = run_step("raw_read", folder)
+            print_row("raw read of the same rows", before.cpu, after, None)
+            print_row(title, (before.cpu + after.cpu) / 2, step_figures, budget)
+        floor = run_step("raw_page", folder)
+        print_row("200 raw pages of one user", floor.cpu, floor, None)
+        print_row("200 pages of one user", floor.cpu, run_step("page", folder), None)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""All suites run where local time is not UTC, so that whatever takes the one for the other shows, on any machine."""
+"""Configure all tests: time zone, profiles of Hypothesis, order and timeouts.
+
+Local time is not UTC, so that code that confuses the two fails on every machine.
+"""
 
 from __future__ import annotations
 
@@ -11,54 +14,54 @@ import pytest
 
 from hypothesis import Phase, settings
 
-from tests.support.patience import slowness
+from tests.support.timeouts import slowdown
 
 
 if hasattr(time, "tzset"):
-    os.environ["TZ"] = "Asia/Kathmandu"  # 5 hours and 45 minutes ahead, all year; the processes of tests inherit it
+    os.environ["TZ"] = "Asia/Kathmandu"  # 5:45 h ahead of UTC, all year; subprocesses inherit it
     time.tzset()
 
 
-if os.environ.get("NO_SHRINK"):  # for whoever only wants to know whether a test fails; making cases small takes minutes
+if os.environ.get("NO_SHRINK"):  # shrinking takes minutes; skip it to see only whether a test fails
     settings.register_profile("no-shrink", phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target])
     settings.load_profile("no-shrink")
 
 
 HERE = Path(__file__).parent
 ORDER = ("contract/engine", "contract/client", "end_to_end", "contract", "properties", "tools", "unit")
-"""The folders with the longest files first, so that all processes end at about the same time."""
+"""The order of the folders: the longest files first, so that all processes end at about the same time."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the folders with the longest files first."""
+    """Sort the tests by folder, and set the timeout of each."""
 
-    def place(item: pytest.Item) -> int:
+    def position(item: pytest.Item) -> int:
         folder = item.path.parent.relative_to(HERE).as_posix()
         return next((index for index, name in enumerate(ORDER) if f"{folder}/".startswith(f"{name}/")), len(ORDER))
 
-    items.sort(key=place)
-    # pyproject.toml gives each test a minute. A busy machine may take longer, and so may what is long on any.
+    items.sort(key=position)
+    # The timeout in pyproject.toml suits an idle machine: allow more on a busy one, and for the long tests.
     long = {"durability": 300}
-    slower = slowness()
+    factor = slowdown()
     for item in items:
         if item.get_closest_marker("timeout") is None:
             seconds = next((long[name] for name in long if name in item.path.parts), 60)
-            item.add_marker(pytest.mark.timeout(seconds * slower))
+            item.add_marker(pytest.mark.timeout(seconds * factor))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Keep what belongs together in one process, where tests run in several (`pytest -n 3`).
+    """Keep each file in one process under `pytest -n 3`: its last tests may check what the earlier ones have counted.
 
-    A file stays whole: its last tests may judge what the others have counted. So does contract/engine, as a folder.
+    All files of contract/engine stay in one process for the same reason.
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class Together(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
             folder = "tests/contract/engine/"
             return folder if path.startswith(folder) else path
 
-    return Together(config, log)
+    return ByFile(config, log)

@@ -1,12 +1,12 @@
-"""The public names of the facade: what a release promised, against what there is now.
+"""Compares the public API of the package with that of the last release, which is in api/mem0_exports.pyi.
 
-    python tools/public_api.py            exit 1 where a promise is broken and CHANGELOG.md does not say so
-    python tools/public_api.py --write    renew api/mem0_exports.pyi, at a release
+    python tools/public_api.py            exit 1 if there is a breaking change that CHANGELOG.md does not name
+    python tools/public_api.py --write    update api/mem0_exports.pyi, at a release
 
-Public is what `mem0_exports.__all__` names, the public members of these classes, and the classes and aliases that their
-signatures name. It is read by griffe, which imports nothing, and written down as a stub that people can review. Additions
-are fine. A removal or a changed signature has to be named in backticks, as this tool names it, under `### Changed` or
-`### Removed` of the changelog's `[Unreleased]` section.
+The public API is the names in `mem0_exports.__all__`, the public members of these classes, and the classes and aliases
+in their signatures. griffe reads it from the source, without importing the package, and it is written as a stub that
+people can review. Additions are allowed. A removal or a changed signature must be named in the `[Unreleased]` section
+of the changelog, under `### Changed` or `### Removed`, in backticks and as this tool prints it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ import griffe
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE: Final = "mem0_exports"
-PROMISED: Final = Path("api") / f"{PACKAGE}.pyi"
+RELEASED_API: Final = Path("api") / f"{PACKAGE}.pyi"
 
-_MADE_FOR_USERS: Final = frozenset({"AsyncExport", "Export", "Filter", "Schema"})
-"""Classes in `__all__` that users get and never make: their constructors promise nothing."""
+_NOT_INSTANTIATED: Final = frozenset({"AsyncExport", "Export", "Filter", "Schema"})
+"""Classes in `__all__` that users never instantiate, so their constructors are not public."""
 
-_ONLY: Final = {
+_PUBLIC_MEMBERS: Final = {
     "Ledger": frozenset({"__init__", "__enter__", "__exit__", "close", "entries", "forget", "result"}),
 }
-"""Classes of which only some members are promised: the others are for the rest of the package."""
+"""Classes of which only these members are public; the package uses the others internally."""
 
-_NO_PROMISE: Final = frozenset(
+_NOT_PUBLIC: Final = frozenset(
     {"__repr__", "__reduce__", "__str__", "__hash__", "__bool__", "__getattr__", "__get_pydantic_json_schema__"}
 )
-_HEAD: Final = f"""\
+_HEADER: Final = f"""\
 # The public API of {PACKAGE} as the last release promised it. `make check` compares; `make api` renews it at a release.
 # A listing for tools and reviewers, not a stub for type checkers.
 from typing import overload
@@ -44,49 +44,51 @@ from typing import overload
 
 
 class Change(NamedTuple):
-    """A broken promise: the name as the changelog has to give it, and what became of it."""
+    """A breaking change: the name, as the changelog must give it, and a description of the change."""
 
     name: str
-    what: str
+    description: str
 
 
 class Listing:
-    """Writes the public API of a package down as the text of a stub."""
+    """Lists the public API of a package as the text of a stub."""
 
     def __init__(self, source: Path) -> None:
-        # A collection of its own, so that a second tree of the same name is not taken for the first.
+        # With its own collection, so that a second tree with a package of the same name is not mistaken for the first.
         loader = griffe.GriffeLoader(search_paths=[source], modules_collection=griffe.ModulesCollection())
         self._package: Any = loader.load(PACKAGE)
         loader.resolve_aliases()
-        self._waiting: list[Any] = []
+        self._queue: list[Any] = []
         self._listed: dict[str, str] = {}
         self._seen: set[str] = set()
 
     def text(self) -> str:
-        """The whole listing, by name."""
+        """Return the listing, sorted by name."""
         exported = [str(name) for name in self._package.exports]
-        self._made_by_users = set(exported) - _MADE_FOR_USERS
+        self._instantiable = set(exported) - _NOT_INSTANTIATED
         for name in exported:
             found = self._package[name]
-            self._want(found.final_target if found.is_alias else found)
+            self._include(found.final_target if found.is_alias else found)
         written: dict[str, str] = {}
-        while self._waiting:
-            node = self._waiting.pop()
-            written[_shown(node.name)] = self._node(node)
+        while self._queue:
+            node = self._queue.pop()
+            written[_public_name(node.name)] = self._node(node)
         names = "".join(f'    "{name}",\n' for name in sorted(exported))
-        return f"{_HEAD}\nEXPORTED = [\n{names}]\n" + "".join(f"\n{written[name]}" for name in sorted(written))
+        return f"{_HEADER}\nEXPORTED = [\n{names}]\n" + "".join(f"\n{written[name]}" for name in sorted(written))
 
-    def _want(self, node: Any) -> None:
-        """List `node` too, once."""
-        known = self._listed.setdefault(_shown(node.name), node.path)
+    def _include(self, node: Any) -> None:
+        """Include `node` in the listing, once."""
+        known = self._listed.setdefault(_public_name(node.name), node.path)
         if known != node.path:
-            raise SystemExit(f"{known} and {node.path} are both public, and would have one name")
+            raise SystemExit(
+                f"{known} and {node.path} are both public, and would have the same name in the listing: rename one"
+            )
         if node.path not in self._seen:
             self._seen.add(node.path)
-            self._waiting.append(node)
+            self._queue.append(node)
 
-    def _follow(self, expression: Any) -> str:
-        """The text of an annotation; what it names inside the package becomes part of the listing."""
+    def _annotation_text(self, expression: Any) -> str:
+        """Return the text of an annotation, and include the classes and aliases of the package that it names."""
         if expression is None:
             return ""
         if isinstance(expression, griffe.Expr):
@@ -94,11 +96,11 @@ class Listing:
                 if isinstance(part, griffe.ExprName):
                     target = self._target(part)
                     if target is not None and (target.is_class or "TypeAlias" in str(target.annotation)):
-                        self._want(target)
+                        self._include(target)
         return re.sub(r"\b_([A-Z]\w*)", r"\1", str(expression))
 
     def _target(self, name: griffe.ExprName) -> Any:
-        """What a name means, where it is a class or a value of the package."""
+        """Return the class or attribute of the package that a name refers to, or None."""
         path = name.canonical_path
         if not path.startswith(f"{PACKAGE}."):
             return None
@@ -117,62 +119,64 @@ class Listing:
         return f"{self._attribute(node)}\n"
 
     def _attribute(self, node: Any) -> str:
-        """`name: type`; an alias also with what it stands for, and a value without a type with the type that makes it."""
-        annotation = self._follow(node.annotation)
+        """Return `name: type`; aliases also with their value, and unannotated values with their class."""
+        annotation = self._annotation_text(node.annotation)
         if "TypeAlias" in annotation:
-            return f"{_shown(node.name)}: TypeAlias = {self._follow(node.value)}"
+            return f"{_public_name(node.name)}: TypeAlias = {self._annotation_text(node.value)}"
         if annotation in {"", "Final", "ClassVar"} and isinstance(node.value, griffe.ExprCall):
             maker = node.value.function
-            annotation = self._follow(maker) if isinstance(maker, griffe.ExprName) else ""
+            annotation = self._annotation_text(maker) if isinstance(maker, griffe.ExprName) else ""
         wrapped = re.fullmatch(r"(?:Final|ClassVar)\[(.*)\]", annotation)
-        return f"{_shown(node.name)}: {(wrapped[1] if wrapped else annotation) or 'object'}"
+        return f"{_public_name(node.name)}: {(wrapped[1] if wrapped else annotation) or 'object'}"
 
     def _class(self, cls: Any) -> str:
-        bases = [self._follow(base) for base in cls.bases if not self._unlisted(base)]
-        lines = [f"class {_shown(cls.name)}({', '.join(bases)}):" if bases else f"class {_shown(cls.name)}:"]
+        bases = [self._annotation_text(base) for base in cls.bases if not self._is_internal(base)]
+        lines = [
+            f"class {_public_name(cls.name)}({', '.join(bases)}):" if bases else f"class {_public_name(cls.name)}:"
+        ]
         members = self._members(cls)
         fields = [each for each in members.values() if each.is_attribute and "property" not in each.labels]
         if "__init__" not in members and any("attrs." in str(each.value) for each in cls.decorators):
             lines.append(f"    def __init__({', '.join(['self', *self._fields(fields)])}) -> None: ...")
         for name in sorted(members):
-            if name != "__init__" or cls.name in self._made_by_users:
+            if name != "__init__" or cls.name in self._instantiable:
                 member = members[name]
                 lines += [f"    {line}" for line in self._member(cls, member)]
         return "\n".join(lines if len(lines) > 1 else [*lines, "    ..."]) + "\n"
 
-    def _unlisted(self, base: Any) -> bool:
-        """Whether a base is a helper, whose members are listed as those of the class itself."""
+    def _is_internal(self, base: Any) -> bool:
+        """Return whether a base is internal, so that its members are listed as those of the class itself."""
         target = self._base(base)
         return target is not None and target.name not in self._package.exports
 
     def _base(self, base: Any) -> Any:
-        """The class behind a base, `Base` or `Base[T]`, where it is one of the package."""
+        """Return the class of a base, `Base` or `Base[T]`, if it belongs to the package, or None."""
         name = base.left if isinstance(base, griffe.ExprSubscript) else base
         return self._target(name) if isinstance(name, griffe.ExprName) else None
 
     def _members(self, cls: Any) -> dict[str, Any]:
-        """The public members, those of helpers among the bases included, in the order of their definition."""
+        """Return the public members in the order of their definition, including those of internal bases."""
         found: dict[str, Any] = {}
         for base in cls.bases:
-            if self._unlisted(base):
+            if self._is_internal(base):
                 found |= self._members(self._base(base))
         for name, member in cls.members.items():
             special = name.startswith("__") and member.is_function
-            if (special and name not in _NO_PROMISE) or not name.startswith("_"):
+            if (special and name not in _NOT_PUBLIC) or not name.startswith("_"):
                 found[name] = member
-        only = _ONLY.get(cls.name)
+        only = _PUBLIC_MEMBERS.get(cls.name)
         return found if only is None else {name: each for name, each in found.items() if name in only}
 
     def _fields(self, fields: list[Any]) -> list[str]:
-        """The parameters that attrs makes of fields."""
+        """Return the constructor parameters that attrs generates from fields."""
         written: list[str] = []
         for each in fields:
-            told: dict[str, str] = {}
+            options: dict[str, str] = {}
             default = each.value
             if isinstance(default, griffe.ExprCall) and str(default.function) == "attrs.field":
-                told = {one.name: str(one.value) for one in default.arguments if isinstance(one, griffe.ExprKeyword)}
-                default = told.get("default", f"{told['factory']}()" if "factory" in told else None)
-            if "ClassVar" not in str(each.annotation) and told.get("init") != "False":
+                options = {one.name: str(one.value) for one in default.arguments if isinstance(one, griffe.ExprKeyword)}
+                default = options.get("default", f"{options['factory']}()" if "factory" in options else None)
+            if "ClassVar" not in str(each.annotation) and options.get("init") != "False":
                 written.append(f"{each.name}: {each.annotation}" + ("" if default is None else f" = {default}"))
         return written
 
@@ -182,7 +186,7 @@ class Listing:
             lines = [line for each in overloads for line in ("@overload", *self._function(each))]
             return lines or self._function(member)
         if "property" in member.labels:
-            return ["@property", f"def {member.name}(self) -> {self._follow(member.annotation)}: ..."]
+            return ["@property", f"def {member.name}(self) -> {self._annotation_text(member.annotation)}: ..."]
         return [self._attribute(member)]
 
     def _function(self, function: Any) -> list[str]:
@@ -199,60 +203,60 @@ class Listing:
             if each.kind is griffe.ParameterKind.positional_only and len(parts) == last_positional:
                 parts.append("/")
         word = "async def" if "async" in function.labels else "def"
-        returns = self._follow(function.returns) or "None"
+        returns = self._annotation_text(function.returns) or "None"
         return [*lines, f"{word} {function.name}({', '.join(parts)}) -> {returns}: ..."]
 
     def _parameter(self, parameter: Any) -> str:
         prefix = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
         text: str = prefix.get(parameter.kind, "") + parameter.name
         if parameter.annotation is not None:
-            text += f": {self._follow(parameter.annotation)}"
+            text += f": {self._annotation_text(parameter.annotation)}"
         if parameter.default is None or parameter.kind in prefix:
             return text
         default = parameter.default
         target = self._target(default) if isinstance(default, griffe.ExprName) else None
-        # The value of a constant, not its name: a default that changes is a change.
+        # Show the value of a constant instead of its name, so that a changed value is seen as a changed default.
         return f"{text} = {default if target is None or target.is_class else target.value!s}"
 
 
-def _shown(name: str) -> str:
-    """The name in the listing: classes that users meet without knowing their names lose the underscore."""
+def _public_name(name: str) -> str:
+    """Return the name in the listing, without the underscore of classes that only occur in signatures."""
     return name if name.startswith("__") else name.removeprefix("_")
 
 
 def changes(old: str, new: str) -> list[Change]:
-    """What the listing `old` promised and `new` does not keep."""
-    before, after = (_visited(text) for text in (old, new))
+    """Return the breaking changes from the listing `old` to the listing `new`."""
+    before, after = (_parse(text) for text in (old, new))
     exported, still = (set(re.findall(r'^    "(\w+)",$', text, flags=re.MULTILINE)) for text in (old, new))
     found = [
-        Change(each.obj.path.removeprefix(f"{PACKAGE}."), _explained(each))
+        Change(each.obj.path.removeprefix(f"{PACKAGE}."), _description(each))
         for each in griffe.find_breaking_changes(before, after)
     ]
-    found += [Change(name, "is not exported any more") for name in exported - still]
+    found += [Change(name, "is no longer exported") for name in exported - still]
     for name, node in before.members.items():
         if name in after.members and name not in {"EXPORTED", "overload"}:
             found += _differences(name, node, after.members[name])
     return sorted(set(found))
 
 
-def _visited(text: str) -> Any:
+def _parse(text: str) -> Any:
     return griffe.visit(PACKAGE, filepath=Path(f"{PACKAGE}.pyi"), code=text)
 
 
-def _explained(breakage: griffe.Breakage) -> str:
-    """Griffe's rule that is broken, and by which parameter."""
+def _description(breakage: griffe.Breakage) -> str:
+    """Return the kind of a breakage found by griffe, with the name of the parameter if it is about one."""
     about = getattr(breakage.old_value, "name", None) or getattr(breakage.new_value, "name", None)
     parameter = f"{about}: " if breakage.kind.name.startswith("PARAMETER") else ""
     return f"{parameter}{breakage.kind.value}".lower()
 
 
 def _differences(name: str, old: Any, new: Any) -> list[Change]:  # noqa: C901 -- one case for each kind of name
-    """What griffe's own rules pass over: types, bases, overloads, and how a function is called."""
+    """Return the changes that griffe does not report: types, bases, overloads, and the kind of a method."""
     if old.kind is not new.kind:
         return []
     if old.is_class:
-        lost = [str(base) for base in old.bases if str(base) not in map(str, new.bases)]
-        found = [Change(name, f"is no {base} any more") for base in lost]
+        removed = [str(base) for base in old.bases if str(base) not in map(str, new.bases)]
+        found = [Change(name, f"is no longer a subclass of {base}") for base in removed]
         for inner, member in old.members.items():
             if inner in new.members:
                 found += _differences(f"{name}.{inner}", member, new.members[inner])
@@ -260,24 +264,26 @@ def _differences(name: str, old: Any, new: Any) -> list[Change]:  # noqa: C901 -
             plain = new.members.get(inner)
             now = new.overloads.get(inner) or ([plain] if plain is not None and plain.is_function else [])
             for each in old.overloads[inner]:
-                if not any(_takes_all(each, other) for other in now):
-                    what = f"the overload that returns {each.returns} changed or went" if now else "was removed"
-                    found.append(Change(f"{name}.{inner}", what))
+                if not any(_accepts_all_calls_of(each, other) for other in now):
+                    description = (
+                        f"the overload that returns {each.returns} was changed or removed" if now else "was removed"
+                    )
+                    found.append(Change(f"{name}.{inner}", description))
         return found
     if old.is_function:
-        return [Change(name, what) for what in _function_differences(old, new)]
+        return [Change(name, description) for description in _function_differences(old, new)]
     if str(old.annotation) != str(new.annotation):
         return [Change(name, f"type changed from {old.annotation} to {new.annotation}")]
-    quoted = "'\""  # an alias in quotes means the same
+    quoted = "'\""  # an alias in quotes has the same meaning
     if "TypeAlias" in str(old.annotation) and str(old.value).strip(quoted) != str(new.value).strip(quoted):
-        return [Change(name, f"stands for another type: {old.value} before, {new.value} now")]
-    return [Change(name, "property or not changed")] if _how(old) != _how(new) else []
+        return [Change(name, f"alias changed from {old.value} to {new.value}")]
+    return [Change(name, "changed from a property to an attribute, or the reverse")] if _kind(old) != _kind(new) else []
 
 
 def _function_differences(old: Any, new: Any) -> list[str]:
     found: list[str] = []
-    if _how(old) != _how(new):
-        found.append(f"is called in another way: {_how(old) or 'plain'} before, {_how(new) or 'plain'} now")
+    if _kind(old) != _kind(new):
+        found.append(f"changed from {_kind(old) or 'a plain function'} to {_kind(new) or 'a plain function'}")
     if str(old.returns) != str(new.returns):
         found.append(f"return type changed from {old.returns} to {new.returns}")
     known = {each.name: each for each in new.parameters}
@@ -289,12 +295,12 @@ def _function_differences(old: Any, new: Any) -> list[str]:
     return found
 
 
-def _how(node: Any) -> str:
+def _kind(node: Any) -> str:
     return " ".join(sorted(node.labels & {"async", "classmethod", "staticmethod", "property"}))
 
 
-def _takes_all(old: Any, new: Any) -> bool:
-    """Whether every call of `old` is one of `new`, too."""
+def _accepts_all_calls_of(old: Any, new: Any) -> bool:
+    """Return whether every valid call of `old` is also a valid call of `new`, with the same types."""
     modules = []
     for function in (old, new):
         module = griffe.Module(PACKAGE)
@@ -303,8 +309,8 @@ def _takes_all(old: Any, new: Any) -> bool:
     return not _function_differences(old, new) and not [*griffe.find_breaking_changes(*modules)]
 
 
-def excused(changelog: str) -> set[str]:
-    """The names in backticks under `### Changed` and `### Removed` of `[Unreleased]`; what follows a `(` does not count."""
+def names_in_changelog(changelog: str) -> set[str]:
+    """Return the names in backticks under `### Changed` and `### Removed` of `[Unreleased]`, up to a `(`."""
     unreleased = re.search(r"^## \[Unreleased\]\n(.*?)(?=^## |\Z)", changelog, flags=re.DOTALL | re.MULTILINE)
     if unreleased is None:
         return set()
@@ -313,29 +319,31 @@ def excused(changelog: str) -> set[str]:
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    parser = argparse.ArgumentParser(description="Compare the public API with what the last release promised.")
-    parser.add_argument("--write", action="store_true", help=f"renew {PROMISED} where the changelog names every change")
+    parser = argparse.ArgumentParser(description="Compare the public API with that of the last release.")
+    parser.add_argument(
+        "--write", action="store_true", help=f"update {RELEASED_API} if the changelog names every breaking change"
+    )
     write = parser.parse_args(arguments).write
     now = Listing(root / "facade").text()
-    promised = root / PROMISED
-    if not promised.exists() and not write:
-        print(f"{PROMISED} is not there: `make api` writes it", file=sys.stderr)
+    released_api = root / RELEASED_API
+    if not released_api.exists() and not write:
+        print(f"{RELEASED_API} does not exist: run `make api`", file=sys.stderr)
         return 1
-    old = promised.read_text(encoding="utf-8") if promised.exists() else ""
-    named = excused((root / "CHANGELOG.md").read_text(encoding="utf-8"))
-    broken = [change for change in changes(old, now) if change.name not in named]
-    for name, what in broken:
-        print(f"{name}: {what}")
+    old = released_api.read_text(encoding="utf-8") if released_api.exists() else ""
+    in_changelog = names_in_changelog((root / "CHANGELOG.md").read_text(encoding="utf-8"))
+    broken = [change for change in changes(old, now) if change.name not in in_changelog]
+    for name, description in broken:
+        print(f"{name}: {description}")
     if broken:
         print(
-            "the last release promised otherwise: take it back, or say it in CHANGELOG.md under [Unreleased], "
-            f"### Changed or ### Removed, with the name in backticks, such as `{broken[0].name}`",
+            "breaking changes since the last release: undo them, or name them in CHANGELOG.md under [Unreleased], "
+            f"### Changed or ### Removed, in backticks, such as `{broken[0].name}`",
             file=sys.stderr,
         )
         return 1
     if write:
-        promised.parent.mkdir(exist_ok=True)
-        promised.write_text(now, encoding="utf-8")
+        released_api.parent.mkdir(exist_ok=True)
+        released_api.write_text(now, encoding="utf-8")
     return 0
 
 

@@ -1,4 +1,5 @@
-"""Planted bugs: small realistic faults, and a runner that says which suite catches each. `python -m tests.mutants`.
+"""Mutation testing with planted bugs: `python -m tests.mutants` reports which suite catches each bug.
 
-The faults are data (`catalogue`). No test knows of them: one that survives shows a hole in the suites, or is explained.
+The bugs are data (`catalogue`), and tests must not refer to them. One that survives shows a gap in the suites, or has
+an explanation (`survives`).
 """

@@ -1,4 +1,4 @@
-"""What a planted bug is, and how it gets into a copy of the project."""
+"""Defines a mutant (a planted bug), and plants it in a copy of the project."""
 
 from __future__ import annotations
 
@@ -12,44 +12,45 @@ if TYPE_CHECKING:
 
 
 class Mutant(NamedTuple):
-    """One small fault: in one file, one piece of text in the place of another."""
+    """One small bug: in one file, one piece of text is replaced by another."""
 
     name: str
-    """Area and fault, such as `filters.lte-as-lt`."""
+    """The area and the bug, such as `filters.lte-as-lt`."""
     file: str
     old: str
-    """Stands exactly once in the file; where it does not, the mutant is stale."""
+    """Must occur exactly once in the file; otherwise the mutant is stale."""
     new: str
     why: str
-    """Whom it would hurt, and how."""
+    """The effect of the bug for users."""
     regenerate: bool = False
-    """Whether generated/ is made anew from the changed openapi.yaml, so that the two agree in the fault."""
+    """Whether generated/ is regenerated from the changed openapi.yaml, so that both have the bug."""
     survives: str | None = None
-    """Why no suite can be expected to catch it. It counts as not caught all the same."""
+    """Why no suite is expected to catch it. It still counts as not caught."""
 
 
 class Stale(Exception):
-    """The project has changed, and the text of a mutant is not there any more, or is there more than once."""
+    """The old text of a mutant does not occur in the file exactly once, because the project has changed."""
 
 
 def problem(mutant: Mutant, root: Path) -> str | None:
-    """Why the mutant cannot be planted in the project at `root`; None where it can be."""
+    """Return why the mutant cannot be planted in the project at `root`, or None if it can be."""
     file = root / mutant.file
     if not file.is_file():
-        return f"there is no {mutant.file}"
+        return f"{mutant.file} does not exist"
     times = file.read_text(encoding="utf-8").count(mutant.old)
     if times != 1:
-        return f"its old text stands {times} times in {mutant.file}, not once"
-    return "its new text is its old one" if mutant.new == mutant.old else None
+        return f"its old text occurs {times} times in {mutant.file}, instead of once"
+    return "its new text is the same as its old text" if mutant.new == mutant.old else None
 
 
 def plant(mutant: Mutant, root: Path) -> None:
-    """Put the fault into the project at `root`; Stale where that cannot be done."""
+    """Plant the mutant in the project at `root`. Raises Stale if that is not possible."""
     why = problem(mutant, root)
     if why is not None:
         raise Stale(f"{mutant.name}: {why}")
     file = root / mutant.file
     before = file.stat().st_mtime
     file.write_text(file.read_text(encoding="utf-8").replace(mutant.old, mutant.new), encoding="utf-8")
-    # Python takes compiled code for current if size and second are the same, as they may be where the text is as long.
+    # Python considers compiled code current if the size and the time in seconds of the source are unchanged, which is
+    # likely if both texts have the same length.
     os.utime(file, (before + 10, before + 10))

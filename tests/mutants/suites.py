@@ -1,6 +1,6 @@
-"""The suites in the order in which they are run, and which files of them to run first for a change of which module.
+"""Lists the suites in the order in which they run, and the test files to run first for each module.
 
-The second is for speed alone. Whatever the first files do not catch goes through all suites.
+The test files that run first only save time: a mutant that they do not catch goes through all suites.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Final, NamedTuple
 
 
 class Suite(NamedTuple):
-    """Tests that are run together: those of a folder, or a command."""
+    """Tests that run together: those of some folders, or a command."""
 
     name: str
     paths: tuple[str, ...] = ()
-    """What pytest is given."""
+    """The arguments of pytest."""
     command: tuple[str, ...] = ()
-    """Arguments of Python, in the place of pytest."""
+    """The arguments of Python, to run a command instead of pytest."""
     reads: str | None = None
-    """The only file that the outcome depends on; the suite is not run where another one was changed."""
+    """The only file that the result depends on; the suite does not run for mutants of other files."""
     quick: bool = False
-    """Whether it is run as a whole on the unchanged project, before anything is planted."""
+    """Whether it also runs on the unchanged project, before any mutant is planted."""
 
 
 SUITES: Final = (
@@ -48,9 +48,9 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "exports/api": ("tests/unit/client/test_client.py",),
     "exports/flows": ("tests/unit/client/exports/test_flows.py", "tests/unit/client/exports/test_ledger.py"),
     "exports/handles": ("tests/unit/client/test_client.py",),
-    "exports/ledger": ("tests/unit/client/exports/test_ledger.py", "tests/end_to_end/faults/test_broken_off.py"),
+    "exports/ledger": ("tests/unit/client/exports/test_ledger.py", "tests/end_to_end/faults/test_interrupted.py"),
     "exports/ledger_file": ("tests/unit/client/exports/test_ledger.py",),
-    "exports/resume": ("tests/unit/client/exports/test_ledger.py", "tests/end_to_end/faults/test_broken_off.py"),
+    "exports/resume": ("tests/unit/client/exports/test_ledger.py", "tests/end_to_end/faults/test_interrupted.py"),
     "exports/spec": ("tests/unit/client/exports/test_ledger.py", "tests/unit/client/test_client.py"),
     "filters/check": _FILTERS,
     "filters/fields": ("tests/unit/client/filters/test_filters.py",),
@@ -78,6 +78,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "http/responses": ("tests/unit/client/http/test_responses.py", "tests/unit/client/http/test_flow.py"),
     "http/settings": ("tests/unit/client/http/test_flow.py",),
     "mem0_exports/client": ("tests/unit/client/test_client.py",),
+    "mem0_exports/resources": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
     "mem0_exports/memories": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
     "schemas/describe": ("tests/unit/client/schemas/test_schemas.py",),
     "schemas/schema": ("tests/unit/client/schemas/test_schemas.py",),
@@ -133,15 +134,15 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     ),
     "workers/thread": ("tests/unit/engine/store/test_jobs.py", "tests/properties/test_job_states.py"),
 }
-"""By the last two parts of a path, without the ending."""
+"""Test files by the last two parts of a module's path, without the suffix."""
 
 
 def first_for(file: str, chosen: tuple[Suite, ...]) -> list[Suite]:
-    """What is worth a look first where `file` was changed: some files of the chosen suites, by suite."""
+    """Return suites of the test files to run first if `file` has changed, for those of the chosen suites."""
     path = PurePosixPath(file)
     paths = _FIRST.get(file) or _FIRST.get(f"{path.parent.name}/{path.stem}", ())
     return [
-        Suite(suite.name, mine)
+        Suite(suite.name, own_paths)
         for suite in chosen
-        if (mine := tuple(path for path in paths if suite.paths and f"{path}/".startswith(f"{suite.paths[0]}/")))
+        if (own_paths := tuple(path for path in paths if suite.paths and f"{path}/".startswith(f"{suite.paths[0]}/")))
     ]

@@ -20,12 +20,13 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import httpx
-import lint_spec
 import pytest
 import yaml
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+import lint_spec
 
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.operations import HANDLERS

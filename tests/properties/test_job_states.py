@@ -1,4 +1,4 @@
-"""A job in the hands of many workers, some of them late: it goes the way that a model of a few lines goes."""
+"""Test the states of a job against a small model, with many workers, some of them late."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LEASE = ports.LEASE
 
 
 class Jobs(RuleBasedStateMachine):
-    taken = Bundle("taken")
+    claimed = Bundle("claimed")
 
     @initialize()
     def create(self):
         self.store, self.now = SqliteStore(":memory:"), START
         self.store.jobs.create(DEFAULT_PROJECT, "e", START, timedelta(days=7), schema={}, filters=F.user_id == "a")
-        self.state, self.attempt, self.lost, self.available = "PENDING", 0, 0, START
+        self.state, self.attempt, self.crashed_attempts, self.available = "PENDING", 0, 0, START
         self.parts: list[bytes] = []
 
     def teardown(self):
@@ -46,20 +46,20 @@ class Jobs(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.now += timedelta(seconds=seconds)
 
-    @rule(target=taken)
-    def a_worker_looks_for_work(self):
+    @rule(target=claimed)
+    def a_worker_claims_the_job(self):
         job = self.store.jobs.claim(self.now)
         if self.available is None or self.available > self.now:
             assert job is None
         else:
-            self.lost += self.state == "RUNNING"
+            self.crashed_attempts += self.state == "RUNNING"
             self.attempt += 1
             self.state, self.available = "RUNNING", self.now + LEASE
-            assert (job.attempt, job.crashed_attempts) == (self.attempt, self.lost)
+            assert (job.attempt, job.crashed_attempts) == (self.attempt, self.crashed_attempts)
         return job
 
-    @rule(job=taken, what=st.sampled_from(["renew", "put", "clear", "drop", "hand_back", "finish", "fail"]))
-    def a_worker_does_something(self, job, what):
+    @rule(job=claimed, what=st.sampled_from(["renew", "put", "clear", "drop", "hand_back", "finish", "fail"]))
+    def a_worker_writes(self, job, what):
         if job is None:
             return
         arguments = {
@@ -88,13 +88,13 @@ class Jobs(RuleBasedStateMachine):
             self.state, self.available = {"finish": "DONE", "fail": "FAILED"}[what], None
 
     @invariant()
-    def the_row_is_that_of_the_model(self):
+    def the_row_matches_the_model(self):
         row = job_row(self.store)
         available = None if self.available is None else clock.microseconds(self.available)
         assert (row["state"], row["attempt"], row["crashed_attempts"], row["available_us"]) == (
             self.state,
             self.attempt,
-            self.lost,
+            self.crashed_attempts,
             available,
         )
         assert (row["reason"] is None) == (self.state != "FAILED")
@@ -110,7 +110,7 @@ TestJobs = Jobs.TestCase
 
 @pytest.fixture
 def long_job(monkeypatch):
-    """A store with a job whose result goes into parts: a list of the texts of 30 memories, a few in a batch."""
+    """A store with a job whose result is stored in parts: a list of the texts of 30 memories, read in small batches."""
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
     monkeypatch.setattr(list_module, "_MAX_RECORDS", 2)
     store = SqliteStore(":memory:")
@@ -129,12 +129,12 @@ def outcome(store):
     return row.state, text
 
 
-WHOLE = "".join(f'{{"memory":"n{number}"}},' for number in range(30))[:-1]
+ALL_RECORDS = "".join(f'{{"memory":"n{number}"}},' for number in range(30))[:-1]
 
 
 @pytest.mark.parametrize("crashes", range(MAX_CRASHED_ATTEMPTS))
 @pytest.mark.parametrize("calls", [3, 6, 12])
-def test_what_crashed_workers_leave_is_not_in_the_result(long_job, crashes, calls):
+def test_result_has_no_parts_of_crashed_workers(long_job, crashes, calls):
     for number in range(crashes):
         times = iter([START] * calls)
 
@@ -155,32 +155,32 @@ def test_what_crashed_workers_leave_is_not_in_the_result(long_job, crashes, call
     later = START + crashes * 2 * LEASE
     run_job(long_job.jobs, long_job.memories, OfflineExtractor(), long_job.jobs.claim(later), lambda: later)
 
-    assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())
+    assert outcome(long_job) == ("DONE", f'{{"all":[{ALL_RECORDS}]}}'.encode())
 
 
 @pytest.mark.parametrize("seconds", [1, 10, 14])
-def test_while_a_worker_goes_on_no_other_one_gets_its_job(long_job, seconds):
-    passed, others = START, []
+def test_no_other_worker_can_claim_a_job_while_it_runs(long_job, seconds):
+    time, other_claims = START, []
     job = long_job.jobs.claim(START)
 
     def now():
-        nonlocal passed
-        passed += timedelta(seconds=seconds)
-        others.append(long_job.jobs.claim(passed))
-        return passed
+        nonlocal time
+        time += timedelta(seconds=seconds)
+        other_claims.append(long_job.jobs.claim(time))
+        return time
 
     run_job(long_job.jobs, long_job.memories, OfflineExtractor(), job, now)
 
-    assert others == [None] * len(others)
-    assert passed - START >= timedelta(seconds=10 * seconds)
-    assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())
+    assert other_claims == [None] * len(other_claims)
+    assert time - START >= timedelta(seconds=10 * seconds)
+    assert outcome(long_job) == ("DONE", f'{{"all":[{ALL_RECORDS}]}}'.encode())
 
 
-def test_a_job_that_is_handed_back_for_ever_is_never_given_up(long_job):
+def test_handing_a_job_back_does_not_count_as_a_crash(long_job):
     stop = Stop()
     stop.at_once = True
     for _ in range(2 * MAX_CRASHED_ATTEMPTS):
         run_job(long_job.jobs, long_job.memories, OfflineExtractor(), long_job.jobs.claim(START), lambda: START, stop)
     run_job(long_job.jobs, long_job.memories, OfflineExtractor(), long_job.jobs.claim(START), lambda: START)
 
-    assert outcome(long_job) == ("DONE", f'{{"all":[{WHOLE}]}}'.encode())
+    assert outcome(long_job) == ("DONE", f'{{"all":[{ALL_RECORDS}]}}'.encode())

@@ -1,4 +1,4 @@
-"""Both paged operations: whatever the size of the pages, together they are the whole list, once and in order."""
+"""Test that the pages of both paged operations together are the whole list, in order, for every page size."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mem0_exports_engine.engine import Engine
 PATHS = {"memories_list": ("POST", "/v3/memories/"), "entities_list": ("GET", "/v1/entities/")}
 
 
-@pytest.fixture(scope="module", params=range(7), ids="{} of them".format)
+@pytest.fixture(scope="module", params=range(7), ids="{} memories".format)
 def engine(request):
-    """Somebody's memories, one a second, in as many runs; and as many as that of everybody else."""
-    made = Engine()
+    """An engine with some memories of user a, each in its own run, and as many of another entity."""
+    opened = Engine()
     for number in range(request.param):
         for owner in ({"user_id": "a", "run_id": f"r{number}"}, {"app_id": "other", "run_id": f"r{number}"}):
             body = {"messages": [{"role": "user", "content": f"n{number}"}], "infer": False, **owner}
             body["timestamp"] = 1_700_000_000 - number  # the newest arrives first
-            assert made.respond("POST", "/v3/memories/add/", "", {}, json.dumps(body).encode()).status == 200
-    made.items = request.param
-    yield made
-    made.close()
+            assert opened.respond("POST", "/v3/memories/add/", "", {}, json.dumps(body).encode()).status == 200
+    opened.items = request.param
+    yield opened
+    opened.close()
 
 
 def page(engine, operation, number, size):
@@ -42,7 +42,7 @@ def query(address):
 
 @pytest.mark.parametrize("size", range(1, 9))
 @pytest.mark.parametrize("operation", PATHS)
-def test_pages_are_the_list_cut_into_pieces(engine, operation, size):
+def test_pages_together_are_the_whole_list(engine, operation, size):
     items = page(engine, operation, 1, 200)[1]["results"]
     found, number = [], 0
     while True:

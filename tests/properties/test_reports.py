@@ -1,4 +1,4 @@
-"""What an export is made of and says of itself, against a count by hand: what went in, from where, what stayed out."""
+"""Test exports and their reports against an independent count: the values, their sources, and what was left out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def memories(history):
     ]
 
 
-def counted(report):
+def gap_counts(report):
     found = {}
     for gap in report.gaps:
         found[gap.path] = found.get(gap.path, 0) + gap.count
@@ -40,14 +40,14 @@ def counted(report):
 
 @LIMITED
 @given(history=histories, batch=st.integers(1, 5))
-def test_a_list_of_records_and_its_gaps_account_for_every_memory(history, batch):
+def test_records_and_gaps_account_for_every_memory(history, batch):
     item = {"type": "object", "properties": {"a": {}, "b": {}}}
     schema = {"type": "object", "properties": {"rows": {"type": "array", "items": item}}}
 
     data, report = extracted(schema, memories(history), batch=batch)
 
     rows = [row for each in history if (row := {key: each[key] for key in ("a", "b") if key in each})]
-    gaps = counted(report)
+    gaps = gap_counts(report)
     assert data.get("rows", []) == rows
     assert report.memories == len(history)
     for key in ("a", "b"):
@@ -55,14 +55,14 @@ def test_a_list_of_records_and_its_gaps_account_for_every_memory(history, batch)
     assert gaps.get("rows[]", 0) == len(history) - len(rows)
 
 
-def alike(one, other):
-    """Whether JSON Schema takes two values for the same: 1 and 1.0 are, and neither is true."""
+def json_equal(one, other):
+    """Return whether two values are equal in JSON Schema: 1 equals 1.0, but not true."""
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 @LIMITED
 @given(history=histories, batch=st.integers(1, 5))
-def test_distinct_values_are_the_first_of_each_and_name_where_they_come_from(history, batch):
+def test_a_list_has_the_first_of_each_distinct_value_and_reports_its_memory(history, batch):
     schema = {
         "type": "object",
         "properties": {"a": {"type": "array", "items": {"type": ["number", "boolean", "string"]}}},
@@ -72,7 +72,7 @@ def test_distinct_values_are_the_first_of_each_and_name_where_they_come_from(his
 
     values, ids = [], []
     for number, each in enumerate(history):
-        if "a" in each and not any(alike(each["a"], value) for value in values):
+        if "a" in each and not any(json_equal(each["a"], value) for value in values):
             values.append(each["a"])
             ids.append(f"m-{number}")
     assert [(type(value), value) for value in data.get("a", [])] == [(type(value), value) for value in values]
@@ -81,7 +81,7 @@ def test_distinct_values_are_the_first_of_each_and_name_where_they_come_from(his
 
 @LIMITED
 @given(history=histories, batch=st.integers(1, 5))
-def test_a_single_value_is_the_newest_and_names_where_it_comes_from(history, batch):
+def test_a_single_value_is_the_newest_and_reports_its_memory(history, batch):
     data, report = extracted({"type": "object", "properties": {"a": {}}}, memories(history), batch=batch)
 
     newest = next(((number, each["a"]) for number, each in reversed([*enumerate(history)]) if "a" in each), None)
@@ -95,7 +95,7 @@ def test_a_single_value_is_the_newest_and_names_where_it_comes_from(history, bat
 @given(
     history=st.lists(st.one_of(st.integers(), st.sampled_from(["x", True, 0.5])), max_size=12), batch=st.integers(1, 5)
 )
-def test_records_and_a_count_are_right_however_the_batches_are_cut(history, batch):
+def test_records_and_a_count_are_right_for_every_batch_size(history, batch):
     item = {"type": "object", "properties": {"a": {"type": "integer"}}}
     count = {"type": "integer", "x-mem0-source": {"count": True}}
     schema = {"type": "object", "properties": {"rows": {"type": "array", "items": item}, "n": count}}
@@ -108,13 +108,13 @@ def test_records_and_a_count_are_right_however_the_batches_are_cut(history, batc
 
 @pytest.mark.parametrize("name", [name for name in MEMORY_FIELDS if name != "metadata"])
 @pytest.mark.parametrize("own", ["own", None])
-def test_a_field_of_the_memory_goes_before_metadata_of_its_name(name, own):
-    (memory,) = memories([{name: "beside"}])
+def test_a_memory_field_has_priority_over_metadata_of_the_same_name(name, own):
+    (memory,) = memories([{name: "metadata"}])
     schema = {"type": "object", "properties": {name: {}}}
 
     data, _ = extracted(schema, [{**memory, name: own}] if name != "id" else [{**memory, name: own or "m"}])
 
-    assert data == {name: own or ("m" if name == "id" else "beside")}
+    assert data == {name: own or ("m" if name == "id" else "metadata")}
 
 
 @LIMITED
@@ -122,7 +122,7 @@ def test_a_field_of_the_memory_goes_before_metadata_of_its_name(name, own):
     others=st.dictionaries(st.sampled_from(["y", "z", "é"]), scalars, max_size=3),
     value=st.sampled_from([1, "1", 1.0]),
 )
-def test_an_object_keeps_the_keys_that_its_schema_does_not_name(others, value):
+def test_an_object_keeps_keys_that_its_schema_does_not_name(others, value):
     schema = {"type": "object", "properties": {"o": {"type": "object", "properties": {"x": {"type": "integer"}}}}}
 
     data, _ = extracted(schema, memories([{"o": {"x": value, **others}}]))

@@ -1,4 +1,4 @@
-"""Times in the store: what goes in comes out, in the same order, and a memory counts until the end of its last day."""
+"""Test times in the store: unchanged, in order, and a memory expires at the end of its expiration date."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ inner_moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezone
 @given(moment=inner_moments)
 @example(moment=datetime(2025, 3, 4, 18, 20, 0, 1, UTC))
 @example(moment=datetime(9999, 12, 30, 23, 59, 59, 999999, UTC))
-def test_a_moment_comes_back_as_the_same_moment(moment):
+def test_a_time_survives_a_round_trip(moment):
     found = clock.stamp(moment.isoformat(), "created_at")
 
     assert datetime.fromisoformat(found.text) == moment
@@ -37,14 +37,14 @@ def test_a_moment_comes_back_as_the_same_moment(moment):
 
 @settings(LIMITED, max_examples=examples(500))
 @given(moment=inner_moments, later=st.integers(1, 10), other=offsets)
-def test_a_microsecond_later_is_later_in_every_zone(moment, later, other):
+def test_times_are_exact_to_the_microsecond_in_every_zone(moment, later, other):
     after = (moment + timedelta(microseconds=later)).astimezone(other)
 
     assert clock.microseconds(after) - clock.microseconds(moment) == later
 
 
 @pytest.mark.parametrize("hour", ["00:00:00", "12:00:00", "23:59:59.999999"])
-def test_lists_and_exports_have_what_has_not_expired(hour):
+def test_lists_and_exports_have_exactly_the_memories_that_have_not_expired(hour):
     today = date(2025, 6, 1)
     now = datetime.fromisoformat(f"{today}T{hour}+00:00")
     days = [None, *(today + timedelta(days=apart) for apart in (-400, -1, 0, 1, 400))]
@@ -56,13 +56,13 @@ def test_lists_and_exports_have_what_has_not_expired(hour):
 
     where = F.user_id == "a"
     exported = texts(each for batch in store.memories.batches(DEFAULT_PROJECT, where, now) for each in batch.records())
-    listed, all_of_them = (
-        store.memories.page(DEFAULT_PROJECT, where, now, show_expired=shown, offset=0, limit=100)
-        for shown in (False, True)
+    listed, with_expired = (
+        store.memories.page(DEFAULT_PROJECT, where, now, show_expired=show_expired, offset=0, limit=100)
+        for show_expired in (False, True)
     )
     store.close()
 
-    wanted = [f"until {day}" for day in days if day is None or day >= today]
-    assert exported == texts(listed[1]) == wanted
-    assert (listed[0], all_of_them[0]) == (len(wanted), len(days))
-    assert texts(all_of_them[1]) == [f"until {day}" for day in days]
+    expected = [f"until {day}" for day in days if day is None or day >= today]
+    assert exported == texts(listed[1]) == expected
+    assert (listed[0], with_expired[0]) == (len(expected), len(days))
+    assert texts(with_expired[1]) == [f"until {day}" for day in days]

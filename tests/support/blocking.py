@@ -1,4 +1,4 @@
-"""The async client behind the sync one's interface, so that one suite speaks to both."""
+"""Wraps the async client in the interface of the sync one, so that the same tests run with both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mem0_exports import AsyncClient, AsyncExport
 
 
 class Blocking:
-    """An async object with its coroutines awaited, so that one suite speaks to both clients."""
+    """Wraps an async object: its methods await their coroutines, and its async iterators become iterators."""
 
     def __init__(self, target: Any, portal: BlockingPortal) -> None:
         self._target = target
@@ -25,27 +25,27 @@ class Blocking:
 
     def _wrap(self, value: Any) -> Any:
         if inspect.ismethod(value):
-            return lambda *arguments, **named: self._wrap(self._finished(value(*arguments, **named)))
+            return lambda *arguments, **named: self._wrap(self._resolve(value(*arguments, **named)))
         if isinstance(value, AsyncExport | AsyncClient) or type(value).__name__ in _RESOURCES:
             return Blocking(value, self._portal)
         return value
 
-    def _finished(self, value: Any) -> Any:
+    def _resolve(self, value: Any) -> Any:
         if inspect.iscoroutine(value):
-            return self._portal.call(self._awaited, value)
-        return self._each(value) if isinstance(value, AsyncIterator) else value
+            return self._portal.call(self._await, value)
+        return self._iterate(value) if isinstance(value, AsyncIterator) else value
 
     @staticmethod
-    async def _awaited(coroutine: Any) -> Any:
+    async def _await(coroutine: Any) -> Any:
         return await coroutine
 
-    def _each(self, iterator: AsyncIterator[Any]) -> Iterator[Any]:
+    def _iterate(self, iterator: AsyncIterator[Any]) -> Iterator[Any]:
         end = object()
 
-        async def following() -> Any:
+        async def next_item() -> Any:
             return await anext(iterator, end)
 
-        while (item := self._portal.call(following)) is not end:
+        while (item := self._portal.call(next_item)) is not end:
             yield item
 
 
@@ -54,7 +54,7 @@ _RESOURCES = {"AsyncExports", "AsyncMemories", "AsyncEntities"}
 
 @contextlib.contextmanager
 def blocking(client: AsyncClient) -> Iterator[Any]:
-    """The client, for as long as the context lasts; closed at its end."""
+    """Yield the client, wrapped, and close it at the end."""
     with start_blocking_portal() as portal:
         wrapped = Blocking(client, portal)
         try:

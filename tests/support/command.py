@@ -1,4 +1,4 @@
-"""Runs the `mem0-exports` command, as a person would."""
+"""Runs the `mem0-exports` command in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 def command(*arguments, cwd=None, **environment):
+    """Run the command with these arguments and environment variables, and return the completed process."""
     run = [sys.executable, "-m", "mem0_exports_cli.main", *map(str, arguments)]
     return subprocess.run(
         run,
@@ -17,6 +18,6 @@ def command(*arguments, cwd=None, **environment):
         text=True,
         check=False,
         cwd=cwd,
-        timeout=patient(60),
+        timeout=scaled(60),
         env={**os.environ, **environment},
     )

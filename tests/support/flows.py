@@ -1,4 +1,4 @@
-"""Carries out flows by hand, with a clock that the test moves: no I/O, no sleeping."""
+"""Runs flows without I/O and without sleeping, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from mem0_exports.http.settings import PollSchedule, Settings
 READ = Request("exports_get", "POST", "/x/")
 
 
-class World:
-    """Carries out a flow: answers from a list or a function, a clock that only sleeping and answering move."""
+class FlowRunner:
+    """Runs flows: it takes answers from a list or a function, and its clock advances only by sleeps and latency."""
 
     def __init__(self, answers, latency=0.0):
         self.answers = answers if callable(answers) else lambda _command, given=iter(answers): next(given)
@@ -23,7 +23,7 @@ class World:
         return self.now
 
     def settings(self, timeout=30.0, schedule=PollSchedule(), **others):
-        """With the longest jitter that may be drawn, unless said otherwise."""
+        """Return settings with this clock; by default the jitter always has its maximum."""
         return Settings(timeout, schedule, self.clock, jitter=others.pop("jitter", lambda: 1.0), **others)
 
     def run(self, flow):
@@ -36,7 +36,7 @@ class World:
                     command = flow.send(None)
                     continue
                 if isinstance(command, RunBlocking):
-                    answer = done(command.call)
+                    answer = _result_or_error(command.call)
                 else:
                     answer = self.answers(command)
                     self.now += min(self.latency, command.timeout)
@@ -51,23 +51,26 @@ class World:
         return [command for command in self.done if isinstance(command, Send)]
 
 
-def done(call):
+def _result_or_error(call):
     try:
         return call()
-    except Exception as error:  # noqa: BLE001 -- thrown into the flow, as a driver does
+    except Exception as error:  # noqa: BLE001 -- thrown into the flow, as drivers do
         return error
 
 
 def status(code, **headers):
+    """Return an empty response with this status."""
     return Response(code, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
 
 
 def body(response):
+    """Return the body of a response; raise the error of a status other than 200."""
     if response.status != 200:
         raise refusal("x", response)
     return response.body
 
 
 def named(answer):
+    """Return a short text for an answer, as a parametrize id."""
     headers = getattr(answer, "headers", {})
     return f"{answer.status}{headers or ''}" if isinstance(answer, Response) else f"{type(answer).__name__} {answer}"

@@ -1,7 +1,7 @@
-"""A naive evaluator of filters, written from the documented grammar alone: what tests compare the engine with.
+"""A naive evaluator of filters, written only from the documentation, that tests compare the engine with.
 
-It reads the dict that is sent. The grammar is that of the Platform's filter documentation: a missing value equals
-nothing, differs from everything, and is neither before nor after anything; NOT is the plain complement.
+It evaluates the dict that is sent, as the Platform's filter documentation defines it. On a missing value, every
+comparison is false except `ne`, which is true. NOT is the complement.
 """
 
 from __future__ import annotations
@@ -10,88 +10,91 @@ from datetime import UTC, datetime
 
 
 def holds(filters, record):
-    return all(member(key, value, record) for key, value in filters.items())
+    """Return whether filters match a memory, given as a dict."""
+    return all(_member_holds(key, value, record) for key, value in filters.items())
 
 
-def member(key, value, record):
+def _member_holds(key, value, record):
     if key == "AND":
         return all(holds(each, record) for each in value)
     if key == "OR":
         return any(holds(each, record) for each in value)
-    if key == "NOT":  # of a list: none of these
+    if key == "NOT":  # NOT of a list: none of these
         return not any(holds(each, record) for each in (value if isinstance(value, list) else [value]))
     if key == "metadata":
-        return all(metadata(name, wanted, record["metadata"] or {}) for name, wanted in value.items())
-    found = {
+        return all(_metadata_holds(name, operand, record["metadata"] or {}) for name, operand in value.items())
+    actual = {
         "keywords": record["memory"],
         "memory_ids": record["id"],
         "timestamp": record["created_at"],
         "expiration_date": record["expiration_date"] and record["expiration_date"] + "T00:00:00+00:00",
     }.get(key, record.get(key))
     if value == "*":
-        return found is not None
+        return actual is not None
     operators = value if isinstance(value, dict) else {"in" if isinstance(value, list) else "eq": value}
     if key in ("created_at", "updated_at", "timestamp", "expiration_date"):
-        return all(compared(name, found and moment(found), wanted) for name, wanted in operators.items())
+        return all(_time_holds(name, actual and _parse_time(actual), operand) for name, operand in operators.items())
     if key == "categories":
-        return all(categories(name, found or [], wanted) for name, wanted in operators.items())
-    return all(text(name, found, wanted) for name, wanted in operators.items())
+        return all(_categories_hold(name, actual or [], operand) for name, operand in operators.items())
+    return all(_text_holds(name, actual, operand) for name, operand in operators.items())
 
 
-def moment(written):
-    found = datetime.fromisoformat(written)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+def _parse_time(written):
+    actual = datetime.fromisoformat(written)
+    return actual if actual.tzinfo is not None else actual.replace(tzinfo=UTC)
 
 
-def compared(operator, found, wanted):
+def _time_holds(operator, actual, operand):
     if operator == "ne":
-        return found is None or found != moment(wanted)
-    if found is None:
+        return actual is None or actual != _parse_time(operand)
+    if actual is None:
         return False
     if operator == "in":
-        return found in [moment(each) for each in wanted]
-    wanted = moment(wanted)
+        return actual in [_parse_time(each) for each in operand]
+    operand = _parse_time(operand)
     return {
-        "eq": found == wanted,
-        "lt": found < wanted,
-        "lte": found <= wanted,
-        "gt": found > wanted,
-        "gte": found >= wanted,
+        "eq": actual == operand,
+        "lt": actual < operand,
+        "lte": actual <= operand,
+        "gt": actual > operand,
+        "gte": actual >= operand,
     }[operator]
 
 
-def categories(operator, found, wanted):
+def _categories_hold(operator, actual, operand):
     if operator == "in":
-        return bool(set(found) & set(wanted))
-    return wanted.casefold() in [each.casefold() for each in found]
+        return bool(set(actual) & set(operand))
+    return operand.casefold() in [each.casefold() for each in actual]
 
 
-def text(operator, found, wanted):
+def _text_holds(operator, actual, operand):
     if operator == "ne":
-        return found != wanted
-    if found is None:
+        return actual != operand
+    if actual is None:
         return False
     return {
-        "eq": lambda: found == wanted,
-        "in": lambda: found in wanted,
-        "contains": lambda: wanted in found,
-        "icontains": lambda: wanted.casefold() in found.casefold(),
+        "eq": lambda: actual == operand,
+        "in": lambda: actual in operand,
+        "contains": lambda: operand in actual,
+        "icontains": lambda: operand.casefold() in actual.casefold(),
     }[operator]()
 
 
-def metadata(name, wanted, found):
-    ((operator, wanted),) = (wanted if isinstance(wanted, dict) else {"eq": wanted}).items()
+def _metadata_holds(name, operand, actual):
+    ((operator, operand),) = (operand if isinstance(operand, dict) else {"eq": operand}).items()
     if operator == "contains":
-        value = found.get(name)
-        return (isinstance(value, str) and wanted in value) or (
-            isinstance(value, list) and any(isinstance(each, str) and each == wanted for each in value)
+        value = actual.get(name)
+        return (isinstance(value, str) and operand in value) or (
+            isinstance(value, list) and any(isinstance(each, str) and each == operand for each in value)
         )
-    equal = name in found and same(found[name], wanted)
+    equal = name in actual and _equal(actual[name], operand)
     return equal if operator == "eq" else not equal
 
 
-def same(found, wanted):
-    """JSON equality: numbers by value, and true is no number."""
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted
-    return type(found) in (str, int, float) and found == wanted and isinstance(found, str) == isinstance(wanted, str)
+def _equal(actual, operand):
+    """Return whether two scalars are equal in JSON: numbers by value, and true is not a number."""
+    if isinstance(actual, bool) or isinstance(operand, bool):
+        return actual is operand
+    return (
+        type(actual) in (str, int, float) and actual == operand and isinstance(actual, str) == isinstance(operand, str)
+    )

@@ -1,4 +1,4 @@
-"""Asks an engine, without a server and without a client."""
+"""Sends requests to an engine in this process, without a server or a client."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 
 def ask(engine, path, body, query="", key="Token k", method="POST"):
+    """Send a request; return the status and the parsed JSON of the answer. `key=None` sends no key."""
     headers = {} if key is None else {"authorization": key}
     answer = engine.respond(
         method, path, query, headers, body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""What tests put into stores and take out of them, without an engine."""
+"""Writes to and reads from stores without an engine, and runs the extractor without a store."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from mem0_exports_engine.store.sqlite.tables import exports
 def put(
     store: SqliteStore, *records: dict[str, Any], project: str = DEFAULT_PROJECT, now: datetime | None = None
 ) -> None:
-    """Store memories exactly as they are; those without an id are called m-1, m-2 and so on."""
+    """Store memories unchanged; those without an id get m-1, m-2 and so on."""
     moment = now or clock.now()
     rows = [row_for(each, project, f"m-{number}", moment) for number, each in enumerate(records, 1)]
     store.memories.import_rows(project, rows)
 
 
 def records(store: SqliteStore, where: Any, *, project: str = DEFAULT_PROJECT) -> list[dict[str, Any]]:
-    """The memories that filters select, as an export sees them."""
+    """Return the memories that filters select, as an export reads them."""
     return [each for batch in store.memories.batches(project, where, clock.now()) for each in batch.records()]
 
 
 def job_row(store: SqliteStore, export_id: str = "e") -> dict[str, Any]:
-    """All columns of a job by their keys, as they stand in the database."""
+    """Return the row of a job in the database, by column."""
     with store.database.read() as connection:
         row = connection.execute(sa.select(exports).where(exports.c.id == export_id)).one()
     return dict(zip(exports.c.keys(), row, strict=True))
 
 
 class Listed:
-    """A batch of memories that are in no store."""
+    """A batch of memories that are not in a store."""
 
     def __init__(self, given: list[dict[str, Any]]) -> None:
         self._records = given
@@ -64,7 +64,7 @@ class Listed:
 
 
 class Sink:
-    """The lists of a result, in memory."""
+    """Collects the lists of a result in memory."""
 
     def __init__(self) -> None:
         self.lists: dict[int, list[bytes]] = {}
@@ -79,7 +79,7 @@ class Sink:
 def extracted(
     schema: dict[str, Any], given: Iterable[dict[str, Any]], *, batch: int = 1000, **named: Any
 ) -> tuple[dict[str, Any], Report]:
-    """The export of a schema from memories that are in no store, as a value, and its report."""
+    """Run the extractor on memories that are not in a store, and return the result and its report."""
     listed, sink = list(given), Sink()
     batches = (Listed(listed[start : start + batch]) for start in range(0, len(listed), batch))
     frame, report = OfflineExtractor().extract(schema, batches, sink, **named)

@@ -1,4 +1,4 @@
-"""The pages of the project are true: their code runs, and what they name exists. So is the pre-commit configuration."""
+"""Test the documentation: its code runs, and what it names exists. Also test the pre-commit configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLATFORM_OUTPUT, EMBEDDED_OUTPUT = re.findall(r"```text\n(.*?)```", README, flag
 SAMPLE = ROOT / "cli" / "mem0_exports_cli" / "demo" / "sample.jsonl"
 
 
-def test_the_embedded_example_prints_what_the_readme_shows(tmp_path, monkeypatch, capsys):
+def test_embedded_example_prints_the_output_in_the_readme(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     exec(compile(EMBEDDED, "README.md", "exec", dont_inherit=True), {})
@@ -30,7 +30,7 @@ def test_the_embedded_example_prints_what_the_readme_shows(tmp_path, monkeypatch
     assert (tmp_path / "memories.db").exists()
 
 
-def test_the_platform_example_prints_what_the_readme_shows(tmp_path, monkeypatch, capsys):
+def test_platform_example_prints_the_output_in_the_readme(tmp_path, monkeypatch, capsys):
     from tests.support.serving import served
 
     with Client.local(tmp_path / "store.db") as client:
@@ -47,7 +47,7 @@ PAGES = [path for folder in (ROOT, ROOT / "docs") for path in sorted(folder.glob
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_every_make_target_that_a_page_names_exists(page):
+def test_make_targets_named_on_a_page_exist(page):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
 
@@ -55,7 +55,7 @@ def test_every_make_target_that_a_page_names_exists(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_every_link_to_a_file_of_the_project_leads_somewhere(page):
+def test_links_to_files_of_the_project_are_valid(page):
     targets = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
@@ -65,14 +65,14 @@ INDEX = ROOT / "docs" / "README.md"
 GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path != INDEX]
 
 
-def test_the_index_lists_every_guide_once():
+def test_index_lists_every_guide_once():
     listed = re.findall(r"^\| \[[\w.]+\]\(([\w.]+)\)", INDEX.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
     assert sorted(listed) == [guide.name for guide in GUIDES]
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
-def test_the_code_of_a_guide_runs_from_top_to_bottom(guide, tmp_path, monkeypatch):
+def test_code_of_a_guide_runs_from_top_to_bottom(guide, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), flags=re.DOTALL)
     module = types.ModuleType("guide")  # dataclasses look up the module that they are defined in

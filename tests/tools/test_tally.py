@@ -1,4 +1,4 @@
-"""The verdict of the contract suite on a whole run, and what it counts."""
+"""Test the tally of the contract suite: which documented responses it has not seen, and which were undocumented."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.contract.engine.tally import Pair, Tally
 DOCUMENTED = {Pair("ping", 200), Pair("ping", 401)}
 
 
-def test_a_documented_pair_that_was_never_seen_is_missing():
+def test_missing_has_documented_pairs_that_were_never_seen():
     tally = Tally()
     tally.in_process[Pair("ping", 200)] += 3
 
@@ -21,7 +21,7 @@ def test_a_documented_pair_that_was_never_seen_is_missing():
     assert tally.missing(DOCUMENTED) == []
 
 
-def test_a_status_that_nobody_documents_is_found_but_for_http_s_own():
+def test_undocumented_has_other_statuses_except_those_of_http_itself():
     tally = Tally()
     tally.in_process.update([Pair("ping", 200), Pair("ping", 405)])
     assert tally.undocumented(DOCUMENTED) == []
@@ -30,7 +30,7 @@ def test_a_status_that_nobody_documents_is_found_but_for_http_s_own():
     assert tally.undocumented(DOCUMENTED) == [Pair("ping", 418)]
 
 
-def test_the_report_of_the_command_is_counted(tmp_path):
+def test_counts_responses_and_checks_of_a_schemathesis_report(tmp_path):
     recorder = {
         "cases": {name: {"value": {"path": "/v1/ping/", "method": "get"}} for name in ("a", "b", "c")},
         "interactions": {

@@ -1,7 +1,7 @@
-"""The static types of the public API: checked by mypy --strict and pyright, never run.
+"""Test the static types of the public API: checked by mypy --strict and pyright, never run.
 
-A line that has to stay wrong carries an ignore comment for each checker, and each reports a comment that has become
-needless.
+A line that must stay a type error has an ignore comment for each checker; both report an ignore comment that is no
+longer needed.
 """
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true, reportUnusedExpression=false
@@ -97,18 +97,18 @@ async def async_api(client: AsyncClient) -> None:
         assert_type(local, AsyncClient)
 
 
-def wrong(client: Client) -> None:
-    named = F.user_id == "alex"
+def type_errors(client: Client) -> None:
+    where = F.user_id == "alex"
     F.user_id < "alex"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
     F.metadata["n"] > 3  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
     F.categories >= "work"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
     F.memory_ids < "id"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
     F.keywords > "x"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
-    # Every object has ==; what it gives here is no filter, and cannot be used as one.
-    named & (F.categories == "work")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
-    named | (F.keywords != "x")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
-    named & (F.metadata == {"city": "Lisbon"})  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
-    named & (F.memory_ids == "id")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    # Every object has ==, but here its result is not a Filter and cannot be combined with one.
+    where & (F.categories == "work")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    where | (F.keywords != "x")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    where & (F.metadata == {"city": "Lisbon"})  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
+    where & (F.memory_ids == "id")  # type: ignore[operator, comparison-overlap]  # pyright: ignore[reportOperatorIssue]
     F.created_at.contains("2025")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     F.created_at.exists()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     F.categories.exists()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

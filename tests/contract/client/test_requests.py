@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -35,8 +36,8 @@ sent: Counter[str] = Counter()
 
 @pytest.fixture(scope="module", params=["sync", "async"])
 def service(request):
-    with scripted_client(request.param) as made:
-        yield made
+    with scripted_client(request.param) as client_and_transport:
+        yield client_and_transport
 
 
 def checked_bodies(transport: Any, *expected: str) -> list[Any]:
@@ -173,6 +174,29 @@ def test_lists_request_page_by_page_and_refuse_page_sizes_outside_1_to_200(
         if operation == "memories_list":
             assert all(each["show_expired"] is show_expired for each in sent_bodies)
             assert all(parsed(each["filters"]) == parsed(where) for each in sent_bodies)
+
+
+@conformance_settings(EXAMPLES)
+@given(memory_id=st.one_of(st.uuids().map(str), st.uuids().map(lambda known: str(known).upper()), strategies.texts))
+def test_one_memory_is_requested_by_its_uuid_and_no_other_text_is_sent(service, memory_id):
+    client, transport = service
+    memory = {"id": JOB["id"], "memory": "x", "created_at": "2025-03-04T18:20:00Z"}
+    for operation, call, answer in (
+        ("memories_get", client.memories.get, memory),
+        ("memories_delete", client.memories.delete, {"message": "m"}),
+    ):
+        transport.respond_with((200, answer))
+        try:
+            wanted = str(UUID(memory_id))
+        except ValueError:
+            with pytest.raises(InputError) as refused:
+                call(memory_id)
+            assert refused.value.field == "memory_id"
+            assert transport.requests == []
+            continue
+        call(memory_id)
+        assert checked_bodies(transport, operation) == [None]
+        assert transport.requests[0].url.path == f"/v1/memories/{wanted}/"
 
 
 def test_ping_sends_a_valid_request(service):

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 import mem0_exports_api
 
-from mem0_exports import BadRequest, ExportFailed, F, Forbidden, NotFound, Schema, StatusError, Unauthorized
+from mem0_exports import BadRequest, ExportFailed, F, Forbidden, Memory, NotFound, Schema, StatusError, Unauthorized
 from mem0_exports_api import AuthenticatedClient
 from tests.contract.client.harness import (
     DOCUMENT,
@@ -43,6 +43,7 @@ MODULES = {path.stem: path.parent.name for path in Path(mem0_exports_api.__file_
 """The folder of each operation in the generated client, which is the name of its tag."""
 EXAMPLES = 40
 WHERE = F.user_id == "alex"
+MEMORY_ID = "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"
 ERRORS = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
 EMPTY = (200, {"count": 0, "next": None, "previous": None, "results": []})
 
@@ -183,6 +184,8 @@ CALLS = {
     "ping": lambda client: client.ping(),
     "memories_add": lambda client: client.memories.add("x", user_id="alex"),
     "memories_list": lambda client: list(client.memories.list(WHERE)),
+    "memories_get": lambda client: client.memories.get(MEMORY_ID),
+    "memories_delete": lambda client: client.memories.delete(MEMORY_ID),
     "entities_list": lambda client: list(client.entities.list()),
 }
 
@@ -239,8 +242,8 @@ def check_exported(client: Any, body: Any) -> None:
     untouched = Schema.of({"type": "object"}, validate="off")
     assert client.exports.get("export-1", untouched).poll() == expected
     assert client.exports.get("export-1", Anything).poll().model_extra == expected
-    kept = client.exports.get("export-1", {"type": "object", "properties": {NOTICE: {}}}).poll()
-    assert kept == body, "the notice was removed although the schema names it"
+    with_notice = client.exports.get("export-1", {"type": "object", "properties": {NOTICE: {}}}).poll()
+    assert with_notice == body, "the notice was removed although the schema names it"
 
 
 def check_account(client: Any, body: Any) -> None:
@@ -261,12 +264,24 @@ def check_listed(client: Any, body: Any) -> None:
     expected = unique_by_key((each["id"].lower(), each) for each in body["results"])
     found = CALLS["memories_list"](client)
 
-    unchanged = ("memory", "user_id", "agent_id", "app_id", "metadata", "categories", "expiration_date")
     for memory, each in zip(found, expected, strict=True):
-        assert memory.id == each["id"].lower()
-        assert {name: getattr(memory, name) for name in unchanged} == {name: each.get(name) for name in unchanged}
-        assert memory.run_id == each.get("session_id")
-        assert (memory.created_at, memory.updated_at) == (moment(each["created_at"]), moment(each.get("updated_at")))
+        check_memory(memory, each)
+
+
+def check_memory(memory: Memory, each: Any) -> None:
+    unchanged = ("memory", "user_id", "agent_id", "app_id", "metadata", "categories", "expiration_date")
+    assert memory.id == each["id"].lower()
+    assert {name: getattr(memory, name) for name in unchanged} == {name: each.get(name) for name in unchanged}
+    assert memory.run_id == each.get("session_id")
+    assert (memory.created_at, memory.updated_at) == (moment(each["created_at"]), moment(each.get("updated_at")))
+
+
+def check_got(client: Any, body: Any) -> None:
+    check_memory(CALLS["memories_get"](client), body)
+
+
+def check_deleted(client: Any, body: Any) -> None:
+    assert CALLS["memories_delete"](client) is None
 
 
 def check_entities(client: Any, body: Any) -> None:
@@ -277,6 +292,7 @@ def check_entities(client: Any, body: Any) -> None:
         assert (entity.name, entity.type, entity.id) == (each["name"], each["type"], each["id"])
         assert entity.created_at == moment(each.get("created_at"))
         assert entity.updated_at == moment(each.get("updated_at"))
+        assert (entity.owner, entity.metadata) == (each.get("owner"), each.get("metadata"))
 
 
 SUCCESSES = {
@@ -285,6 +301,8 @@ SUCCESSES = {
     "ping": check_account,
     "memories_add": check_added,
     "memories_list": check_listed,
+    "memories_get": check_got,
+    "memories_delete": check_deleted,
     "entities_list": check_entities,
 }
 

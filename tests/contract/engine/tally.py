@@ -36,7 +36,7 @@ class Tally:
         return self.in_process + self.over_socket
 
     def take_report(self, report: Path, operations: dict[tuple[str, str], str]) -> None:
-        """Add the answers in an NDJSON report of the schemathesis command. `operations` has the ids by path and method."""
+        """Add the answers in a report (NDJSON) of the schemathesis command. `operations`: ids by path and method."""
         for line in report.read_text("utf-8").splitlines():
             recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
             self.checks += sum(map(len, recorder.get("checks", {}).values()))

@@ -157,8 +157,8 @@ def test_export_reads_the_selected_memories_oldest_first(drawn, tree):
             stamp = body.get("timestamp")
             created_at = strategies.NEAR if stamp is None else datetime.fromtimestamp(stamp, UTC)
             results = call("memories_add", body).json()["results"]
-            for kept, result in zip(project.add(body, created_at, strategies.NEAR), results, strict=True):
-                kept.id = result["id"]
+            for added, result in zip(project.add(body, created_at, strategies.NEAR), results, strict=True):
+                added.id = result["id"]
         accepted = call("exports_create", {"schema": RICH, "filters": filters})
         answer = wait_for_result(accepted.json()["id"])
 

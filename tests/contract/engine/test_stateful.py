@@ -174,10 +174,10 @@ class Server(RuleBasedStateMachine):
 
     def check_pages(self, key: str, filters: dict[str, Any], size: int, *, show_expired: bool) -> None:
         """Read all pages, and check that they have the memories that the model selects, each once and in order."""
-        wanted = [
+        expected = [
             each.as_listed() for each in self.projects[key].selected(filters, self.now, show_expired=show_expired)
         ]
-        last = max(1, -(-len(wanted) // size))
+        last = max(1, -(-len(expected) // size))
         found = []
         for number in range(1, last + 1):
             answer = call(
@@ -188,14 +188,54 @@ class Server(RuleBasedStateMachine):
             )
             assert answer.status_code == 200, answer.json()
             page = answer.json()
-            assert page["count"] == len(wanted)
+            assert page["count"] == len(expected)
             assert (page["next"] is None, page["previous"] is None) == (number == last, number == 1)
             found += page["results"]
         times = ("created_at", "updated_at")
         found = [{**each, **{name: datetime.fromisoformat(each[name]) for name in times}} for each in found]
-        assert found == wanted
+        assert found == expected
         beyond = call("memories_list", {"filters": filters}, query={"page": last + 1, "page_size": size}, key=key)
         assert beyond.status_code == 404
+
+    @precondition(lambda self: any(project.memories for project in self.projects.values()))
+    @rule(data=st.data())
+    def get_memory(self, data):
+        key, memory = data.draw(st.sampled_from(self.all_memories()))
+        answer = call("memories_get", path={"memory_id": memory.id}, key=key)
+
+        assert answer.status_code == 200
+        times = ("created_at", "updated_at")
+        found = answer.json()
+        assert {**found, **{name: datetime.fromisoformat(found[name]) for name in times}} == memory.as_listed()
+        for other in KEYS:
+            if other != key:
+                hidden = call("memories_get", path={"memory_id": memory.id}, key=other)
+                assert hidden.status_code == 404, "another project can see the memory"
+                assert call("memories_delete", path={"memory_id": memory.id}, key=other).status_code == 404
+
+    @precondition(lambda self: any(project.memories for project in self.projects.values()))
+    @rule(data=st.data())
+    def delete_memory(self, data):
+        key, memory = data.draw(st.sampled_from(self.all_memories()))
+        for export in self.projects[key].exports:
+            if (
+                export.outcome == PENDING
+            ):  # it may have chosen its memories, but not read them: too many possible results
+                self.wait_and_check(key, export)
+        answer = call("memories_delete", path={"memory_id": memory.id}, key=key)
+
+        assert (answer.status_code, answer.json()) == (200, {"message": "Memory deleted successfully!"})
+        self.projects[key].memories.remove(memory)
+        for operation in ("memories_get", "memories_delete"):
+            assert call(operation, path={"memory_id": memory.id}, key=key).status_code == 404
+
+    def all_memories(self):
+        return [(key, memory) for key, project in self.projects.items() for memory in project.memories]
+
+    @rule(key=keys, unknown=st.uuids().map(str))
+    def get_unknown_memory(self, key, unknown):
+        for operation in ("memories_get", "memories_delete"):
+            assert call(operation, path={"memory_id": unknown}, key=key).status_code == 404
 
     @rule(key=keys, size=st.sampled_from([1, 2, 3, 200]))
     def list_entities(self, key, size):
@@ -351,8 +391,8 @@ class Server(RuleBasedStateMachine):
         assert call("memories_add", body, key=wrong).status_code == 401
         assert call("memories_list", {"filters": {"user_id": "alex"}}, key=wrong).status_code == 401
         assert call("entities_list", key=wrong).status_code == 401
-        asked = {"memory_export_id": self.exports[-1][1].id if self.exports else str(uuid.UUID(int=1))}
-        assert call("exports_get", asked, key=wrong).status_code == 401
+        body = {"memory_export_id": self.exports[-1][1].id if self.exports else str(uuid.UUID(int=1))}
+        assert call("exports_get", body, key=wrong).status_code == 401
 
 
 def test_server_agrees_with_the_model():

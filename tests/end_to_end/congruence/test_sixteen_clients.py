@@ -101,9 +101,9 @@ def test_event_loop_is_not_blocked_while_the_engine_waits_for_a_lock(tmp_path):
                 other.execute("BEGIN IMMEDIATE")  # as another process that writes for a second
                 asyncio.get_running_loop().call_later(1.0, other.execute, "ROLLBACK")
                 counting = asyncio.create_task(count_turns())
-                begun = time.monotonic()
+                started_at = time.monotonic()
                 await client.memories.add("x", user_id="alex")
-                took = time.monotonic() - begun
+                took = time.monotonic() - started_at
                 counting.cancel()
         return took
 

@@ -1,6 +1,6 @@
-"""What becomes of the jobs of a store, noted by SQLite itself: triggers in the file, which no process can get around.
+"""Records the state changes of the jobs in a store with SQLite triggers, which no process can bypass.
 
-A note is made in the transaction of the change, so that there is one for each change that lasts, and no other.
+A change is recorded in its own transaction, so there is a record of each committed change and of no other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 _TRIGGERS = """
 CREATE TABLE audit (seq INTEGER PRIMARY KEY, id TEXT, attempt INTEGER, state TEXT);
-CREATE TRIGGER audit_taken_or_ended AFTER UPDATE OF state ON exports BEGIN
+CREATE TRIGGER audit_state AFTER UPDATE OF state ON exports BEGIN
     INSERT INTO audit (id, attempt, state) VALUES (new.id, new.attempt, new.state);
 END;
 CREATE TRIGGER audit_result AFTER UPDATE OF frame ON exports WHEN old.frame IS NOT NULL BEGIN
@@ -31,24 +31,24 @@ END;
 """
 
 
-class Note(NamedTuple):
-    """A job was taken (RUNNING), or ended (DONE, FAILED)."""
+class Change(NamedTuple):
+    """A recorded change: a job was claimed (RUNNING), handed back (PENDING), or ended (DONE, FAILED)."""
 
     id: str
     attempt: int
     state: str
 
 
-def audited(store: Path, records: Iterable[dict[str, Any]] = ()) -> Path:
-    """A new store with these memories, whose jobs are noted from now on."""
-    put(store, records)
+def create_store(store: Path, records: Iterable[dict[str, Any]] = ()) -> Path:
+    """Create a store with these memories that records the changes of its jobs."""
+    add_memories(store, records)
     with contextlib.closing(sqlite3.connect(store)) as connection:
         connection.executescript(_TRIGGERS)
     return store
 
 
-def put(store: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Put memories into a store, without any worker that could take a job of it."""
+def add_memories(store: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Add memories to a store, without a worker that could claim a job."""
     opened = SqliteStore(store)
     try:
         rows = [row_for(each, DEFAULT_PROJECT, str(uuid4()), now()) for each in records]
@@ -58,42 +58,42 @@ def put(store: Path, records: Iterable[dict[str, Any]]) -> None:
 
 
 def rows(store: Path, query: str) -> list[tuple[Any, ...]]:
-    """What a query finds in the file."""
+    """Return the rows of a query on the file."""
     with contextlib.closing(sqlite3.connect(store, timeout=30)) as connection:
         return connection.execute(query).fetchall()
 
 
-def notes(store: Path) -> list[Note]:
-    """What became of the jobs, in order."""
-    return [Note(*row) for row in rows(store, "SELECT id, attempt, state FROM audit ORDER BY seq")]
+def changes(store: Path) -> list[Change]:
+    """Return all recorded changes, in order."""
+    return [Change(*row) for row in rows(store, "SELECT id, attempt, state FROM audit ORDER BY seq")]
 
 
-def by_job(store: Path) -> dict[str, list[tuple[str, int]]]:
-    """The same for each job."""
+def history_by_job(store: Path) -> dict[str, list[tuple[str, int]]]:
+    """Return the states and attempts of each job, in order."""
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for note in notes(store):
-        found[note.id].append((note.state, note.attempt))
+    for change in changes(store):
+        found[change.id].append((change.state, change.attempt))
     return dict(found)
 
 
-def most_at_once(store: Path) -> int:
-    """The most jobs that were under way at the same time. A worker does one at a time, so: how many workers did some."""
+def max_concurrent(store: Path) -> int:
+    """Return the maximum number of jobs that ran at the same time, which is the number of workers that ran any."""
     running: set[str] = set()
     most = 0
-    for note in notes(store):
-        if note.state == "RUNNING":
-            running.add(note.id)
+    for change in changes(store):
+        if change.state == "RUNNING":
+            running.add(change.id)
         else:
-            running.discard(note.id)
+            running.discard(change.id)
         most = max(most, len(running))
     return most
 
 
 def states(store: Path) -> Counter[str]:
-    """How many exports there are in which state."""
+    """Return the number of exports by state."""
     return Counter(state for (state,) in rows(store, "SELECT state FROM exports"))
 
 
-def whole(store: Path) -> bool:
-    """Whether SQLite finds nothing wrong with the file."""
+def is_intact(store: Path) -> bool:
+    """Return whether SQLite's integrity check passes."""
     return rows(store, "PRAGMA integrity_check") == [("ok",)]

@@ -1,7 +1,7 @@
-"""`mem0-exports serve`, with what a test asks for beside it: a short lease, a full disk, a start on command.
+"""Runs `mem0-exports serve` with options for tests: a short lease, a full disk, slow exports, a delayed start.
 
-Everything is imported first; the store is opened, and the server started, once a line comes on standard input. So the
-next process can be kept ready while the one before it is still at work. A disk that is full has room again at SIGUSR1.
+It imports everything, and opens the store and starts the server when it reads a line from standard input. So a test can
+prepare the next process while the previous one still runs. SIGUSR1 lifts the limit of --max-file-size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-import uvicorn  # noqa: F401 -- loaded before the start, as are the next ones
+import uvicorn  # noqa: F401 -- imported early, so that the start is fast; so are the next ones
 
 from mem0_exports_cli import main as cli
 from mem0_exports_engine import engine, ports  # noqa: F401
@@ -33,20 +33,20 @@ def main() -> int:
     parser.add_argument("--api-key", required=True)
     parser.add_argument("--grace", default="10", metavar="SECONDS")
     parser.add_argument("--lease", type=float, metavar="SECONDS")
-    parser.add_argument("--largest-file", type=int, metavar="BYTES")
-    parser.add_argument("--most-pages", type=int, metavar="N")
+    parser.add_argument("--max-file-size", type=int, metavar="BYTES")
+    parser.add_argument("--max-pages", type=int, metavar="N")
     parser.add_argument("--batch-pause", type=float, metavar="SECONDS")
     chosen = parser.parse_args()
     sys.stdin.readline()
     if chosen.lease is not None:
         ports.LEASE = timedelta(seconds=chosen.lease)
-    if chosen.largest_file is not None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond it is an error, as on a full disk
+    if chosen.max_file_size is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that a write beyond the limit is an error, as on a full disk
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (chosen.largest_file, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (chosen.max_file_size, before[1]))
         signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, before))
-    if chosen.most_pages is not None:
-        limit = f"PRAGMA max_page_count = {chosen.most_pages}"
+    if chosen.max_pages is not None:
+        limit = f"PRAGMA max_page_count = {chosen.max_pages}"
         sa.event.listen(sa.engine.Engine, "connect", lambda connection, _record: connection.execute(limit))
     if chosen.batch_pause is not None:
         slow_down(chosen.batch_pause)
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def slow_down(seconds: float) -> None:
-    """Let each batch of memories take this long, without any CPU: a job that is slow, and not starved."""
+    """Make each batch of memories take this long without using the CPU, so that jobs are slow on any machine."""
     batches = SqliteMemories.batches
 
     def slow(*arguments: Any) -> Iterator[SqliteBatch]:

@@ -1,4 +1,4 @@
-"""Server processes that can be killed, paused and run side by side."""
+"""Starts, pauses and kills server processes."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from types import TracebackType
 from typing import Any, Self
 
 from mem0_exports import Client, Retry
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 KEY = "a-key"
 ROOT = Path(__file__).resolve().parents[3]
 ONCE = Retry(attempts=1)
-"""No client of these tests asks again: every answer counts."""
+"""No retries: these tests check every answer."""
 
 
 class Server:
-    """A process that serves `store`, once it is told to begin. What it writes to standard error is kept."""
+    """A process that serves `store` once `begin` is called; its standard error is in `stderr()`."""
 
     def __init__(
         self,
         store: Path,
         *,
         lease: float | None = None,
-        largest_file: int | None = None,
-        most_pages: int | None = None,
+        max_file_size: int | None = None,
+        max_pages: int | None = None,
         grace: float | None = None,
         batch_pause: float | None = None,
     ) -> None:
         options = {
             "--lease": lease,
-            "--largest-file": largest_file,
-            "--most-pages": most_pages,
+            "--max-file-size": max_file_size,
+            "--max-pages": max_pages,
             "--grace": grace,
             "--batch-pause": batch_pause,
         }
@@ -63,56 +63,56 @@ class Server:
         self.url = ""
 
     def begin(self) -> None:
-        """Open the store and serve it. Returns at once."""
+        """Tell the process to open the store and serve it. Returns immediately."""
         assert self._process.stdin is not None
         self._process.stdin.write("begin\n")
         self._process.stdin.flush()
 
-    def listening(self) -> Self:
-        """Wait until it serves."""
+    def wait_until_listening(self) -> Self:
+        """Wait until the server listens."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), f"it said {line!r} and {self.said()}"
+        assert line.startswith("listening on http://127.0.0.1:"), f"the server printed {line!r} and {self.stderr()}"
         self.url = line.removeprefix("listening on ").strip()
         return self
 
     def client(self, timeout: float = 40.0) -> Client:
-        """A client of this process, which repeats nothing."""
-        return Client(KEY, base_url=self.url, retry=ONCE, timeout=patient(timeout))
+        """Return a client of this server, without retries."""
+        return Client(KEY, base_url=self.url, retry=ONCE, timeout=scaled(timeout))
 
-    def said(self) -> str:
-        """What it has written to standard error."""
+    def stderr(self) -> str:
+        """Return what the process has written to standard error."""
         return os.pread(self._errors.fileno(), 10_000_000, 0).decode()
 
     def kill(self) -> None:
-        """End it without a word: kill -9."""
-        assert self._process.poll() is None, f"it ended by itself: {self.said()}"
+        """End the process with SIGKILL."""
+        assert self._process.poll() is None, f"the server had already ended: {self.stderr()}"
         self._process.send_signal(signal.SIGKILL)
-        assert self._process.wait(timeout=patient(20)) == -signal.SIGKILL
+        assert self._process.wait(timeout=scaled(20)) == -signal.SIGKILL
 
     def stop(self) -> None:
-        """End it as one should, and see that it did."""
+        """End the process with SIGTERM, and check its exit code."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(timeout=patient(30)) == 0, self.said()
+        assert self._process.wait(timeout=scaled(30)) == 0, self.stderr()
 
     def pause(self, store: Path) -> None:
-        """Stop it in its tracks, at a moment at which it holds no lock of the store: others could not go on."""
+        """Stop the process with SIGSTOP while it holds no lock on the store, which would block the others."""
         for _ in range(200):
             self._process.send_signal(signal.SIGSTOP)
             _, status = os.waitpid(self._process.pid, os.WUNTRACED)
             assert os.WIFSTOPPED(status)
-            if not locked(store):
+            if not is_locked(store):
                 return
-            self.go_on()
+            self.resume()
             time.sleep(0.003)
-        raise AssertionError("it holds the store's lock all the time")
+        raise AssertionError("the server held the store's lock at every attempt to pause it")
 
-    def go_on(self) -> None:
-        """Let it go on after a pause."""
+    def resume(self) -> None:
+        """Continue the process after a pause."""
         self._process.send_signal(signal.SIGCONT)
 
     def make_room(self) -> None:
-        """Let its files grow again."""
+        """Lift the limit on the size of its files."""
         self._process.send_signal(signal.SIGUSR1)
 
     def __enter__(self) -> Self:
@@ -128,19 +128,19 @@ class Server:
             stream.close()
 
 
-def started(store: Path, **limits: Any) -> Server:
-    """A server that serves already."""
+def start_server(store: Path, **limits: Any) -> Server:
+    """Start a server, and return it once it listens."""
     server = Server(store, **limits)
     try:
         server.begin()
-        return server.listening()
+        return server.wait_until_listening()
     except BaseException:
         server.__exit__(None, None, None)
         raise
 
 
-def locked(store: Path) -> bool:
-    """Whether somebody is writing to the store at this moment."""
+def is_locked(store: Path) -> bool:
+    """Return whether a process is writing to the store now."""
     connection = sqlite3.connect(store, timeout=0, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -153,10 +153,10 @@ def locked(store: Path) -> bool:
     return False
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Wait for something to be true, longer on a busy machine."""
-    seconds = patient(seconds)
+def wait_until(condition: Callable[[], bool], description: str, seconds: float = 30.0) -> None:
+    """Wait until a condition is true, longer on a busy machine."""
+    seconds = scaled(seconds)
     deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
+    while not condition():
+        assert time.monotonic() < deadline, f"still not true after {seconds:.0f} s: {description}"
         time.sleep(0.01)

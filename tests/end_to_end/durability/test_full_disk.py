@@ -1,7 +1,7 @@
-"""A disk that is full: what cannot be stored is not acknowledged, what was acknowledged stays, and later all goes on.
+"""Tests a full disk: writes fail without an acknowledgment, stored data stays, and the server recovers.
 
-The disk of the server is full in one of two ways: its files may not grow beyond a size (the system refuses the write),
-or the database may not have more pages (SQLite does).
+The full disk is simulated in two ways: a limit on the size of files, so that the system refuses writes, and a limit on
+the pages of the database, so that SQLite does.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import pytest
 from mem0_exports import Export, ExportTimeout, F, ServerError
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import Server, started
+from tests.end_to_end.durability.processes import Server, start_server
 
 
 T = TypeVar("T")
 
 LEASE = 3.0
-FULL = [{"largest_file": 1_000_000}, {"most_pages": 200}]
+FULL = [{"max_file_size": 1_000_000}, {"max_pages": 200}]
 TEXT = "word " * 4000
-"""20 kB: some dozens of them are too many."""
+"""20 kB, of which a few dozen fill the disk."""
 
 SCHEMA = {
     "type": "object",
@@ -30,7 +30,7 @@ SCHEMA = {
 }
 
 
-def runs(count: int) -> list[str]:
+def run_ids(count: int) -> list[str]:
     return [f"run-{number}" for number in range(count)]
 
 
@@ -39,25 +39,25 @@ def text_of(number: int) -> str:
 
 
 def add(server: Server, number: int) -> str:
-    """Add a memory of 20 kB, on a connection of its own; gives its id."""
+    """Add a memory of 20 kB on a new connection, and return its id."""
     with server.client() as client:
         (added,) = client.memories.add(text_of(number), user_id="alex", run_id=f"run-{number}")
         return added.id
 
 
 def create(server: Server, count: int) -> str:
-    """Create an export whose result is as large as the first `count` memories."""
+    """Create an export of the first `count` memories, and return its id."""
     with server.client() as client:
-        return client.exports.create(SCHEMA, F.run_id.in_(*runs(count))).id
+        return client.exports.create(SCHEMA, F.run_id.in_(*run_ids(count))).id
 
 
-def texts(count: int) -> dict[str, Any]:
+def expected_result(count: int) -> dict[str, Any]:
     return {"texts": [text_of(number) for number in range(count)]}
 
 
-def read(server: Server, export_id: str, ask: Callable[[Export[dict[str, Any]]], T]) -> T:
+def read(server: Server, export_id: str, use: Callable[[Export[dict[str, Any]]], T]) -> T:
     with server.client() as client:
-        return ask(client.exports.get(export_id, SCHEMA))
+        return use(client.exports.get(export_id, SCHEMA))
 
 
 def listed(server: Server) -> dict[str, str]:
@@ -65,91 +65,91 @@ def listed(server: Server) -> dict[str, str]:
         return {memory.memory: memory.id for memory in client.memories.list(F.user_id == "alex")}
 
 
-def fill(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
-    """Add and export until nothing goes any more: the memories, and the exports that were done, and that were not.
+def fill_disk(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
+    """Add and export until the disk is full; return the memories, the finished exports and the unfinished ones.
 
-    As results are larger than memories, the disk is full for a result first, and exports are left over.
+    A result is larger than a memory, so results stop fitting first, and exports stay unfinished.
     """
     memories: dict[str, str] = {}
     done: dict[str, int] = {}
-    left: dict[str, int] = {}
-    while not left:
+    unfinished: dict[str, int] = {}
+    while not unfinished:
         memories[text_of(len(memories))] = add(server, len(memories))
         export_id = create(server, len(memories))
         try:
             read(server, export_id, lambda export: export.result(timeout=1.0))
         except ExportTimeout:
-            left[export_id] = len(memories)
+            unfinished[export_id] = len(memories)
         else:
             done[export_id] = len(memories)
     for _ in range(100):
         try:
             memories[text_of(len(memories))] = add(server, len(memories))
-            left[create(server, len(memories))] = len(memories)
+            unfinished[create(server, len(memories))] = len(memories)
         except ServerError:
-            return memories, done, left
-    raise AssertionError("it is never full")
+            return memories, done, unfinished
+    raise AssertionError("the disk was not full after 100 more memories")
 
 
-@pytest.mark.parametrize("end", ["stopped", "killed"])
+@pytest.mark.parametrize("ending", ["stopped", "killed"])
 @pytest.mark.parametrize("full", FULL, ids=["file", "pages"])
-def test_what_cannot_be_stored_is_refused_and_nothing_else_is_lost(tmp_path, full, end):
-    store = audit.audited(tmp_path / "store.db")
-    with started(store, lease=LEASE, **full) as server:
-        memories, done, left = fill(server)
+def test_full_disk_refuses_writes_and_loses_no_data(tmp_path, full, ending):
+    store = audit.create_store(tmp_path / "store.db")
+    with start_server(store, lease=LEASE, **full) as server:
+        memories, done, unfinished = fill_disk(server)
         refused = range(len(memories), len(memories) + 3)
         for number in refused:
             with pytest.raises(ServerError):
                 add(server, number)
-        # What is there can still be read, and what is not is not said to be.
+        # Stored data can still be read, and nothing else is reported as stored.
         assert listed(server) == memories
-        assert all(read(server, each, Export.poll) == texts(count) for each, count in done.items())
-        assert all(read(server, each, Export.poll) is None for each in left)
-        leave(server, end)
+        assert all(read(server, each, Export.poll) == expected_result(count) for each, count in done.items())
+        assert all(read(server, each, Export.poll) is None for each in unfinished)
+        end_server(server, ending)
 
-    assert audit.whole(store)
+    assert audit.is_intact(store)
     assert audit.rows(store, "SELECT count(*) FROM memories") == [(len(memories),)]
-    with started(store, lease=LEASE) as server:
+    with start_server(store, lease=LEASE) as server:
         assert listed(server) == memories
-        for export_id, count in {**done, **left}.items():
-            assert read(server, export_id, lambda export: export.result(timeout=30)) == texts(count)
+        for export_id, count in {**done, **unfinished}.items():
+            assert read(server, export_id, lambda export: export.result(timeout=30)) == expected_result(count)
         for number in refused:
             memories[text_of(number)] = add(server, number)
         assert listed(server) == memories
         last = create(server, len(memories))
-        assert read(server, last, lambda export: export.result(timeout=30)) == texts(len(memories))
+        assert read(server, last, lambda export: export.result(timeout=30)) == expected_result(len(memories))
         server.stop()
-        assert server.said() == ""
+        assert server.stderr() == ""
 
-    history = audit.by_job(store)
-    assert history.keys() >= {*done, *left, last}
+    history = audit.history_by_job(store)
+    assert history.keys() >= {*done, *unfinished, last}
     for each in history.values():
         attempts = len(each) - 1
         assert each == [*(("RUNNING", attempt) for attempt in range(1, attempts + 1)), ("DONE", attempts)]
         assert attempts <= MAX_CRASHED_ATTEMPTS
     assert done
-    assert audit.whole(store)
+    assert audit.is_intact(store)
 
 
-def test_a_server_goes_on_by_itself_once_there_is_room_again(tmp_path):
-    store = audit.audited(tmp_path / "store.db")
-    with started(store, lease=LEASE, largest_file=1_000_000) as server:
-        memories, done, left = fill(server)
+def test_server_recovers_when_the_disk_has_room_again(tmp_path):
+    store = audit.create_store(tmp_path / "store.db")
+    with start_server(store, lease=LEASE, max_file_size=1_000_000) as server:
+        memories, done, unfinished = fill_disk(server)
         server.make_room()
-        for export_id, count in {**done, **left}.items():
-            assert read(server, export_id, lambda export: export.result(timeout=30)) == texts(count)
+        for export_id, count in {**done, **unfinished}.items():
+            assert read(server, export_id, lambda export: export.result(timeout=30)) == expected_result(count)
         memories[text_of(len(memories))] = add(server, len(memories))
         assert listed(server) == memories
         last = create(server, len(memories))
-        assert read(server, last, lambda export: export.result(timeout=30)) == texts(len(memories))
+        assert read(server, last, lambda export: export.result(timeout=30)) == expected_result(len(memories))
         server.stop()
 
     assert audit.states(store).keys() == {"DONE"}
-    assert audit.whole(store)
+    assert audit.is_intact(store)
 
 
-def leave(server: Server, end: str) -> None:
-    if end == "killed":
+def end_server(server: Server, ending: str) -> None:
+    if ending == "killed":
         server.kill()
     else:
         server.stop()

@@ -1,4 +1,4 @@
-"""A long export is kept in parts while it is made: whoever is killed or paused over it, the result is whole, and once."""
+"""Tests long exports, which are stored in parts: after kills and pauses the result is complete, without duplicates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import started, until
+from tests.end_to_end.durability.processes import start_server, wait_until
 
 
 COUNT = 40_000
@@ -26,72 +26,80 @@ PARTS = "SELECT number FROM export_parts ORDER BY place, number"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    # Every third has its number as text, so that the database cannot write the records.
+    # Every third number is a text, so that the records cannot be written by SQL alone.
     records = (
         {"memory": f"memory {n}", "user_id": "alex", "metadata": {"number": n if n % 3 else str(n)}}
         for n in range(COUNT)
     )
-    return audit.audited(tmp_path / "store.db", records)
+    return audit.create_store(tmp_path / "store.db", records)
 
 
 def parts(store: Path) -> list[int]:
     return [number for (number,) in audit.rows(store, PARTS)]
 
 
-def whole(store: Path, export_id: str, attempts: int) -> None:
-    """The parts are those of one attempt, and what became of the job is that attempts were lost until one was done."""
+def check_complete(store: Path, export_id: str, attempts: int) -> None:
+    """Check that the parts are those of one attempt, and that only the last attempt finished the job."""
     assert parts(store) == list(range(len(parts(store))))
-    taken = [("RUNNING", attempt) for attempt in range(1, attempts + 1)]
-    assert audit.by_job(store) == {export_id: [*taken, ("DONE", attempts)]}
-    assert audit.whole(store)
+    claimed = [("RUNNING", attempt) for attempt in range(1, attempts + 1)]
+    assert audit.history_by_job(store) == {export_id: [*claimed, ("DONE", attempts)]}
+    assert audit.is_intact(store)
 
 
-def test_killed_again_and_again_while_parts_are_written(store):
+def test_export_is_complete_after_kills_while_parts_are_written(store):
     draw = random.Random(5)
     kills = 4
     export_id = ""
     for number in range(kills):
-        with started(store, lease=LEASE) as server:
+        with start_server(store, lease=LEASE) as server:
             if not export_id:
                 with server.client() as client:
                     export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
-            taken = [("RUNNING", attempt) for attempt in range(1, number + 2)]
-            until(lambda taken=taken: [*audit.by_job(store).values()] == [taken], "the job is taken")
-            # The attempt before left parts; this one begins from nothing, and is killed after some more.
-            most = draw.randrange(1, 10)
-            until(lambda most=most: most <= len(parts(store)) < 20, "parts are written", 60)
+            claimed = [("RUNNING", attempt) for attempt in range(1, number + 2)]
+            wait_until(
+                lambda claimed=claimed: [*audit.history_by_job(store).values()] == [claimed],
+                "the worker claims the job",
+            )
+            # The previous attempt left parts. This one starts again, and is killed when it has written some.
+            minimum = draw.randrange(1, 10)
+            wait_until(lambda minimum=minimum: minimum <= len(parts(store)) < 20, "the worker writes parts", 60)
             server.kill()
             assert audit.rows(store, "SELECT state FROM exports") == [("RUNNING",)]
 
-    with started(store, lease=LEASE) as server, server.client() as client:
+    with start_server(store, lease=LEASE) as server, server.client() as client:
         assert client.exports.get(export_id, SCHEMA).result(timeout=60) == EXPECTED
         server.stop()
-    whole(store, export_id, kills + 1)
+    check_complete(store, export_id, kills + 1)
     assert audit.rows(store, "SELECT lost FROM exports") == [(kills,)]
 
 
-def test_paused_while_parts_are_written(store):
-    with started(store, lease=LEASE) as first, first.client() as client:
+def test_export_is_complete_after_a_takeover_while_parts_are_written(store):
+    with start_server(store, lease=LEASE) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
-        until(lambda: 2 <= len(parts(store)) < 15, "parts are written")
+        wait_until(lambda: 2 <= len(parts(store)) < 15, "the worker writes parts")
         first.pause(store)
-        with started(store, lease=LEASE) as second, second.client() as other:
-            until(lambda: ("RUNNING", 2) in audit.by_job(store)[export_id], "the second takes the job over")
-            until(lambda: len(parts(store)) >= 3, "and writes parts of its own")
-            first.go_on()
+        with start_server(store, lease=LEASE) as second, second.client() as other:
+            wait_until(
+                lambda: ("RUNNING", 2) in audit.history_by_job(store)[export_id], "the second worker takes the job over"
+            )
+            wait_until(lambda: len(parts(store)) >= 3, "the second worker writes parts")
+            first.resume()
             assert other.exports.get(export_id, SCHEMA).result(timeout=60) == EXPECTED
-            until(lambda: "was taken over by another worker" in first.said(), "the first notices")
+            wait_until(
+                lambda: "was taken over by another worker" in first.stderr(),
+                "the first worker reports that it lost the job",
+            )
             second.stop()
-        # Nothing of the first has got in between.
+        # The first worker has not added anything.
         assert client.exports.get(export_id, SCHEMA).poll() == EXPECTED
         first.stop()
-    whole(store, export_id, 2)
+    check_complete(store, export_id, 2)
 
 
-def test_a_reader_that_is_slow_gets_all_of_it_while_others_write(store):
+def test_slow_reader_gets_the_whole_export_while_others_write(store):
     import httpx
 
-    with started(store) as server, server.client() as client:
+    with start_server(store) as server, server.client() as client:
         export = client.exports.create(SCHEMA, F.user_id == "alex")
         export.result(timeout=60)
         texts = (f"more {n}" for n in itertools.count())
@@ -99,7 +107,7 @@ def test_a_reader_that_is_slow_gets_all_of_it_while_others_write(store):
         body = {"memory_export_id": export.id}
         received = b""
         with httpx.stream("POST", f"{server.url}/v1/exports/get/", json=body, headers=headers, timeout=60) as answer:
-            assert "content-length" not in answer.headers, "it comes piece by piece"
+            assert "content-length" not in answer.headers, "the answer is not streamed"
             for piece in answer.iter_raw(100_000):
                 received += piece
                 client.memories.add(next(texts), user_id="mara")

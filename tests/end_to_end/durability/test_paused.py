@@ -1,4 +1,4 @@
-"""A worker that is paused past its lease: another process does its job, and it can write nothing any more."""
+"""Tests a worker that is paused beyond its lease: another process takes its job over, and it can no longer write."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import started, until
-from tests.support.patience import patient
+from tests.end_to_end.durability.processes import start_server, wait_until
+from tests.support.timeouts import scaled
 
 
 LEASE = 1.0
 COUNT = 20_000
 CROWD = F.user_id == "crowd"
 FILLER = 250
-"""Properties that no memory fills although each is looked at for all of them, which makes the job long."""
+"""Properties that no memory fills. Every memory is searched for each of them, which makes the job slow."""
 
 SCHEMA = {
     "type": "object",
@@ -34,63 +34,72 @@ SCHEMA = {
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     records = ({"memory": str(n), "user_id": "crowd", "metadata": {"number": n}} for n in range(COUNT))
-    return audit.audited(tmp_path / "store.db", records)
+    return audit.create_store(tmp_path / "store.db", records)
 
 
-def result_in(store: Path, export_id: str) -> tuple[Any, ...]:
+def export_row(store: Path, export_id: str) -> tuple[Any, ...]:
     (row,) = audit.rows(store, f"SELECT state, attempt, frame, report FROM exports WHERE id = '{export_id}'")
     return row
 
 
-@pytest.mark.parametrize("resumed", ["while the other is at work", "after the other is done"])
-def test_the_result_is_that_of_the_worker_that_took_over(store, resumed):
-    with started(store, lease=LEASE) as first, first.client() as client:
+@pytest.mark.parametrize("resumed", ["while_the_second_runs", "after_the_second_finished"])
+def test_result_is_that_of_the_worker_that_took_over(store, resumed):
+    with start_server(store, lease=LEASE) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, CROWD).id
-        until(lambda: audit.by_job(store) == {export_id: [("RUNNING", 1)]}, "the first takes the job")
-        begun = time.monotonic()
+        wait_until(
+            lambda: audit.history_by_job(store) == {export_id: [("RUNNING", 1)]}, "the first worker claims the job"
+        )
+        started_at = time.monotonic()
         time.sleep(0.2)
         first.pause(store)
-        assert audit.by_job(store) == {export_id: [("RUNNING", 1)]}, "it was paused in the middle"
-        audit.put(store, [{"memory": "one more", "user_id": "crowd", "metadata": {"number": 1_000_000}}])
+        assert audit.history_by_job(store) == {export_id: [("RUNNING", 1)]}, "the job ended before the pause"
+        audit.add_memories(store, [{"memory": "one more", "user_id": "crowd", "metadata": {"number": 1_000_000}}])
 
-        with started(store, lease=LEASE) as second, second.client() as other:
+        with start_server(store, lease=LEASE) as second, second.client() as other:
             taken_over = [("RUNNING", 1), ("RUNNING", 2)]
-            until(lambda: audit.by_job(store)[export_id] == taken_over, "the second takes the job over")
-            if resumed == "while the other is at work":
+            wait_until(
+                lambda: audit.history_by_job(store)[export_id] == taken_over, "the second worker takes the job over"
+            )
+            if resumed == "while_the_second_runs":
                 time.sleep(0.1)
-                first.go_on()
-            result = other.exports.get(export_id, SCHEMA).result(timeout=patient(30))
-            assert time.monotonic() - begun > LEASE
-            assert result["newest"] == 1_000_000, "the second's: the first began before that memory was there"
+                first.resume()
+            result = other.exports.get(export_id, SCHEMA).result(timeout=scaled(30))
+            assert time.monotonic() - started_at > LEASE
+            assert result["newest"] == 1_000_000, "the result is not the second worker's: only it saw this memory"
             assert result["memories"] == COUNT + 1
-            written = result_in(store, export_id)
-            first.go_on()
-            until(lambda: f"export {export_id} was taken over by another worker" in first.said(), "the first notices")
+            written = export_row(store, export_id)
+            first.resume()
+            wait_until(
+                lambda: f"export {export_id} was taken over by another worker" in first.stderr(),
+                "the first worker reports that it lost the job",
+            )
             assert client.exports.get(export_id, SCHEMA).poll() == result
             second.stop()
-            assert "taken over" not in second.said()
-            assert "Traceback" not in second.said()
+            assert "taken over" not in second.stderr()
+            assert "Traceback" not in second.stderr()
 
-        # The first goes on: it answers, and its worker does the next job.
-        assert client.exports.create(SCHEMA, CROWD).result(timeout=patient(30)) == result
+        # The first server still works: it answers, and its worker runs the next job.
+        assert client.exports.create(SCHEMA, CROWD).result(timeout=scaled(30)) == result
         first.stop()
-        assert "Traceback" not in first.said()
-    assert result_in(store, export_id) == written
+        assert "Traceback" not in first.stderr()
+    assert export_row(store, export_id) == written
     assert written[:2] == ("DONE", 2)
-    assert audit.by_job(store)[export_id] == [*taken_over, ("DONE", 2)], "written once"
+    assert audit.history_by_job(store)[export_id] == [*taken_over, ("DONE", 2)], "the job was not finished exactly once"
 
 
-def test_a_worker_that_is_alive_keeps_its_job_for_longer_than_a_lease(store):
+def test_running_worker_renews_its_lease(store):
     lease = 3.0
-    slow = {"lease": lease, "batch_pause": 0.5}  # ten batches: longer than a lease, and far from busy
-    with started(store, **slow) as first, started(store, **slow) as second, first.client() as client:
+    slow = {"lease": lease, "batch_pause": 0.5}  # ten batches take longer than a lease, but need little CPU
+    with start_server(store, **slow) as first, start_server(store, **slow) as second, first.client() as client:
         export = client.exports.create(SCHEMA, CROWD)
-        until(lambda: bool(audit.notes(store)), "one of them takes the job")
-        begun = time.monotonic()
-        assert export.result(timeout=patient(30))["memories"] == COUNT
-        assert time.monotonic() - begun > lease + 1.0, "long enough for the other one to look for jobs"
+        wait_until(lambda: bool(audit.changes(store)), "one of the workers claims the job")
+        started_at = time.monotonic()
+        assert export.result(timeout=scaled(30))["memories"] == COUNT
+        assert time.monotonic() - started_at > lease + 1.0, (
+            "the job was too short for the other worker to look for jobs after the lease"
+        )
         second.stop()
         first.stop()
-        assert "Traceback" not in first.said() + second.said()
+        assert "Traceback" not in first.stderr() + second.stderr()
 
-    assert audit.by_job(store) == {export.id: [("RUNNING", 1), ("DONE", 1)]}
+    assert audit.history_by_job(store) == {export.id: [("RUNNING", 1), ("DONE", 1)]}

@@ -1,4 +1,4 @@
-"""A server that is told to stop while an export is under way: it finishes it, or hands it back at once."""
+"""Tests that a stopping server finishes the running export within the grace period, or hands it back."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import KEY, started, until
+from tests.end_to_end.durability.processes import KEY, start_server, wait_until
 
 
 COUNT = 40_000
-LONG = {
+SLOW_SCHEMA = {
     "type": "object",
     "properties": {
         "memories": {"type": "integer", "x-mem0-source": {"count": True}},
-        # Looked at for every memory, and filled by none.
+        # No memory fills these, but every memory is searched for each of them, which makes the job slow.
         **{f"filler_{n}": {"type": "string", "x-mem0-source": {"category": str(n)}} for n in range(200)},
     },
 }
@@ -29,38 +29,38 @@ LONG = {
         (0.2, [("RUNNING", 1), ("PENDING", 1), ("RUNNING", 2), ("DONE", 2)]),
         (60, [("RUNNING", 1), ("DONE", 1)]),
     ],
-    ids=["handed back", "finished"],
+    ids=["handed_back", "finished"],
 )
-def test_a_running_export_is_finished_or_handed_back(tmp_path, grace, history):
-    store = audit.audited(tmp_path / "store.db", ({"memory": str(n), "user_id": "alex"} for n in range(COUNT)))
-    with started(store, grace=grace) as server, server.client() as client:
-        export_id = client.exports.create(LONG, F.user_id == "alex").id
-        until(lambda: bool(audit.notes(store)), "the job is taken")
+def test_running_export_is_finished_or_handed_back(tmp_path, grace, history):
+    store = audit.create_store(tmp_path / "store.db", ({"memory": str(n), "user_id": "alex"} for n in range(COUNT)))
+    with start_server(store, grace=grace) as server, server.client() as client:
+        export_id = client.exports.create(SLOW_SCHEMA, F.user_id == "alex").id
+        wait_until(lambda: bool(audit.changes(store)), "the worker claims the job")
         server.stop()
-        assert "Traceback" not in server.said()
+        assert "Traceback" not in server.stderr()
 
-    begun = time.monotonic()
-    with started(store) as server, server.client() as client:
-        assert client.exports.get(export_id, LONG).result(timeout=50) == {"memories": COUNT}
+    started_at = time.monotonic()
+    with start_server(store) as server, server.client() as client:
+        assert client.exports.get(export_id, SLOW_SCHEMA).result(timeout=50) == {"memories": COUNT}
         server.stop()
-    # The lease is 60 s: whoever takes over from a worker that vanished has to wait for that.
-    assert time.monotonic() - begun < 55
-    assert audit.by_job(store) == {export_id: history}
-    assert audit.rows(store, "SELECT lost FROM exports") == [(0,)], "nothing was lost on the way"
+    # Without the hand-back, the next worker would have to wait for the end of the lease, 60 s.
+    assert time.monotonic() - started_at < 55
+    assert audit.history_by_job(store) == {export_id: history}
+    assert audit.rows(store, "SELECT lost FROM exports") == [(0,)], "the attempt was counted as crashed"
 
 
-def test_a_client_that_does_not_read_its_answer_does_not_keep_a_server_from_stopping(tmp_path):
-    store = audit.audited(
+def test_client_that_does_not_read_does_not_delay_the_shutdown(tmp_path):
+    store = audit.create_store(
         tmp_path / "store.db", ({"memory": f"{n} {'x' * 60_000}", "user_id": "a"} for n in range(200))
     )
     body = b'{"filters": {"user_id": "a"}}'
     head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\nhost: x\r\nauthorization: Token {KEY}\r\n"
-    with started(store, grace=1) as server, socket.socket() as connection:
+    with start_server(store, grace=1) as server, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
         connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         assert connection.recv(12) == b"HTTP/1.1 200"
-        begun = time.monotonic()
+        started_at = time.monotonic()
         server.stop()
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - started_at < 10

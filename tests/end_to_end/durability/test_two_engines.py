@@ -1,4 +1,4 @@
-"""Two engines, each with a worker of its own, on one file in one process."""
+"""Tests two engines in one process on the same file, each with its own worker."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SCHEMA = {
 }
 
 
-def test_a_hundred_jobs_are_done_once_each(tmp_path):
+def test_each_of_a_hundred_jobs_is_run_once(tmp_path):
     crowd = [{"memory": f"c{n}", "user_id": "crowd"} for n in range(200)]
     users = [{"memory": f"u{n}", "user_id": f"user-{n}", "metadata": {"number": n}} for n in range(JOBS)]
-    store = audit.audited(tmp_path / "store.db", [*crowd, *users])
+    store = audit.create_store(tmp_path / "store.db", [*crowd, *users])
     with Client.local(store) as one, Client.local(store) as two:
         exports = [
             (one, two)[number % 2].exports.create(SCHEMA, F.user_id.in_(f"user-{number}", "crowd")).id
@@ -32,6 +32,8 @@ def test_a_hundred_jobs_are_done_once_each(tmp_path):
         assert one.engine.worker is not two.engine.worker
 
     done = [("RUNNING", 1), ("DONE", 1)]
-    assert audit.by_job(store) == dict.fromkeys(exports, done), "each job was taken once and done once"
-    assert audit.most_at_once(store) == 2, "by both workers"
+    assert audit.history_by_job(store) == dict.fromkeys(exports, done), (
+        "a job was not claimed and finished exactly once"
+    )
+    assert audit.max_concurrent(store) == 2, "not both workers ran jobs"
     assert audit.states(store) == {"DONE": JOBS}

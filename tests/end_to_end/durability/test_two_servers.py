@@ -1,4 +1,4 @@
-"""Two server processes on one store, under load: they are one service."""
+"""Tests two server processes on one store under load: they behave like one service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import Server, started
+from tests.end_to_end.durability.processes import Server, start_server
 
 
 THREADS = 8
@@ -22,14 +22,14 @@ SCHEMA = {
 }
 
 
-def use(here: Server, there: Server, user: str) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Add, list, export and poll; gives what was acknowledged. An error status of either server is raised.
+def write_and_read(writer: Server, reader: Server, user: str) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Write to one server and read from the other, and return what was acknowledged. Any error is raised.
 
-    What was acknowledged here is seen there at once.
+    What one server has acknowledged must be visible on the other immediately.
     """
     memories: dict[str, str] = {}
     exports: dict[str, dict[str, Any]] = {}
-    with here.client() as client, there.client() as other:
+    with writer.client() as client, reader.client() as other:
         for number in range(ROUNDS):
             text = f"{user} in round {number}"
             (added,) = client.memories.add(text, user_id=user, app_id="load", metadata={"round": number})
@@ -44,18 +44,18 @@ def use(here: Server, there: Server, user: str) -> tuple[dict[str, str], dict[st
     return memories, exports
 
 
-def test_sixteen_threads_on_two_servers(tmp_path):
-    store = audit.audited(tmp_path / "store.db", ({"memory": str(n), "user_id": "crowd"} for n in range(CROWD)))
+def test_two_servers_behave_like_one_under_sixteen_threads(tmp_path):
+    store = audit.create_store(tmp_path / "store.db", ({"memory": str(n), "user_id": "crowd"} for n in range(CROWD)))
     memories: dict[str, str] = {}
     exports: dict[str, dict[str, Any]] = {}
-    with started(store) as one, started(store) as two:
+    with start_server(store) as one, start_server(store) as two:
         with ThreadPoolExecutor(2 * THREADS) as pool:
-            users = [pool.submit(use, one, two, f"a-{n}") for n in range(THREADS)]
-            users += [pool.submit(use, two, one, f"b-{n}") for n in range(THREADS)]
+            users = [pool.submit(write_and_read, one, two, f"a-{n}") for n in range(THREADS)]
+            users += [pool.submit(write_and_read, two, one, f"b-{n}") for n in range(THREADS)]
             for user in users:
-                added, made = user.result()
+                added, created = user.result()
                 memories |= added
-                exports |= made
+                exports |= created
         for server in (one, two):
             with server.client() as client:
                 listed = list(client.memories.list(F.app_id == "load"))
@@ -65,11 +65,13 @@ def test_sixteen_threads_on_two_servers(tmp_path):
                     assert client.exports.get(export_id, SCHEMA).poll() == result
         for server in (one, two):
             server.stop()
-            assert server.said() == "", "neither a lock, nor an error, nor a worker that stumbled"
+            assert server.stderr() == "", "the server logged a warning or an error"
 
     assert len(memories) == len(exports) == 2 * THREADS * ROUNDS
     assert audit.states(store) == {"DONE": len(exports)}
     done = [("RUNNING", 1), ("DONE", 1)]
-    assert audit.by_job(store) == dict.fromkeys(exports, done), "each job was taken once and done once"
-    assert audit.most_at_once(store) == 2, "by both workers"
-    assert audit.whole(store)
+    assert audit.history_by_job(store) == dict.fromkeys(exports, done), (
+        "a job was not claimed and finished exactly once"
+    )
+    assert audit.max_concurrent(store) == 2, "not both workers ran jobs"
+    assert audit.is_intact(store)

@@ -1,4 +1,4 @@
-"""A server with scripted faults, and both clients of it."""
+"""Fixtures: a server with scripted faults, and a client for it, sync and async."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from mem0_exports import AsyncClient, Client, Retry
 from tests.end_to_end.faults.server import FaultServer
 from tests.support.blocking import blocking
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 KEY = "m0-a-secret-key"
 
 QUICK = Retry(initial_delay=0.01)
-"""The defaults, with waits that a test has time for."""
+"""The default retry policy with a short initial delay."""
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def server():
 @pytest.fixture(params=["sync", "async"])
 def client(request, server):
     if request.param == "sync":
-        with Client(KEY, base_url=server.url, timeout=patient(10), retry=QUICK) as made:
-            yield made
+        with Client(KEY, base_url=server.url, timeout=scaled(10), retry=QUICK) as instance:
+            yield instance
     else:
-        with blocking(AsyncClient(KEY, base_url=server.url, timeout=patient(10), retry=QUICK)) as made:
-            yield made
+        with blocking(AsyncClient(KEY, base_url=server.url, timeout=scaled(10), retry=QUICK)) as instance:
+            yield instance

@@ -1,6 +1,8 @@
-"""A bulk run with a ledger in a process of its own, to be killed: python -m tests.end_to_end.faults.resumable_run URL LEDGER COUNT POLICY
+"""Runs exports with a ledger in a process of its own, which a test can kill.
 
-Prints the statuses of all outcomes as JSON, if it lives to the end.
+    python -m tests.end_to_end.faults.resumable_run URL LEDGER COUNT ON_UNKNOWN
+
+At the end it prints the tag, the status and the number of lost answers of each outcome as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from tests.end_to_end.faults.bulk_run import run
 
 
 def main() -> None:
-    """Run once."""
     url, path, count, on_unknown = sys.argv[1:]
     with Ledger(path, on_unknown=on_unknown) as ledger:  # type: ignore[arg-type]
         outcomes = run(url, int(count), concurrency=8, ledger=ledger, timeout=60)

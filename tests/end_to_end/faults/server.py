@@ -1,15 +1,15 @@
-"""A real loopback HTTP/1.1 server whose faults are scripted: what the client's promises are tested against.
+"""A real HTTP/1.1 server on loopback with scripted faults, for tests of what the client does on a bad network.
 
     with FaultServer(polls_until_ready=1, script=once(RESET_AFTER, None, HTML_502)) as server:
         client = Client("key", base_url=server.url)
         ...
-    assert server.dropped_after == 1
+    assert server.orphaned_jobs == 1
 
-The server runs on an event loop in a thread of its own, so that a test may be sync, async or in a child process. Start
-child processes with "spawn" or as a command: a forked one keeps the server's sockets open behind its back.
+The server runs on an event loop in a thread of its own, so tests may be sync, async or in a child process. Start child
+processes with "spawn" or as a command: a forked child would inherit the server's sockets and keep them open.
 
-Every counter is up to date before the first byte of the answer goes out, so that a test may look at it as soon as its
-client has its answer or its error. What a script or `result_of` raises is raised again where the context ends.
+All counters are updated before the first byte of the answer is sent, so a test may read them as soon as its client has
+the answer or an error. An exception in a script or in `result_of` is raised again at the end of the context.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
 
 Operation: TypeAlias = Literal["create", "get", "ping", "add", "list", "entities", "unknown"]
-"""What a request asks for; "unknown" for any other method and path, which is answered with 404."""
+"""The operation of a request; "unknown" for any other method and path, which gets a 404."""
 
 _ROUTES: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/exports/"): "create",
@@ -85,8 +85,8 @@ _ENTITIES: Final = {
 }
 
 
-class Asked(NamedTuple):
-    """A request, as a script sees it. Header names are lower case; `number` counts the operation's, from 1."""
+class ReceivedRequest(NamedTuple):
+    """A request, as passed to scripts. Header names are in lower case; `number` counts per operation, from 1."""
 
     operation: Operation
     number: int
@@ -95,7 +95,7 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The right answer to a request: a status and a JSON value."""
+    """The correct answer to a request: a status and a JSON value."""
 
     status: int
     value: Any
@@ -106,34 +106,34 @@ class Answer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one request. The constants below are all there are; `but` gives one other parameters.
+    """A fault of one answer. The constants below are all faults; `replace` changes their parameters.
 
-    `processed`: the operation takes place all the same, and a poll counts.
-    `dropped`: after it the client of a create cannot know whether there is a job, or cannot learn its id.
+    `processed`: the operation is carried out in spite of the fault, and a poll counts.
+    `ambiguous`: the client of a create cannot know whether there is a job, or does not learn its id.
     """
 
     name: str
     processed: bool
-    dropped: bool
-    says: Callable[[Fault, Answer], bytes]
-    """The bytes to send in the place of the right answer."""
+    ambiguous: bool
+    response: Callable[[Fault, Answer], bytes]
+    """Returns the bytes to send instead of the correct answer."""
     then: Literal["keep", "close", "reset", "hang"] = "keep"
-    """What becomes of the connection: it stays open, is closed (FIN) or reset (RST), or nothing more happens on it."""
+    """What happens to the connection then: it stays open, is closed (FIN), is reset (RST), or goes silent."""
     succeeds: bool = False
-    """The answer that is spoilt is that of a success, even for a job that is not ready."""
+    """Whether the fault needs a successful answer; a poll then gets one even if the job is not ready."""
     drips: Literal["nothing", "all", "headers"] = "nothing"
-    """What is sent byte by byte. The answer to a create counts as dropped only until its last part is on its way."""
+    """What is sent byte by byte. A create counts as ambiguous only until the last part of its answer is sent."""
     interval: float = 0.005
-    """Seconds between the bytes of a drip."""
+    """Seconds between the bytes that are sent one by one."""
     seconds: float = 0.0
-    """What Retry-After says."""
+    """The Retry-After of the answer."""
     skew: float = 0.0
-    """How many seconds the server's clock, which writes dates, is ahead."""
+    """How many seconds the clock that writes the dates in headers is ahead."""
     location: str = "https://elsewhere.invalid/v1/exports/"
-    """Where a redirect leads."""
+    """The target of a redirect."""
 
-    def but(self, **changes: Any) -> Fault:
-        """This fault with other parameters: `STALL.but(processed=True)`, `RATE_LIMITED.but(seconds=3)`."""
+    def replace(self, **changes: Any) -> Fault:
+        """Return this fault with other parameters, such as `RATE_LIMITED.replace(seconds=3)`."""
         return dataclasses.replace(self, **changes)
 
     def __str__(self) -> str:
@@ -141,7 +141,7 @@ class Fault:
 
 
 def _message(status: int, body: bytes, *, length: int | None = None, **headers: str) -> bytes:
-    """A whole HTTP response; JSON unless `headers` say otherwise."""
+    """Return a complete HTTP response, by default with content type JSON."""
     fields = {"content-type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
     lines = "".join(f"{name}: {text}\r\n" for name, text in fields.items())
     length = len(body) if length is None else length
@@ -155,15 +155,15 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _nothing(_fault: Fault, _answer: Answer) -> bytes:
+def _no_bytes(_fault: Fault, _answer: Answer) -> bytes:
     return b""
 
 
-def _right(_fault: Fault, answer: Answer) -> bytes:
+def _correct(_fault: Fault, answer: Answer) -> bytes:
     return _message(answer.status, _json(answer.value))
 
 
-def _fixed(status: int, body: bytes) -> Callable[[Fault, Answer], bytes]:
+def _always(status: int, body: bytes) -> Callable[[Fault, Answer], bytes]:
     text = _message(status, body)
     return lambda _fault, _answer: text
 
@@ -181,104 +181,106 @@ def _truncated(_fault: Fault, answer: Answer) -> bytes:
     return _message(answer.status, body[: len(body) // 2], length=len(body))
 
 
-def _of_the_status(body: bytes) -> Callable[[Fault, Answer], bytes]:
+def _with_body(body: bytes) -> Callable[[Fault, Answer], bytes]:
     return lambda _fault, answer: _message(answer.status, body)
 
 
-def _short(_fault: Fault, answer: Answer) -> bytes:
+def _cut_body(_fault: Fault, answer: Answer) -> bytes:
     body = _json(answer.value)
     return _message(answer.status, body[: len(body) // 2])
 
 
-def _spoilt(value_of: Callable[[Any], Any]) -> Callable[[Fault, Answer], bytes]:
-    """The right answer with another value under every key but `message`."""
+def _with_values(value_of: Callable[[Any], Any]) -> Callable[[Fault, Answer], bytes]:
+    """Return a response function that replaces all values in the correct answer, except that of `message`."""
 
-    def says(_fault: Fault, answer: Answer) -> bytes:
-        spoilt = {key: value if key == "message" else value_of(value) for key, value in answer.value.items()}
-        return _message(answer.status, _json(spoilt))
+    def response(_fault: Fault, answer: Answer) -> bytes:
+        changed = {key: value if key == "message" else value_of(value) for key, value in answer.value.items()}
+        return _message(answer.status, _json(changed))
 
-    return says
+    return response
 
 
 def _invalid_utf8(fault: Fault, answer: Answer) -> bytes:
-    return _spoilt(lambda _: "??")(fault, answer).replace(b'"??"', b'"\xff\xfe"')
+    return _with_values(lambda _: "??")(fault, answer).replace(b'"??"', b'"\xff\xfe"')
 
 
-def _waiting(status: int) -> Callable[[Fault, Answer], bytes]:
-    """A refusal with Retry-After in seconds."""
+def _with_retry_after(status: int) -> Callable[[Fault, Answer], bytes]:
+    """Return a response function for a refusal with Retry-After in seconds."""
     body = _json({"detail": "Request was throttled." if status == 429 else "Service unavailable."})
     return lambda fault, _answer: _message(status, body, retry_after=f"{fault.seconds:.10g}")
 
 
-def _limited_until(fault: Fault, _answer: Answer) -> bytes:
+def _with_retry_after_date(fault: Fault, _answer: Answer) -> bytes:
     now = int(time.time() + fault.skew)
     date, until = (email.utils.formatdate(when, usegmt=True) for when in (now, now + fault.seconds))
     return _message(429, _json({"detail": "Request was throttled."}), date=date, retry_after=until)
 
 
-def _redirected(fault: Fault, _answer: Answer) -> bytes:
+def _redirect(fault: Fault, _answer: Answer) -> bytes:
     return _message(302, b"", location=fault.location)
 
 
-# No answer, or none that is whole.
-RESET_BEFORE: Final = Fault("reset_before", False, True, _nothing, "reset")
-RESET_AFTER: Final = Fault("reset_after", True, True, _nothing, "reset")
-CLOSE_BEFORE: Final = Fault("close_before", False, True, _nothing, "close")
-CLOSE_AFTER: Final = Fault("close_after", True, True, _nothing, "close")
-STALL: Final = Fault("stall", False, True, _nothing, "hang")
-STALL_AFTER: Final = STALL.but(name="stall_after", processed=True)
+# No answer, or an incomplete one.
+RESET_BEFORE: Final = Fault("reset_before", False, True, _no_bytes, "reset")
+RESET_AFTER: Final = Fault("reset_after", True, True, _no_bytes, "reset")
+CLOSE_BEFORE: Final = Fault("close_before", False, True, _no_bytes, "close")
+CLOSE_AFTER: Final = Fault("close_after", True, True, _no_bytes, "close")
+STALL: Final = Fault("stall", False, True, _no_bytes, "hang")
+STALL_AFTER: Final = STALL.replace(name="stall_after", processed=True)
 TRUNCATE: Final = Fault("truncate", True, True, _truncated, "close")
 GARBAGE: Final = Fault("garbage", True, True, _garbage, "close")
 
-# The right answer, slowly.
-DRIP: Final = Fault("drip", True, True, _right, drips="all")
-DRIP_HEADERS: Final = DRIP.but(name="drip_headers", drips="headers")
+# The correct answer, slowly.
+DRIP: Final = Fault("drip", True, True, _correct, drips="all")
+DRIP_HEADERS: Final = DRIP.replace(name="drip_headers", drips="headers")
 
-# Errors that say nothing about what took place.
+# Errors that leave open whether the operation was carried out.
 HTML_502: Final = Fault("html_502", False, True, _bad_gateway)
 HTML_502_AFTER: Final = Fault("html_502_after", True, True, _bad_gateway)
-STATUS_520: Final = Fault("status_520", False, True, _fixed(520, b""))
-ERROR_500_AFTER: Final = Fault("error_500_after", True, True, _fixed(500, _json({"error": "Internal server error"})))
-UNAVAILABLE_BARE: Final = Fault("unavailable_bare", False, True, _fixed(503, _json({"detail": "Unavailable."})))
+STATUS_520: Final = Fault("status_520", False, True, _always(520, b""))
+ERROR_500_AFTER: Final = Fault("error_500_after", True, True, _always(500, _json({"error": "Internal server error"})))
+UNAVAILABLE_BARE: Final = Fault("unavailable_bare", False, True, _always(503, _json({"detail": "Unavailable."})))
 
-# Errors that say that nothing took place.
-RATE_LIMITED: Final = Fault("rate_limited", False, False, _waiting(429), seconds=1)
-RATE_LIMITED_DATE: Final = Fault("rate_limited_date", False, False, _limited_until, seconds=1)
-UNAVAILABLE: Final = Fault("unavailable", False, False, _waiting(503))
-REDIRECT: Final = Fault("redirect", False, False, _redirected)
-BAD_REQUEST: Final = Fault("bad_request", False, False, _fixed(400, _json({"message": "Scripted refusal"})))
+# Errors after which the operation was certainly not carried out.
+RATE_LIMITED: Final = Fault("rate_limited", False, False, _with_retry_after(429), seconds=1)
+RATE_LIMITED_DATE: Final = Fault("rate_limited_date", False, False, _with_retry_after_date, seconds=1)
+UNAVAILABLE: Final = Fault("unavailable", False, False, _with_retry_after(503))
+REDIRECT: Final = Fault("redirect", False, False, _redirect)
+BAD_REQUEST: Final = Fault("bad_request", False, False, _always(400, _json({"message": "Scripted refusal"})))
 
-# A success whose body is not what it should be.
-EMPTY_SUCCESS: Final = Fault("empty_success", True, True, _of_the_status(b""), succeeds=True)
-SHORT_JSON: Final = Fault("short_json", True, True, _short, succeeds=True)
+# A success with an invalid body.
+EMPTY_SUCCESS: Final = Fault("empty_success", True, True, _with_body(b""), succeeds=True)
+SHORT_JSON: Final = Fault("short_json", True, True, _cut_body, succeeds=True)
 INVALID_UTF8: Final = Fault("invalid_utf8", True, True, _invalid_utf8, succeeds=True)
-NAN: Final = Fault("nan", True, True, _spoilt(lambda _: float("nan")), succeeds=True)
+NAN: Final = Fault("nan", True, True, _with_values(lambda _: float("nan")), succeeds=True)
 WRONG_TYPES: Final = Fault(
-    "wrong_types", True, True, _spoilt(lambda value: 5 if isinstance(value, str) else "wrong"), succeeds=True
+    "wrong_types", True, True, _with_values(lambda value: 5 if isinstance(value, str) else "wrong"), succeeds=True
 )
-DEEP: Final = Fault("deep", True, True, _of_the_status(b"[" * 100_000 + b"]" * 100_000), succeeds=True)
+DEEP: Final = Fault("deep", True, True, _with_body(b"[" * 100_000 + b"]" * 100_000), succeeds=True)
 
-EVERY: Final = tuple(each for each in globals().values() if isinstance(each, Fault))
+ALL_FAULTS: Final = tuple(each for each in globals().values() if isinstance(each, Fault))
 """All faults, in the order above."""
 
-AT_ONCE: Final = tuple(each for each in EVERY if each.then != "hang" and each.drips == "nothing" and not each.seconds)
-"""Those for which nobody has to wait: no stall, no drip and no Retry-After above 0."""
+IMMEDIATE: Final = tuple(
+    each for each in ALL_FAULTS if each.then != "hang" and each.drips == "nothing" and not each.seconds
+)
+"""The faults without delay: no stall, no drip and no Retry-After above 0."""
 
 
 # ---- scripts ---------------------------------------------------------------------------------------------------------
 
-Script: TypeAlias = Callable[[Asked], Fault | None]
-"""What goes wrong with a request. It is called on the server's loop: one request at a time, and without waiting."""
+Script: TypeAlias = Callable[[ReceivedRequest], Fault | None]
+"""Returns the fault of a request, or None. Called on the server's event loop, once per request; must not block."""
 
 
-def never(_asked: Asked) -> None:
-    """The script without faults."""
+def no_faults(_request: ReceivedRequest) -> None:
+    """Answer every request correctly."""
 
 
 def once(*faults: Fault | None, operation: Operation = "create") -> Script:
-    """These faults for the next requests of this operation, in order; None for a request without; then nothing."""
+    """Return a script with these faults for the next requests of this operation, in order; None means no fault."""
     remaining = iter(faults)
-    return lambda asked: next(remaining, None) if asked.operation == operation else None
+    return lambda request: next(remaining, None) if request.operation == operation else None
 
 
 def at_random(
@@ -288,32 +290,33 @@ def at_random(
     *,
     operations: frozenset[Operation] | set[Operation] | None = None,
 ) -> Script:
-    """A fault for this share of the requests (of these operations), drawn by weight; out of AT_ONCE, equally, for None.
+    """Return a script that gives this share of the requests (of these operations) a fault, drawn by weight.
 
-    What the nth request meets depends on the seed alone, but which request is the nth is up to the clients.
+    Without `weights`, all faults of IMMEDIATE are equally likely. The fault of the nth request depends only on the
+    seed, but which request is the nth depends on the clients.
     """
     draw = random.Random(seed)
-    chosen = dict.fromkeys(AT_ONCE, 1.0) if weights is None else weights
+    chosen = dict.fromkeys(IMMEDIATE, 1.0) if weights is None else weights
     population, bounds = list(chosen), list(itertools.accumulate(chosen.values()))
 
-    def script(asked: Asked) -> Fault | None:
-        if operations is not None and asked.operation not in operations:
+    def script(request: ReceivedRequest) -> Fault | None:
+        if operations is not None and request.operation not in operations:
             return None
         return draw.choices(population, cum_weights=bounds)[0] if draw.random() < rate else None
 
     return script
 
 
-# ---- what is exported ------------------------------------------------------------------------------------------------
+# ---- results ---------------------------------------------------------------------------------------------------------
 
 
-def question(body: Any) -> str:
-    """The key of `creates_by_question`: the body of a create as canonical JSON."""
+def canonical(body: Any) -> str:
+    """Return the body of a create as canonical JSON, which is the key of `creates_by_body`."""
     return json.dumps(body, sort_keys=True)
 
 
 def user_of(filters: Any) -> str | None:
-    """The first user_id anywhere in the filters: a text, or the first text among its operators."""
+    """Return the first user_id in the filters, at any depth; if it has operators, the first operand."""
     if isinstance(filters, dict):
         if "user_id" in filters:
             return _first_text(filters["user_id"])
@@ -330,7 +333,7 @@ def _first_text(value: Any) -> str | None:
 
 
 def result_of(body: Any) -> dict[str, Any]:
-    """The result of an export unless the test says otherwise: the user, and a number that is always theirs."""
+    """Return the default result of an export: the user, and a number that depends only on the user."""
     user = user_of(body.get("filters"))
     return {"user": user, "n": zlib.crc32((user or "").encode())}
 
@@ -338,8 +341,8 @@ def result_of(body: Any) -> dict[str, Any]:
 # ---- the server ------------------------------------------------------------------------------------------------------
 
 
-def _bound(port: int) -> socket.socket:
-    """A socket that has this loopback port (a free one for 0) and does not listen: connections are refused."""
+def _bound_socket(port: int) -> socket.socket:
+    """Return a socket bound to this loopback port (0: a free one) that does not listen, so it refuses connections."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(("127.0.0.1", port))
@@ -347,22 +350,22 @@ def _bound(port: int) -> socket.socket:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST instead of FIN; what was not sent yet is lost."""
+    """Close with RST instead of FIN; unsent data is lost."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
 class FaultServer:
-    """The server; a context manager. It serves the operations of openapi.yaml, on 127.0.0.1 and a free port.
+    """A context manager that serves the operations of openapi.yaml on 127.0.0.1 and a free port.
 
-    A create is processed by storing a job. Its result is `result_of(body)`, and the first `polls_until_ready` polls
-    that are processed get a 404; it may be a function of the body of the create. A wrong key is answered with 401 before the script is asked.
+    A create stores a job. Its result is `result_of(body)`; the first `polls_until_ready` processed polls get a 404. It
+    may be a function of the body of the create. A wrong key gets a 401, without a call of the script.
 
-    `on_connect` is called with the number of each accepted connection, from 1. Where it gives true, the connection is
-    reset before a byte of it is read: nothing is processed, and no request counts. The client mostly sees what it sees
-    after RESET_BEFORE, ECONNRESET while it waits for the answer, and so cannot know; at times, and often on a busy
-    machine, the same error comes from its send or even from its connect. In httpx that is a ReadError, a
-    RemoteProtocolError (where the send failed, which httpx passes over) or a ConnectError.
+    `on_connect` is called with the number of each accepted connection, from 1. If it returns true, the connection is
+    reset before anything is read: nothing is processed, and no request is counted. The client mostly gets the error of
+    RESET_BEFORE, ECONNRESET while it waits for the answer, which leaves open what happened. Sometimes, and often on a
+    busy machine, its send or even its connect fails with the same error. In httpx that is a ReadError, a
+    RemoteProtocolError (after a failed send, which httpx ignores) or a ConnectError.
     """
 
     def __init__(
@@ -371,7 +374,7 @@ class FaultServer:
         key: str = "key",
         polls_until_ready: int | Callable[[Any], int] = 2,
         result_of: Callable[[Any], dict[str, Any]] = result_of,
-        script: Script = never,
+        script: Script = no_faults,
         on_connect: Callable[[int], bool] | None = None,
     ) -> None:
         self.key = key
@@ -382,28 +385,29 @@ class FaultServer:
 
         self.port = 0
         self.jobs: dict[str, Any] = {}
-        """The bodies of the creates that were processed, by job id."""
+        """The bodies of the processed creates, by job id."""
         self.created: list[str] = []
-        self.creates_by_question: Counter[str] = Counter()
-        """Creates that were processed, by `question(body)`."""
+        self.creates_by_body: Counter[str] = Counter()
+        """The number of processed creates, by `canonical(body)`."""
         self.polls: Counter[str] = Counter()
-        """Polls that were processed, by job id."""
+        """The number of processed polls, by job id."""
         self.adds = 0
         self.requests: Counter[Operation] = Counter()
         self.answered: Counter[tuple[Operation, int | None]] = Counter()
-        """By operation and status; None where the client gets no status."""
+        """The number of answers by operation and status; None if the client gets no status."""
         self.faults: Counter[str] = Counter()
-        """By the fault's name."""
-        self.dropped_creates = 0
-        self.dropped_after = 0
-        """Those of `dropped_creates` that were processed: each is a job whose id its creator does not know."""
+        """The number of faults by name."""
+        self.ambiguous_creates = 0
+        """Creates whose outcome the client cannot know."""
+        self.orphaned_jobs = 0
+        """The ambiguous creates that were processed: each made a job whose id the client does not know."""
         self.seen_headers: Mapping[str, str] = {}
-        """Of the last request."""
+        """The headers of the last request."""
         self.connections = 0
         self.connections_reset = 0
-        """By `on_connect`."""
+        """Connections reset because of `on_connect`."""
         self.errors: list[Exception] = []
-        """What a script or `result_of` raised, and requests that are no HTTP."""
+        """Exceptions of a script or of `result_of`, and errors of requests that are not HTTP."""
 
         self._is_open = False
         self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -416,7 +420,7 @@ class FaultServer:
     # -- start and stop
 
     def __enter__(self) -> Self:
-        self._socket = _bound(0)
+        self._socket = _bound_socket(0)
         self.port = self._socket.getsockname()[1]
         started = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._main(started),), name="faults", daemon=True)
@@ -445,13 +449,13 @@ class FaultServer:
         self._is_open = True
 
     async def _close(self) -> None:
-        """Neither listen nor talk to anybody, but keep the port: nobody else gets it, as a server or as a client."""
+        """Stop listening and close all connections, but keep the port, so that no other process gets it."""
         self._is_open = False
         self._loop.remove_reader(self._socket)
-        for _ in range(5):  # asyncio leaks the connections that it is accepting while its server is closed
+        for _ in range(5):  # asyncio leaks connections that are being accepted while its server is closed
             await asyncio.sleep(0)
         self._listener.close()
-        self._socket = _bound(self.port)
+        self._socket = _bound_socket(self.port)
         conversations = dict(self._conversations)
         for task, writer in conversations.items():
             writer.transport.abort()
@@ -461,31 +465,31 @@ class FaultServer:
         await asyncio.sleep(0)
 
     @contextlib.contextmanager
-    def refusing(self) -> Iterator[None]:
-        """Connections are refused, and those that were open are closed, for as long as the context lasts.
+    def refuse_connections(self) -> Iterator[None]:
+        """Close all connections, and refuse new ones for as long as the context lasts.
 
-        For the test's own thread, also below a running event loop; not for scripts.
+        Call it in the thread of the test, also if that runs an event loop; not in a script.
         """
-        self._do(self._close())
+        self._run_on_loop(self._close())
         try:
             yield
         finally:
-            self._do(self._open())
+            self._run_on_loop(self._open())
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run_on_loop(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     # -- connections
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self._is_open:  # accepted a moment ago
+        if not self._is_open:  # accepted just before the server was closed
             _reset(writer)
             return
         self.connections += 1
         if self.on_connect is not None:
             try:
                 refused = self.on_connect(self.connections)
-            except Exception as error:  # noqa: BLE001 -- it is raised at the end of the context
+            except Exception as error:  # noqa: BLE001 -- raised again at the end of the context
                 self.errors.append(error)
                 refused = True
             if refused:
@@ -502,14 +506,14 @@ class FaultServer:
                 pass
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the client went away, or the server is closed
-        except Exception as error:  # noqa: BLE001 -- it is raised at the end of the context
+        except Exception as error:  # noqa: BLE001 -- raised again at the end of the context
             self.errors.append(error)
         writer.close()
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await writer.wait_closed()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and what comes of it; whether there may be another one."""
+        """Answer one request; return whether the connection stays open for another one."""
         head = await reader.readuntil(b"\r\n\r\n")
         line, *fields = head[:-4].decode("latin-1").split("\r\n")
         method, target, _version = line.split(" ")
@@ -517,7 +521,7 @@ class FaultServer:
         length = int(headers.get("content-length", 0))
         content = await reader.readexactly(length) if length else b""
 
-        operation, fault, text = self._decide(method, target.partition("?")[0], headers, content)
+        operation, fault, text = self._handle(method, target.partition("?")[0], headers, content)
         if fault is None:
             writer.write(text)
             await writer.drain()
@@ -541,22 +545,22 @@ class FaultServer:
         fault: Fault,
         text: bytes,
     ) -> bytes:
-        """Send all but the last part, which is returned; ConnectionError where the client does not wait for it."""
+        """Send all but the last part byte by byte, and return that part; ConnectionError if the client disconnects."""
         end = text.index(b"\r\n\r\n") + 4 if fault.drips == "headers" else len(text) - 1
         for position in range(end):
             writer.write(text[position : position + 1])
             await asyncio.sleep(fault.interval)
             if reader.at_eof() or writer.is_closing():
                 raise ConnectionError
-        self._count_dropped(operation, fault, -1)
+        self._count_ambiguous(operation, fault, -1)
         return text[end:]
 
     # -- requests
 
-    def _decide(
+    def _handle(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes
     ) -> tuple[Operation, Fault | None, bytes]:
-        """Do what a request asks for, and count it: its operation, its fault and the bytes to send."""
+        """Carry out and count a request; return its operation, its fault and the bytes to send."""
         operation = _ROUTES.get((method, path), "unknown")
         self.requests[operation] += 1
         self.seen_headers = headers
@@ -567,15 +571,15 @@ class FaultServer:
                 body = json.loads(content) if content else None
             except ValueError:
                 body = None
-            fault = self.script(Asked(operation, self.requests[operation], body, headers))
+            fault = self.script(ReceivedRequest(operation, self.requests[operation], body, headers))
             answer = self._answer(operation, body, fault)
         if fault is None:
             self.answered[operation, answer.status] += 1
             return operation, None, _message(answer.status, _json(answer.value))
-        text = fault.says(fault, answer)
+        text = fault.response(fault, answer)
         self.faults[fault.name] += 1
         self.answered[operation, int(text[9:12]) if text.startswith(b"HTTP/1.1 ") else None] += 1
-        self._count_dropped(operation, fault, 1)
+        self._count_ambiguous(operation, fault, 1)
         return operation, fault, text
 
     def _refusal(self, operation: Operation, headers: Mapping[str, str]) -> Answer | None:
@@ -585,14 +589,14 @@ class FaultServer:
             return Answer(401, {"detail": "Invalid API key."})
         return None
 
-    def _count_dropped(self, operation: Operation, fault: Fault, change: int) -> None:
-        if operation == "create" and fault.dropped:
-            self.dropped_creates += change
+    def _count_ambiguous(self, operation: Operation, fault: Fault, change: int) -> None:
+        if operation == "create" and fault.ambiguous:
+            self.ambiguous_creates += change
             if fault.processed:
-                self.dropped_after += change
+                self.orphaned_jobs += change
 
     def _answer(self, operation: Operation, body: Any, fault: Fault | None) -> Answer:
-        """The right answer. What it needs to know is kept only where the fault lets the operation take place."""
+        """Return the correct answer. The operation changes the state only if the fault is `processed`."""
         processed = fault is None or fault.processed
         if operation == "ping":
             return Answer(200, _PING)
@@ -609,7 +613,7 @@ class FaultServer:
             if processed:
                 self.jobs[job_id] = body
                 self.created.append(job_id)
-                self.creates_by_question[question(body)] += 1
+                self.creates_by_body[canonical(body)] += 1
             return Answer(201, {"message": _MESSAGE, "id": job_id})
         self.adds += processed
         stored = [

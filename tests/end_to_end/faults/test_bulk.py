@@ -1,4 +1,4 @@
-"""Bulk exports: all of them, once each, in little memory, whatever the network does."""
+"""Tests `run_many`: every export is made once, in little memory, on an unreliable network."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from mem0_exports import (
     SchemaError,
 )
 from tests.end_to_end.faults import server as faults
-from tests.end_to_end.faults.bulk_run import WEIGHTS, Found, check, requests, run
+from tests.end_to_end.faults.bulk_run import WEIGHTS, Result, check, requests, run
 from tests.end_to_end.faults.conftest import KEY
 from tests.end_to_end.faults.server import FaultServer, at_random, once
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_all_results_are_right_and_nothing_is_created_twice(asynchronous, seed):
+def test_all_results_are_right_and_no_job_is_created_twice(asynchronous, seed):
     with FaultServer(polls_until_ready=1, script=at_random(0.2, seed, WEIGHTS)) as server:
         outcomes = run(server.url, 200, asynchronous=asynchronous)
 
@@ -41,74 +41,74 @@ def test_all_results_are_right_and_nothing_is_created_twice(asynchronous, seed):
     assert figures["unknown"] > 5
 
 
-@pytest.mark.parametrize(("ordered", "places"), [(False, [1, 2, 3, 4, 5, 0]), (True, [0, 1, 2, 3, 4, 5])])
-def test_outcomes_come_as_they_complete_or_in_the_order_of_the_requests(server, client, ordered, places):
-    """The first job is ready after three polls, the others after one; two are under way at once."""
+@pytest.mark.parametrize(("ordered", "indexes"), [(False, [1, 2, 3, 4, 5, 0]), (True, [0, 1, 2, 3, 4, 5])])
+def test_yields_outcomes_as_they_complete_or_in_the_order_of_the_requests(server, client, ordered, indexes):
+    """The first job is ready after four polls, the others after one; two run at the same time."""
     server.polls_until_ready = lambda body: 3 if faults.user_of(body["filters"]) == "user-0" else 0
 
     outcomes = list(client.exports.run_many(requests(6), concurrency=2, ordered=ordered))
 
-    assert [outcome.index for outcome in outcomes] == places
-    assert [outcome.request.tag for outcome in outcomes] == [f"user-{place}" for place in places]
+    assert [outcome.index for outcome in outcomes] == indexes
+    assert [outcome.request.tag for outcome in outcomes] == [f"user-{index}" for index in indexes]
     assert {outcome.status for outcome in outcomes} == {"ready"}
 
 
-def test_a_slow_export_holds_the_others_back_only_where_they_have_to_wait_for_it(server, client):
+def test_ordered_run_works_ahead_of_a_slow_export_up_to_twice_the_concurrency(server, client):
     server.polls_until_ready = lambda body: 3 if faults.user_of(body["filters"]) == "user-0" else 0
 
     first = next(iter(client.exports.run_many(requests(9), concurrency=2, ordered=True)))
 
     assert first.index == 0
-    assert len(server.created) == 4, "twice as many as may be under way"
+    assert len(server.created) == 4, "expected twice as many as the concurrency"
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_requests_are_taken_only_as_there_is_room(server, client, ordered):
-    taken = 0
+def test_consumes_requests_lazily(server, client, ordered):
+    consumed = 0
 
     def endless():
-        nonlocal taken
+        nonlocal consumed
         while True:
-            taken += 1
-            yield ExportRequest(Found, F.user_id == f"u{taken}")
+            consumed += 1
+            yield ExportRequest(Result, F.user_id == f"u{consumed}")
 
     outcomes = client.exports.run_many(endless(), concurrency=3, ordered=ordered)
     for given, _ in enumerate(outcomes, start=1):
-        assert taken <= given + 2 * 3
+        assert consumed <= given + 2 * 3
         if given == 10:
             break
     close(outcomes)
 
 
 def close(outcomes):
-    """What leaving the loop does, in either client."""
+    """Close an iterator of outcomes, as leaving the loop does; the wrapped async client has nothing to close."""
     if hasattr(outcomes, "close"):
         outcomes.close()
 
 
-def test_one_failure_never_stops_the_others(server, client):
-    class Other(Found):
+def test_failed_exports_do_not_stop_the_others(server, client):
+    class Other(Result):
         more: int
 
-    def refusing_value(value):
+    def failing_validator(value):
         raise ZeroDivisionError("the user's own validator")
 
     import pydantic
 
     class Broken(pydantic.BaseModel):
         user: str
-        check = pydantic.field_validator("user")(refusing_value)
+        check = pydantic.field_validator("user")(failing_validator)
 
-    asked = [
-        ExportRequest(Found, {"user_id": []}, tag=FilterError),
+    export_requests = [
+        ExportRequest(Result, {"user_id": []}, tag=FilterError),
         ExportRequest({"type": "array"}, F.user_id == "a", tag=SchemaError),
         ExportRequest(Other, F.user_id == "b", tag=ExportInvalid),
         ExportRequest(Broken, F.user_id == "c", tag=ZeroDivisionError),
-        ExportRequest(Found, F.user_id == "d", tag=None),
+        ExportRequest(Result, F.user_id == "d", tag=None),
         ExportRequest({"type": "object", "properties": {"n": {}}}, F.user_id == "e", tag=None),
     ]
 
-    outcomes = list(client.exports.run_many(asked, concurrency=1))
+    outcomes = list(client.exports.run_many(export_requests, concurrency=1))
 
     assert [type(outcome.error) for outcome in outcomes[:4]] == [outcome.request.tag for outcome in outcomes[:4]]
     assert [outcome.status for outcome in outcomes] == ["failed"] * 4 + ["ready"] * 2
@@ -119,7 +119,7 @@ def test_one_failure_never_stops_the_others(server, client):
     assert outcomes[5].result()["user"] == "e"
 
 
-def test_an_export_that_is_not_ready_in_time_names_its_job(server, client):
+def test_timeout_error_has_the_id_of_the_export(server, client):
     server.polls_until_ready = 10**9
 
     (outcome,) = client.exports.run_many(requests(1), timeout=1.5)
@@ -128,53 +128,53 @@ def test_an_export_that_is_not_ready_in_time_names_its_job(server, client):
     assert outcome.export_id == outcome.error.export_id == server.created[0]
 
 
-def test_all_wait_when_the_service_says_429(server, client):
-    """One of them is told to wait half a second: in this time nobody sends anything."""
-    told = threading.Event()
-    late = []
+def test_all_exports_wait_after_a_429(server, client):
+    """If the service asks one export to wait half a second, no export sends a request in that time."""
+    limited = threading.Event()
+    delays = []
 
-    def script(asked):
-        if asked.operation == "create" and asked.number == 4:
-            told.set()
+    def script(request):
+        if request.operation == "create" and request.number == 4:
+            limited.set()
             script.at = time.monotonic()
-            return faults.RATE_LIMITED.but(seconds=0.5)
-        if told.is_set():
-            late.append(time.monotonic() - script.at)
+            return faults.RATE_LIMITED.replace(seconds=0.5)
+        if limited.is_set():
+            delays.append(time.monotonic() - script.at)
         return None
 
     server.script = script
     outcomes = list(client.exports.run_many(requests(12), concurrency=4, retry=Retry(initial_delay=0.05)))
 
     assert {outcome.status for outcome in outcomes} == {"ready"}
-    # What was on its way already may still arrive: at most one request of each of the three others.
-    assert len([seconds for seconds in late if seconds < 0.45]) <= 3
+    # Requests that were already sent may still arrive: at most one of each of the three other exports.
+    assert len([seconds for seconds in delays if seconds < 0.45]) <= 3
 
 
-def test_progress_counts_up_to_the_end(server, client):
-    heard, threads = [], set()
+def test_on_progress_reports_every_event_in_the_callers_thread(server, client):
+    steps, threads = [], set()
     server.script = once(None, faults.RESET_AFTER)
 
     def on_progress(step):
-        heard.append(step)
+        steps.append(step)
         threads.add(threading.current_thread().name.partition("-bulk")[1])
-        assert step.ready == sum(each.event == "ready" for each in heard)
+        assert step.ready == sum(each.event == "ready" for each in steps)
 
     outcomes = list(client.exports.run_many(requests(5), concurrency=2, on_progress=on_progress))
 
     assert len(outcomes) == 5
-    assert threads == {""}, "never in a worker's thread"
-    last = heard[-1]
+    assert threads == {""}, "on_progress was called in a worker thread"
+    last = steps[-1]
     assert (last.started, last.finished, last.ready) == (5, 5, 4)
-    assert [step.finished for step in heard] == sorted(step.finished for step in heard)
-    events = {index: [step.event for step in heard if step.index == index] for index in range(5)}
+    assert [step.finished for step in steps] == sorted(step.finished for step in steps)
+    events = {index: [step.event for step in steps if step.index == index] for index in range(5)}
     assert sorted(each[-1] for each in events.values()) == ["ready"] * 4 + ["unknown"]
     assert sorted(each[0] for each in events.values()) == ["created"] * 4 + ["unknown"]
-    ready = next(step for step in heard if step.event == "ready")
+    ready = next(step for step in steps if step.event == "ready")
     assert (ready.tag, ready.polls >= 1, ready.export_id in server.created) == (f"user-{ready.index}", True, True)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field"),
+    ("arguments", "field"),
     [
         ({"concurrency": 0}, "concurrency"),
         ({"concurrency": 101}, "concurrency"),
@@ -184,40 +184,40 @@ def test_progress_counts_up_to_the_end(server, client):
     ],
     ids=str,
 )
-def test_wrong_arguments_are_refused_before_anything_is_taken(server, client, wrong, field):
+def test_refuses_invalid_arguments_before_sending(server, client, arguments, field):
     with pytest.raises(InputError) as refused:
-        client.exports.run_many(requests(1), **wrong)
+        client.exports.run_many(requests(1), **arguments)
 
     assert refused.value.field == field
     assert server.requests.total() == 0
 
 
-def test_what_is_no_request_fails_alone(server, client):
-    asked = [*requests(1), (Found, F.user_id == "a"), *requests(1)]
+def test_item_that_is_not_a_request_fails_alone(server, client):
+    export_requests = [*requests(1), (Result, F.user_id == "a"), *requests(1)]
 
-    outcomes = list(client.exports.run_many(asked, ordered=True))
+    outcomes = list(client.exports.run_many(export_requests, ordered=True))
 
     assert [outcome.status for outcome in outcomes] == ["ready", "failed", "ready"]
     assert isinstance(outcomes[1].error, InputError)
     assert "ExportRequest" in str(outcomes[1].error)
 
 
-class Mistake(Exception):
-    """The caller's own."""
+class UserError(Exception):
+    """An error raised by the user's code."""
 
 
 def failing_after(count):
     yield from requests(count)
-    raise Mistake
+    raise UserError
 
 
-def test_what_the_callers_code_raises_is_raised_where_it_iterates(server, client):
+def test_raises_errors_of_the_users_iterable_and_callback_to_the_caller(server, client):
     def on_progress(_step):
-        raise Mistake
+        raise UserError
 
-    with pytest.raises(Mistake):
+    with pytest.raises(UserError):
         list(client.exports.run_many(failing_after(3), concurrency=2))
-    with pytest.raises(Mistake):
+    with pytest.raises(UserError):
         list(client.exports.run_many(requests(3), on_progress=on_progress))
     assert not bulk_threads()
 
@@ -226,15 +226,15 @@ def bulk_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("mem0-exports-bulk")]
 
 
-def test_leaving_the_loop_stops_what_sleeps_at_once(server):
+def test_leaving_the_loop_stops_waiting_exports_immediately(server):
     with Client(KEY, base_url=server.url) as client:
-        begun = time.monotonic()
+        started_at = time.monotonic()
         server.polls_until_ready = 0
         for outcome in client.exports.run_many(requests(50), concurrency=8, timeout=600):
             server.polls_until_ready = 10**9
             assert outcome.status == "ready"
             break
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - started_at < 10
 
     assert not bulk_threads()
     assert len(server.created) < 20
@@ -273,7 +273,7 @@ def test_cancelling_the_caller_cancels_the_tasks(server):
     assert len(server.created) == 8
 
 
-def test_on_trio_it_says_what_to_do_instead(server):
+def test_run_many_on_trio_raises_an_error_with_advice(server):
     import trio
 
     from mem0_exports import ConfigurationError
@@ -283,7 +283,7 @@ def test_on_trio_it_says_what_to_do_instead(server):
         with pytest.raises(ConfigurationError, match="nursery"):
             async for _outcome in client.exports.run_many(requests(1)):
                 pass
-        assert (await client.exports.run(Found, F.user_id == "a", timeout=20)).user == "a"
+        assert (await client.exports.run(Result, F.user_id == "a", timeout=20)).user == "a"
         await client.close()
 
     trio.run(work)
@@ -297,23 +297,23 @@ def path(tmp_path):
     return tmp_path / "ledger.db"
 
 
-def test_what_is_finished_is_not_asked_again(server, client, path):
+def test_finished_exports_are_not_requested_again(server, client, path):
     with Ledger(path) as ledger:
         first = list(client.exports.run_many(requests(10), ledger=ledger))
-        asked = server.requests.total()
+        requests_before = server.requests.total()
         second = list(client.exports.run_many(requests(12), ledger=ledger, ordered=True))
 
     assert {outcome.status for outcome in first + second} == {"ready"}
     assert len(server.created) == 12
-    assert server.requests.total() == asked + 2 + 2 * 2, "two creates, and two polls for each"
+    assert server.requests.total() == requests_before + 2 + 2 * 2, "expected two creates and two polls for each"
     assert [outcome.value.user for outcome in second] == [f"user-{number}" for number in range(12)]
 
 
-def test_an_export_that_is_asked_for_twice_in_one_run_is_created_once(server, client, path):
-    asked = [ExportRequest(Found, F.user_id == "alex", tag=number) for number in range(8)]
+def test_duplicate_requests_in_one_run_create_one_job(server, client, path):
+    export_requests = [ExportRequest(Result, F.user_id == "alex", tag=number) for number in range(8)]
 
     with Ledger(path) as ledger:
-        outcomes = list(client.exports.run_many(asked, concurrency=8, ledger=ledger))
+        outcomes = list(client.exports.run_many(export_requests, concurrency=8, ledger=ledger))
 
     assert {outcome.status for outcome in outcomes} == {"ready"}, [
         repr(outcome.error) for outcome in outcomes if outcome.error
@@ -321,25 +321,25 @@ def test_an_export_that_is_asked_for_twice_in_one_run_is_created_once(server, cl
     assert len(server.created) == 1
 
 
-def test_what_is_pending_is_waited_for(server, client, path):
+def test_second_run_waits_for_pending_exports(server, client, path):
     server.polls_until_ready = 10**9
     with Ledger(path) as ledger:
-        late = list(client.exports.run_many(requests(3), ledger=ledger, timeout=2))
+        timed_out = list(client.exports.run_many(requests(3), ledger=ledger, timeout=2))
     server.polls_until_ready = 0
-    heard = []
+    steps = []
     with Ledger(path) as ledger:
-        outcomes = list(client.exports.run_many(requests(3), ledger=ledger, on_progress=heard.append))
+        outcomes = list(client.exports.run_many(requests(3), ledger=ledger, on_progress=steps.append))
 
-    assert [type(outcome.error) for outcome in late] == [ExportTimeout] * 3
+    assert [type(outcome.error) for outcome in timed_out] == [ExportTimeout] * 3
     assert {outcome.status for outcome in outcomes} == {"ready"}
     assert len(server.created) == 3
-    assert [step.event for step in heard if step.event in {"created", "resumed"}] == ["resumed"] * 3
+    assert [step.event for step in steps if step.event in {"created", "resumed"}] == ["resumed"] * 3
 
 
 @pytest.mark.parametrize(
     ("on_unknown", "status", "created"), [("raise", "unknown", 1), ("skip", "skipped", 1), ("ask_again", "ready", 2)]
 )
-def test_a_lost_answer_follows_the_choice_of_the_caller(server, client, path, on_unknown, status, created):
+def test_on_unknown_decides_about_an_export_whose_answer_was_lost(server, client, path, on_unknown, status, created):
     server.script = once(faults.RESET_AFTER)
     with Ledger(path) as ledger:
         (lost,) = client.exports.run_many(requests(1), ledger=ledger)
@@ -355,7 +355,7 @@ def test_a_lost_answer_follows_the_choice_of_the_caller(server, client, path, on
     assert entry.asks == created
 
 
-def test_asked_again_at_once_where_the_ledger_says_so(server, client, path):
+def test_ask_again_repeats_a_lost_create_in_the_same_run(server, client, path):
     server.script = once(faults.RESET_AFTER, faults.HTML_502)
     with Ledger(path, on_unknown="ask_again") as ledger:
         (outcome,) = client.exports.run_many(requests(1), ledger=ledger)
@@ -363,6 +363,6 @@ def test_asked_again_at_once_where_the_ledger_says_so(server, client, path):
         (entry,) = ledger.entries()
 
     assert (outcome.status, outcome.lost_answers) == ("ready", 2)
-    assert (again.status, again.lost_answers) == ("ready", 2), "the ledger remembers"
+    assert (again.status, again.lost_answers) == ("ready", 2), "the ledger does not keep the number of lost answers"
     assert (entry.state, entry.asks, entry.lost_answers) == ("ready", 3, 2)
     assert (server.requests["create"], len(server.created)) == (3, 2)

@@ -1,4 +1,4 @@
-"""Every fault with every call, over real sockets: what is tried again, what the error says, what really took place."""
+"""Tests every call with every fault, over real sockets: retries, errors, and what the server carried out."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from mem0_exports import (
 )
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.conftest import KEY
-from tests.end_to_end.faults.server import EVERY, FaultServer, once
+from tests.end_to_end.faults.server import ALL_FAULTS, FaultServer, once
 
 
-class Found(BaseModel):
+class Result(BaseModel):
     user: str
     n: int
 
@@ -44,7 +44,7 @@ JOB = "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"
 
 @pytest.fixture(autouse=True)
 def job(server):
-    """A job that nobody had to create."""
+    """A job that exists without a create."""
     server.jobs[JOB] = {"filters": {"user_id": "alex"}}
 
 
@@ -52,83 +52,83 @@ READS = {
     "ping": lambda client: client.ping(),
     "list": lambda client: list(client.memories.list(ALEX)),
     "entities": lambda client: list(client.entities.list()),
-    "get": lambda client: client.exports.get(JOB, Found).poll() or "pending",
+    "get": lambda client: client.exports.get(JOB, Result).poll() or "pending",
 }
 WRITES = {
-    "create": lambda client: client.exports.create(Found, ALEX),
+    "create": lambda client: client.exports.create(Result, ALEX),
     "add": lambda client: client.memories.add("Lives in Lisbon", user_id="alex"),
 }
 
-FINAL = {"bad_request", "redirect", "wrong_types"}
-"""What no second attempt can mend."""
+PERMANENT = {"bad_request", "redirect", "wrong_types"}
+"""Faults that are not retried."""
 
-SAFE_AGAIN = {"rate_limited", "rate_limited_date", "unavailable"}
-"""What tells that a write did not take place."""
+NOT_CARRIED_OUT = {"rate_limited", "rate_limited_date", "unavailable"}
+"""Faults after which a write was certainly not carried out, so that it is retried."""
 
 DRIPS = {"drip", "drip_headers"}
 
-SOONER = {"rate_limited": {"seconds": 0.02}, "rate_limited_date": {"seconds": 0}}
+SHORTER_DELAYS = {"rate_limited": {"seconds": 0.02}, "rate_limited_date": {"seconds": 0}}
 
 
-def hurried(client, fault):
-    """The client, with a short timeout where the server keeps silent. Elsewhere a busy machine has all the time."""
+def with_short_timeout(client, fault):
+    """Return the client with a short timeout if the fault is silence; otherwise a busy machine may need a long one."""
     return client.with_options(timeout=0.5) if fault.then == "hang" else client
 
 
-def each(operations, *names_left_out):
-    """Every fault with every operation; silence, which takes its time, with the first one."""
-    chosen = [fault.but(**SOONER.get(fault.name, {})) for fault in EVERY if fault.name not in names_left_out]
+def with_each_fault(operations, *excluded):
+    """Parametrize a test with all operations and faults; silence, which is slow, only with the first operation."""
+    chosen = [fault.replace(**SHORTER_DELAYS.get(fault.name, {})) for fault in ALL_FAULTS if fault.name not in excluded]
     first = next(iter(operations))
     pairs = [(operation, fault) for operation in operations for fault in chosen]
-    kept = [(operation, fault) for operation, fault in pairs if fault.then != "hang" or operation == first]
-    return pytest.mark.parametrize(("operation", "fault"), kept, ids=str)
+    chosen_pairs = [(operation, fault) for operation, fault in pairs if fault.then != "hang" or operation == first]
+    return pytest.mark.parametrize(("operation", "fault"), chosen_pairs, ids=str)
 
 
-def failure(call, client):
+def error_of(call, client):
     with pytest.raises(Mem0ExportsError) as failed:
         call(client)
     return failed.value
 
 
-@each(READS, *FINAL, *DRIPS)
-def test_a_read_gets_over_a_fault(server, client, operation, fault):
+@with_each_fault(READS, *PERMANENT, *DRIPS)
+def test_read_succeeds_after_one_fault(server, client, operation, fault):
     server.script = once(fault, operation=operation)
 
-    assert READS[operation](hurried(client, fault))
+    assert READS[operation](with_short_timeout(client, fault))
 
     assert server.requests[operation] == 1 + server.faults[fault.name]
     assert server.faults[fault.name] == 1
 
 
-@each(READS, *DRIPS)
-def test_a_read_that_fails_each_time_is_an_error_of_this_package(server, client, operation, fault):
-    server.script = lambda asked: fault if asked.operation == operation else None
-    error = failure(READS[operation], hurried(client, fault))
+@with_each_fault(READS, *DRIPS)
+def test_read_that_always_fails_raises_an_error_of_this_package(server, client, operation, fault):
+    server.script = lambda request: fault if request.operation == operation else None
+    error = error_of(READS[operation], with_short_timeout(client, fault))
 
-    assert error.attempts == server.requests[operation] == (1 if fault.name in FINAL else 3)
+    assert error.attempts == server.requests[operation] == (1 if fault.name in PERMANENT else 3)
     assert error.operation is not None
     assert error.outcome_unknown is False
-    alone(error)
+    check_self_contained(error)
 
 
-@each(WRITES, *DRIPS)
-def test_a_write_is_sent_again_only_where_it_cannot_have_taken_place(server, client, operation, fault):
+@with_each_fault(WRITES, *DRIPS)
+def test_write_is_retried_only_if_it_cannot_have_been_carried_out(server, client, operation, fault):
     server.script = once(fault, operation=operation)
 
-    if fault.name in SAFE_AGAIN:
+    if fault.name in NOT_CARRIED_OUT:
         assert WRITES[operation](client)
         assert server.requests[operation] == 2
     else:
-        error = failure(WRITES[operation], hurried(client, fault))
+        error = error_of(WRITES[operation], with_short_timeout(client, fault))
         assert server.requests[operation] == error.attempts == 1
-        assert error.outcome_unknown is fault.dropped
-        alone(error)
+        assert error.outcome_unknown is fault.ambiguous
+        check_self_contained(error)
         expected = {"create": len(server.created), "add": server.adds}[operation]
         assert expected == int(fault.processed)
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "words"),
+    ("fault", "error_class", "pattern"),
     [
         (faults.RESET_AFTER, ConnectionFailed, "exports_create"),
         (faults.STALL, RequestTimeout, "0.5 s"),
@@ -148,17 +148,17 @@ def test_a_write_is_sent_again_only_where_it_cannot_have_taken_place(server, cli
     ],
     ids=str,
 )
-def test_the_error_says_what_happened(server, client, fault, kind, words):
+def test_error_names_the_problem(server, client, fault, error_class, pattern):
     server.script = once(fault)
 
-    error = failure(WRITES["create"], hurried(client, fault))
+    error = error_of(WRITES["create"], with_short_timeout(client, fault))
 
-    assert type(error) is kind
-    assert re.search(words, str(error)), str(error)
+    assert type(error) is error_class
+    assert re.search(pattern, str(error)), str(error)
 
 
-def alone(error):
-    """No exception of another package hangs on it, and it can be sent to another process."""
+def check_self_contained(error):
+    """Check that no exception of another package is chained to the error, and that it can be pickled."""
     chain = [error]
     while (chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(chain[-1].__cause__ or chain[-1].__context__)
@@ -166,8 +166,8 @@ def alone(error):
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-def test_an_export_of_other_types_is_invalid_and_keeps_its_data(server, client):
-    job = client.exports.create(Found, ALEX)
+def test_result_of_wrong_types_raises_export_invalid_with_the_data(server, client):
+    job = client.exports.create(Result, ALEX)
     server.script = once(faults.WRONG_TYPES, operation="get")
 
     with pytest.raises(ExportInvalid) as invalid:
@@ -177,94 +177,98 @@ def test_an_export_of_other_types_is_invalid_and_keeps_its_data(server, client):
     assert invalid.value.export_id == job.id
 
 
-@pytest.mark.parametrize("said", [faults.RATE_LIMITED.but(seconds=300), faults.UNAVAILABLE.but(seconds=300)], ids=str)
-def test_a_long_retry_after_is_raised_at_once(server, client, said):
-    server.script = lambda _asked: said
+@pytest.mark.parametrize(
+    "fault", [faults.RATE_LIMITED.replace(seconds=300), faults.UNAVAILABLE.replace(seconds=300)], ids=str
+)
+def test_long_retry_after_is_raised_instead_of_awaited(server, client, fault):
+    server.script = lambda _request: fault
 
     for call in (*READS.values(), *WRITES.values()):
-        error = failure(call, client)
+        error = error_of(call, client)
         assert (error.retry_after, error.attempts, error.outcome_unknown) == (300, 1, False)
-        assert type(error) is (RateLimited if said.name == "rate_limited" else ServerError)
+        assert type(error) is (RateLimited if fault.name == "rate_limited" else ServerError)
 
 
-def test_a_date_is_read_by_the_clock_of_the_server(server, client):
-    server.script = once(faults.RATE_LIMITED_DATE.but(seconds=500, skew=-86400), operation="ping")
+def test_retry_after_date_is_relative_to_the_clock_of_the_server(server, client):
+    server.script = once(faults.RATE_LIMITED_DATE.replace(seconds=500, skew=-86400), operation="ping")
 
-    assert failure(READS["ping"], client).retry_after == 500
+    assert error_of(READS["ping"], client).retry_after == 500
 
 
-@pytest.mark.parametrize("fault", [faults.DRIP.but(interval=0.05), faults.DRIP_HEADERS.but(interval=0.05)], ids=str)
-def test_a_timeout_is_for_the_whole_request(server, client, fault):
-    """Each byte comes in time, all of them do not. The headers of a sync request are the documented exception."""
-    server.script = lambda _asked: fault
-    begun = time.monotonic()
+@pytest.mark.parametrize(
+    "fault", [faults.DRIP.replace(interval=0.05), faults.DRIP_HEADERS.replace(interval=0.05)], ids=str
+)
+def test_timeout_applies_to_the_whole_answer(server, client, fault):
+    """Each byte arrives in time, but the whole answer does not."""
+    server.script = lambda _request: fault
+    started = time.monotonic()
 
-    error = failure(lambda client: client.ping(retry=Retry(attempts=1)), client.with_options(timeout=0.5))
+    error = error_of(lambda client: client.ping(retry=Retry(attempts=1)), client.with_options(timeout=0.5))
 
     assert type(error) is RequestTimeout
-    assert time.monotonic() - begun < 3, "the whole answer takes more than 5 s"
+    assert time.monotonic() - started < 3, "the timeout did not apply to the whole answer, which takes more than 5 s"
 
 
-def test_nobody_listens_so_a_create_is_tried_again_and_is_known_to_be_unsent(server, client):
-    with server.refusing():
-        error = failure(WRITES["create"], client)
+def test_create_is_retried_while_connections_are_refused(server, client):
+    with server.refuse_connections():
+        error = error_of(WRITES["create"], client)
         assert (type(error), error.sent, error.outcome_unknown, error.attempts) == (ConnectionFailed, False, False, 3)
     assert server.requests.total() == 0
 
 
-def test_a_create_waits_until_somebody_listens(server, client):
-    refusing = server.refusing()
-    refusing.__enter__()
-    opener = threading.Timer(0.3, refusing.__exit__, (None, None, None))
+def test_create_succeeds_once_the_server_listens_again(server, client):
+    refuse_connections = server.refuse_connections()
+    refuse_connections.__enter__()
+    opener = threading.Timer(0.3, refuse_connections.__exit__, (None, None, None))
     opener.start()
 
-    job = client.exports.create(Found, ALEX, retry=Retry(attempts=50, initial_delay=0.05, max_delay=0.05))
+    job = client.exports.create(Result, ALEX, retry=Retry(attempts=50, initial_delay=0.05, max_delay=0.05))
 
     opener.join()
     assert server.created == [job.id]
 
 
-def test_a_deadline_of_a_call_holds_for_all_its_attempts(server, client):
-    server.script = lambda _asked: faults.STALL
-    begun = time.monotonic()
+def test_timeout_of_a_call_covers_all_its_attempts(server, client):
+    server.script = lambda _request: faults.STALL
+    started = time.monotonic()
 
-    impatient = client.with_options(timeout=0.5)
+    short_timeout = client.with_options(timeout=0.5)
 
-    error = failure(lambda client: client.ping(timeout=0.8, retry=Retry(attempts=50, initial_delay=0)), impatient)
+    error = error_of(lambda client: client.ping(timeout=0.8, retry=Retry(attempts=50, initial_delay=0)), short_timeout)
 
     assert type(error) is RequestTimeout
-    assert error.attempts == 2, "0.5 s for the first, what is left for the second"
-    assert time.monotonic() - begun < 3
+    assert error.attempts == 2, "expected 0.5 s for the first attempt and the remaining 0.3 s for the second"
+    assert time.monotonic() - started < 3
 
 
-def test_a_wait_lasts_through_an_outage(server, client):
+def test_wait_survives_an_outage(server, client):
     server.polls_until_ready = 2
-    job = client.exports.create(Found, ALEX)
+    job = client.exports.create(Result, ALEX)
     assert job.poll() is None
-    trouble = [faults.RESET_BEFORE, faults.HTML_502, faults.STATUS_520, faults.SHORT_JSON]
-    server.script = once(None, *trouble, operation="get")
+    outage = [faults.RESET_BEFORE, faults.HTML_502, faults.STATUS_520, faults.SHORT_JSON]
+    server.script = once(None, *outage, operation="get")
 
     assert job.result(timeout=60, retry=Retry(attempts=1)).user == "alex"
-    assert server.faults.total() == len(trouble)
+    assert server.faults.total() == len(outage)
 
 
-def test_a_wait_ends_at_its_deadline_and_tells_the_last_trouble(server, client):
+def test_wait_ends_at_its_deadline_with_the_last_failure(server, client):
     server.polls_until_ready = 10**9
-    job = client.exports.create(Found, ALEX)
-    server.script = lambda asked: faults.HTML_502 if asked.number > 1 else None
+    job = client.exports.create(Result, ALEX)
+    server.script = lambda request: faults.HTML_502 if request.number > 1 else None
 
     with pytest.raises(ExportTimeout, match="502 Bad Gateway") as timed_out:
         job.result(timeout=1.5)
 
     assert timed_out.value.export_id == job.id
-    assert timed_out.value.polls == 1, "what got no usable answer is no poll"
+    assert timed_out.value.polls == 1, "an attempt without a usable answer was counted as a poll"
     assert timed_out.value.attempts == server.requests["get"] > 1
 
 
-def test_run_is_created_once_whatever_happens_to_its_polls(server, client):
+def test_run_creates_one_job_although_polls_fail(server, client):
     server.script = once(*[faults.RESET_BEFORE] * 2, None, *[faults.HTML_502] * 4, operation="get")
 
-    assert client.exports.run(Found, ALEX, timeout=30) == Found(
+    assert client.exports.run(Result, ALEX, timeout=30) == Result(
         user="alex", n=faults.result_of({"filters": {"user_id": "alex"}})["n"]
     )
     assert len(server.created) == 1
@@ -273,11 +277,11 @@ def test_run_is_created_once_whatever_happens_to_its_polls(server, client):
 # ---- secrets and the log ---------------------------------------------------------------------------------------------
 
 
-def test_the_key_is_not_sent_to_another_origin(server, client):
+def test_key_is_not_sent_to_another_origin(server, client):
     with FaultServer(key=KEY) as elsewhere:
-        server.script = lambda _asked: faults.REDIRECT.but(location=f"{elsewhere.url}/v1/ping/")
+        server.script = lambda _request: faults.REDIRECT.replace(location=f"{elsewhere.url}/v1/ping/")
         for call in (*READS.values(), *WRITES.values()):
-            failure(call, client)
+            error_of(call, client)
         assert elsewhere.connections == 0
 
 
@@ -306,31 +310,31 @@ ECHO_SHAPE = faults.Fault(
 )
 
 
-@pytest.mark.parametrize("fault", [*EVERY, ECHO, ECHO_PAGE, ECHO_CUT, ECHO_REASON], ids=str)
-def test_the_key_shows_nowhere(server, client, fault, caplog):
+@pytest.mark.parametrize("fault", [*ALL_FAULTS, ECHO, ECHO_PAGE, ECHO_CUT, ECHO_REASON], ids=str)
+def test_key_is_in_no_error_and_no_log(server, client, fault, caplog):
     caplog.set_level(logging.DEBUG)
     quick = {"interval": 0.0005} if fault.drips != "nothing" else {}
-    server.script = lambda _asked: fault.but(seconds=300, **quick)
+    server.script = lambda _request: fault.replace(seconds=300, **quick)
 
     shown = []
     for call in (READS["ping"], READS["get"], WRITES["create"]):
         try:
-            call(hurried(client, fault).with_options(retry=Retry(attempts=1)))
+            call(with_short_timeout(client, fault).with_options(retry=Retry(attempts=1)))
         except Mem0ExportsError as error:
-            said = traceback.TracebackException.from_exception(error, capture_locals=True)
-            # What the service tells in a body, a debugger may see in the frame that reads it.
+            trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+            # The frame that reads a body may hold it, and a service may echo the key in a body.
             ours = [
-                frame for frame in said.stack if "mem0_exports" in frame.filename and not fault.name.startswith("echo")
+                frame for frame in trace.stack if "mem0_exports" in frame.filename and not fault.name.startswith("echo")
             ]
             shown += [str(error), repr(error), repr(vars(error)), pickle.dumps(error).decode("latin-1")]
             shown += [f"{frame.name} {frame.locals}" for frame in ours]
-    # httpcore logs the headers of answers: what the server puts there, it tells.
+    # httpcore logs the headers of answers, so a key that the service echoes there is in its log.
     own = [record.getMessage() for record in caplog.records if record.name == "mem0_exports"]
     shown += own if fault is ECHO_PAGE else [caplog.text]
     assert own
 
     assert server.seen_headers["authorization"] == f"Token {KEY}"
-    assert not [text for text in shown if KEY[:8] in text], "not even its beginning"
+    assert not [text for text in shown if KEY[:8] in text], "the key, or the beginning of it, is shown"
 
 
 def echo_time(_fault, _answer):
@@ -342,21 +346,21 @@ ECHO_TIME = faults.Fault("echo_time", False, True, echo_time)
 
 
 @pytest.mark.parametrize(
-    ("operation", "fault"), [("create", ECHO_SHAPE), ("list", ECHO_TIME)], ids=["as an id", "as a time"]
+    ("operation", "fault"), [("create", ECHO_SHAPE), ("list", ECHO_TIME)], ids=["as_id", "as_time"]
 )
-def test_the_key_in_an_answer_of_another_shape_is_not_shown(server, client, operation, fault):
+def test_key_in_an_invalid_answer_is_not_shown(server, client, operation, fault):
     server.script = once(fault, operation=operation)
 
-    error = failure({**READS, **WRITES}[operation], client)
+    error = error_of({**READS, **WRITES}[operation], client)
 
     assert type(error) is ContractViolation
     assert KEY[:8] not in f"{error} {vars(error)}"
 
 
-def test_one_line_for_each_attempt(server, client, caplog):
+def test_logs_one_line_per_attempt(server, client, caplog):
     caplog.set_level(logging.DEBUG, logger="mem0_exports")
     answer = faults.Fault(
-        "told", False, True, lambda _fault, _answer: faults._message(502, b"secret body", x_request_id="r-1")
+        "echo_request_id", False, True, lambda _fault, _answer: faults._message(502, b"secret body", x_request_id="r-1")
     )
     server.script = once(answer, faults.RESET_BEFORE, operation="ping")
 

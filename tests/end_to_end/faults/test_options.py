@@ -1,4 +1,4 @@
-"""Every option of every method, in both clients: it reaches what it is for."""
+"""Tests that every option of every method takes effect, in both clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mem0_exports.exports.api import CONCURRENCY, TIMEOUT
 from mem0_exports.exports.bulk import Plan
 from mem0_exports.exports.spec import Origin
 from tests.end_to_end.faults import server as faults
-from tests.end_to_end.faults.bulk_run import Found
+from tests.end_to_end.faults.bulk_run import Result
 from tests.end_to_end.faults.conftest import KEY
 
 
@@ -22,14 +22,14 @@ CALLS = {
     "ping": lambda client, **options: client.ping(**options),
     "list": lambda client, **options: list(client.memories.list(ALEX, **options)),
     "entities": lambda client, **options: list(client.entities.list(**options)),
-    "get": lambda client, **options: client.exports.get(JOB, Found).poll(**options),
-    "create": lambda client, **options: client.exports.create(Found, ALEX, **options),
+    "get": lambda client, **options: client.exports.get(JOB, Result).poll(**options),
+    "create": lambda client, **options: client.exports.create(Result, ALEX, **options),
     "add": lambda client, **options: client.memories.add("x", user_id="alex", **options),
 }
 
 WAITS = {
-    "result": lambda client, **options: client.exports.get(JOB, Found).result(**{"timeout": 30, **options}),
-    "run": lambda client, **options: client.exports.run(Found, ALEX, **{"timeout": 30, **options}),
+    "result": lambda client, **options: client.exports.get(JOB, Result).result(**{"timeout": 30, **options}),
+    "run": lambda client, **options: client.exports.run(Result, ALEX, **{"timeout": 30, **options}),
 }
 
 
@@ -40,8 +40,8 @@ def job(server):
 
 @pytest.mark.parametrize("name", [*CALLS, *WAITS])
 @pytest.mark.parametrize("attempts", [1, 4])
-def test_the_retry_of_a_call_is_the_one_that_counts(server, client, name, attempts):
-    server.script = lambda _asked: faults.UNAVAILABLE
+def test_retry_of_a_call_overrides_that_of_the_client(server, client, name, attempts):
+    server.script = lambda _request: faults.UNAVAILABLE
 
     with pytest.raises(Mem0ExportsError):
         (CALLS | WAITS)[name](client, retry=Retry(attempts=attempts, initial_delay=0))
@@ -50,30 +50,30 @@ def test_the_retry_of_a_call_is_the_one_that_counts(server, client, name, attemp
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_the_timeout_of_a_call_is_the_one_that_counts(server, client, name):
-    server.script = lambda _asked: faults.STALL
-    begun = time.monotonic()
+def test_timeout_of_a_call_overrides_that_of_the_client(server, client, name):
+    server.script = lambda _request: faults.STALL
+    started = time.monotonic()
 
     with pytest.raises(RequestTimeout):
         CALLS[name](client, timeout=0.3)
 
-    assert time.monotonic() - begun < 5, "the client's own is 10 s"
+    assert time.monotonic() - started < 5, "the timeout of the call did not apply; that of the client is at least 10 s"
 
 
 @pytest.mark.parametrize("name", WAITS)
-def test_a_wait_has_a_timeout_and_tells_of_each_poll(server, client, name):
+def test_wait_ends_at_its_timeout_and_calls_on_poll_for_each_poll(server, client, name):
     server.polls_until_ready = 10**9
-    heard = []
+    polls = []
 
     with pytest.raises(ExportTimeout):
-        WAITS[name](client, timeout=1, on_poll=lambda *said: heard.append(said))
+        WAITS[name](client, timeout=1, on_poll=lambda *arguments: polls.append(arguments))
 
-    assert [polls for polls, _ in heard] == list(range(1, len(heard) + 1))
-    assert len(heard) >= 2
+    assert [number for number, _ in polls] == list(range(1, len(polls) + 1))
+    assert len(polls) >= 2
 
 
-def test_other_options_of_a_client(server, client):
-    server.script = lambda _asked: faults.UNAVAILABLE
+def test_with_options_sets_the_retry_of_a_client(server, client):
+    server.script = lambda _request: faults.UNAVAILABLE
 
     with pytest.raises(Mem0ExportsError):
         client.with_options(retry=Retry(attempts=5, initial_delay=0)).ping()
@@ -81,51 +81,51 @@ def test_other_options_of_a_client(server, client):
     assert server.requests["ping"] == 5
 
 
-def sent(server):
-    """The bodies of all requests, by operation."""
+def recorded_bodies(server):
+    """Record the first body of each operation from now on, and return them by operation."""
     bodies = {}
 
-    def script(asked):
-        bodies.setdefault(asked.operation, asked.body)
+    def script(request):
+        bodies.setdefault(request.operation, request.body)
 
     server.script = script
     return bodies
 
 
-FILED = {"org_id": "o", "project_id": "p"}
+PROJECT = {"org_id": "o", "project_id": "p"}
 
 
-def test_what_an_export_is_filed_under_goes_with_the_create_and_with_each_poll(server, client):
-    bodies = sent(server)
+def test_create_and_polls_send_org_id_and_project_id(server, client):
+    bodies = recorded_bodies(server)
 
-    client.exports.create(Found, ALEX, instructions="newest wins", **FILED).result(timeout=30)
+    client.exports.create(Result, ALEX, instructions="newest wins", **PROJECT).result(timeout=30)
 
-    assert bodies["create"].items() >= {"export_instructions": "newest wins", **FILED}.items()
-    assert bodies["get"].items() >= FILED.items()
+    assert bodies["create"].items() >= {"export_instructions": "newest wins", **PROJECT}.items()
+    assert bodies["get"].items() >= PROJECT.items()
 
 
-@pytest.mark.parametrize("kind", ["run", "run_many"])
-def test_the_same_for_run_and_for_many(server, client, kind):
-    bodies = sent(server)
+@pytest.mark.parametrize("method", ["run", "run_many"])
+def test_run_and_run_many_send_org_id_and_project_id(server, client, method):
+    bodies = recorded_bodies(server)
 
-    if kind == "run":
-        client.exports.run(Found, ALEX, instructions="newest wins", timeout=30, **FILED)
+    if method == "run":
+        client.exports.run(Result, ALEX, instructions="newest wins", timeout=30, **PROJECT)
     else:
-        list(client.exports.run_many([ExportRequest(Found, ALEX, instructions="newest wins", **FILED)]))
+        list(client.exports.run_many([ExportRequest(Result, ALEX, instructions="newest wins", **PROJECT)]))
 
-    assert bodies["create"].items() >= {"export_instructions": "newest wins", **FILED}.items()
-    assert bodies["get"].items() >= FILED.items()
-
-
-def test_a_handle_by_its_id_is_filed_too(server, client):
-    bodies = sent(server)
-
-    client.exports.get(JOB, Found, **FILED).poll()
-
-    assert bodies["get"] == {"memory_export_id": JOB, **FILED}
+    assert bodies["create"].items() >= {"export_instructions": "newest wins", **PROJECT}.items()
+    assert bodies["get"].items() >= PROJECT.items()
 
 
-def test_each_bulk_run_has_a_gate_of_its_own(client):
+def test_get_sends_org_id_and_project_id(server, client):
+    bodies = recorded_bodies(server)
+
+    client.exports.get(JOB, Result, **PROJECT).poll()
+
+    assert bodies["get"] == {"memory_export_id": JOB, **PROJECT}
+
+
+def test_each_bulk_run_has_its_own_gate(client):
     def plan():
         settings = client.exports._settings if hasattr(client, "exports") else client._settings
         return Plan.of(
@@ -146,36 +146,36 @@ def test_each_bulk_run_has_a_gate_of_its_own(client):
     assert first.settings.gate is not second.settings.gate
 
 
-def slow_requests(count, taken):
+def slow_requests(count, consumed):
     for number in range(count):
         time.sleep(0.2)
-        taken.append(number)
-        yield ExportRequest(Found, F.user_id == f"user-{number}")
+        consumed.append(number)
+        yield ExportRequest(Result, F.user_id == f"user-{number}")
 
 
-def test_a_slow_iterable_holds_nothing_back(server):
-    """What is ready is given before the last request is taken. (On an event loop it holds up everything.)"""
+def test_slow_iterable_does_not_delay_outcomes(server):
+    """The first outcome is yielded before the last request is consumed. Sync only: it would block an event loop."""
     server.polls_until_ready = 0
-    taken = []
+    consumed = []
 
     with Client(KEY, base_url=server.url) as client:
-        outcomes = client.exports.run_many(slow_requests(6, taken), concurrency=8)
+        outcomes = client.exports.run_many(slow_requests(6, consumed), concurrency=8)
         next(outcomes)
 
-        assert len(taken) < 6
+        assert len(consumed) < 6
         assert len(list(outcomes)) == 5
 
 
-def test_a_whole_bulk_run_goes_over_as_many_connections_as_it_has_exports_under_way(server, client):
+def test_bulk_run_uses_one_connection_per_concurrent_export(server, client):
     server.polls_until_ready = 0
-    waiting = set()
+    numbers = set()
 
-    def script(asked):
-        waiting.add(asked.number)
-        return faults.STALL if asked.operation == "create" else None
+    def script(request):
+        numbers.add(request.number)
+        return faults.STALL if request.operation == "create" else None
 
     server.script = script
-    requests = [ExportRequest(Found, F.user_id == f"user-{number}") for number in range(40)]
+    requests = [ExportRequest(Result, F.user_id == f"user-{number}") for number in range(40)]
     outcomes = list(client.with_options(timeout=3).exports.run_many(requests, concurrency=40))
 
     assert {outcome.status for outcome in outcomes} == {"unknown"}

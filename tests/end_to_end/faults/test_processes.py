@@ -1,4 +1,4 @@
-"""Threads, forks, event loops, pickles."""
+"""Tests clients and ledgers with threads, forks, event loops and pickle, and a few odd environments."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import pytest
 
 from mem0_exports import AsyncClient, Client, ConfigurationError, F, Ledger, LedgerError, Retry, StatusError
 from tests.end_to_end.faults import server as faults
-from tests.end_to_end.faults.bulk_run import WEIGHTS, Found
+from tests.end_to_end.faults.bulk_run import WEIGHTS, Result
 from tests.end_to_end.faults.conftest import KEY, QUICK
 from tests.end_to_end.faults.server import at_random, once, result_of
 
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no os.fork on this system")
 
 
-def in_thirty_two_threads(work):
+def run_in_32_threads(work):
     threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
     for thread in threads:
         thread.start()
@@ -32,8 +32,8 @@ def in_thirty_two_threads(work):
         thread.join()
 
 
-def test_one_client_in_thirty_two_threads(server):
-    """Each thread gets the answers to its own questions, through a network that loses some."""
+def test_32_threads_can_share_a_client(server):
+    """Each thread gets the answers to its own requests, although some are lost on the network."""
     reads = {fault: weight for fault, weight in WEIGHTS.items() if fault.then != "hang"}
     server.script = at_random(0.2, 5, reads, operations={"get", "ping", "list"})
     found = {}
@@ -41,21 +41,21 @@ def test_one_client_in_thirty_two_threads(server):
 
         def work(number):
             user = f"thread-{number}"
-            results = [client.exports.run(Found, F.user_id == user, timeout=60) for _ in range(3)]
+            results = [client.exports.run(Result, F.user_id == user, timeout=60) for _ in range(3)]
             client.with_options(timeout=20).ping()
             list(client.memories.list(F.user_id == user))
             found[number] = [result.model_dump() for result in results]
 
-        in_thirty_two_threads(work)
+        run_in_32_threads(work)
 
     expected = {number: [result_of({"filters": {"user_id": f"thread-{number}"}})] * 3 for number in range(32)}
     assert found == expected
     assert len(server.created) == 96
 
 
-@forks
+@needs_fork
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_the_child_of_a_fork_has_connections_of_its_own(server):
+def test_child_of_a_fork_opens_its_own_connections(server):
     with Client(KEY, base_url=server.url, retry=QUICK) as client:
         client.ping()
         assert server.connections == 1
@@ -76,9 +76,9 @@ def test_the_child_of_a_fork_has_connections_of_its_own(server):
     assert server.requests["ping"] == 8
 
 
-@forks
+@needs_fork
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_the_child_of_a_fork_cannot_use_the_parents_engine(tmp_path):
+def test_child_of_a_fork_cannot_use_the_engine_of_the_parent(tmp_path):
     with Client.local(tmp_path / "store.db") as client:
         client.memories.add("x", user_id="a")
         child = os.fork()
@@ -92,9 +92,9 @@ def test_the_child_of_a_fork_cannot_use_the_parents_engine(tmp_path):
         assert len(client.memories.add("z", user_id="a")) == 1
 
 
-@forks
-def test_a_child_that_ends_leaves_the_parents_ledger_alone(tmp_path):
-    """A connection that is closed in the child, at its exit, would take the parent's write-ahead log away."""
+@needs_fork
+def test_exit_of_a_forked_child_does_not_damage_the_ledger_of_the_parent(tmp_path):
+    """If the child closed its copy of the connection, SQLite would delete the parent's write-ahead log."""
     path = tmp_path / "ledger.db"
     code = f"""
         import os, sys, warnings
@@ -118,7 +118,7 @@ def test_a_child_that_ends_leaves_the_parents_ledger_alone(tmp_path):
         assert sorted(entry.fingerprint for entry in ledger.entries()) == ["after", "before"]
 
 
-def test_a_second_ledger_in_a_process_does_not_open_the_file_for_others(tmp_path):
+def test_ledger_stays_locked_after_a_second_open_in_the_same_process(tmp_path):
     path = tmp_path / "ledger.db"
     code = f"from mem0_exports import Ledger; Ledger({str(path)!r})"
     with Ledger(path):
@@ -132,7 +132,7 @@ def test_a_second_ledger_in_a_process_does_not_open_the_file_for_others(tmp_path
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_async_client_outlives_an_event_loop(server):
+def test_async_client_can_be_used_in_several_event_loops(server):
     client = AsyncClient(KEY, base_url=server.url)
 
     for _ in range(2):
@@ -142,44 +142,44 @@ def test_an_async_client_outlives_an_event_loop(server):
     with pytest.raises(ConfigurationError, match="closed"):
         asyncio.run(client.ping())
     del client
-    gc.collect()  # what asyncio says of the connections of a dead loop, it says here
+    gc.collect()  # asyncio warns about connections of the closed loop here, and not in a later test
 
 
-@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_clients_and_handles_are_not_copied_and_say_what_to_do(make, tmp_path):
+@pytest.mark.parametrize("copy_or_pickle", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_copying_clients_handles_and_ledgers_raises_an_error_with_advice(copy_or_pickle, tmp_path):
     client = Client(KEY)
     with pytest.raises(TypeError, match="one in each process"):
-        make(client)
+        copy_or_pickle(client)
     with pytest.raises(TypeError, match="one in each process"):
-        make(AsyncClient(KEY))
+        copy_or_pickle(AsyncClient(KEY))
     with pytest.raises(TypeError, match=r"client\.exports\.get\('id-1', Model\)"):
-        make(client.exports.get("id-1", dict))
+        copy_or_pickle(client.exports.get("id-1", dict))
     with Ledger(tmp_path / "ledger.db") as ledger, pytest.raises(TypeError, match="path"):
-        make(ledger)
+        copy_or_pickle(ledger)
 
 
-def test_a_client_with_other_options_shares_the_connections_and_leaves_them_open(server):
+def test_with_options_shares_the_connections_and_does_not_close_them(server):
     with Client(KEY, base_url=server.url) as client:
         client.ping()
-        with client.with_options(timeout=1, retry=Retry(attempts=1)) as impatient:
-            impatient.ping()
-        server.script = lambda _asked: faults.STALL
+        with client.with_options(timeout=1, retry=Retry(attempts=1)) as shorter:
+            shorter.ping()
+        server.script = lambda _request: faults.STALL
         with pytest.raises(TimeoutError):
-            impatient.ping()
-        server.script = faults.never
+            shorter.ping()
+        server.script = faults.no_faults
         assert server.requests["ping"] == 3
         client.ping()
 
-    assert server.connections == 2, "one, and another after the one that stalled was given up"
+    assert server.connections == 2, "expected one connection, and a new one after the stalled request was given up"
     with pytest.raises(ConfigurationError, match="closed"):
-        impatient.ping()
+        shorter.ping()
 
 
-def test_no_cookie_of_the_service_is_kept(server):
-    baked = faults.Fault(
-        "baked", True, False, lambda _f, a: faults._message(200, faults._json(a.value), set_cookie="s=1")
+def test_client_does_not_send_cookies_back(server):
+    sets_cookie = faults.Fault(
+        "sets_cookie", True, False, lambda _f, a: faults._message(200, faults._json(a.value), set_cookie="s=1")
     )
-    server.script = once(baked, operation="ping")
+    server.script = once(sets_cookie, operation="ping")
     with Client(KEY, base_url=server.url) as client:
         client.ping()
         client.ping()
@@ -188,8 +188,8 @@ def test_no_cookie_of_the_service_is_kept(server):
 
 
 @pytest.mark.parametrize("location", ["mailto:x", "https:foo", "tel:1", "http://[::1", ""])
-def test_a_redirect_to_nowhere_is_an_error_of_this_package(server, client, location):
-    server.script = lambda _asked: faults.REDIRECT.but(location=location)
+def test_redirect_to_an_invalid_location_raises_an_error_of_this_package(server, client, location):
+    server.script = lambda _request: faults.REDIRECT.replace(location=location)
 
     with pytest.raises((StatusError, ConnectionError)) as failed:
         client.ping(retry=Retry(attempts=1))
@@ -199,7 +199,7 @@ def test_a_redirect_to_nowhere_is_an_error_of_this_package(server, client, locat
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
 @pytest.mark.parametrize("value", ["http://[::1", "ftp://proxy", "http://proxy:port"])
-def test_a_proxy_that_cannot_be_used_is_a_configuration_error(monkeypatch, variable, value):
+def test_invalid_proxy_raises_a_configuration_error(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
 
     with (
@@ -209,7 +209,7 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error(monkeypatch, varia
         client.ping()
 
 
-def test_certificates_that_cannot_be_read_are_a_configuration_error(tmp_path):
+def test_unreadable_certificates_raise_a_configuration_error(tmp_path):
     bad = tmp_path / "ca.pem"
     bad.write_text("no certificate")
     code = """
@@ -229,7 +229,7 @@ def test_certificates_that_cannot_be_read_are_a_configuration_error(tmp_path):
     assert "certificates" in done.stdout, done
 
 
-def test_a_client_whose_constructor_failed_has_a_repr():
+def test_repr_works_after_a_failed_constructor():
     client = Client.__new__(Client)
 
     assert repr(client) == "Client(not set up)"

@@ -1,11 +1,11 @@
 /**
- * The official mem0ai client for JavaScript against a server: every call that exports need, with its answer checked.
+ * Checks the official mem0ai client for JavaScript against a server: every call that exports need, and its answer.
  *
  *     node official_client.mjs http://127.0.0.1:8765 KEY
  *
- * Runs in a folder where mem0ai is installed, such as run.sh makes. The server must not have heard of the user below.
- * This client renames the keys of every answer to camelCase, those of exports included, and leaves only metadata alone:
- * what is checked here are the documented keys, so renamed. Prints a table; exit 1 if anything in it is not ok.
+ * It needs a folder where mem0ai is installed; run.sh makes one. The server must have no memories of the user below.
+ * This client renames the keys of every answer to camelCase, except those of metadata, so the documented keys are
+ * checked under their new names. It prints a table, and exits with 1 if a call is not ok.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -14,23 +14,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import MemoryClient, { AuthenticationError, MemoryNotFoundError, ValidationError } from "mem0ai";
 
-/** Milliseconds that an export may take. */
+/** Milliseconds within which an export must be ready. */
 const READY_WITHIN = 10_000;
 
-/** Milliseconds until this gives up: the client itself would wait for ever. */
-const HUNG_AFTER = 120_000;
+/** Milliseconds after which this script is aborted; the client itself would wait forever. */
+const ABORT_AFTER = 120_000;
 
 const USER = "alex-js";
 const FILTERS = { AND: [{ user_id: USER }] };
 
-/** What is stored: texts with their metadata. */
+/** The texts to store, with their metadata. */
 const TEXTS = {
   "Lives in Lisbon": { city: "Lisbon" },
   "Works for Nortelume since 2019": { employer: "Nortelume", working_since: 2019 },
   "Sails, and plays chess": { hobbies: ["sailing", "chess"] },
 };
 
-/** What is exported. */
+/** The schema of the export. */
 const SCHEMA = {
   $defs: {
     Fact: {
@@ -63,40 +63,40 @@ if (!key) {
   process.exit(2);
 }
 
-/** Where anything here has connected to, or tried to. The server apart, nothing gets through. */
+/** All addresses that this process tried to connect to. Only connections to the server are allowed. */
 const contacted = new Set();
 const connect = Socket.prototype.connect;
-Socket.prototype.connect = function (...given) {
-  const { host, port } = Array.isArray(given[0]) ? given[0][0] : given[0];
+Socket.prototype.connect = function (...args) {
+  const { host, port } = Array.isArray(args[0]) ? args[0][0] : args[0];
   contacted.add(`${host}:${port}`);
-  if (`${host}:${port}` !== new URL(url).host) throw new Error(`a connection to ${host}:${port} was refused here`);
-  return connect.apply(this, given);
+  if (`${host}:${port}` !== new URL(url).host) throw new Error(`the client tried to contact ${host}:${port}`);
+  return connect.apply(this, args);
 };
 
-function has(answer, ...keys) {
+function checkKeys(answer, ...keys) {
   const missing = keys.filter((name) => !(name in answer));
   assert.deepEqual(missing, [], `lacks ${missing}: ${JSON.stringify(answer)}`);
 }
 
-function recent(text) {
+function checkRecent(text) {
   assert.match(text, /(Z|[+-]\d\d:\d\d)$/);
-  assert.ok(Math.abs(Date.now() - Date.parse(text)) < 300_000, `${text} is not now`);
+  assert.ok(Math.abs(Date.now() - Date.parse(text)) < 300_000, `${text} is not within five minutes of now`);
 }
 
-/** What a call is refused with. Its message is the answer's body, as text. */
-async function refused(kind, call) {
-  const error = await call.then((answer) => assert.fail(`was answered: ${JSON.stringify(answer)}`), (error) => error);
+/** Expects the call to fail, and returns the error's name and the answer's body, which is the error's message. */
+async function expectError(kind, call) {
+  const error = await call.then((answer) => assert.fail(`expected an error, got ${JSON.stringify(answer)}`), (error) => error);
   if (!(error instanceof kind)) throw error;
-  return { said: JSON.parse(error.message), name: `${error.errorCode} ${error.name}` };
+  return { body: JSON.parse(error.message), name: `${error.errorCode} ${error.name}` };
 }
 
-/** An export, as soon as it is there. */
+/** Waits for an export, and returns it. */
 async function ready(client, which) {
   for (const deadline = Date.now() + READY_WITHIN; ; await sleep(50)) {
     try {
       return await client.getMemoryExport(which);
     } catch (error) {
-      // Not found also means: not yet.
+      // "Not found" may also mean that it is not ready yet.
       if (!(error instanceof MemoryNotFoundError) || Date.now() > deadline) throw error;
     }
   }
@@ -106,26 +106,26 @@ const client = new MemoryClient({ apiKey: key, host: url });
 const memoryIds = [];
 let exportId;
 
-/** The calls, in order: each gives what came, in short, or throws. */
+/** The calls, in order. Each returns a summary of the answer, or throws. */
 const CALLS = {
   "constructor (ping)": async () => {
-    await client.initialized; // it pings in the background, and would not throw
-    assert.ok(client.organizationId && client.projectId, "has no organization or no project");
+    await client.initialized; // it pings in the background, and throws no error
+    assert.ok(client.organizationId && client.projectId, "the organization or the project is missing");
     return `${client.organizationId}, ${client.projectId}`;
   },
 
   "ping()": async () => {
     assert.equal(await client.ping(), undefined);
-    return "nothing, as it should";
+    return "undefined";
   },
 
   "ping(), wrong key": async () => {
     const { error, warn } = console;
-    console.error = console.warn = () => {}; // where the constructor puts its own failure
+    console.error = console.warn = () => {}; // the constructor logs its failure
     try {
       const other = new MemoryClient({ apiKey: `${key}-wrong`, host: url });
-      const { said, name } = await refused(AuthenticationError, other.ping());
-      has(said, "detail");
+      const { body, name } = await expectError(AuthenticationError, other.ping());
+      checkKeys(body, "detail");
       await other.initialized;
       return name;
     } finally {
@@ -136,7 +136,7 @@ const CALLS = {
   "add(infer: false), three times": async () => {
     for (const [content, metadata] of Object.entries(TEXTS)) {
       const answer = await client.add([{ role: "user", content }], { userId: USER, infer: false, metadata });
-      has(answer, "message", "status", "eventId", "results");
+      checkKeys(answer, "message", "status", "eventId", "results");
       assert.equal(answer.message, "Memories stored successfully");
       assert.equal(answer.status, "SUCCEEDED");
       assert.match(answer.eventId, UUID);
@@ -155,11 +155,11 @@ const CALLS = {
     assert.deepEqual(results.map(({ id }) => id), memoryIds);
     assert.deepEqual(Object.fromEntries(results.map(({ memory, metadata }) => [memory, metadata])), TEXTS);
     for (const each of results) {
-      has(each, ...MEMORY_KEYS);
+      checkKeys(each, ...MEMORY_KEYS);
       const { userId, agentId, appId, sessionId, expirationDate } = each;
       assert.deepEqual([userId, agentId, appId, sessionId, expirationDate], [USER, null, null, null, null]);
-      recent(each.createdAt);
-      recent(each.updatedAt);
+      checkRecent(each.createdAt);
+      checkRecent(each.updatedAt);
     }
     return `${results.length} memories`;
   },
@@ -186,15 +186,15 @@ const CALLS = {
   },
 
   "getAll(page past the end)": async () => {
-    const { said, name } = await refused(MemoryNotFoundError, client.getAll({ filters: FILTERS, page: 9 }));
-    has(said, "detail");
+    const { body, name } = await expectError(MemoryNotFoundError, client.getAll({ filters: FILTERS, page: 9 }));
+    checkKeys(body, "detail");
     return name;
   },
 
   "getAll(filters by userId)": async () => {
-    // What some pages of the documentation show. The client sends filters as they are, and there is no such field.
-    const { said, name } = await refused(ValidationError, client.getAll({ filters: { userId: USER } }));
-    has(said, "error");
+    // Some pages of the documentation show this, but the client sends filters unchanged, and the field is user_id.
+    const { body, name } = await expectError(ValidationError, client.getAll({ filters: { userId: USER } }));
+    checkKeys(body, "error");
     return name;
   },
 
@@ -211,10 +211,10 @@ const CALLS = {
 
   "getMemoryExport(memoryExportId)": async () => {
     const { knownFacts, ...rest } = await ready(client, { memoryExportId: exportId });
-    // No memory says a nick name, so that the key is not there.
+    // There is no nickName, because no memory has one.
     assert.deepEqual(rest, { city: "Lisbon", workingSince: 2019, hobbies: ["sailing", "chess"] });
     assert.deepEqual(knownFacts.map(({ memory }) => memory), Object.keys(TEXTS));
-    knownFacts.forEach(({ createdAt }) => recent(createdAt));
+    knownFacts.forEach(({ createdAt }) => checkRecent(createdAt));
     return "the export";
   },
 
@@ -227,20 +227,20 @@ const CALLS = {
   },
 
   "getMemoryExport(unknown id)": async () => {
-    const { said, name } = await refused(MemoryNotFoundError, client.getMemoryExport({ memoryExportId: randomUUID() }));
-    assert.deepEqual(said, { error: "No memory export request found" });
+    const { body, name } = await expectError(MemoryNotFoundError, client.getMemoryExport({ memoryExportId: randomUUID() }));
+    assert.deepEqual(body, { error: "No memory export request found" });
     return name;
   },
 
   "users()": async () => {
     const answer = await client.users();
-    has(answer, "count", "next", "previous", "results", ...TOTALS);
+    checkKeys(answer, "count", "next", "previous", "results", ...TOTALS);
     assert.equal(answer.count, answer.results.length);
     assert.equal(answer.count, TOTALS.reduce((sum, total) => sum + answer[total], 0));
-    for (const each of answer.results) has(each, "id", "name", "type", "createdAt", "updatedAt", "owner", "metadata");
+    for (const each of answer.results) checkKeys(each, "id", "name", "type", "createdAt", "updatedAt", "owner", "metadata");
     const found = answer.results.filter(({ name }) => name === USER);
     assert.deepEqual(found.map(({ type }) => type), ["user"]);
-    recent(found[0].createdAt);
+    checkRecent(found[0].createdAt);
     return `${answer.count} with ${USER} among them`;
   },
 
@@ -251,26 +251,26 @@ const CALLS = {
     return `1 of ${answer.count}`;
   },
 
-  "connections of all these calls": async () => {
+  "addresses contacted by all calls": async () => {
     assert.deepEqual([...contacted], [new URL(url).host]);
-    return "to the server alone";
+    return "only the server";
   },
 };
 
 setTimeout(() => {
-  console.error(`no answer within ${HUNG_AFTER / 1000} s`);
+  console.error(`no answer within ${ABORT_AFTER / 1000} s`);
   process.exit(1);
-}, HUNG_AFTER).unref();
+}, ABORT_AFTER).unref();
 
-const rows = [["call", "what came", "ok"]];
+const rows = [["call", "answer", "ok"]];
 for (const [name, call] of Object.entries(CALLS)) {
   try {
     rows.push([name, await call(), "ok"]);
   } catch (error) {
-    // Whatever it is, it belongs into the table, and does not stop the rest.
+    // Every error goes into the table, and does not stop the other calls.
     rows.push([name, `${error.name}: ${error.message}`.replace(/\s+/g, " ").slice(0, 300), "WRONG"]);
   }
 }
 const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column].length)));
-for (const [name, came, ok] of rows) console.log(`${name.padEnd(widths[0])} | ${came.padEnd(widths[1])} | ${ok}`);
+for (const [name, answer, ok] of rows) console.log(`${name.padEnd(widths[0])} | ${answer.padEnd(widths[1])} | ${ok}`);
 process.exitCode = rows.slice(1).every(([, , ok]) => ok === "ok") ? 0 : 1;

@@ -1,10 +1,10 @@
-"""The official mem0ai client against a server: every call that exports need, sync and async, with its answer checked.
+"""Checks the official mem0ai client against a server: every call that exports need, sync and async, and its answer.
 
     python tests/end_to_end/interop/official_client.py http://127.0.0.1:8765 KEY
 
-Runs where mem0ai is installed, which the project itself never needs: `make interop` makes that environment. The server
-has to be fresh, since counts and listings are compared exactly. Prints a table; exit 1 if anything in it is not ok, or
-if anything but the server was contacted.
+It needs mem0ai, which the project itself does not use; `make interop` sets up an environment with it. The store of the
+server must be empty, because counts and lists are compared exactly. It prints a table, and exits with 1 if a call is
+not ok or if the client tried to contact anything but the server.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 READY_WITHIN = 10.0
-"""Seconds that an export may take."""
+"""Seconds within which an export must be ready."""
 
-HUNG_AFTER = 120.0
-"""Seconds until this gives up: the client itself would wait five minutes for each answer."""
+ABORT_AFTER = 120.0
+"""Seconds after which this script is aborted; the client itself would wait five minutes for each answer."""
 
 TEXTS = {
     "Lives in Lisbon": {"city": "Lisbon"},
     "Works for Nortelume since 2019": {"employer": "Nortelume", "since": 2019},
     "Sails, and plays chess": {"hobbies": ["sailing", "chess"]},
 }
-"""What is stored: texts with their metadata."""
+"""The texts to store, with their metadata."""
 
 
 class Fact(BaseModel):
-    """One memory of an export."""
+    """A memory in the export."""
 
     memory: str
     city: str | None = None
 
 
 class Profile(BaseModel):
-    """What is exported: Pydantic makes `$defs`, nulls and defaults of it, as in the service's documentation."""
+    """The schema of the export. As in the service's documentation, it has `$defs`, nulls and defaults."""
 
     city: str | None = None
     employer: str | None = None
@@ -74,56 +74,56 @@ EXPORTED = {
         {"memory": "Sails, and plays chess"},
     ],
 }
-"""The whole export. No memory says a nickname, so that the key is not there."""
+"""The expected result. It has no nickname, because no memory has one."""
 
 
-def confine(server: str) -> None:
-    """End the process with 1 as soon as anything in it looks up or connects to anything but `server`, even at exit."""
+def forbid_other_connections(server: str) -> None:
+    """Exit with 1 if the process looks up or connects to anything but `server`, even while it exits."""
 
-    def hook(event: str, given: tuple[Any, ...]) -> None:
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect":
-            address = given[1]
+            address = arguments[1]
         elif event == "socket.getaddrinfo":
-            address = given
+            address = arguments
         else:
             return
-        where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
-        if where != server:
+        address_text = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
+        if address_text != server:
             sys.stdout.flush()
-            print(f"the client wanted to contact {where}", file=sys.stderr, flush=True)
+            print(f"the client tried to contact {address_text}", file=sys.stderr, flush=True)
             os._exit(1)
 
     sys.addaudithook(hook)
 
 
-class Wrong(Exception):
-    """An answer is not what is documented."""
+class Mismatch(Exception):
+    """An answer differs from the documentation."""
 
 
-def same(what: str, got: object, wanted: object) -> None:
-    """Wrong where the two differ; a bool is no integer here, as in JSON."""
-    if got != wanted or type(got) is not type(wanted):
-        raise Wrong(f"{what} is {got!r} instead of {wanted!r}")
+def check_equal(what: str, actual: object, expected: object) -> None:
+    """Raise Mismatch if the values differ. As in JSON, a bool is not a number."""
+    if actual != expected or type(actual) is not type(expected):
+        raise Mismatch(f"{what} is {actual!r} instead of {expected!r}")
 
 
-def has(what: str, got: dict[str, Any], *keys: str) -> None:
-    """Wrong where a documented key is missing."""
-    missing = [key for key in keys if key not in got]
+def check_keys(what: str, actual: dict[str, Any], *keys: str) -> None:
+    """Raise Mismatch if a documented key is missing."""
+    missing = [key for key in keys if key not in actual]
     if missing:
-        raise Wrong(f"{what} lacks {', '.join(missing)}: {got!r}")
+        raise Mismatch(f"{what} lacks {', '.join(missing)}: {actual!r}")
 
 
-def recent(what: str, text: str) -> None:
-    """Wrong where `text` is no time with an offset, or not about now."""
+def check_recent(what: str, text: str) -> None:
+    """Raise Mismatch unless `text` is a time with an offset within five minutes of now."""
     if abs(datetime.now(UTC) - datetime.fromisoformat(text)) > timedelta(minutes=5):
-        raise Wrong(f"{what} is {text!r}, which is not now")
+        raise Mismatch(f"{what} is {text!r}, which is not within five minutes of now")
 
 
 class Session:
-    """The calls of one client, in order. What a call answers, later ones compare with."""
+    """The calls of one client, in order. Later calls are compared with the answers of earlier ones."""
 
-    def __init__(self, kind: type[MemoryClient | AsyncMemoryClient], url: str, key: str, user: str) -> None:
-        self.kind = kind
+    def __init__(self, client_class: type[MemoryClient | AsyncMemoryClient], url: str, key: str, user: str) -> None:
+        self.client_class = client_class
         self.url = url
         self.key = key
         self.user = user
@@ -133,139 +133,139 @@ class Session:
         self.export_id = ""
 
     async def call(self, name: str, *positional: Any, **named: Any) -> Any:
-        """The answer to a call of the client, whichever kind of client it is."""
+        """Call a method of the client, sync or async, and return the answer."""
         if self.client is None:
-            raise Wrong("there is no client")
+            raise Mismatch("there is no client")
         answer = getattr(self.client, name)(*positional, **named)
         return await answer if inspect.isawaitable(answer) else answer
 
     async def construct(self) -> None:
-        # Pings, also in the async client, which therefore is not awaited here.
-        self.client = self.kind(api_key=self.key, host=self.url)
-        same("org_id", bool(self.client.org_id), True)
-        same("project_id", bool(self.client.project_id), True)
+        # The constructor of both clients pings, synchronously.
+        self.client = self.client_class(api_key=self.key, host=self.url)
+        check_equal("org_id", bool(self.client.org_id), True)
+        check_equal("project_id", bool(self.client.project_id), True)
 
-    async def refuse(self) -> None:
+    async def construct_with_wrong_key(self) -> None:
         try:
-            self.kind(api_key=f"{self.key}-wrong", host=self.url)
+            self.client_class(api_key=f"{self.key}-wrong", host=self.url)
         except ValueError as error:
-            # The client makes a ValueError of any status: only the text tells that it was the key.
+            # The client raises a ValueError for any status; only the text shows that the key was refused.
             if "Invalid API key" not in str(error):
                 raise
         else:
-            raise Wrong("a wrong key was let in")
+            raise Mismatch("a wrong key was accepted")
 
     async def add(self) -> None:
         for text, metadata in TEXTS.items():
             answer = await self.call("add", text, user_id=self.user, infer=False, metadata=metadata)
-            has("the answer", answer, "message", "status", "event_id", "results")
-            same("message", answer["message"], "Memories stored successfully")
-            same("status", answer["status"], "SUCCEEDED")
+            check_keys("the answer", answer, "message", "status", "event_id", "results")
+            check_equal("message", answer["message"], "Memories stored successfully")
+            check_equal("status", answer["status"], "SUCCEEDED")
             uuid.UUID(answer["event_id"])
-            same("the number of results", len(answer["results"]), 1)
+            check_equal("the number of results", len(answer["results"]), 1)
             stored = answer["results"][0]
-            has("results[0]", stored, "id", "event", "data")
-            same("event", stored["event"], "ADD")
-            same("data", stored["data"], {"memory": text})
+            check_keys("results[0]", stored, "id", "event", "data")
+            check_equal("event", stored["event"], "ADD")
+            check_equal("data", stored["data"], {"memory": text})
             self.memory_ids.append(str(uuid.UUID(stored["id"])))
-        same("the number of different ids", len(set(self.memory_ids)), len(TEXTS))
+        check_equal("the number of different ids", len(set(self.memory_ids)), len(TEXTS))
 
     async def get_all(self) -> None:
         answer = await self.call("get_all", filters=self.filters)
-        has("the answer", answer, "count", "next", "previous", "results")
-        same("count", answer["count"], len(TEXTS))
-        same("next", answer["next"], None)
-        same("previous", answer["previous"], None)
-        same("the ids", [each["id"] for each in answer["results"]], self.memory_ids)
+        check_keys("the answer", answer, "count", "next", "previous", "results")
+        check_equal("count", answer["count"], len(TEXTS))
+        check_equal("next", answer["next"], None)
+        check_equal("previous", answer["previous"], None)
+        check_equal("the ids", [each["id"] for each in answer["results"]], self.memory_ids)
         for each, (text, metadata) in zip(answer["results"], TEXTS.items(), strict=True):
-            has("a result", each, "id", "memory", "user_id", "agent_id", "app_id", "session_id", "metadata")
-            has("a result", each, "categories", "expiration_date", "created_at", "updated_at")
-            same("memory", each["memory"], text)
-            same("user_id", each["user_id"], self.user)
+            check_keys("a result", each, "id", "memory", "user_id", "agent_id", "app_id", "session_id", "metadata")
+            check_keys("a result", each, "categories", "expiration_date", "created_at", "updated_at")
+            check_equal("memory", each["memory"], text)
+            check_equal("user_id", each["user_id"], self.user)
             for name in ("agent_id", "app_id", "session_id", "expiration_date"):
-                same(name, each[name], None)
-            same("metadata", each["metadata"], metadata)
-            recent("created_at", each["created_at"])
-            recent("updated_at", each["updated_at"])
+                check_equal(name, each[name], None)
+            check_equal("metadata", each["metadata"], metadata)
+            check_recent("created_at", each["created_at"])
+            check_recent("updated_at", each["updated_at"])
 
     async def get_pages(self) -> None:
         listed: list[str] = []
         for page, held, more in ((1, 2, True), (2, 1, False)):
             answer = await self.call("get_all", filters=self.filters, page=page, page_size=2)
-            same(f"count of page {page}", answer["count"], len(TEXTS))
-            same(f"the length of page {page}", len(answer["results"]), held)
-            same(f"whether page {page} has a next one", isinstance(answer["next"], str), more)
-            same(f"whether page {page} has a previous one", isinstance(answer["previous"], str), not more)
+            check_equal(f"count of page {page}", answer["count"], len(TEXTS))
+            check_equal(f"the length of page {page}", len(answer["results"]), held)
+            check_equal(f"whether page {page} has a next one", isinstance(answer["next"], str), more)
+            check_equal(f"whether page {page} has a previous one", isinstance(answer["previous"], str), not more)
             listed += [each["id"] for each in answer["results"]]
-        same("the ids of both pages", listed, self.memory_ids)
+        check_equal("the ids of both pages", listed, self.memory_ids)
 
     async def get_past_the_end(self) -> None:
         try:
             answer = await self.call("get_all", filters=self.filters, page=9)
         except MemoryNotFoundError as error:
-            has("the error", error.details, "detail")
+            check_keys("the error", error.details, "detail")
         else:
-            raise Wrong(f"a page past the end was answered with {answer!r}")
+            raise Mismatch(f"a page past the end was answered with {answer!r}")
 
     async def create(self) -> None:
-        # The Python example of the documentation, word for word but for the schema, which is a placeholder there.
+        # The Python example of the documentation, verbatim except for the schema, which is a placeholder there.
         json_schema = Profile.model_json_schema()
         response = await self.call("create_memory_export", schema=json_schema, filters=self.filters)
-        same("the keys", sorted(response), ["id", "message"])
-        same(
+        check_equal("the keys", sorted(response), ["id", "message"])
+        check_equal(
             "message",
             response["message"],
             "Memory export request received. The export will be ready in a few seconds.",
         )
         self.export_id = str(uuid.UUID(response["id"]))
 
-    async def ready(self, **which: Any) -> Any:
-        """An export, as soon as it is there."""
+    async def wait_for_export(self, **which: Any) -> Any:
+        """Wait for an export, and return it."""
         deadline = time.monotonic() + READY_WITHIN
         while True:
             try:
                 return await self.call("get_memory_export", **which)
-            except MemoryNotFoundError:  # also means: not yet
+            except MemoryNotFoundError:  # or it is not ready yet
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.05)
 
     async def get_by_id(self) -> None:
-        answer = await self.ready(memory_export_id=self.export_id)
-        same("the export", answer, EXPORTED)
-        same("the nickname of the profile", Profile.model_validate(answer).nickname, None)
+        answer = await self.wait_for_export(memory_export_id=self.export_id)
+        check_equal("the export", answer, EXPORTED)
+        check_equal("the nickname of the profile", Profile.model_validate(answer).nickname, None)
 
     async def get_by_filters(self) -> None:
-        # The newest of two with the same filters.
+        # There are two exports with these filters; this must be the newer one.
         schema = {"type": "object", "properties": {"city": {"type": "string"}}}
         instructions = "The newer memory wins."
         await self.call("create_memory_export", schema=schema, filters=self.filters, export_instructions=instructions)
-        same("the export", await self.ready(filters=self.filters), {"city": "Lisbon"})
+        check_equal("the export", await self.wait_for_export(filters=self.filters), {"city": "Lisbon"})
 
     async def get_unknown(self) -> None:
         try:
             answer = await self.call("get_memory_export", memory_export_id=str(uuid.uuid4()))
         except MemoryNotFoundError as error:
-            same("the error", error.details.get("error"), "No memory export request found")
+            check_equal("the error", error.details.get("error"), "No memory export request found")
         else:
-            raise Wrong(f"an unknown id was answered with {answer!r}")
+            raise Mismatch(f"an unknown id was answered with {answer!r}")
 
     async def users(self) -> None:
         answer = await self.call("users")
-        has("the answer", answer, "count", "next", "previous", "results")
-        has("the answer", answer, "total_users", "total_agents", "total_apps", "total_runs")
-        same("count", answer["count"], len(answer["results"]))
-        same("total_users", answer["total_users"], len(answer["results"]))
+        check_keys("the answer", answer, "count", "next", "previous", "results")
+        check_keys("the answer", answer, "total_users", "total_agents", "total_apps", "total_runs")
+        check_equal("count", answer["count"], len(answer["results"]))
+        check_equal("total_users", answer["total_users"], len(answer["results"]))
         for each in answer["results"]:
-            has("a result", each, "id", "name", "type", "created_at", "updated_at", "owner", "metadata")
-            same("type", each["type"], "user")
-            recent("created_at", each["created_at"])
-        same("how often the user is listed", [each["name"] for each in answer["results"]].count(self.user), 1)
+            check_keys("a result", each, "id", "name", "type", "created_at", "updated_at", "owner", "metadata")
+            check_equal("type", each["type"], "user")
+            check_recent("created_at", each["created_at"])
+        check_equal("how often the user is listed", [each["name"] for each in answer["results"]].count(self.user), 1)
 
 
 CALLS: dict[str, Callable[[Session], Awaitable[None]]] = {
     "constructor (ping)": Session.construct,
-    "constructor, wrong key": Session.refuse,
+    "constructor, wrong key": Session.construct_with_wrong_key,
     "add, three times": Session.add,
     "get_all(filters)": Session.get_all,
     "get_all(filters, page, page_size)": Session.get_pages,
@@ -279,19 +279,19 @@ CALLS: dict[str, Callable[[Session], Awaitable[None]]] = {
 
 
 async def outcomes(session: Session) -> list[str]:
-    """`ok` or the exception, for each of CALLS; one that fails does not stop the rest."""
-    found: list[str] = []
+    """Make all CALLS, whichever fail, and return `ok` or the exception for each."""
+    results: list[str] = []
     async with AsyncExitStack() as stack:
         for call in CALLS.values():
             try:
                 await call(session)
-            except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs into the table
-                found.append(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            except Exception as error:  # noqa: BLE001 -- every error goes into the table
+                results.append(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
             else:
-                found.append("ok")
+                results.append("ok")
             if call is Session.construct and isinstance(session.client, AsyncMemoryClient):
                 await stack.enter_async_context(session.client)
-    return found
+    return results
 
 
 def main() -> int:
@@ -299,12 +299,12 @@ def main() -> int:
         print(f"usage: {sys.argv[0]} URL KEY", file=sys.stderr)
         return 2
     url, key = sys.argv[1:]
-    confine(urlsplit(url).netloc)
-    faulthandler.dump_traceback_later(HUNG_AFTER, exit=True)
-    # It logs each 404 as an error, and here a 404 mostly means: not yet.
+    forbid_other_connections(urlsplit(url).netloc)
+    faulthandler.dump_traceback_later(ABORT_AFTER, exit=True)
+    # It logs every 404 as an error, but here most of them only say that an export is not ready.
     logging.getLogger("mem0.client.utils").disabled = True
 
-    # Two users, because a text that its owner has already is not stored again.
+    # Two users, because a text is stored only once for each.
     by_sync = asyncio.run(outcomes(Session(MemoryClient, url, key, "alex")))
     by_async = asyncio.run(outcomes(Session(AsyncMemoryClient, url, key, "alex-async")))
     rows = [("call", "sync", "async"), *zip(CALLS, by_sync, by_async, strict=True)]

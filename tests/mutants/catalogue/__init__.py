@@ -1,4 +1,4 @@
-"""All planted bugs, by area: one module each."""
+"""All planted bugs, in one module per area."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients: what a ledger remembers, and how types become schemas and answers values."""
+"""Bugs in the clients' ledgers, and in the conversion between types, schemas and results."""
 
 from __future__ import annotations
 
@@ -17,73 +17,73 @@ _TYPES = "facade/mem0_exports/schemas/describe.py"
 
 MUTANTS: Final = (
     Mutant(
-        "ledger.intent-lost",
+        "ledger.unknown-as-open",
         _FILE,
         "UPDATE exports SET state = 'unknown', lost_answers = lost_answers + 1 WHERE state = 'asking'",
         "UPDATE exports SET state = 'open' WHERE state = 'asking'",
-        "after a crash an export is asked for twice",
+        "after a crash an export is requested twice",
     ),
     Mutant(
-        "ledger.not-on-disk",
+        "ledger.id-not-recorded",
         _RESUME,
         "yield from _record(partial(entry.created, ref.id))",
         "entry.leave()",
-        "the id of a job is not written down",
+        "the id of a created job is not recorded",
     ),
     Mutant(
-        "ledger.instructions-overlooked",
+        "ledger.instructions-ignored",
         _SPEC,
         "parts = [service, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]",
         "parts = [service, self.schema.json, self.filters, self.org_id, self.project_id]",
-        "other instructions get the old result",
+        "an export with other instructions gets the old result",
     ),
     Mutant(
         "ledger.expired-waited-for",
         _LEDGER,
         '(state == "pending" and now < expires_at <= latest)',
         '(state == "pending")',
-        "an export that the service has forgotten is waited for on every run",
+        "every run waits for an export that the service has deleted",
     ),
     Mutant(
-        "ledger.another-key-taken",
+        "ledger.another-key-accepted",
         _LEDGER,
         "if row is None or (row[0] != self._account and self._ledger.new_key):",
         "if row is None or row[0] != self._account:",
-        "one account gets the results of another one",
+        "one account gets the results of another",
     ),
     Mutant(
         "schemas.alias-lost",
         _TYPES,
         "schema = adapter.json_schema(schema_generator=_Compact)",
         "schema = adapter.json_schema(by_alias=False, schema_generator=_Compact)",
-        "the service fills names that the model does not read",
+        "the service fills fields that the model does not read",
     ),
     Mutant(
         "schemas.notice-kept",
         _SCHEMAS,
         "            data.pop(NOTICE, None)\n",
         "            pass\n",
-        "a note of the service is taken for data, or refused",
+        "the notice of the service is in the result, or makes it invalid",
     ),
     Mutant(
         "schemas.strict-as-lax",
         _SCHEMAS,
         'strict=True if self._validate == "strict" else None',
         "strict=None",
-        "what was to be refused is converted",
+        "strict validation converts values",
     ),
     Mutant(
         "schemas.root-not-unwrapped",
         _SCHEMAS,
         'return cast("T", getattr(value, WRAPPED) if self._wrapped else value)',
         'return cast("T", value)',
-        "a list[Row] is an object with items",
+        "the result of list[Row] is an object with items",
     ),
     Mutant(
         "schemas.dict-not-validated",
         _SCHEMAS,
         "        if errors:\n            raise ExportInvalid(export_id, data=data, errors=errors)",
         "        if len(errors) > 1:\n            raise ExportInvalid(export_id, data=data, errors=errors)",
-        "an answer that does not fit a JSON Schema is given away",
+        "a result that does not match its JSON Schema is returned",
     ),
 )

@@ -1,4 +1,4 @@
-"""openapi.yaml: alone, where generated/ does not follow, and with it, where the two agree in the fault."""
+"""Bugs in openapi.yaml: alone, or also in generated/, so that the two agree."""
 
 from __future__ import annotations
 
@@ -16,16 +16,28 @@ _EXPIRATION = (
 _ADDED = "required: [message, status, event_id, results]"
 
 MUTANTS: Final = (
-    Mutant("spec.field-dropped-alone", _SPEC, _EXPIRATION, "", "the spec has a field less than the code"),
-    Mutant("spec.required-dropped-alone", _SPEC, _ADDED, "required: [message, status]", "the models are stricter"),
-    Mutant("spec.header-renamed-alone", _SPEC, "      name: Authorization\n", "      name: X-Api-Key\n", "no key fits"),
-    Mutant("spec.field-dropped", _SPEC, _EXPIRATION, "", "no client gets the field any more", regenerate=True),
+    Mutant("spec.field-dropped-alone", _SPEC, _EXPIRATION, "", "the spec lacks a field that the code has"),
+    Mutant(
+        "spec.required-dropped-alone",
+        _SPEC,
+        _ADDED,
+        "required: [message, status]",
+        "the generated models are stricter than the spec",
+    ),
+    Mutant(
+        "spec.header-renamed-alone",
+        _SPEC,
+        "      name: Authorization\n",
+        "      name: X-Api-Key\n",
+        "the key is in another header",
+    ),
+    Mutant("spec.field-dropped", _SPEC, _EXPIRATION, "", "clients no longer get the field", regenerate=True),
     Mutant(
         "spec.required-answer-dropped",
         _SPEC,
         "required: [id, memory, created_at]",
         "required: [id, memory]",
-        "clients have to live with memories without a time",
+        "memories without a time are valid",
         regenerate=True,
     ),
     Mutant(
@@ -41,7 +53,7 @@ MUTANTS: Final = (
         _SPEC,
         "          type: string\n          format: date-time\n          description: When the memory was created.\n",
         '          type: [string, "null"]\n          format: date-time\n          description: When the memory was created.\n',
-        "a time may be null, and every client has to ask",
+        "a time may be null",
         regenerate=True,
     ),
     Mutant(
@@ -49,7 +61,7 @@ MUTANTS: Final = (
         _SPEC,
         'description: The number of memories that the filters select, on all pages.\n        next:\n          type: [string, "null"]\n',
         "description: The number of memories that the filters select, on all pages.\n        next:\n          type: string\n",
-        "the last page is not valid",
+        "the last page, whose next is null, is invalid",
         regenerate=True,
     ),
     Mutant(
@@ -57,7 +69,7 @@ MUTANTS: Final = (
         _SPEC,
         "          const: false\n",
         "",
-        "infer: true is valid, and stored as it is",
+        "infer: true is valid, but has the effect of infer: false",
         regenerate=True,
     ),
     Mutant(
@@ -66,7 +78,7 @@ MUTANTS: Final = (
         "description: Returns the organization and the project that the key belongs to.\n"
         "      security:\n        - ApiKeyAuth: []\n",
         "description: Returns the organization and the project that the key belongs to.\n      security: []\n",
-        "an operation is open to everybody",
+        "an operation needs no key",
         regenerate=True,
     ),
     Mutant(
@@ -74,7 +86,7 @@ MUTANTS: Final = (
         _SPEC,
         '        "403":\n          $ref: "#/components/responses/Forbidden"\n\n  /v1/exports/get/:',
         "\n  /v1/exports/get/:",
-        "a status that is given is not documented",
+        "a status that the engine returns is not documented",
         regenerate=True,
     ),
     Mutant(
@@ -82,7 +94,7 @@ MUTANTS: Final = (
         _SPEC,
         "required: [filters]\n      additionalProperties: false",
         "required: [filters]\n      additionalProperties: true",
-        "a misspelled field is overlooked",
+        "a misspelled field is ignored",
         regenerate=True,
     ),
     Mutant(
@@ -100,7 +112,7 @@ MUTANTS: Final = (
         _SPEC,
         '        lte:\n          $ref: "#/components/schemas/Time"\n          description: At or earlier than.\n',
         "",
-        "clients send what is not valid",
+        "clients send a filter that is invalid",
         regenerate=True,
     ),
     Mutant(
@@ -108,7 +120,7 @@ MUTANTS: Final = (
         _SPEC,
         "maximum: 200, default: 100",
         "maximum: 2000, default: 100",
-        "pages that the service does not give",
+        "page sizes that the service refuses are valid",
         regenerate=True,
     ),
     Mutant(
@@ -116,7 +128,7 @@ MUTANTS: Final = (
         _SPEC,
         "          type: string\n          minLength: 1\n          description: The text of the memory.\n",
         "          type: string\n          description: The text of the memory.\n",
-        "memories without a text",
+        "memories without a text are valid",
         regenerate=True,
     ),
     Mutant(
@@ -124,7 +136,7 @@ MUTANTS: Final = (
         _SPEC,
         "        reason:\n          type: string\n          description: |\n",
         "        cause:\n          type: string\n          description: |\n",
-        "clients do not learn that a job has failed",
+        "clients cannot see that a job has failed",
         regenerate=True,
     ),
     Mutant(
@@ -132,7 +144,7 @@ MUTANTS: Final = (
         _SPEC,
         "          default: false\n          description: Whether to include memories whose expiration date has passed.\n",
         "          default: true\n          description: Whether to include memories whose expiration date has passed.\n",
-        "whoever says nothing gets what has expired",
+        "lists have expired memories by default",
         regenerate=True,
     ),
 )

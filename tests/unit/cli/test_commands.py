@@ -1,4 +1,4 @@
-"""The command, as a person runs it."""
+"""Test the mem0-exports command in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.command import command
 from tests.support.serving import served
 
 
-def test_import_counts_and_a_second_time_adds_nothing(tmp_path):
+def test_import_prints_counts_and_adds_nothing_the_second_time(tmp_path):
     source = tmp_path / "memories.jsonl"
     source.write_text('{"memory": "a", "user_id": "u"}\n{"memory": "b", "user_id": "u"}\n')
 
@@ -22,7 +22,7 @@ def test_import_counts_and_a_second_time_adds_nothing(tmp_path):
     assert (second.returncode, second.stdout) == (0, "0 added, 2 already stored, 0 rejected\n")
 
 
-def test_import_names_bad_lines_and_keeps_the_good_ones(tmp_path):
+def test_import_reports_bad_lines_and_imports_the_others(tmp_path):
     source = tmp_path / "memories.jsonl"
     source.write_text('{"memory": "a", "user_id": "u"}\n{"memory": 5}\n')
 
@@ -33,7 +33,7 @@ def test_import_names_bad_lines_and_keeps_the_good_ones(tmp_path):
     assert done.stderr == f"{source}:2: memory must be a non-empty string, got 5\n"
 
 
-def test_a_file_that_is_not_there_is_a_sentence_and_no_traceback(tmp_path):
+def test_import_of_a_missing_file_prints_a_message_without_a_traceback(tmp_path):
     done = command("import", tmp_path / "none.jsonl", "--store", tmp_path / "store.db")
 
     assert done.returncode == 1
@@ -41,14 +41,14 @@ def test_a_file_that_is_not_there_is_a_sentence_and_no_traceback(tmp_path):
     assert not (tmp_path / "store.db").exists()
 
 
-def test_the_demonstration_works_where_standard_output_is_ascii(tmp_path):
+def test_demo_works_if_standard_output_is_ascii(tmp_path):
     done = command("demo", "--out", tmp_path / "out", cwd=tmp_path, PYTHONIOENCODING="ascii")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "In\\xeas" in done.stdout, "letters that it has not are written as escapes"
+    assert "In\\xeas" in done.stdout, "letters outside ASCII must be written as escapes"
 
 
-def test_the_demonstration_shows_and_writes_what_it_promises(tmp_path):
+def test_demo_prints_and_writes_the_documented_results(tmp_path):
     done = command("demo", "--out", tmp_path / "out", cwd=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -59,10 +59,12 @@ def test_the_demonstration_shows_and_writes_what_it_promises(tmp_path):
     assert all(f"{tmp_path / 'out' / name}" in done.stdout for name in written)
     assert json.loads(written["profile.json"].read_text())["hobbies"] == ["fly fishing", "choir singing"]
     assert len(json.loads(written["timeline.json"].read_text())) == 13
-    assert done.stdout == command("demo", "--out", tmp_path / "out", cwd=tmp_path).stdout, "it can be run again"
+    assert done.stdout == command("demo", "--out", tmp_path / "out", cwd=tmp_path).stdout, (
+        "a second run must print the same"
+    )
 
 
-def test_serve_answers_with_the_key_and_refuses_without(tmp_path):
+def test_serve_answers_only_requests_with_the_key(tmp_path):
     with served(tmp_path / "store.db", "k") as url:
         allowed = httpx.get(f"{url}/v1/ping/", headers={"Authorization": "Token k"})
         refused = [httpx.get(f"{url}/v1/ping/", headers=headers) for headers in ({}, {"Authorization": "Token x"})]
@@ -72,7 +74,7 @@ def test_serve_answers_with_the_key_and_refuses_without(tmp_path):
     assert "detail" in refused[0].json()
 
 
-def test_serve_on_a_taken_port_is_a_sentence_and_no_traceback(tmp_path):
+def test_serve_on_a_port_in_use_prints_a_message_without_a_traceback(tmp_path):
     with served(tmp_path / "store.db", "k") as url:
         port = url.rpartition(":")[2]
         done = command("serve", "--store", tmp_path / "other.db", "--port", port)
@@ -83,23 +85,25 @@ def test_serve_on_a_taken_port_is_a_sentence_and_no_traceback(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["import", "--help"], ["--version"]])
-def test_help_helps(arguments):
+def test_help_and_version_exit_with_0(arguments):
     assert command(*arguments).returncode == 0
 
 
-def test_no_command_is_wrong_use():
+def test_no_command_exits_with_2():
     assert command().returncode == 2
 
 
-def test_serve_stops_in_peace_when_it_is_told_to(tmp_path):
+def test_serve_shuts_down_cleanly_on_sigterm(tmp_path):
     with served(tmp_path / "store.db", "k") as url:
         httpx.post(f"{url}/v3/memories/", headers={"Authorization": "Token k"}, json={"filters": {"user_id": "a"}})
 
-    assert [path.name for path in tmp_path.iterdir()] == ["store.db"], "the write-ahead log is folded into the store"
+    assert [path.name for path in tmp_path.iterdir()] == ["store.db"], (
+        "the write-ahead log must be merged into the store"
+    )
 
 
 @pytest.mark.parametrize("key", ["", "clé", "two words"])
-def test_serve_refuses_a_key_that_no_request_can_carry(tmp_path, key):
+def test_serve_rejects_a_key_that_is_not_valid_in_a_header(tmp_path, key):
     done = command("serve", "--store", tmp_path / "store.db", "--port", "0", "--api-key", key)
 
     assert done.returncode == 1
@@ -107,5 +111,5 @@ def test_serve_refuses_a_key_that_no_request_can_carry(tmp_path, key):
 
 
 @pytest.mark.parametrize("port", ["-1", "99999", "http"])
-def test_serve_refuses_a_port_that_is_none(tmp_path, port):
+def test_serve_rejects_an_invalid_port(tmp_path, port):
     assert command("serve", "--store", tmp_path / "store.db", "--port", port).returncode == 2

@@ -1,4 +1,4 @@
-"""Exceptions are plain data, and the tree is what the module says it is."""
+"""Test the exceptions: they can be pickled, and the class tree is the documented one."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_a_pickled_error_comes_back_whole(error):
+def test_an_error_survives_pickling(error):
     error.attempts = 3
     error.outcome_unknown = True
 
-    back = pickle.loads(pickle.dumps(error))
+    unpickled = pickle.loads(pickle.dumps(error))
 
-    assert type(back) is type(error)
-    assert str(back) == str(error) != ""
-    assert vars(back) == vars(error)
-    assert (back.attempts, back.outcome_unknown) == (3, True)
+    assert type(unpickled) is type(error)
+    assert str(unpickled) == str(error) != ""
+    assert vars(unpickled) == vars(error)
+    assert (unpickled.attempts, unpickled.outcome_unknown) == (3, True)
 
 
-def test_every_class_is_among_the_examples_and_drawn_in_the_tree():
+def test_every_class_has_an_example_here_and_is_in_the_documented_tree():
     classes = {
         name
         for name, kind in vars(errors).items()
         if isinstance(kind, type) and issubclass(kind, errors.Mem0ExportsError)
     }
-    drawn = set(re.findall(r"^[│├└─ ]*([A-Z]\w+)", errors.__doc__, flags=re.MULTILINE)) & classes
+    documented = set(re.findall(r"^[│├└─ ]*([A-Z]\w+)", errors.__doc__, flags=re.MULTILINE)) & classes
 
     assert {type(error).__name__ for error in EXAMPLES} == classes
-    assert drawn == classes
+    assert documented == classes
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def test_every_class_is_among_the_examples_and_drawn_in_the_tree():
         (errors.ExportInvalid, ValueError),
     ],
 )
-def test_builtins_are_mixed_in(kind, builtin):
+def test_errors_derive_from_builtin_exceptions(kind, builtin):
     assert issubclass(kind, builtin)
 
 
-def test_an_export_timeout_says_what_404_may_mean_and_how_to_go_on():
+def test_export_timeout_explains_the_404_and_how_to_continue():
     text = str(errors.ExportTimeout("id-1", timeout=60, polls=9))
 
     for word in ("60 s", "9 polls", "running", "failed", "expired", "unknown", "client.exports.get('id-1', Model)"):
         assert word in text
 
 
-def test_an_invalid_export_names_the_first_errors_and_counts_the_rest():
+def test_export_invalid_shows_the_first_errors_and_counts_the_rest():
     problems = [{"path": f"/{index}", "message": "no", "input": "x" * 500} for index in range(7)]
 
     text = str(errors.ExportInvalid("id-1", data={}, errors=problems))

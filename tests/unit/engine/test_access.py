@@ -20,6 +20,7 @@ from tests.support import spec
 from tests.support.command import command
 from tests.support.requests import ask
 from tests.support.serving import served
+from tests.support.timeouts import scaled
 
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -49,7 +50,7 @@ def add(engine, key, text="x", **more):
 
 def finished_export(engine, key, body):
     """Poll until the export is finished, and return the answer."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + scaled(10)
     while (answer := ask(engine, "/v1/exports/get/", body, key=key))[0] == 404 and time.monotonic() < deadline:
         time.sleep(0.005)
     return answer
@@ -94,6 +95,7 @@ def test_accepts_only_the_exact_key(engine, change):
 def test_every_operation_needs_a_key_but_the_health_check_does_not(engine, both_keys):
     paths = [(each.path, each.method) for each in spec.operations(spec.load()).values()]
 
+    assert paths
     assert {ask(engine, path, {}, key=None, method=method)[0] for path, method in paths} == {401}
     assert ask(engine, "/health", b"", key=None, method="GET") == (200, {"status": "ok"})
 
@@ -107,7 +109,7 @@ def test_stores_only_digests_of_keys(tmp_path):
     content = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert b"laptop" in content
     assert text.encode() not in content
-    assert text.split("-", 2)[2].encode() not in content  # a secret may have hyphens, too
+    assert text.split("-", 2)[2].encode() not in content  # the secret part may contain hyphens, too
     with closing(sqlite3.connect(path)) as raw:
         ((digest,),) = raw.execute("SELECT digest FROM keys")
     assert len(digest) == 32
@@ -117,9 +119,9 @@ def test_cannot_see_memories_of_another_project(engine, both_keys):
     red, blue = both_keys
     (added,) = add(engine, red, "red's", metadata={"city": "Rome"})[1]["results"]
 
-    everything = {"filters": {"OR": [{"user_id": "alex"}, {"memory_ids": [added["id"]]}]}}
-    assert ask(engine, "/v3/memories/", everything, key=red)[1]["count"] == 1
-    assert ask(engine, "/v3/memories/", everything, key=blue)[1] == {
+    both_filters = {"filters": {"OR": [{"user_id": "alex"}, {"memory_ids": [added["id"]]}]}}
+    assert ask(engine, "/v3/memories/", both_filters, key=red)[1]["count"] == 1
+    assert ask(engine, "/v3/memories/", both_filters, key=blue)[1] == {
         "count": 0,
         "next": None,
         "previous": None,
@@ -131,15 +133,15 @@ def test_cannot_see_memories_of_another_project(engine, both_keys):
     assert ask(engine, "/v1/entities/", b"", key=red, method="GET")[1]["total_users"] == 1
     # The same text makes a new memory there: a duplicate must not reveal that another project has it.
     assert len(add(engine, blue, "red's", metadata={"city": "Rome"})[1]["results"]) == 1
-    assert ask(engine, "/v3/memories/", everything, key=red)[1]["count"] == 1
+    assert ask(engine, "/v3/memories/", both_filters, key=red)[1]["count"] == 1
 
 
 def test_an_export_of_another_project_looks_like_an_unknown_id(engine, both_keys):
     red, blue = both_keys
     for key, city in ((red, "Rome"), (blue, "Bern")):
         add(engine, key, metadata={"city": city})
-    wanted = {"schema": CITY, "filters": {"user_id": "alex"}}
-    ids = {key: ask(engine, "/v1/exports/", wanted, key=key)[1]["id"] for key in both_keys}
+    request = {"schema": CITY, "filters": {"user_id": "alex"}}
+    ids = {key: ask(engine, "/v1/exports/", request, key=key)[1]["id"] for key in both_keys}
 
     assert finished_export(engine, red, {"memory_export_id": ids[red]}) == (200, {"city": "Rome"})
     assert finished_export(engine, blue, {"memory_export_id": ids[blue]}) == (200, {"city": "Bern"})
@@ -153,9 +155,9 @@ def test_an_export_of_another_project_looks_like_an_unknown_id(engine, both_keys
 def test_cannot_see_why_an_export_of_another_project_failed(engine, both_keys):
     red, blue = both_keys
     add(engine, red)
-    wanted = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
-    export_id = ask(engine, "/v1/exports/", wanted, key=red)[1]["id"]
-    deadline = time.monotonic() + 10
+    request = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
+    export_id = ask(engine, "/v1/exports/", request, key=red)[1]["id"]
+    deadline = time.monotonic() + scaled(10)
     while "reason" not in ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=red)[1]:
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -197,9 +199,9 @@ def test_two_projects_can_import_the_same_id(tmp_path):
 
 def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
     store = tmp_path / "store.db"
-    made = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
-    key = made.stdout.strip()
-    assert made.stderr.startswith(f"created key {key[3:11]} for project red; save it now")
+    created = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
+    key = created.stdout.strip()
+    assert created.stderr.startswith(f"created key {key[3:11]} for project red; save it now")
     other = command("keys", "create", "--store", store, "--project", "blue").stdout.strip()
 
     with served(store) as url, Client(key, base_url=url) as red, Client(other, base_url=url) as blue:
@@ -208,12 +210,12 @@ def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
         assert list(blue.memories.list(F.user_id == "alex")) == []
         with pytest.raises(Forbidden, match="project_id: this key belongs to 'blue'"):
             blue.exports.create(CITY, F.user_id == "alex", project_id="red")
-        with pytest.raises(Unauthorized), Client("mx-" + "0" * 52, base_url=url) as nobody:
-            nobody.ping()
+        with pytest.raises(Unauthorized), Client("mx-" + "0" * 52, base_url=url) as client:
+            client.ping()
         listed = command("keys", "list", "--store", store).stdout.splitlines()
         assert [line.split()[:2] for line in listed] == [["id", "project"], [key[3:11], "red"], [other[3:11], "blue"]]
         assert key not in str(listed)
-        # The server must notice at once.
+        # Revoked while the server runs: it must notice at once.
         assert command("keys", "revoke", key[3:11], "--store", store).returncode == 0
         with pytest.raises(Unauthorized):
             red.ping()
@@ -223,7 +225,7 @@ def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
     assert (again.returncode, "no active key has the id" in again.stderr) == (1, True)
 
 
-def test_serve_on_a_public_address_needs_a_key_in_the_store_or_as_an_argument(tmp_path):
+def test_serve_needs_a_key_on_a_public_address_and_accepts_one_in_the_store(tmp_path):
     store = tmp_path / "store.db"
     refused = command("serve", "--store", store, "--port", "0", "--host", "0.0.0.0")
     assert (refused.returncode, "the server needs an API key" in refused.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""Importing memory records: exactly, once, and past bad lines."""
+"""Test the import of memories: exact copies, no duplicates, and bad lines that are rejected one by one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support import stores
 
 @pytest.fixture
 def store():
-    made = SqliteStore(":memory:")
-    yield made
-    made.close()
+    opened = SqliteStore(":memory:")
+    yield opened
+    opened.close()
 
 
 def lines(*records):
@@ -41,29 +41,29 @@ RECORD = {
 }
 
 
-def test_a_record_is_kept_exactly(store):
-    done = import_lines(store.memories, lines(RECORD))
+def test_imports_a_record_unchanged(store):
+    result = import_lines(store.memories, lines(RECORD))
 
-    assert (done.added, done.known, done.bad) == (1, 0, [])
+    assert (result.added, result.known, result.bad) == (1, 0, [])
     (found,) = stored(store)
     assert {name: found[name] for name in RECORD} == RECORD
 
 
-def test_twice_adds_nothing(store):
+def test_importing_a_record_again_adds_nothing(store):
     assert import_lines(store.memories, lines(RECORD, RECORD)).added == 1
     again = import_lines(store.memories, lines(RECORD, {**RECORD, "created_at": "2022-01-23T00:00:00Z"}))
 
-    assert (again.added, again.known) == (1, 1), "the same text at another time is another record"
+    assert (again.added, again.known) == (1, 1), "the same text with another time is another record"
 
 
-def test_a_record_without_a_time_is_imported_once_too(store):
+def test_importing_a_record_without_a_time_again_adds_nothing(store):
     record = {"memory": "x", "user_id": "alex"}
 
     assert import_lines(store.memories, lines(record)).added == 1
     assert import_lines(store.memories, lines(record)).known == 1
 
 
-def test_what_the_list_gives_can_be_imported(store):
+def test_imports_memories_as_the_list_operation_returns_them(store):
     with Client.local() as client:
         client.engine.import_lines(lines(RECORD))
         answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
@@ -105,20 +105,20 @@ BAD = [
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD, ids=[reason for _, reason in BAD])
-def test_a_bad_line_names_its_number_and_reason_and_the_good_ones_are_kept(store, line, reason):
+def test_rejects_a_bad_line_with_its_number_and_reason_and_imports_the_others(store, line, reason):
     good = lines(RECORD, {**RECORD, "memory": "another"})
 
-    done = import_lines(store.memories, [good[0], b"", line, good[1]])
+    result = import_lines(store.memories, [good[0], b"", line, good[1]])
 
-    (bad,) = done.bad
+    (bad,) = result.bad
     assert isinstance(bad, BadLine)
     assert bad.number == 3
     assert reason in bad.reason
-    assert (done.added, len(stored(store))) == (2, 2)
+    assert (result.added, len(stored(store))) == (2, 2)
 
 
 @pytest.mark.parametrize(
-    ("written", "listed"),
+    ("given", "listed"),
     [
         ("2022-01-21", "2022-01-21T00:00:00Z"),
         ("2022-01-21T19:31:00", "2022-01-21T19:31:00Z"),
@@ -127,15 +127,15 @@ def test_a_bad_line_names_its_number_and_reason_and_the_good_ones_are_kept(store
         ("2022-01-21T19:31:00.123456789-07:00", "2022-01-21T19:31:00.123456789-07:00"),
     ],
 )
-def test_a_time_that_the_spec_cannot_answer_with_is_completed(written, listed):
+def test_converts_a_time_to_rfc_3339_if_necessary(given, listed):
     with Client.local() as client:
-        client.engine.import_lines(lines({**RECORD, "created_at": written}))
+        client.engine.import_lines(lines({**RECORD, "created_at": given}))
         answer = client.engine.respond("POST", "/v3/memories/", "", {}, b'{"filters": {"user_id": "alex"}}')
 
     assert json.loads(answer.body)["results"][0]["created_at"] == listed
 
 
-def test_an_id_is_one_however_it_is_spelled(store):
+def test_recognizes_an_id_in_every_notation(store):
     name = "550e8400-e29b-41d4-a716-446655440000"
 
     assert import_lines(store.memories, lines({**RECORD, "id": name})).added == 1
@@ -143,53 +143,53 @@ def test_an_id_is_one_however_it_is_spelled(store):
     assert stored(store)[0]["id"] == name
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line(store):
+def test_ignores_a_byte_order_mark(store):
     assert import_lines(store.memories, [b"\xef\xbb\xbf" + lines(RECORD)[0]]).added == 1
 
 
-def test_another_memory_with_the_same_id_is_named_and_not_passed_over(store):
+def test_rejects_another_memory_with_the_same_id(store):
     name = "550e8400-e29b-41d4-a716-446655440000"
     first, second = {**RECORD, "id": name}, {**RECORD, "id": name, "memory": "other"}
 
-    done = import_lines(store.memories, lines(first, second, first))
+    result = import_lines(store.memories, lines(first, second, first))
 
-    assert (done.added, done.known, [bad.number for bad in done.bad]) == (1, 1, [2])
-    assert "another memory" in done.bad[0].reason
+    assert (result.added, result.known, [bad.number for bad in result.bad]) == (1, 1, [2])
+    assert "another memory" in result.bad[0].reason
     assert [bad.number for bad in import_lines(store.memories, lines(second)).bad] == [1]
 
 
-def test_more_lines_than_one_batch(store):
+def test_imports_more_lines_than_fit_into_a_batch(store):
     many = lines(*({**RECORD, "memory": str(number)} for number in range(2500)))
 
     assert import_lines(store.memories, iter(many)).added == 2500
     assert [found["memory"] for found in stored(store)] == [str(number) for number in range(2500)]
 
 
-def test_what_is_stored_at_once_is_not_large(store, monkeypatch):
+def test_imports_in_batches_of_limited_size(store, monkeypatch):
     from mem0_exports_engine import importer
 
-    at_once = []
+    batch_sizes = []
     import_rows = store.memories.import_rows
 
-    def watched(project, rows):
-        at_once.append(len(rows))
+    def recording(project, rows):
+        batch_sizes.append(len(rows))
         return import_rows(project, rows)
 
-    monkeypatch.setattr(store.memories, "import_rows", watched)
+    monkeypatch.setattr(store.memories, "import_rows", recording)
     monkeypatch.setattr(importer, "_MAX_BATCH_BYTES", 300)
     assert import_lines(store.memories, lines(*({**RECORD, "memory": str(n) * 100} for n in range(6)))).added == 6
 
-    assert max(at_once) <= 2
+    assert max(batch_sizes) <= 2
 
 
-def test_of_many_bad_lines_the_first_are_named_and_all_are_counted(store):
-    done = import_lines(store.memories, (b"{}" for _ in range(1500)))
+def test_keeps_the_first_1000_bad_lines_and_counts_all(store):
+    result = import_lines(store.memories, (b"{}" for _ in range(1500)))
 
-    assert (done.bad_count, len(done.bad), done.bad[-1].number) == (1500, 1000, 1000)
+    assert (result.bad_count, len(result.bad), result.bad[-1].number) == (1500, 1000, 1000)
 
 
-def test_a_line_that_no_request_could_be_is_refused(store):
-    done = import_lines(store.memories, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
+def test_rejects_a_line_larger_than_the_largest_request(store):
+    result = import_lines(store.memories, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
 
-    assert (done.added, [bad.number for bad in done.bad]) == (1, [1])
-    assert "must be at most 10 MB" in done.bad[0].reason
+    assert (result.added, [bad.number for bad in result.bad]) == (1, [1])
+    assert "must be at most 10 MB" in result.bad[0].reason

@@ -1,4 +1,4 @@
-"""The engine in the client's own process: what breaks off an answer is an error of the client's, as over HTTP."""
+"""Test that an incomplete answer of the in-process engine raises the same error as over HTTP."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize(
-    ("lost", "message"),
+    ("statement", "message"),
     [("DELETE FROM export_parts", "expired while it was being read"), ("DROP TABLE export_parts", "the store failed")],
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_an_answer_that_breaks_off_is_a_failed_connection(tmp_path, monkeypatch, kind, lost, message):
+def test_raises_connection_failed_if_an_answer_is_cut_off(tmp_path, monkeypatch, kind, statement, message):
     monkeypatch.setattr(memories, "_MAX_BATCH", 1)
     monkeypatch.setattr(records, "_MAX_RECORDS", 1)
     path = tmp_path / "store.db"
@@ -31,7 +31,7 @@ def test_an_answer_that_breaks_off_is_a_failed_connection(tmp_path, monkeypatch,
         job = client.exports.create(SCHEMA, F.user_id == "alex")
         assert len(job.result(timeout=30)["all"]) == 3
         with client.engine.store.database.write() as connection:
-            connection.exec_driver_sql(lost)
+            connection.exec_driver_sql(statement)
 
     def poll():
         with Client.local(path, retry=Retry(attempts=1)) as client:

@@ -1,7 +1,7 @@
-"""What is published of all six operations, written out here and not read from openapi.yaml: it may not become less.
+"""Test that openapi.yaml keeps the published contract of all six operations.
 
-For each body a good one, values of each field that it may have, and values that it may not have. A field that is missing
-although it is needed, or that nobody has heard of in a request, makes the body a bad one.
+The contract is written out here, not read from openapi.yaml: for each body a minimal valid one, and for each field the
+values that it may and may not have. A body without a required field is invalid, and so is a request with an unknown one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ OPERATIONS = spec.operations(spec.load())
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 TIME = "2025-03-04T18:20:00Z"
-NO_TEXT: list[Any] = [5, None, [], {}, True]
-NO_OBJECT: list[Any] = ["x", 5, None, [], True]
-NO_UUID = ["1", "", 5, None]
-NO_COUNT = [-1, 1.5, "1", None]
+NOT_TEXT: list[Any] = [5, None, [], {}, True]
+NOT_OBJECT: list[Any] = ["x", 5, None, [], True]
+NOT_UUID = ["1", "", 5, None]
+NOT_COUNT = [-1, 1.5, "1", None]
 TEXT_OR_NULL = ["x", None]
-NOT_EVEN_NULL = [5, [], {}, True]
+NOT_TEXT_OR_NULL = [5, [], {}, True]
 
 STATUSES = {
     "exports_create": {201, 400, 401, 403},
@@ -32,6 +32,8 @@ STATUSES = {
     "ping": {200, 401},
     "memories_add": {200, 400, 401},
     "memories_list": {200, 400, 401, 404},
+    "memories_get": {200, 400, 401, 404},
+    "memories_delete": {200, 400, 401, 404},
     "entities_list": {200, 400, 401, 404},
 }
 
@@ -58,9 +60,9 @@ FILTERS: dict[str, tuple[list[Any], list[Any]]] = {
     "keywords": ([{"contains": "a"}, {"icontains": "a"}], ["a", {}, {"eq": "a"}, {"icontains": 5}]),
     "memory_ids": ([[UUID], {"in": [UUID]}], ["a", [], {}, {"in": []}, {"ne": [UUID]}]),
 }
-_filters = ([{name: value} for name, (good, _) in FILTERS.items() for value in good],
-            [*NO_OBJECT, {"userid": "a"}, *({name: value} for name, (_, bad) in FILTERS.items() for value in bad)])  # fmt: skip
-_text = (["x", ""], NO_TEXT)
+_filters = ([{name: value} for name, (valid, _) in FILTERS.items() for value in valid],
+            [*NOT_OBJECT, {"userid": "a"}, *({name: value} for name, (_, invalid) in FILTERS.items() for value in invalid)])  # fmt: skip
+_text = (["x", ""], NOT_TEXT)
 
 SCHEMA: dict[str, Any] = {"type": "object"}
 MESSAGE = {"role": "user", "content": "x"}
@@ -70,7 +72,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], set[str], dict[str, tuple[list[Any], l
         {"schema": SCHEMA},
         {"schema"},
         {
-            "schema": ([{}, SCHEMA], NO_OBJECT),
+            "schema": ([{}, SCHEMA], NOT_OBJECT),
             "filters": _filters,
             "export_instructions": _text,
             "org_id": _text,
@@ -80,7 +82,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], set[str], dict[str, tuple[list[Any], l
     "exports_get": (
         {"memory_export_id": UUID},
         {"memory_export_id"},
-        {"memory_export_id": ([UUID], NO_TEXT), "filters": _filters, "org_id": _text, "project_id": _text},
+        {"memory_export_id": ([UUID], NOT_TEXT), "filters": _filters, "org_id": _text, "project_id": _text},
     ),
     "memories_add": (
         {"messages": [MESSAGE], "infer": False, "user_id": "a"},
@@ -89,12 +91,12 @@ REQUESTS: dict[str, tuple[dict[str, Any], set[str], dict[str, tuple[list[Any], l
             "messages": (
                 [[{**MESSAGE, "role": role}] for role in ("user", "assistant", "system")],
                 [[], "x", None, [{"role": "user"}], [{"content": "x"}], [{**MESSAGE, "role": "tool"}]]
-                + [[{**MESSAGE, "content": bad}] for bad in ("", 5, None)]
+                + [[{**MESSAGE, "content": invalid}] for invalid in ("", 5, None)]
                 + [[{**MESSAGE, "name": "x"}]],
             ),
             "infer": ([False], [True, None, "false", 0.5]),
             **dict.fromkeys(ENTITY_NAMES, (["a"], ["", 5, None])),
-            "metadata": ([{}, {"city": "Lisbon"}], NO_OBJECT),
+            "metadata": ([{}, {"city": "Lisbon"}], NOT_OBJECT),
             "timestamp": ([0, 1_741_112_400], [-1, 1.5, "now", None, 253402300800]),
             "expiration_date": (["2026-01-31"], ["soon", "2026-1-31", "2026-01-31T00:00:00Z", 5, None]),
             "source": _text,
@@ -108,55 +110,67 @@ REQUESTS: dict[str, tuple[dict[str, Any], set[str], dict[str, tuple[list[Any], l
 }
 
 PAGE = {"count": 0, "next": None, "previous": None, "results": []}
-_page = {"count": ([0, 7], NO_COUNT), "next": (TEXT_OR_NULL, NOT_EVEN_NULL), "previous": (TEXT_OR_NULL, NOT_EVEN_NULL)}
+_page = {
+    "count": ([0, 7], NOT_COUNT),
+    "next": (TEXT_OR_NULL, NOT_TEXT_OR_NULL),
+    "previous": (TEXT_OR_NULL, NOT_TEXT_OR_NULL),
+}
 MEMORY = {"id": UUID, "memory": "x", "created_at": TIME}
 ENTITY = {"id": "1", "name": "a", "type": "user"}
 
 
-def _listed(least: dict[str, Any], fields: dict[str, tuple[list[Any], list[Any]]]) -> tuple[list[Any], list[Any]]:
-    """The good and the bad lists of objects that need what `least` has."""
-    good = [[{**least, name: value}] for name, (values, _) in fields.items() for value in values]
-    bad = [[{**least, name: value}] for name, (_, values) in fields.items() for value in values]
-    return [[], *good], ["x", None, [5], *bad, *([{k: v for k, v in least.items() if k != name}] for name in least)]
+def _lists_of(minimal: dict[str, Any], fields: dict[str, tuple[list[Any], list[Any]]]) -> tuple[list[Any], list[Any]]:
+    """Return valid and invalid lists of objects whose required fields are those of `minimal`."""
+    valid = [[{**minimal, name: value}] for name, (values, _) in fields.items() for value in values]
+    invalid = [[{**minimal, name: value}] for name, (_, values) in fields.items() for value in values]
+    return [[], *valid], [
+        "x",
+        None,
+        [5],
+        *invalid,
+        *([{k: v for k, v in minimal.items() if k != name}] for name in minimal),
+    ]
 
 
 _memory = {
-    "id": ([UUID], NO_UUID),
+    "id": ([UUID], NOT_UUID),
     "memory": _text,
     "created_at": ([TIME], [5, None, "yesterday"]),
     "updated_at": ([TIME], [5, None, "yesterday"]),
-    **dict.fromkeys(("user_id", "agent_id", "app_id", "session_id", "expiration_date"), (TEXT_OR_NULL, NOT_EVEN_NULL)),
+    **dict.fromkeys(
+        ("user_id", "agent_id", "app_id", "session_id", "expiration_date"), (TEXT_OR_NULL, NOT_TEXT_OR_NULL)
+    ),
     "metadata": ([{}, {"a": 1}, None], ["x", 5, []]),
     "categories": ([[], ["home"], None], ["x", [5], {}]),
 }
 _known_entity = {
     "id": _text,
     "name": _text,
-    "type": (["user", "agent", "app", "run"], NO_TEXT),
+    "type": (["user", "agent", "app", "run"], NOT_TEXT),
     "created_at": ([TIME, None], [5, "yesterday"]),
     "updated_at": ([TIME, None], [5, "yesterday"]),
-    "owner": (TEXT_OR_NULL, NOT_EVEN_NULL),
+    "owner": (TEXT_OR_NULL, NOT_TEXT_OR_NULL),
     "metadata": ([{}, None], ["x", 5, []]),
 }
 
-ANSWERS: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any], list[Any]]]]] = {
-    ("exports_create", 201): ({"message": "x", "id": UUID}, {"message": _text, "id": ([UUID], NO_UUID)}),
+RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any], list[Any]]]]] = {
+    ("exports_create", 201): ({"message": "x", "id": UUID}, {"message": _text, "id": ([UUID], NOT_UUID)}),
     ("exports_get", 200): ({}, {"anything": (["x", 5, None, [], {}], [])}),
     ("exports_get", 400): ({"message": "x"}, {"message": _text}),
     ("exports_get", 404): ({"error": "x"}, {"error": _text, "reason": _text}),
     ("ping", 200): (
         {"status": "ok"},
-        {"status": _text, **dict.fromkeys(("org_id", "project_id", "user_email"), (TEXT_OR_NULL, NOT_EVEN_NULL))},
+        {"status": _text, **dict.fromkeys(("org_id", "project_id", "user_email"), (TEXT_OR_NULL, NOT_TEXT_OR_NULL))},
     ),
     ("memories_add", 200): (
         {"message": "x", "status": "SUCCEEDED", "event_id": UUID, "results": []},
         {
             "message": _text,
             "status": _text,
-            "event_id": ([UUID], NO_UUID),
-            "results": _listed(
+            "event_id": ([UUID], NOT_UUID),
+            "results": _lists_of(
                 {"id": UUID, "data": {"memory": "x"}, "event": "ADD"},
-                {"id": ([UUID], NO_UUID), "data": ([{"memory": "y"}], [{}, {"memory": 5}, "x"]), "event": _text},
+                {"id": ([UUID], NOT_UUID), "data": ([{"memory": "y"}], [{}, {"memory": 5}, "x"]), "event": _text},
             ),
         },
     ),
@@ -164,58 +178,64 @@ ANSWERS: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any], 
         {"error": "x", "details": {"message": "x"}},
         {"error": _text, "details": ([{"message": "y"}], [{}, {"message": 5}, "x"])},
     ),
-    ("memories_list", 200): (PAGE, {**_page, "results": _listed(MEMORY, _memory)}),
+    ("memories_get", 200): (MEMORY, _memory),
+    ("memories_delete", 200): ({"message": "x"}, {"message": _text}),
+    ("memories_list", 200): (PAGE, {**_page, "results": _lists_of(MEMORY, _memory)}),
     ("entities_list", 200): (
         PAGE,
         {
             **_page,
-            **dict.fromkeys(("total_users", "total_agents", "total_apps", "total_runs"), ([0, 7], NO_COUNT)),
-            "results": _listed(ENTITY, _known_entity),
+            **dict.fromkeys(("total_users", "total_agents", "total_apps", "total_runs"), ([0, 7], NOT_COUNT)),
+            "results": _lists_of(ENTITY, _known_entity),
         },
     ),
-    **{(name, 400): ({"error": "x"}, {"error": _text}) for name in ("memories_list", "entities_list")},
+    **{
+        (name, 400): ({"error": "x"}, {"error": _text})
+        for name in ("memories_list", "memories_get", "memories_delete", "entities_list")
+    },
+    **{(name, 404): ({"error": "x"}, {"error": _text}) for name in ("memories_get", "memories_delete")},
     **{(name, 401): ({"detail": "x"}, {"detail": _text}) for name in STATUSES},
     **{(name, 403): ({"detail": "x"}, {"detail": _text}) for name in ("exports_create", "exports_get")},
     **{(name, 404): ({"detail": "x"}, {"detail": _text}) for name in ("memories_list", "entities_list")},
 }
 
 
-def test_the_statuses_are_these():
+def test_operations_have_exactly_the_published_statuses():
     assert missing("STATUSES", STATUSES, OPERATIONS) is None
     for name, operation in OPERATIONS.items():
         assert missing(f"STATUSES[{name!r}]", STATUSES[name], operation.responses) is None
 
 
-def check(validator, least, needed, fields):
-    """The first body that is judged otherwise than it is published."""
-    good = [least, *({**least, name: value} for name, (values, _) in fields.items() for value in values)]
-    bad = [{**least, name: value} for name, (_, values) in fields.items() for value in values]
-    bad += [{key: value for key, value in least.items() if key != name} for name in needed]
-    assert [body for body in good if not validator.is_valid(body)] == []
-    assert [body for body in bad if validator.is_valid(body)] == []
+def check(validator, minimal, required, fields):
+    """Check that the validator accepts all valid bodies and rejects all invalid ones."""
+    valid = [minimal, *({**minimal, name: value} for name, (values, _) in fields.items() for value in values)]
+    invalid = [{**minimal, name: value} for name, (_, values) in fields.items() for value in values]
+    invalid += [{key: value for key, value in minimal.items() if key != name} for name in required]
+    assert [body for body in valid if not validator.is_valid(body)] == []
+    assert [body for body in invalid if validator.is_valid(body)] == []
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_requests_have_these_fields_with_these_values_and_no_others(name):
-    least, needed, fields = REQUESTS[name]
+def test_requests_accept_exactly_the_published_fields_and_values(name):
+    minimal, required, fields = REQUESTS[name]
 
-    check(OPERATIONS[name].request, least, needed, fields)
-    assert not OPERATIONS[name].request.is_valid({**least, "nobody_knows": 1})
+    check(OPERATIONS[name].request, minimal, required, fields)
+    assert not OPERATIONS[name].request.is_valid({**minimal, "unknown_field": 1})
 
 
-def test_operations_without_a_body_have_none():
+def test_operations_without_a_published_request_body_have_none():
     with_body = {name for name, operation in OPERATIONS.items() if operation.request is not None}
     assert missing("REQUESTS", REQUESTS, with_body) is None
 
 
-@pytest.mark.parametrize(("name", "status"), ANSWERS, ids=str)
-def test_answers_have_these_fields_with_these_values(name, status):
-    least, fields = ANSWERS[name, status]
+@pytest.mark.parametrize(("name", "status"), RESPONSES, ids=str)
+def test_responses_have_the_published_fields_and_values(name, status):
+    minimal, fields = RESPONSES[name, status]
 
-    check(OPERATIONS[name].responses[status], least, least, fields)
+    check(OPERATIONS[name].responses[status], minimal, minimal, fields)
 
 
-def test_all_answers_are_published_but_one_that_has_two_forms():
+def test_all_responses_are_published_except_one_with_two_forms():
     known = {
         (name, status)
         for name, operation in OPERATIONS.items()
@@ -223,7 +243,7 @@ def test_all_answers_are_published_but_one_that_has_two_forms():
         if body is not None
     }
     elsewhere = {("exports_create", 400)}  # tests/unit/spec/test_seed_operation.py
-    assert missing("ANSWERS", ANSWERS, known - elsewhere) is None
+    assert missing("RESPONSES", RESPONSES, known - elsewhere) is None
 
 
 @pytest.mark.parametrize("name", ["memories_list", "entities_list"])

@@ -1,6 +1,6 @@
-"""The operation that the project began with, frozen: no later edit of openapi.yaml may lose a part of it.
+"""Test that no edit of openapi.yaml loses a part of the operation that the project began with.
 
-The expectation is written out here from the published document of POST /v1/exports/ (2025), not read from the spec.
+The expectations are written out here from the published document of POST /v1/exports/ (2025), not read from the spec.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ def properties(schema):
 BODY = OPERATION["requestBody"]["content"]["application/json"]["schema"]
 
 
-def test_path_method_tag_and_operation_id():
+def test_has_its_path_method_tag_and_operation_id():
     assert OPERATION["operationId"] == "exports_create"
     assert OPERATION["tags"] == ["exports"]
 
 
-def test_the_body_is_required_and_is_json():
+def test_requires_a_json_body():
     assert OPERATION["requestBody"]["required"] is True
     assert list(OPERATION["requestBody"]["content"]) == ["application/json"]
 
 
-def test_the_body_has_the_fields_with_their_types_and_schema_alone_is_required():
+def test_body_has_the_published_fields_and_requires_only_schema():
     declared = properties(BODY)
 
     assert resolved(BODY)["type"] == "object"
@@ -59,13 +59,13 @@ def test_the_body_has_the_fields_with_their_types_and_schema_alone_is_required()
     }
 
 
-def test_the_schema_of_the_body_is_free_form():
+def test_accepts_any_object_as_schema():
     assert REQUEST.is_valid({"schema": {}})
     assert REQUEST.is_valid({"schema": {"anything": {"goes": [1, None, True]}}})
 
 
 @pytest.mark.parametrize("field", ENTITY_FIELDS)
-def test_the_flat_filters_take_strings(field):
+def test_flat_filters_accept_only_strings(field):
     filters = resolved(resolved(BODY)["properties"]["filters"])
 
     assert field in filters["properties"]
@@ -73,22 +73,22 @@ def test_the_flat_filters_take_strings(field):
     assert not REQUEST.is_valid({"schema": {}, "filters": {field: 5}})
 
 
-def test_all_flat_filters_go_together_with_organization_and_project():
+def test_accepts_all_flat_filters_with_organization_and_project():
     flat = dict.fromkeys(ENTITY_FIELDS, "x")
 
     assert REQUEST.is_valid({"schema": {}, "filters": flat, "org_id": "o", "project_id": "p"})
 
 
-def test_the_structured_filters_of_the_samples_are_taken():
+def test_accepts_the_structured_filters_of_the_published_samples():
     assert REQUEST.is_valid({"schema": {"type": "object"}, "filters": {"AND": [{"user_id": "alex"}]}})
 
 
 @pytest.mark.parametrize("body", [{}, {"filters": {"user_id": "alex"}}, {"schema": "text"}, {"schema": None}, [], None])
-def test_a_body_without_an_object_as_schema_is_not_taken(body):
+def test_rejects_a_body_without_an_object_as_schema(body):
     assert not REQUEST.is_valid(body)
 
 
-def test_the_statuses_are_there():
+def test_has_the_published_statuses():
     assert {"201", "400"} <= OPERATION["responses"].keys()
 
 
@@ -111,7 +111,7 @@ def test_400_has_a_message():
     assert not REJECTED.is_valid({"message": 5})
 
 
-def test_the_key_goes_into_the_authorization_header():
+def test_key_is_sent_in_the_authorization_header():
     assert OPERATION["security"] == [{"ApiKeyAuth": []}]
     assert SPEC["security"] == [{"ApiKeyAuth": []}]
     scheme = SPEC["components"]["securitySchemes"]["ApiKeyAuth"]
@@ -119,10 +119,10 @@ def test_the_key_goes_into_the_authorization_header():
     assert "Token " in scheme["description"]
 
 
-def test_the_server_is_the_platform():
+def test_server_is_the_hosted_platform():
     assert [server["url"].rstrip("/") for server in SPEC["servers"]] == ["https://api.mem0.ai"]
 
 
-def test_what_the_service_has_today_is_there_too():
+def test_has_the_parts_that_the_service_added_later():
     assert "export_instructions" in resolved(BODY)["properties"]
     assert REJECTED.is_valid({"error": "One of the filters: app_id, user_id, agent_id, run_id is required!"})

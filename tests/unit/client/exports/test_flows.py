@@ -1,4 +1,4 @@
-"""Create and wait as one flow, with a clock that the test moves."""
+"""Test the flow that creates an export and waits for it, with a fake clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mem0_exports.exports import flows
 from mem0_exports.exports.spec import ExportSpec
 from mem0_exports.http.flow import Response
 from mem0_exports.http.settings import PollSchedule
-from tests.support.flows import World
+from tests.support.flows import FlowRunner
 
 
 ACCEPTED = Response(201, {}, b'{"message": "ok", "id": "550e8400-e29b-41d4-a716-446655440000"}')
@@ -24,24 +24,24 @@ def run(world, timeout, request_timeout=30.0, on_poll=None):
     return world.run(flows.run(spec, settings, timeout, on_poll))
 
 
-def test_run_waits_for_what_it_created():
-    world = World([ACCEPTED, PENDING, Response(200, {}, b'{"a": 1}')])
+def test_run_polls_the_export_that_it_created():
+    world = FlowRunner([ACCEPTED, PENDING, Response(200, {}, b'{"a": 1}')])
 
     assert run(world, 60) == {"a": 1}
-    asked = [(command.request.path, json.loads(command.request.body)) for command in world.sends()]
-    assert asked[0][0] == "/v1/exports/"
-    assert asked[1:] == [("/v1/exports/get/", {"memory_export_id": "550e8400-e29b-41d4-a716-446655440000"})] * 2
+    requests = [(command.request.path, json.loads(command.request.body)) for command in world.sends()]
+    assert requests[0][0] == "/v1/exports/"
+    assert requests[1:] == [("/v1/exports/get/", {"memory_export_id": "550e8400-e29b-41d4-a716-446655440000"})] * 2
 
 
-def test_a_service_that_took_the_create_was_heard_of():
-    """Its polls may fail from the first on: the wait lasts through that."""
-    world = World([ACCEPTED, *[ConnectionFailed("reset")] * 9, Response(200, {}, b'{"a": 1}')])
+def test_the_create_counts_as_an_answer_of_the_service():
+    """So temporary failures do not end the wait, even if every poll so far has failed."""
+    world = FlowRunner([ACCEPTED, *[ConnectionFailed("reset")] * 9, Response(200, {}, b'{"a": 1}')])
 
     assert run(world, 60) == {"a": 1}
 
 
-def test_the_time_of_the_create_counts():
-    world = World([ACCEPTED, *[PENDING] * 50], latency=4.0)
+def test_timeout_includes_the_time_of_the_create():
+    world = FlowRunner([ACCEPTED, *[PENDING] * 50], latency=4.0)
 
     with pytest.raises(ExportTimeout, match="after 10 s") as timeout:
         run(world, 10)
@@ -51,30 +51,30 @@ def test_the_time_of_the_create_counts():
     assert timeout.value.__context__ is None
 
 
-def test_a_create_that_takes_all_the_time_still_names_its_job():
-    world = World([ACCEPTED], latency=10.0)
+def test_timeout_names_the_export_even_if_the_create_took_all_the_time():
+    world = FlowRunner([ACCEPTED], latency=10.0)
 
     with pytest.raises(ExportTimeout, match="550e8400"):
         run(world, 10)
 
 
-def test_no_request_may_last_longer_than_run_itself():
-    world = World([ACCEPTED, Response(200, {}, b"{}")], latency=1.0)
+def test_request_timeout_is_at_most_the_time_left():
+    world = FlowRunner([ACCEPTED, Response(200, {}, b"{}")], latency=1.0)
 
     run(world, 3)
 
     assert [command.timeout for command in world.sends()] == [3, 2]
 
 
-def test_a_create_without_an_answer_is_an_error_of_its_own():
+def test_a_create_that_times_out_raises_request_timeout():
     with pytest.raises(RequestTimeout):
-        run(World([RequestTimeout("slow")]), 10)
+        run(FlowRunner([RequestTimeout("slow")]), 10)
 
 
-def test_on_poll_counts_from_the_start_of_run():
-    world = World([ACCEPTED, PENDING, Response(200, {}, b"{}")], latency=2.0)
-    heard = []
+def test_on_poll_gets_the_time_since_the_start_of_run():
+    world = FlowRunner([ACCEPTED, PENDING, Response(200, {}, b"{}")], latency=2.0)
+    calls = []
 
-    run(world, 60, on_poll=lambda *said: heard.append(said))
+    run(world, 60, on_poll=lambda *arguments: calls.append(arguments))
 
-    assert heard == [(1, 4.0)]
+    assert calls == [(1, 4.0)]

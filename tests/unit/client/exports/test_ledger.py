@@ -33,7 +33,7 @@ from mem0_exports.exports.ledger import CLOCK_CORRECTION, KnownExport
 from mem0_exports.exports.spec import ExportSpec, Origin
 from mem0_exports.http.driver import Driver
 from mem0_exports.http.flow import Response, RunBlocking, Send
-from tests.support.flows import World, named, status
+from tests.support.flows import FlowRunner, named, status
 
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -73,11 +73,11 @@ def entry(ledger):
 
 def test_reuses_the_recorded_result_on_the_next_run(path):
     with Ledger(path) as ledger:
-        first = World([ACCEPTED, PENDING, RESULT])
+        first = FlowRunner([ACCEPTED, PENDING, RESULT])
         assert run(first, ledger) == {"city": "Lisbon"}
         recorded = entry(ledger)
     with Ledger(path) as ledger:
-        again = World([])
+        again = FlowRunner([])
         assert run(again, ledger) == {"city": "Lisbon"}
         assert ledger.result(recorded.fingerprint) == RESULT.body
 
@@ -98,8 +98,8 @@ def test_reuses_the_recorded_result_on_the_next_run(path):
 )
 def test_different_filters_schema_or_service_make_a_new_export(path, other):
     with Ledger(path) as ledger:
-        run(World([ACCEPTED, RESULT]), ledger)
-        world = World([ACCEPTED, RESULT])
+        run(FlowRunner([ACCEPTED, RESULT]), ledger)
+        world = FlowRunner([ACCEPTED, RESULT])
         run(world, ledger, **other)
         assert len(list(ledger.entries())) == 2
     assert operations(world) == ["exports_create", "exports_get"]
@@ -146,7 +146,7 @@ def test_never_repeats_a_create_silently_after_a_kill_at_any_step(tmp_path, scri
     """A copy of the file at each step is what a new process finds after a kill at that step."""
     kills = 0
     with Ledger(tmp_path / "alive.db") as ledger:
-        world = World([])
+        world = FlowRunner([])
         for number, (command, sent) in enumerate(stepwise(ledger_flow(world.settings(), ledger), SCRIPTS[script])):
             for during in {False, isinstance(command, Send)}:
                 copy = tmp_path / f"killed-{number}-{during}.db"
@@ -165,7 +165,7 @@ def is_create(command):
 
 def check_after_kill(copy, creates_sent, *, answered):
     """Run the same export with this copy of the ledger, and check that no create is repeated silently."""
-    world = World(lambda send: ACCEPTED if send.request.operation == "exports_create" else RESULT)
+    world = FlowRunner(lambda send: ACCEPTED if send.request.operation == "exports_create" else RESULT)
     with Ledger(copy) as ledger:
         states = [each.state for each in ledger.entries()]
         try:
@@ -186,7 +186,7 @@ def test_records_whether_the_create_was_sent_when_interrupted_at_any_step(tmp_pa
     """When stopped, the last command was not carried out; when cancelled, a request may have been sent."""
     for step in range(30):
         with Ledger(tmp_path / f"{how}-{step}.db") as ledger:
-            world = World([])
+            world = FlowRunner([])
             flow = ledger_flow(world.settings(), ledger)
             commands = stepwise(flow, SCRIPTS[script])
             found = next((each for number, each in enumerate(commands) if number == step), None)
@@ -219,28 +219,28 @@ def test_records_whether_the_create_was_sent_when_interrupted_at_any_step(tmp_pa
 def test_records_a_failed_create_as_unknown_or_open(path, answer, state, kind):
     with Ledger(path) as ledger:
         with pytest.raises(kind) as failed:
-            run(World([answer] * 3), ledger)
+            run(FlowRunner([answer] * 3), ledger)
         assert entry(ledger).state == state
         assert failed.value.outcome_unknown is (state == "unknown")
         if state == "open":
-            assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+            assert run(FlowRunner([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
 
 
 def test_raises_outcome_unknown_after_a_lost_answer_by_default(path):
     with Ledger(path) as ledger:
         with pytest.raises(ConnectionFailed):
-            run(World([RESET]), ledger)
+            run(FlowRunner([RESET]), ledger)
         for policy in ("raise", "skip"):
             ledger.on_unknown = policy
             with pytest.raises(OutcomeUnknown, match=r"requested at \d{4}-.*UTC.*ask_again") as unknown:
-                run(World([]), ledger)
+                run(FlowRunner([]), ledger)
             assert unknown.value.fingerprint == entry(ledger).fingerprint
             assert (unknown.value.outcome_unknown, unknown.value.lost_answers) == (True, 1)
 
 
 def test_ask_again_makes_at_most_the_attempts_of_the_retry_policy(path):
     with Ledger(path, on_unknown="ask_again") as ledger:
-        world = World([RESET] * 9)
+        world = FlowRunner([RESET] * 9)
         with pytest.raises(ConnectionFailed):
             run(world, ledger, retry=Retry(attempts=4))
         assert operations(world) == ["exports_create"] * 4
@@ -251,30 +251,30 @@ def test_outcome_stays_unknown_if_a_later_create_is_refused(path):
     """The refusal of the second create does not tell whether the first one made a job."""
     with Ledger(path, on_unknown="ask_again") as ledger:
         with pytest.raises(Unauthorized):
-            run(World([RESET, status(401)]), ledger)
+            run(FlowRunner([RESET, status(401)]), ledger)
         assert (entry(ledger).state, entry(ledger).lost_answers) == ("unknown", 1)
 
 
 def test_creates_a_new_job_after_the_old_one_failed_or_expired(path):
     with Ledger(path) as ledger:
         with pytest.raises(ExportFailed, match="too large"):
-            run(World([ACCEPTED, FAILED]), ledger)
+            run(FlowRunner([ACCEPTED, FAILED]), ledger)
         assert entry(ledger).state == "open"
         with pytest.raises(ExportTimeout):
-            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+            run(FlowRunner([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
         assert entry(ledger).state == "pending"
 
         eight_days = ledger._now() + 8 * 86400
         ledger._now = lambda: eight_days
-        assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+        assert run(FlowRunner([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
         assert entry(ledger).asks == 3
 
 
 def test_only_polls_a_job_that_is_pending_in_the_ledger(path):
     with Ledger(path) as ledger, pytest.raises(ExportTimeout):
-        run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+        run(FlowRunner([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
     with Ledger(path) as ledger:
-        world = World([PENDING, RESULT])
+        world = FlowRunner([PENDING, RESULT])
         assert run(world, ledger) == {"city": "Lisbon"}
     assert operations(world) == ["exports_get", "exports_get"]
 
@@ -282,7 +282,7 @@ def test_only_polls_a_job_that_is_pending_in_the_ledger(path):
 def test_keeps_a_result_that_does_not_match_the_schema(path):
     with Ledger(path) as ledger:
         for answers in ([ACCEPTED, INVALID_RESULT], []):
-            world = World(answers)
+            world = FlowRunner(answers)
             with pytest.raises(ExportInvalid) as invalid:
                 run(world, ledger)
             assert invalid.value.data == {"city": 5}
@@ -291,12 +291,12 @@ def test_keeps_a_result_that_does_not_match_the_schema(path):
 
 def test_forget_makes_the_next_run_create_a_new_job(path):
     with Ledger(path) as ledger:
-        run(World([ACCEPTED, RESULT]), ledger)
+        run(FlowRunner([ACCEPTED, RESULT]), ledger)
         fingerprint = entry(ledger).fingerprint
         assert ledger.forget(fingerprint)
         assert not ledger.forget(fingerprint)
         assert ledger.result(fingerprint) is None
-        world = World([ACCEPTED, RESULT])
+        world = FlowRunner([ACCEPTED, RESULT])
         run(world, ledger)
         assert len(world.sends()) == 2
 
@@ -363,7 +363,7 @@ def test_sends_nothing_if_the_ledger_is_closed(path):
     ledger = Ledger(path)
     ledger.close()
     ledger.close()
-    world = World([ACCEPTED])
+    world = FlowRunner([ACCEPTED])
 
     with pytest.raises(LedgerError, match="closed"):
         run(world, ledger)
@@ -375,7 +375,7 @@ def test_full_disk_prevents_the_create_or_raises_an_error_with_the_export_id(pat
         (size,) = ledger._connection.execute("PRAGMA page_count").fetchone()
         ledger._connection.execute(f"PRAGMA max_page_count = {size}")
         fill(ledger)
-        world = World([ACCEPTED])
+        world = FlowRunner([ACCEPTED])
         with pytest.raises(LedgerError, match="full"):
             run(world, ledger)
         assert world.sends() == []
@@ -386,7 +386,7 @@ def test_full_disk_prevents_the_create_or_raises_an_error_with_the_export_id(pat
         (size,) = ledger._connection.execute("PRAGMA page_count").fetchone()
         ledger._connection.execute(f"PRAGMA max_page_count = {size + 5}")
         with pytest.raises(LedgerError, match="full") as full:
-            run(World([ACCEPTED, large]), ledger)
+            run(FlowRunner([ACCEPTED, large]), ledger)
         assert full.value.export_id == ID
         assert entry(ledger).state == "pending", "the result must stay fetchable for when there is room again"
 
@@ -525,9 +525,9 @@ def test_creates_a_new_job_if_the_clock_was_ahead_at_the_last_create(path):
         now = ledger._now()
         ledger._now = lambda: now + 30 * 86400
         with pytest.raises(ExportTimeout):
-            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+            run(FlowRunner([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
         ledger._now = lambda: now
-        assert run(World([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
+        assert run(FlowRunner([ACCEPTED, RESULT]), ledger) == {"city": "Lisbon"}
 
 
 def test_a_clock_that_is_set_back_a_little_does_not_create_a_job_again(path):
@@ -535,9 +535,9 @@ def test_a_clock_that_is_set_back_a_little_does_not_create_a_job_again(path):
         now = ledger._now()
         ledger._now = lambda: now
         with pytest.raises(ExportTimeout):
-            run(World([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
+            run(FlowRunner([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
         ledger._now = lambda: now - 60
-        again = World([RESULT])
+        again = FlowRunner([RESULT])
         assert run(again, ledger) == {"city": "Lisbon"}
     assert operations(again) == ["exports_get"]
 
@@ -545,15 +545,15 @@ def test_a_clock_that_is_set_back_a_little_does_not_create_a_job_again(path):
 def test_a_new_create_clears_the_id_and_expiry_of_the_old_job(path):
     with Ledger(path) as ledger:
         with pytest.raises(ExportFailed):
-            run(World([ACCEPTED, FAILED]), ledger)
+            run(FlowRunner([ACCEPTED, FAILED]), ledger)
         with pytest.raises(ConnectionFailed):
-            run(World([RESET]), ledger)
+            run(FlowRunner([RESET]), ledger)
         assert (entry(ledger).export_id, entry(ledger).expires_at) == (None, None)
 
 
 def test_ask_again_stops_at_the_deadline(path):
     with Ledger(path, on_unknown="ask_again") as ledger:
-        world = World([RESET] * 9, latency=1.0)
+        world = FlowRunner([RESET] * 9, latency=1.0)
         with pytest.raises(ConnectionFailed):
             run(world, ledger, timeout=1.2)
         assert entry(ledger).asks == 1
@@ -562,7 +562,7 @@ def test_ask_again_stops_at_the_deadline(path):
 def test_does_not_record_an_answer_that_is_not_json(path):
     with Ledger(path) as ledger:
         with pytest.raises(ExportTimeout):
-            run(World([ACCEPTED, *[Response(200, {}, b'{"city": "Li')] * 99]), ledger, timeout=5)
+            run(FlowRunner([ACCEPTED, *[Response(200, {}, b'{"city": "Li')] * 99]), ledger, timeout=5)
         assert entry(ledger).state == "pending"
         assert ledger.result(entry(ledger).fingerprint) is None
 
@@ -571,11 +571,11 @@ def test_validation_error_names_the_export_also_for_a_recorded_result(path):
     with Ledger(path) as ledger:
         for answers in ([ACCEPTED, INVALID_RESULT], []):
             with pytest.raises(ExportInvalid, match=ID):
-                run(World(answers), ledger)
+                run(FlowRunner(answers), ledger)
 
 
 def test_rejects_a_ledger_argument_of_another_type(path):
-    world = World([])
+    world = FlowRunner([])
     with pytest.raises(InputError, match="Ledger"):
         run(world, str(path))
 

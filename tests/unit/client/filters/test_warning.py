@@ -1,4 +1,4 @@
-"""A FilterWarning points at the user's own line, from wherever the filter is checked."""
+"""Test that a FilterWarning points at the line of the user's code, wherever the filter is checked."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
 
 
-def warned_lines(shown: list[warnings.WarningMessage]) -> list[str]:
-    """The source lines that the warnings point at, all of which are in this file."""
-    assert {each.category for each in shown} == {FilterWarning}
-    assert {each.filename for each in shown} == {__file__}
-    return [SOURCE[each.lineno - 1].strip() for each in shown]
+def warned_lines(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Return the source lines that the warnings point at; check that all are in this file."""
+    assert {each.category for each in caught} == {FilterWarning}
+    assert {each.filename for each in caught} == {__file__}
+    return [SOURCE[each.lineno - 1].strip() for each in caught]
 
 
-def test_sync_calls():
-    with Client.local() as client, warnings.catch_warnings(record=True, action="always") as shown:
+def test_warns_at_the_line_of_a_sync_call():
+    with Client.local() as client, warnings.catch_warnings(record=True, action="always") as caught:
         client.exports.create(SCHEMA, BOTH)
         client.exports.run(SCHEMA, BOTH)
         list(client.memories.list(BOTH))
         check_where(BOTH)
 
-    assert warned_lines(shown) == [
+    assert warned_lines(caught) == [
         "client.exports.create(SCHEMA, BOTH)",
         "client.exports.run(SCHEMA, BOTH)",
         "list(client.memories.list(BOTH))",
@@ -47,33 +47,33 @@ def test_sync_calls():
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_awaited_calls(backend):
+def test_warns_at_the_line_of_an_awaited_call(backend):
     async def main() -> None:
         async with AsyncClient.local() as client:
             await client.exports.create(SCHEMA, BOTH)
             await client.exports.run(SCHEMA, BOTH)
             _ = [memory async for memory in client.memories.list(BOTH)]
 
-    with pytest.warns(FilterWarning) as shown:
+    with pytest.warns(FilterWarning) as caught:
         anyio.run(main, backend=backend)
 
-    assert warned_lines(shown) == [
+    assert warned_lines(caught) == [
         "await client.exports.create(SCHEMA, BOTH)",
         "await client.exports.run(SCHEMA, BOTH)",
         "_ = [memory async for memory in client.memories.list(BOTH)]",
     ]
 
 
-def test_bulk_runs_although_they_check_in_threads():
+def test_warns_at_the_line_of_a_bulk_run_although_threads_check_its_filters():
     requests = [ExportRequest(SCHEMA, BOTH)]
-    with Client.local() as client, warnings.catch_warnings(record=True, action="always") as shown:
+    with Client.local() as client, warnings.catch_warnings(record=True, action="always") as caught:
         outcomes = client.exports.run_many(requests)
         assert [outcome.status for outcome in outcomes] == ["ready"]
 
-    assert warned_lines(shown) == ["outcomes = client.exports.run_many(requests)"]
+    assert warned_lines(caught) == ["outcomes = client.exports.run_many(requests)"]
 
 
-def test_awaited_bulk_runs_although_they_check_in_tasks():
+def test_warns_at_the_line_of_an_async_bulk_run_although_tasks_check_its_filters():
     requests = [ExportRequest(SCHEMA, BOTH)]
 
     async def main() -> list[str]:
@@ -81,24 +81,24 @@ def test_awaited_bulk_runs_although_they_check_in_tasks():
             outcomes = client.exports.run_many(requests)
             return [outcome.status async for outcome in outcomes]
 
-    with pytest.warns(FilterWarning) as shown:
+    with pytest.warns(FilterWarning) as caught:
         assert asyncio.run(main()) == ["ready"]
 
-    assert warned_lines(shown) == ["outcomes = client.exports.run_many(requests)"]
+    assert warned_lines(caught) == ["outcomes = client.exports.run_many(requests)"]
 
 
-def test_a_task_of_its_own_has_the_line_that_runs_the_loop():
+def test_warns_at_the_line_that_runs_the_loop_if_a_task_checks_the_filter():
     async def main() -> None:
         async with AsyncClient.local() as client:
             await asyncio.gather(client.exports.create(SCHEMA, BOTH))
 
-    with pytest.warns(FilterWarning) as shown:
+    with pytest.warns(FilterWarning) as caught:
         asyncio.run(main())
 
-    assert warned_lines(shown) == ["asyncio.run(main())"]
+    assert warned_lines(caught) == ["asyncio.run(main())"]
 
 
-def test_a_thread_without_any_line_of_the_user_still_has_a_place():
+def test_call_site_falls_back_to_the_standard_library_without_a_line_of_the_user():
     sites = []
 
     def target() -> None:
@@ -114,8 +114,8 @@ def test_a_thread_without_any_line_of_the_user_still_has_a_place():
     assert Path(sites[0].filename).name == "threading.py"
 
 
-def test_python_shows_it_once_for_each_line(tmp_path):
-    """By default Python shows a warning once for each line it points at: one in this package would hide all others."""
+def test_python_shows_the_warning_once_per_line_of_the_user(tmp_path):
+    """Python shows a warning once per line that it points at: a line of this package would hide all later ones."""
     script = tmp_path / "two_lines.py"
     script.write_text(
         "from mem0_exports import Client, F\n"
@@ -129,5 +129,5 @@ def test_python_shows_it_once_for_each_line(tmp_path):
 
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
 
-    shown = [line for line in done.stderr.splitlines() if "FilterWarning" in line]
-    assert [line.split(":")[1] for line in shown] == ["4", "6"]
+    caught = [line for line in done.stderr.splitlines() if "FilterWarning" in line]
+    assert [line.split(":")[1] for line in caught] == ["4", "6"]

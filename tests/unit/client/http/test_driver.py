@@ -15,7 +15,7 @@ from mem0_exports.http.driver import AsyncDriver, Driver
 from mem0_exports.http.flow import FlowInterrupted, RunBlocking, Send, Sleep, send
 from mem0_exports.http.settings import PollSchedule, Settings
 from tests.support.flows import READ, body
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -237,7 +237,7 @@ def test_a_blocking_call_does_not_block_the_event_loop():
 
         def blocking_call():
             loop.call_soon_threadsafe(answered.set)
-            return answered.wait(patient(10))  # False if the loop cannot run meanwhile
+            return answered.wait(scaled(10))  # False if the loop cannot run meanwhile
 
         return (yield RunBlocking(blocking_call))
 

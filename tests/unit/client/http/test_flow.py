@@ -11,7 +11,7 @@ from mem0_exports.errors import ConnectionFailed, ContractViolation, RequestTime
 from mem0_exports.http.flow import FlowInterrupted, Request, Response, Send, TimedOut, send, wait
 from mem0_exports.http.responses import refusal
 from mem0_exports.http.settings import Gate, PollSchedule
-from tests.support.flows import READ, World, body, named, status
+from tests.support.flows import READ, FlowRunner, body, named, status
 
 
 WRITE = Request("exports_create", "POST", "/x/", repeatable=False)
@@ -51,7 +51,7 @@ def polling(world, timeout, request_timeout=30.0, schedule=PollSchedule(), on_po
 
 
 def test_send_returns_what_read_makes_of_the_response():
-    world = World([SUCCESS])
+    world = FlowRunner([SUCCESS])
 
     assert world.run(send(READ, body, world.settings(7))) == b"body"
     assert world.done == [Send(READ, 7)]
@@ -77,7 +77,7 @@ NOT_RETRIED_WRITES = [
     ids=lambda value: value.operation if isinstance(value, Request) else named(value),
 )
 def test_retries_a_temporary_failure(request_, failure):
-    world = World([failure, failure, SUCCESS])
+    world = FlowRunner([failure, failure, SUCCESS])
 
     assert world.run(send(request_, body, world.settings())) == b"body"
     assert [command.attempt for command in world.sends()] == [1, 2, 3]
@@ -89,7 +89,7 @@ def test_retries_a_temporary_failure(request_, failure):
     ids=lambda value: value.operation if isinstance(value, Request) else named(value),
 )
 def test_does_not_retry_a_final_failure_or_a_write_that_may_have_been_carried_out(request_, failure):
-    world = World([failure, SUCCESS])
+    world = FlowRunner([failure, SUCCESS])
 
     with pytest.raises((StatusError, ConnectionFailed, RequestTimeout, ContractViolation)) as failed:
         world.run(send(request_, body, world.settings()))
@@ -115,14 +115,14 @@ def test_does_not_retry_a_final_failure_or_a_write_that_may_have_been_carried_ou
 )
 def test_outcome_is_unknown_only_for_a_write_that_may_have_been_carried_out(failure, unknown):
     for request, expected in ((WRITE, unknown), (READ, False)):
-        world = World(repeating(failure))
+        world = FlowRunner(repeating(failure))
         with pytest.raises((StatusError, ConnectionFailed, RequestTimeout, ContractViolation)) as failed:
             world.run(send(request, body, world.settings()))
         assert failed.value.outcome_unknown is expected
 
 
 def test_raises_the_last_error_with_the_number_of_attempts():
-    world = World([RESET, status(500), status(502, x_request_id="r-9")])
+    world = FlowRunner([RESET, status(500), status(502, x_request_id="r-9")])
 
     with pytest.raises(ServerError) as failed:
         world.run(send(READ, body, world.settings()))
@@ -134,33 +134,33 @@ def test_contract_violation_has_the_request_id_of_the_response():
     def unreadable(_response):
         raise ContractViolation("wrong", operation="x", excerpt="")
 
-    world = World([status(200, x_request_id="r-9")])
+    world = FlowRunner([status(200, x_request_id="r-9")])
     with pytest.raises(ContractViolation) as failed:
         world.run(send(READ, unreadable, world.settings()))
     assert failed.value.request_id == "r-9"
 
 
 def test_last_error_is_not_chained_to_earlier_attempts():
-    world = World([RESET, status(500), status(502)])
+    world = FlowRunner([RESET, status(500), status(502)])
     with pytest.raises(ServerError) as failed:
         world.run(send(READ, body, world.settings()))
     assert failed.value.__context__ is None
 
 
 def test_delays_have_full_jitter_below_a_bound_that_doubles_up_to_max_delay():
-    world = World(repeating(RESET))
+    world = FlowRunner(repeating(RESET))
     with pytest.raises(ConnectionFailed):
         world.run(send(READ, body, world.settings(retry=Retry(attempts=8, initial_delay=0.5, max_delay=8))))
     assert world.sleeps() == [0.5, 1, 2, 4, 8, 8, 8]
 
-    world = World(repeating(RESET))
+    world = FlowRunner(repeating(RESET))
     with pytest.raises(ConnectionFailed):
         world.run(send(READ, body, world.settings(retry=Retry(attempts=3), jitter=iter([0.0, 0.25]).__next__)))
     assert world.sleeps() == [0.0, 0.25]
 
 
 def test_delays_of_a_hundred_attempts_stay_within_max_delay():
-    world = World(repeating(RESET))
+    world = FlowRunner(repeating(RESET))
 
     with pytest.raises(ConnectionFailed):
         world.run(send(READ, body, world.settings(retry=Retry(attempts=100, max_delay=3600), jitter=random.random)))
@@ -198,7 +198,7 @@ LATER = "Mon, 23 Nov 2026 12:00:07 GMT"
 def test_reads_retry_after_as_seconds_or_as_a_date(headers, seconds):
     answer = status(429, **headers)
     assert refusal("x", answer).retry_after == seconds
-    world = World([answer, SUCCESS])
+    world = FlowRunner([answer, SUCCESS])
 
     world.run(send(READ, body, world.settings(retry=Retry(initial_delay=0.25))))
 
@@ -211,7 +211,7 @@ def test_retry_after_date_is_relative_to_the_local_clock_without_a_date_header()
 
 def test_raises_at_once_if_retry_after_exceeds_its_maximum():
     for seconds, sleeps in ((120, 1), (121, 0)):
-        world = World([status(429, retry_after=str(seconds)), SUCCESS])
+        world = FlowRunner([status(429, retry_after=str(seconds)), SUCCESS])
         if sleeps:
             world.run(send(READ, body, world.settings()))
         else:
@@ -222,7 +222,7 @@ def test_raises_at_once_if_retry_after_exceeds_its_maximum():
 
 
 def test_no_attempt_starts_after_the_deadline_or_lasts_beyond_it():
-    world = World(repeating(RESET), latency=2.0)
+    world = FlowRunner(repeating(RESET), latency=2.0)
 
     with pytest.raises(ConnectionFailed) as failed:
         world.run(send(READ, body, world.settings(30, retry=Retry(attempts=9)), deadline=110.0))
@@ -233,7 +233,7 @@ def test_no_attempt_starts_after_the_deadline_or_lasts_beyond_it():
 
 
 def test_raises_at_once_if_the_delay_would_pass_the_deadline():
-    world = World([status(429, retry_after="20"), SUCCESS])
+    world = FlowRunner([status(429, retry_after="20"), SUCCESS])
 
     with pytest.raises(RateLimited):
         world.run(send(READ, body, world.settings(), deadline=110.0))
@@ -242,7 +242,7 @@ def test_raises_at_once_if_the_delay_would_pass_the_deadline():
 
 
 def test_one_attempt_means_no_retry():
-    world = World([RESET])
+    world = FlowRunner([RESET])
 
     with pytest.raises(ConnectionFailed):
         world.run(send(READ, body, world.settings(retry=Retry(attempts=1))))
@@ -269,7 +269,7 @@ def test_rejects_an_invalid_retry_policy(wrong):
 
 
 def test_settings_accept_a_retry_policy_and_a_timeout_per_call():
-    settings = World([]).settings()
+    settings = FlowRunner([]).settings()
 
     assert settings.with_retry(None) is settings
     assert settings.with_retry(Retry(attempts=9)).retry.attempts == 9
@@ -286,7 +286,7 @@ def test_settings_accept_a_retry_policy_and_a_timeout_per_call():
 
 def test_a_429_to_one_call_delays_all_calls():
     gate = Gate()
-    world = World([status(429, retry_after="10"), SUCCESS, SUCCESS])
+    world = FlowRunner([status(429, retry_after="10"), SUCCESS, SUCCESS])
     settings = world.settings(gate=gate, retry=Retry(initial_delay=1), jitter=lambda: 0.5)
 
     assert world.run(send(READ, body, settings)) == b"body"
@@ -300,7 +300,7 @@ def test_a_429_to_one_call_delays_all_calls():
 @pytest.mark.parametrize(("failure", "seconds"), [(status(503, retry_after="9"), 9), (status(502, retry_after="9"), 0)])
 def test_gate_closes_after_a_503_but_not_a_502_with_retry_after(failure, seconds):
     gate = Gate()
-    world = World([failure])
+    world = FlowRunner([failure])
 
     with pytest.raises(ServerError):
         world.run(send(READ, body, world.settings(gate=gate, retry=Retry(attempts=1))))
@@ -319,7 +319,7 @@ def test_a_shorter_hold_does_not_open_the_gate_earlier():
 def test_does_not_wait_for_a_gate_that_opens_at_the_deadline():
     gate = Gate()
     gate.hold(110)
-    world = World([])
+    world = FlowRunner([])
 
     with pytest.raises(RateLimited):
         world.run(send(READ, body, world.settings(gate=gate), deadline=110.0))
@@ -333,14 +333,14 @@ def test_raises_the_earlier_failure_if_the_gate_closed_after_it():
         gate.hold(1000)
         return ConnectionFailed("reset")
 
-    world = World(answers)
+    world = FlowRunner(answers)
     with pytest.raises(ConnectionFailed) as failed:
         world.run(send(READ, body, world.settings(gate=gate)))
     assert failed.value.attempts == 1
 
 
 def test_sends_nothing_if_no_time_is_left():
-    world = World([])
+    world = FlowRunner([])
 
     with pytest.raises(RequestTimeout, match="no time is left") as failed:
         world.run(send(WRITE, body, world.settings(), deadline=world.now))
@@ -350,7 +350,7 @@ def test_sends_nothing_if_no_time_is_left():
 
 def test_gate_stays_open_after_other_failures():
     gate = Gate()
-    world = World([RESET, SUCCESS])
+    world = FlowRunner([RESET, SUCCESS])
 
     world.run(send(READ, body, world.settings(gate=gate)))
 
@@ -360,7 +360,7 @@ def test_gate_stays_open_after_other_failures():
 def test_raises_without_sending_if_the_gate_opens_after_the_deadline():
     gate = Gate()
     gate.hold(150)
-    world = World([])
+    world = FlowRunner([])
 
     with pytest.raises(RateLimited, match="not sent") as failed:
         world.run(send(WRITE, body, world.settings(gate=gate), deadline=110.0))
@@ -374,11 +374,11 @@ def test_raises_without_sending_if_the_gate_opens_after_the_deadline():
 )
 def test_a_429_closes_the_gate_even_if_this_call_gives_up(retry):
     gate = Gate()
-    world = World([status(429, retry_after="10")])
+    world = FlowRunner([status(429, retry_after="10")])
     with pytest.raises(RateLimited):
         world.run(send(READ, body, world.settings(gate=gate, retry=retry)))
 
-    other = World([SUCCESS])
+    other = FlowRunner([SUCCESS])
     other.run(send(READ, body, other.settings(gate=gate)))
 
     assert other.sleeps() == [10.5]
@@ -387,7 +387,7 @@ def test_a_429_closes_the_gate_even_if_this_call_gives_up(retry):
 def test_raises_without_sending_if_the_gate_is_closed_for_longer_than_max_retry_after():
     gate = Gate()
     gate.hold(100 + 600)
-    world = World([])
+    world = FlowRunner([])
 
     with pytest.raises(RateLimited):
         world.run(send(READ, body, world.settings(gate=gate)))
@@ -396,7 +396,7 @@ def test_raises_without_sending_if_the_gate_is_closed_for_longer_than_max_retry_
 def test_waits_for_a_gate_that_is_closed_for_exactly_max_retry_after():
     gate = Gate()
     gate.hold(100 + 120)
-    world = World([SUCCESS])
+    world = FlowRunner([SUCCESS])
 
     world.run(send(READ, body, world.settings(gate=gate)))
 
@@ -405,7 +405,7 @@ def test_waits_for_a_gate_that_is_closed_for_exactly_max_retry_after():
 
 def test_jitter_at_the_gate_leaves_time_for_the_request():
     gate = Gate()
-    world = World([status(429, retry_after="2"), SUCCESS])
+    world = FlowRunner([status(429, retry_after="2"), SUCCESS])
 
     world.run(send(READ, body, world.settings(gate=gate), deadline=102.6))
 
@@ -416,14 +416,14 @@ def test_jitter_at_the_gate_leaves_time_for_the_request():
 
 
 def test_returns_without_sleeping_if_the_first_poll_has_a_value():
-    world = World([SUCCESS])
+    world = FlowRunner([SUCCESS])
 
     assert world.run(polling(world, 60)) == b"body"
     assert world.sleeps() == []
 
 
 def test_polling_delays_grow_up_to_the_longest():
-    world = World([*[status(404)] * 6, SUCCESS])
+    world = FlowRunner([*[status(404)] * 6, SUCCESS])
 
     assert world.run(polling(world, 60, schedule=PollSchedule(1.0, 2.0, 5.0))) == b"body"
     assert world.sleeps() == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
@@ -431,7 +431,7 @@ def test_polling_delays_grow_up_to_the_longest():
 
 @pytest.mark.parametrize("timeout", [0.1, 3.0, 10.0, 61.7])
 def test_times_out_exactly_at_the_deadline(timeout):
-    world = World(repeating(status(404)))
+    world = FlowRunner(repeating(status(404)))
 
     with pytest.raises(TimedOut) as timed_out:
         world.run(polling(world, timeout))
@@ -441,7 +441,7 @@ def test_times_out_exactly_at_the_deadline(timeout):
 
 
 def test_request_timeout_is_at_most_the_time_left():
-    world = World(repeating(status(404)), latency=2.0)
+    world = FlowRunner(repeating(status(404)), latency=2.0)
 
     with pytest.raises(TimedOut):
         world.run(polling(world, 5, request_timeout=30, schedule=PollSchedule(1.0, 1.0, 1.0)))
@@ -451,7 +451,7 @@ def test_request_timeout_is_at_most_the_time_left():
 
 
 def test_request_timeout_is_at_most_its_own_limit():
-    world = World([SUCCESS])
+    world = FlowRunner([SUCCESS])
 
     world.run(polling(world, 60, request_timeout=30))
 
@@ -459,21 +459,21 @@ def test_request_timeout_is_at_most_its_own_limit():
 
 
 def test_a_request_cut_off_by_the_deadline_raises_timed_out():
-    world = World([RequestTimeout("slow")], latency=99)
+    world = FlowRunner([RequestTimeout("slow")], latency=99)
 
     with pytest.raises(TimedOut):
         world.run(polling(world, 5))
 
 
 def test_a_request_that_times_out_before_the_deadline_raises_request_timeout():
-    world = World([RequestTimeout("slow")], latency=99)
+    world = FlowRunner([RequestTimeout("slow")], latency=99)
 
     with pytest.raises(RequestTimeout, match="slow"):
         world.run(polling(world, 60, request_timeout=5, retry=Retry(attempts=1)))
 
 
 def test_calls_on_poll_after_each_poll_without_a_value():
-    world = World([*[status(404)] * 2, SUCCESS])
+    world = FlowRunner([*[status(404)] * 2, SUCCESS])
     calls = []
 
     world.run(
@@ -484,7 +484,7 @@ def test_calls_on_poll_after_each_poll_without_a_value():
 
 
 def test_raises_a_temporary_failure_if_the_service_has_never_answered():
-    world = World(repeating(RESET))
+    world = FlowRunner(repeating(RESET))
 
     with pytest.raises(ConnectionFailed):
         world.run(polling(world, 600))
@@ -495,26 +495,26 @@ def test_raises_a_temporary_failure_if_the_service_has_never_answered():
 @pytest.mark.parametrize("failure", [RESET, NOT_SENT, SLOW, GARBLED, status(429), status(502)], ids=named)
 def test_polls_through_temporary_failures_once_the_service_has_answered(failure):
     for answers, answered in (([failure] * 9, True), ([status(404), *[failure] * 9], False)):
-        world = World([*answers, SUCCESS])
+        world = FlowRunner([*answers, SUCCESS])
         assert world.run(polling(world, 600, answered=answered)) == b"body"
 
 
 def test_a_final_failure_ends_the_polling():
-    world = World([status(404), status(401)])
+    world = FlowRunner([status(404), status(401)])
 
     with pytest.raises(StatusError, match="401"):
         world.run(polling(world, 600))
 
 
 def test_a_retry_after_above_its_maximum_ends_the_polling():
-    world = World([status(404), status(429, retry_after="3600")])
+    world = FlowRunner([status(404), status(429, retry_after="3600")])
 
     with pytest.raises(RateLimited):
         world.run(polling(world, 7200))
 
 
 def test_polling_obeys_retry_after():
-    world = World([status(404), *[status(429, retry_after="60")] * 3, SUCCESS])
+    world = FlowRunner([status(404), *[status(429, retry_after="60")] * 3, SUCCESS])
 
     world.run(polling(world, 600, retry=Retry(attempts=1), schedule=PollSchedule(1.0, 1.0, 1.0)))
 
@@ -522,7 +522,7 @@ def test_polling_obeys_retry_after():
 
 
 def test_times_out_at_the_deadline_with_the_last_failure():
-    world = World(repeating(RESET), latency=1.0)
+    world = FlowRunner(repeating(RESET), latency=1.0)
 
     with pytest.raises(TimedOut) as timed_out:
         world.run(polling(world, 33.3, answered=True))
@@ -534,7 +534,7 @@ def test_times_out_at_the_deadline_with_the_last_failure():
 
 def test_timeout_does_not_mention_a_failure_that_has_passed():
     answers = iter([status(404), status(502)])
-    world = World(lambda _command: next(answers, status(404)))
+    world = FlowRunner(lambda _command: next(answers, status(404)))
 
     with pytest.raises(TimedOut) as timed_out:
         world.run(polling(world, 30, retry=Retry(attempts=1)))
@@ -543,7 +543,7 @@ def test_timeout_does_not_mention_a_failure_that_has_passed():
 
 
 def test_an_interrupted_flow_yields_no_further_command():
-    flow = polling(World([]), 60)
+    flow = polling(FlowRunner([]), 60)
     next(flow)
 
     with pytest.raises(FlowInterrupted):

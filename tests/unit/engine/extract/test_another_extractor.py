@@ -1,4 +1,4 @@
-"""An extractor that is not the offline one: a few lines that fulfil the port, and one argument where it is chosen."""
+"""Test an engine with an extractor of the user's own: a class with the one method of `ports.Extractor`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mem0_exports import F
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.ports import Extraction, Extractor, Unfillable
 from mem0_exports_engine.report import Report
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
-class Counting:
-    """Fills every property with the number of memories, and puts their texts into a list of its own."""
+class CountingExtractor:
+    """Fill every property with the number of memories, and put their texts into a list in the sink."""
 
     def extract(self, schema, batches, sink, *, instructions=None):
         texts = [each["memory"] for batch in batches for each in batch.records(["memory"])]
@@ -33,12 +33,12 @@ def ask(engine, path, body):
     return answer.status, json.loads(content)
 
 
-def test_the_engine_makes_exports_with_whatever_extractor_it_is_given():
-    extractor: Extractor = Counting()
+def test_engine_uses_the_extractor_that_it_is_given():
+    extractor: Extractor = CountingExtractor()
     with closing(Engine(extractor=extractor)) as engine:
         engine.import_lines(json.dumps({"memory": text, "user_id": "alex"}).encode() for text in ("a", "b", "c"))
-        asked = {"schema": {"type": "object", "properties": {"n": {}}}, "filters": (F.user_id == "alex").to_dict()}
-        _, created = ask(engine, "/v1/exports/", {**asked, "export_instructions": "be brief"})
+        body = {"schema": {"type": "object", "properties": {"n": {}}}, "filters": (F.user_id == "alex").to_dict()}
+        _, created = ask(engine, "/v1/exports/", {**body, "export_instructions": "be brief"})
         while (answer := ask(engine, "/v1/exports/get/", {"memory_export_id": created["id"]}))[0] == 404:
             assert "reason" not in answer[1]
         report = engine.report(created["id"])
@@ -47,8 +47,8 @@ def test_the_engine_makes_exports_with_whatever_extractor_it_is_given():
     assert (report.memories, report.notes) == (3, ["be brief"])
 
 
-class Wrong:
-    """An extractor that breaks its promise: what it returns or raises comes from `outcome`."""
+class BrokenExtractor:
+    """An extractor that violates the protocol: it returns or raises what `outcome` does."""
 
     def __init__(self, outcome):
         self.outcome = outcome
@@ -57,7 +57,7 @@ class Wrong:
         return self.outcome(sink)
 
 
-def unfillable(reason, report):
+def raise_unfillable(reason, report):
     raise Unfillable(reason, report)
 
 
@@ -74,16 +74,16 @@ REPORT = Report(memories=0, filled={}, gaps=[], notes=[])
         lambda _sink: Extraction(["[", 0, "]"], REPORT),
         lambda sink: (sink.put(0, b"1"), sink.drop(0), Extraction(["[", 0, "]"], REPORT))[-1],
         lambda _sink: None,
-        lambda _sink: unfillable("why", None),
-        lambda _sink: unfillable("", REPORT),
+        lambda _sink: raise_unfillable("why", None),
+        lambda _sink: raise_unfillable("", REPORT),
         lambda _sink: {}["nothing"],
     ],
 )
-def test_an_extractor_that_breaks_its_promise_fails_the_job_at_once(outcome):
-    """It would fail the same way again: nobody has to wait for a lease to end, and no reader gets half a result."""
-    with closing(Engine(extractor=Wrong(outcome))) as engine:
+def test_an_extractor_that_violates_the_protocol_fails_the_job_at_once(outcome):
+    """It would fail the same way again, so there must be no wait for the lease to end and no partial result."""
+    with closing(Engine(extractor=BrokenExtractor(outcome))) as engine:
         _, created = ask(engine, "/v1/exports/", {"schema": {"type": "object"}, "filters": {"user_id": "alex"}})
-        deadline = time.monotonic() + patient(10)
+        deadline = time.monotonic() + scaled(10)
         while "reason" not in (answer := ask(engine, "/v1/exports/get/", {"memory_export_id": created["id"]}))[1]:
             assert time.monotonic() < deadline
 

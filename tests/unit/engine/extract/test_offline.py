@@ -189,7 +189,7 @@ def test_extracts_nothing_from_the_text_of_a_memory():
 def test_a_source_annotation_is_the_only_source():
     class Sourced(BaseModel):
         city: Annotated[str | None, From.metadata("home town")] = None
-        said: list[Annotated[str, From.category("WORK")]] = []
+        texts: list[Annotated[str, From.category("WORK")]] = []
         since: Annotated[str | None, From.memory("created_at")] = None
         many: Annotated[int, From.count()] = 0
 
@@ -206,12 +206,12 @@ def test_a_source_annotation_is_the_only_source():
         memory("b", 2, categories=["play"], metadata={"where": "here", "place": "there"}),
     ]
 
-    assert export(Sourced, *memories)[0] == {"city": "Graz", "said": ["a"], "since": "2025-01-02T00:00:00Z", "many": 2}
+    assert export(Sourced, *memories)[0] == {"city": "Graz", "texts": ["a"], "since": "2025-01-02T00:00:00Z", "many": 2}
     assert export(Rows, *memories)[0] == {"rows": [{"what": "a"}, {"what": "b", "where": "there"}]}
     empty, report = export(Sourced, memory(metadata={"city": "Wien"}))
     assert "city" not in empty
     assert Gap("city", "the metadata key 'home town' has no value") in report.gaps
-    assert Gap("said", "no memory is in the category 'WORK'") in report.gaps
+    assert Gap("texts", "no memory is in the category 'WORK'") in report.gaps
 
 
 def test_report_names_the_source_of_an_annotated_field_without_a_value():

@@ -1,4 +1,4 @@
-"""Operating a server: what it logs, how long it keeps exports, what its help says."""
+"""Test the operation of a server: its log, how long it keeps exports, and its help."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PROFILE = {"type": "object", "properties": {"full_name": {"type": "string"}}}
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory):
-    """The log of a server that was used in all kinds of ways."""
+def log(tmp_path_factory):
+    """The log of a server that has served all kinds of requests: parsed, as text, and one refused response."""
     folder = tmp_path_factory.mktemp("serve")
     with served(folder / "store.db", KEY, log_level="info", log=folder / "log") as url, Client(KEY, base_url=url) as c:
         c.memories.add("Lives in Lisbon", user_id="alex")
@@ -39,12 +39,12 @@ def lines(tmp_path_factory):
     return [json.loads(line) for line in text.splitlines()], text, answer
 
 
-def test_each_request_is_one_line_of_json(lines):
-    found, _, refused = lines
-    requests = [line for line in found if line.get("event") == "request"]
+def test_logs_each_request_as_one_line_of_json(log):
+    records, _, refused = log
+    requests = [line for line in records if line.get("event") == "request"]
 
-    assert all(datetime.fromisoformat(line["time"]).tzinfo is not None for line in found)
-    assert all({"time", "level", "logger", "message"} <= line.keys() for line in found)
+    assert all(datetime.fromisoformat(line["time"]).tzinfo is not None for line in records)
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in records)
     seen = {(line["method"], line["path"], line["status"], line["project"]) for line in requests}
     assert ("POST", "/v3/memories/add/", 200, "local") in seen
     assert ("POST", "/v1/exports/", 201, "local") in seen
@@ -53,28 +53,26 @@ def test_each_request_is_one_line_of_json(lines):
     assert all(line["ms"] >= 0 for line in requests)
     ids = [line["request_id"] for line in requests]
     assert len(set(ids)) == len(ids)
-    assert refused.headers["x-request-id"] in ids, "what the client is told is what the log has"
+    assert refused.headers["x-request-id"] in ids, "the client and the log must have the same request id"
 
 
-def test_the_end_of_each_export_is_one_line(lines):
-    done, failed = (
-        next(line for line in lines[0] if line.get("event") == f"export {end}") for end in ("done", "failed")
-    )
+def test_logs_the_end_of_each_export_as_one_line(log):
+    done, failed = (next(line for line in log[0] if line.get("event") == f"export {end}") for end in ("done", "failed"))
 
     assert (done["attempt"], done["memories"], done["project"], done["level"]) == (1, 1, "local", "info")
     assert failed["attempt"] == 1
     assert done["export_id"] != failed["export_id"]
 
 
-def test_nothing_of_memories_schemas_filters_or_keys_is_in_the_log(lines):
-    _, text, _ = lines
+def test_log_has_no_content_of_memories_schemas_filters_or_keys(log):
+    _, text, _ = log
 
     assert [secret for secret in SECRETS if secret in text] == []
     assert max(map(len, text.splitlines())) < 20_000
     assert "x" * 101 not in text
 
 
-def test_nothing_of_a_memory_is_in_the_log_where_the_store_fails(caplog):
+def test_log_has_no_content_of_memories_if_the_store_fails(caplog):
     body = {"messages": [{"role": "user", "content": "Lives in Lisbon"}], "user_id": "alex", "infer": False}
     with closing(Engine()) as engine:
         with engine.store.database.write() as connection:
@@ -87,21 +85,21 @@ def test_nothing_of_a_memory_is_in_the_log_where_the_store_fails(caplog):
     assert [secret for secret in SECRETS if secret in caplog.text] == []
 
 
-def test_an_exports_time_is_set_when_the_engine_is():
+def test_engine_deletes_exports_after_its_retention():
     moment = datetime.fromisoformat("2025-01-01T00:00:00Z")
     with closing(Engine(retention=timedelta(hours=1), now=lambda: moment)) as engine:
         body = json.dumps({"schema": PROFILE, "filters": {"user_id": "a"}}).encode()
         export_id = json.loads(engine.respond("POST", "/v1/exports/", "", {}, body).body)["id"]
-        wanted = json.dumps({"memory_export_id": export_id}).encode()
-        while engine.respond("POST", "/v1/exports/get/", "", {}, wanted).status != 200:
+        body_of_get = json.dumps({"memory_export_id": export_id}).encode()
+        while engine.respond("POST", "/v1/exports/get/", "", {}, body_of_get).status != 200:
             pass
         moment += timedelta(minutes=59, seconds=59)
-        assert engine.respond("POST", "/v1/exports/get/", "", {}, wanted).status == 200
+        assert engine.respond("POST", "/v1/exports/get/", "", {}, body_of_get).status == 200
         moment += timedelta(seconds=1)
-        assert engine.respond("POST", "/v1/exports/get/", "", {}, wanted).status == 404
+        assert engine.respond("POST", "/v1/exports/get/", "", {}, body_of_get).status == 404
 
 
-def test_the_command_sets_it_too(tmp_path):
+def test_keep_exports_sets_the_retention_in_days(tmp_path):
     with served(tmp_path / "store.db", KEY, "--keep-exports", "2.5") as url, Client(KEY, base_url=url) as client:
         client.exports.create(PROFILE, F.user_id == "alex")
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
@@ -109,21 +107,21 @@ def test_the_command_sets_it_too(tmp_path):
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "nan", "x"])
-def test_a_time_that_is_none_is_refused(tmp_path, days):
+def test_rejects_an_invalid_number_of_days(tmp_path, days):
     done = command("serve", "--store", tmp_path / "store.db", "--keep-exports", days)
 
     assert done.returncode == 2
     assert "--keep-exports" in done.stderr
 
 
-def test_the_help_of_serve_says_what_a_newcomer_needs():
-    text = " ".join(command("serve", "--help").stdout.split())
+def test_help_of_serve_explains_keys_port_signals_and_retention():
+    help_text = " ".join(command("serve", "--help").stdout.split())
 
-    for words in (
+    for text in (
         "Requests need a key as soon as the store has had one",
         "default: 8765",
         "SIGTERM",
         "default: 7",
         "--grace",
     ):
-        assert words in text
+        assert text in help_text

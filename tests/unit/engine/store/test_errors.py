@@ -1,4 +1,4 @@
-"""What a store raises, brought about for real: by another process, a full disk, a damaged file, a foreign file."""
+"""Test the errors of a store with real causes: another writer, a full disk, a damaged file, a file of another program."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    connect = sqlite3.connect  # the store waits half a minute for others, a test need not
+    connect = sqlite3.connect  # the store waits 30 seconds for another writer; do not wait here
 
-    def impatient(*arguments, **named):
+    def connect_with_short_timeout(*arguments, **named):
         return connect(*arguments, **{**named, "timeout": 0.01})
 
-    monkeypatch.setattr(sqlite3.dbapi2, "connect", impatient)
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", connect_with_short_timeout)
     return tmp_path / "store.db"
 
 
@@ -50,22 +50,22 @@ def count(store):
 
 
 @contextlib.contextmanager
-def held(path):
-    """Another connection that writes, for as long as this lasts."""
+def write_lock(path):
+    """Hold the write lock with another connection."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
 
-def test_a_store_that_another_process_writes_is_busy_and_works_again(path, store):
-    with held(path), pytest.raises(StoreBusy, match="another process is writing to it"):
+def test_raises_store_busy_only_while_another_connection_writes(path, store):
+    with write_lock(path), pytest.raises(StoreBusy, match="another process is writing to it"):
         add(store)
 
     assert len(add(store)) == 1
 
 
-def test_a_store_whose_connections_are_all_in_use_is_busy(path, monkeypatch):
+def test_raises_store_busy_if_all_connections_are_in_use(path, monkeypatch):
     create_engine = database.sa.create_engine
     few = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}
     monkeypatch.setattr(database.sa, "create_engine", lambda *given, **named: create_engine(*given, **{**named, **few}))
@@ -77,20 +77,20 @@ def test_a_store_whose_connections_are_all_in_use_is_busy(path, monkeypatch):
         count(store)
 
 
-def test_a_store_without_room_is_full_and_works_again(store):
+def test_raises_store_full_only_while_there_is_no_room(store):
     with store.database.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
     with pytest.raises(StoreFull, match="full"):
         add(store, "x" * 100_000)
-    assert count(store) == 0, "what was not acknowledged is not there"
+    assert count(store) == 0, "a failed write must leave nothing behind"
 
     with store.database.read() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 100000")
     assert len(add(store, "x" * 100_000)) == 1
 
 
-def test_a_store_that_may_not_be_written_is_full(store):
+def test_raises_store_full_if_the_store_is_read_only(store):
     with store.database.read() as connection:
         connection.exec_driver_sql("PRAGMA query_only = on")
 
@@ -98,7 +98,7 @@ def test_a_store_that_may_not_be_written_is_full(store):
         add(store)
 
 
-def test_a_damaged_store_has_failed(path, store):
+def test_raises_store_failed_if_the_file_is_damaged(path, store):
     add(store, "x" * 100_000)
     with store.database.read() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -106,12 +106,12 @@ def test_a_damaged_store_has_failed(path, store):
     damaged = path.read_bytes()
     path.write_bytes(damaged[:4096] + b"\xff" * (len(damaged) - 4096))
 
-    with contextlib.closing(open_store(path)) as again, pytest.raises(StoreFailed, match="malformed"):
-        count(again)
+    with contextlib.closing(open_store(path)) as reopened, pytest.raises(StoreFailed, match="malformed"):
+        count(reopened)
 
 
 @pytest.mark.parametrize("version", [None, 0, 1, 2, 99], ids=lambda version: f"version {version}")
-def test_a_foreign_file_is_not_a_store_and_is_left_alone(path, version):
+def test_raises_not_a_store_for_a_foreign_file_and_leaves_it_unchanged(path, version):
     if version is None:
         path.write_bytes(b"not a database, but longer than a header " * 9)
     else:
@@ -128,35 +128,35 @@ def test_a_foreign_file_is_not_a_store_and_is_left_alone(path, version):
     assert path.read_bytes() == content
 
 
-def test_a_folder_that_is_not_there_holds_no_store(tmp_path):
+def test_raises_not_a_store_if_the_folder_does_not_exist(tmp_path):
     with pytest.raises(NotAStore, match="unable to open"):
         open_store(tmp_path / "none" / "store.db")
 
 
 @pytest.mark.parametrize("kind", [StoreBusy, StoreFull, StoreFailed, NotAStore])
-def test_the_errors_are_plain_data_and_carry_no_others(kind, path, store):
+def test_errors_can_be_pickled_and_have_no_cause(kind, path, store):
     error = pickle.loads(pickle.dumps(kind("why")))
 
     assert (type(error), str(error)) == (kind, "why")
     assert isinstance(error, StoreError)
     assert isinstance(error, Mem0ExportsError)
-    with held(path), pytest.raises(StoreBusy) as caught:
+    with write_lock(path), pytest.raises(StoreBusy) as caught:
         add(store)
-    assert caught.value.__cause__ is caught.value.__context__ is None, "no error of a database hangs on it"
+    assert caught.value.__cause__ is caught.value.__context__ is None, "must not be chained to an error of SQLAlchemy"
 
 
 @pytest.mark.parametrize(("problem", "status"), [("busy", 503), ("full", 500)])
-def test_a_client_is_told_whether_to_come_back(path, problem, status):
+def test_engine_answers_503_with_retry_after_if_busy_and_500_if_full(path, problem, status):
     engine = Engine(path)
     body = json_text.dump({"messages": [{"role": "user", "content": "x" * 100_000}], "infer": False, "user_id": "alex"})
     with contextlib.closing(engine):
         engine.worker.stop()
         with contextlib.ExitStack() as all_connections:
-            for _ in range(4):  # each has a limit of its own
+            for _ in range(4):  # the limit is set per connection
                 connection = all_connections.enter_context(engine.store.database.read())
                 pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
                 connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1 if problem == 'full' else 100_000}")
-        with held(path) if problem == "busy" else contextlib.nullcontext():
+        with write_lock(path) if problem == "busy" else contextlib.nullcontext():
             answer = engine.respond("POST", "/v3/memories/add/", "", {}, body)
 
     assert (answer.status, answer.headers.get("retry-after")) == (status, "1" if status == 503 else None)
@@ -173,7 +173,7 @@ def test_a_client_is_told_whether_to_come_back(path, problem, status):
         (-1, []),
     ],
 )
-def test_what_only_looks_like_a_store_is_left_alone(path, version, statements):
+def test_raises_not_a_store_for_a_database_that_only_resembles_one(path, version, statements):
     with contextlib.closing(sqlite3.connect(path)) as other:
         for statement in statements:
             other.execute(statement)
@@ -186,9 +186,9 @@ def test_what_only_looks_like_a_store_is_left_alone(path, version, statements):
     assert path.read_bytes() == content
 
 
-def test_a_store_that_is_held_while_it_is_opened_is_busy(path, monkeypatch):
+def test_raises_store_busy_if_the_store_is_locked_while_it_is_opened(path, monkeypatch):
     open_store(path).close()
     monkeypatch.setattr(database, "_TIMEOUT", 0.1)
 
-    with held(path), pytest.raises(StoreBusy, match="locked"):
+    with write_lock(path), pytest.raises(StoreBusy, match="locked"):
         open_store(path)

@@ -24,7 +24,7 @@ from mem0_exports_engine.workers import run_job as run_job_module
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, _Lease, _Parts, run_job
 from mem0_exports_engine.workers.thread import WorkerThread
 from tests.support import stores
-from tests.support.patience import patient
+from tests.support.timeouts import scaled
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -197,7 +197,7 @@ def test_worker_thread_goes_on_after_unexpected_errors(tmp_path, monkeypatch):
     monkeypatch.setattr(store.jobs, "claim", claim)
     thread = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
     new_job(store)
-    deadline = time.monotonic() + patient(10)
+    deadline = time.monotonic() + scaled(10)
     while row(store).state != "DONE" and time.monotonic() < deadline:
         thread.wake()
         time.sleep(0.01)
@@ -404,7 +404,7 @@ def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
 
     monkeypatch.setattr(store.jobs, "claim", signalling_claim)
     first = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
-    assert has_claimed.wait(patient(10))  # a worker that is about to claim may take one more job
+    assert has_claimed.wait(scaled(10))  # a worker that is about to claim may take one more job
     first.take_no_more()
     new_job(store)
     first.wake()
@@ -412,7 +412,7 @@ def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
     assert row(store).state == "PENDING"
 
     second = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
-    deadline = time.monotonic() + patient(10)
+    deadline = time.monotonic() + scaled(10)
     while row(store).state != "DONE" and time.monotonic() < deadline:
         time.sleep(0.01)
     second.stop()

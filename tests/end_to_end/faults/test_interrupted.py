@@ -1,4 +1,4 @@
-"""Runs that end in the middle: cancelled, interrupted, closed. What the ledger says then is what really happened."""
+"""Tests that after a cancelled, interrupted or closed run the ledger records what really happened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mem0_exports import (
     Retry,
 )
 from tests.end_to_end.faults import server as faults
-from tests.end_to_end.faults.bulk_run import Found, requests
+from tests.end_to_end.faults.bulk_run import Result, requests
 from tests.end_to_end.faults.conftest import KEY
 from tests.end_to_end.faults.server import once
 
@@ -45,31 +45,31 @@ def states(path):
         return [(entry.state, entry.asks, entry.lost_answers) for entry in ledger.entries()]
 
 
-def until(condition):
+def wait_until(condition):
     for _ in range(500):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("it did not come to that")
+    raise AssertionError("the condition was not true within 5 seconds")
 
 
-async def cancelled(client, ledger, moment, *, by):
-    """Run, and cancel when `moment` says so."""
+async def run_and_cancel(client, ledger, condition, *, by):
+    """Start a run, and cancel it as soon as `condition()` is true."""
     if by == "anyio":
         import anyio
 
         async with anyio.create_task_group() as group:
 
             async def run():
-                await client.exports.run(Found, ALEX, ledger=ledger)
+                await client.exports.run(Result, ALEX, ledger=ledger)
 
             group.start_soon(run)
-            while not moment():
+            while not condition():
                 await anyio.sleep(0.005)
             group.cancel_scope.cancel()
         return
-    task = asyncio.create_task(client.exports.run(Found, ALEX, ledger=ledger))
-    while not moment():
+    task = asyncio.create_task(client.exports.run(Result, ALEX, ledger=ledger))
+    while not condition():
         await asyncio.sleep(0.005)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -82,13 +82,13 @@ async def cancelled(client, ledger, moment, *, by):
     [(faults.STALL, "create", "unknown"), (faults.STALL_AFTER, "create", "unknown"), (faults.STALL, "get", "pending")],
     ids=str,
 )
-def test_a_cancelled_run_is_written_down(server, path, by, fault, operation, state):
+def test_cancelled_run_is_recorded(server, path, by, fault, operation, state):
     server.script = once(fault, operation=operation)
 
     async def work():
         with Ledger(path) as ledger:
             async with AsyncClient(KEY, base_url=server.url) as client:
-                await cancelled(client, ledger, lambda: server.faults, by="anyio" if by == "trio" else by)
+                await run_and_cancel(client, ledger, lambda: server.faults, by="anyio" if by == "trio" else by)
 
     if by == "trio":
         import trio
@@ -101,86 +101,86 @@ def test_a_cancelled_run_is_written_down(server, path, by, fault, operation, sta
 
 
 def full_backlog():
-    """A listener that accepts nobody any more: connecting to it neither succeeds nor fails."""
+    """Return a listener to which connects neither succeed nor fail, and the sockets that fill its backlog."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
-    held = []
+    pending = []
     for _ in range(4):
         each = socket.socket()
         each.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             each.connect(listener.getsockname())
-        held.append(each)
-    return listener, held
+        pending.append(each)
+    return listener, pending
 
 
-def test_cancelled_while_it_connects_nothing_was_sent(path):
-    listener, held = full_backlog()
+def test_run_cancelled_while_connecting_is_recorded_as_not_sent(path):
+    listener, pending = full_backlog()
     began = time.monotonic()
 
     async def work():
         with Ledger(path) as ledger:
             async with AsyncClient(KEY, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-                await cancelled(client, ledger, lambda: time.monotonic() - began > 0.5, by="asyncio")
+                await run_and_cancel(client, ledger, lambda: time.monotonic() - began > 0.5, by="asyncio")
 
     asyncio.run(work())
-    for each in (listener, *held):
+    for each in (listener, *pending):
         each.close()
 
     assert states(path) == [("open", 1, 0)]
 
 
-def test_a_client_that_is_closed_meanwhile_may_have_sent_it(server, path):
+def test_closing_the_client_during_a_create_leaves_it_unknown(server, path):
     server.script = once(faults.STALL_AFTER)
     client = Client(KEY, base_url=server.url, timeout=2, retry=Retry(attempts=1))
     with Ledger(path) as ledger:
-        closer = threading.Thread(target=lambda: (until(lambda: server.created), client.close()))
+        closer = threading.Thread(target=lambda: (wait_until(lambda: server.created), client.close()))
         closer.start()
         with pytest.raises((ConnectionFailed, RequestTimeout)) as failed:
-            client.exports.run(Found, ALEX, ledger=ledger)
+            client.exports.run(Result, ALEX, ledger=ledger)
         closer.join()
 
     assert failed.value.outcome_unknown
     assert states(path) == [("unknown", 1, 1)]
 
 
-def test_leaving_the_loop_while_a_duplicate_waits_loses_nothing(server, path):
-    """The second call for the same question only waits: it must not undo what the first has written."""
+def test_leaving_the_loop_while_a_duplicate_waits_keeps_the_record(server, path):
+    """The duplicate only waits for the first call, and must not overwrite what that one recorded."""
     server.polls_until_ready = 10**9
-    server.script = lambda asked: faults.DRIP.but(interval=0.002) if asked.operation == "create" else None
-    asked = [ExportRequest(Found, ALEX), ExportRequest(Found, ALEX), ExportRequest(Found, {"user_id": []})]
+    server.script = lambda request: faults.DRIP.replace(interval=0.002) if request.operation == "create" else None
+    export_requests = [ExportRequest(Result, ALEX), ExportRequest(Result, ALEX), ExportRequest(Result, {"user_id": []})]
     with Ledger(path) as ledger, Client(KEY, base_url=server.url) as client:
-        for outcome in client.exports.run_many(asked, ledger=ledger, concurrency=3):
-            assert outcome.index == 2, "the one that cannot be sent"
-            until(lambda: server.requests["create"])
+        for outcome in client.exports.run_many(export_requests, ledger=ledger, concurrency=3):
+            assert outcome.index == 2, "expected the outcome of the invalid request"
+            wait_until(lambda: server.requests["create"])
             break
 
     assert len(server.created) == 1
     assert states(path)[0][0] in {"pending", "unknown"}
 
 
-def test_a_duplicate_that_asks_again_finds_what_the_other_got(server, path):
+def test_duplicates_with_ask_again_share_one_new_job(server, path):
     server.script = once(faults.RESET_AFTER)
-    asked = [ExportRequest(Found, ALEX) for _ in range(4)]
+    export_requests = [ExportRequest(Result, ALEX) for _ in range(4)]
     with (
         Ledger(path, on_unknown="ask_again") as ledger,
         Client(KEY, base_url=server.url, retry=Retry(initial_delay=0.3)) as client,
     ):
-        outcomes = list(client.exports.run_many(asked, ledger=ledger, concurrency=4))
+        outcomes = list(client.exports.run_many(export_requests, ledger=ledger, concurrency=4))
 
     assert {outcome.status for outcome in outcomes} == {"ready"}
     assert len({outcome.export_id for outcome in outcomes}) == 1
-    assert len(server.created) == 2, "the lost one, and one more"
+    assert len(server.created) == 2, "expected the lost create and one more"
 
 
-def test_a_ledger_that_is_closed_meanwhile_does_not_swallow_a_cancellation(server, path):
+def test_closing_the_ledger_does_not_hide_a_cancellation(server, path):
     server.script = once(faults.STALL)
 
     async def work():
         ledger = Ledger(path)
         async with AsyncClient(KEY, base_url=server.url) as client:
-            task = asyncio.create_task(client.exports.run(Found, ALEX, ledger=ledger))
+            task = asyncio.create_task(client.exports.run(Result, ALEX, ledger=ledger))
             while not server.faults:
                 await asyncio.sleep(0.005)
             ledger.close()
@@ -189,86 +189,88 @@ def test_a_ledger_that_is_closed_meanwhile_does_not_swallow_a_cancellation(serve
                 await task
 
     asyncio.run(work())
-    assert states(path) == [("unknown", 1, 1)], "what was not written is taken for unknown"
+    assert states(path) == [("unknown", 1, 1)], "a create that could not be recorded must count as unknown"
 
 
-def test_a_lost_answer_is_reported_also_where_the_ledger_fails(server, path):
+def test_lost_answer_is_reported_although_the_ledger_fails(server, path):
     server.script = once(faults.STALL)
     ledger = Ledger(path)
     with Client(KEY, base_url=server.url, timeout=0.5) as client:
-        closer = threading.Thread(target=lambda: (until(lambda: server.faults), ledger.close()))
+        closer = threading.Thread(target=lambda: (wait_until(lambda: server.faults), ledger.close()))
         closer.start()
         with pytest.raises(RequestTimeout) as lost:
-            client.exports.run(Found, ALEX, ledger=ledger)
+            client.exports.run(Result, ALEX, ledger=ledger)
         closer.join()
 
     assert lost.value.outcome_unknown
     assert "closed" in "".join(lost.value.__notes__)
 
 
-def test_an_entry_that_nobody_is_asking_for_any_more_is_of_unknown_outcome(server, path):
-    """The answer came, and could not be written down: the disk was full."""
+def test_create_that_could_not_be_recorded_has_an_unknown_outcome(server, path):
+    """The answer arrived but could not be recorded, because the disk was full."""
     with Ledger(path) as ledger, Client(KEY, base_url=server.url) as client:
         connection = ledger._connection
         connection.execute("CREATE TRIGGER full BEFORE UPDATE ON exports BEGIN SELECT RAISE(FAIL, 'full'); END")
         with pytest.raises(LedgerError, match="full") as full:
-            client.exports.run(Found, ALEX, ledger=ledger)
+            client.exports.run(Result, ALEX, ledger=ledger)
         connection.execute("DROP TRIGGER full")
         assert full.value.export_id == server.created[0]
         with pytest.raises(OutcomeUnknown) as unknown:
-            client.exports.run(Found, ALEX, ledger=ledger, timeout=5)
+            client.exports.run(Result, ALEX, ledger=ledger, timeout=5)
         assert unknown.value.lost_answers == 1
 
     assert len(server.created) == 1
 
 
-def test_another_key_is_refused_unless_the_caller_says_that_it_is_the_same_account(server, path):
+def test_refuses_another_key_without_new_key(server, path):
     with Ledger(path) as ledger, Client(KEY, base_url=server.url) as client:
-        client.exports.run(Found, ALEX, ledger=ledger)
+        client.exports.run(Result, ALEX, ledger=ledger)
     server.key = "m0-another-key"
     with Client(server.key, base_url=server.url) as client:
         with Ledger(path) as ledger, pytest.raises(LedgerError, match="another API key"):
-            client.exports.run(Found, ALEX, ledger=ledger)
+            client.exports.run(Result, ALEX, ledger=ledger)
         for _ in range(2):
             with Ledger(path, new_key=True) as ledger:
-                assert client.exports.run(Found, ALEX, ledger=ledger).user == "alex"
+                assert client.exports.run(Result, ALEX, ledger=ledger).user == "alex"
     assert len(server.created) == 1
     assert KEY.encode() not in b"".join(each.read_bytes() for each in path.parent.iterdir())
 
 
-def test_interrupted_with_the_keyboard_it_is_written_down(server, path):
+def test_run_interrupted_by_ctrl_c_is_recorded(server, path):
     server.script = once(faults.STALL_AFTER)
     code = f"""
         import signal
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests were started with
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run with SIGINT ignored
         from mem0_exports import Client, F, Ledger
         with Ledger({str(path)!r}) as ledger, Client({KEY!r}, base_url={server.url!r}) as client:
             client.exports.run({{"type": "object"}}, F.user_id == "alex", ledger=ledger)
     """
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: server.created)
+        wait_until(lambda: server.created)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=20)
 
-    assert said.strip().endswith("KeyboardInterrupt")
-    assert "ignored" not in said
+    assert stderr.strip().endswith("KeyboardInterrupt")
+    assert "ignored" not in stderr
     with Ledger(path) as ledger:
         (entry,) = ledger.entries()
     assert (entry.state, entry.lost_answers) == ("unknown", 1)
 
 
-def test_a_transport_that_raises_what_it_likes_stops_nobody_else(server, path):
+def test_unexpected_error_of_a_transport_does_not_stop_the_other_exports(server, path):
     import httpx
 
-    class Odd(httpx.HTTPTransport):
+    class FailingTransport(httpx.HTTPTransport):
         def handle_request(self, request):
             if b"user-1" in request.read():
                 raise ZeroDivisionError("a transport of the user's own")
             return super().handle_request(request)
 
-    with Ledger(path) as ledger, Client(KEY, base_url=server.url, transport=Odd()) as client:
+    with Ledger(path) as ledger, Client(KEY, base_url=server.url, transport=FailingTransport()) as client:
         outcomes = list(client.exports.run_many(requests(3), ledger=ledger, ordered=True))
 
-    assert [outcome.status for outcome in outcomes] == ["ready", "unknown", "ready"], "nobody knows what it sent"
+    assert [outcome.status for outcome in outcomes] == ["ready", "unknown", "ready"], (
+        "after an error of the transport, the outcome must be unknown"
+    )
     assert isinstance(outcomes[1].error, ZeroDivisionError)
     assert [state for state, *_ in states(path)].count("unknown") == 1
