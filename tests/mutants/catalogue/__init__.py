@@ -12,6 +12,7 @@ from tests.mutants.catalogue import (
     jobs,
     keys_and_projects,
     ledgers_and_schemas,
+    parameters,
     spec,
     values,
 )
@@ -29,5 +30,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *extraction.MUTANTS,
     *clients.MUTANTS,
     *ledgers_and_schemas.MUTANTS,
+    *parameters.MUTANTS,
     *spec.MUTANTS,
 )
