@@ -211,12 +211,14 @@ class _Reader:
         found: dict[str, dict[str, Parameter]] = {"path": {}, "query": {}}
         places: dict[str, str] = {}
         for base, holder in ((pointer, item), (place, raw)):
-            listed = holder.get("parameters", [])
             seen = set()
-            for index, node in enumerate(listed if isinstance(listed, list) else []):
+            for index, node in enumerate(self._list(f"{base}/parameters", holder.get("parameters", []))):
                 where, resolved = self._resolved(f"{base}/parameters/{index}", node)
                 declared = self._object(where, resolved, _PARAMETER_KEYS)
-                name, location = str(declared.get("name")), declared.get("in")
+                name, location = declared.get("name"), declared.get("in")
+                if not isinstance(name, str) or not name:
+                    self._note(where, "the parameter has no name", "write a name in snake_case")
+                    continue
                 if location not in found:
                     problem = f"the parameter {name} is in {location}"
                     self._note(f"{where}/in", problem, "write in: query or in: path: the engine reads no other place")
@@ -349,6 +351,13 @@ class _Reader:
                 return pointer, {}
             pointer, node = reference[1:], found
         return pointer, node
+
+    def _list(self, pointer: str, node: Any) -> list[Any]:
+        """Return `node` if it is a list, else an empty one, and note a problem."""
+        if isinstance(node, list):
+            return node
+        self._note(pointer, "it is not a list", "see the OpenAPI 3.1 specification")
+        return []
 
     def _object(
         self, pointer: str, node: Any, keys: frozenset[str] | None = None, instead: str = "remove it"

@@ -94,6 +94,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "schemas/schema": ("tests/unit/client/schemas/test_schemas.py",),
     "mem0_exports_engine/access": ("tests/unit/engine/test_access.py", "tests/unit/engine/test_engine.py"),
     "mem0_exports_engine/clock": ("tests/unit/engine/test_importer.py", "tests/properties/test_times.py"),
+    "mem0_exports_engine/contract": ("tests/unit/engine/test_contract.py", "tests/properties/test_drawn_operations.py"),
     "mem0_exports_engine/engine": ("tests/unit/engine/test_engine.py", "tests/unit/engine/server/test_app.py"),
     "mem0_exports_engine/importer": ("tests/unit/engine/test_importer.py",),
     "mem0_exports_engine/json_text": ("tests/unit/engine/test_hostile.py", "tests/unit/engine/test_importer.py"),
@@ -103,6 +104,10 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/engine/test_access.py",
         "tests/properties/test_pages.py",
         "tests/end_to_end/congruence/test_client.py",
+    ),
+    "mem0_exports_engine/parameters": (
+        "tests/unit/engine/test_contract.py",
+        "tests/properties/test_drawn_operations.py",
     ),
     "mem0_exports_engine/refusals": ("tests/unit/engine/test_engine.py", "tests/unit/engine/test_access.py"),
     "offline/extractor": ("tests/unit/engine/extract/test_offline.py", "tests/properties/test_reports.py"),

@@ -234,8 +234,14 @@ def specs(draw: st.DrawFn, min_paths: int = 1, max_paths: int = 3) -> Spec:
     shapes = st.tuples(
         st.lists(segment, min_size=1, max_size=4).filter(lambda parts: parts.count("{}") <= 2), st.booleans()
     )
-    drawn = []
-    for shape, slash in draw(st.lists(shapes, min_size=min_paths, max_size=max_paths, unique_by=repr)):
+    drawn: list[Operation] = []
+    found = draw(st.lists(shapes, min_size=min_paths, max_size=max_paths, unique_by=repr))
+    for shape, slash in found[: max_paths - 1]:  # a path that also matches the requests of another one
+        index = next((index for index, part in enumerate(shape) if part != "{}"), None)
+        other = ([*shape[:index], "{}", *shape[index + 1 :]] if index is not None else shape, slash)
+        if len(found) < max_paths and other not in found and other[0].count("{}") <= 2:
+            found.append(other)
+    for shape, slash in found:
         names = draw(st.lists(st.sampled_from(PATH_NAMES), unique=True, min_size=2, max_size=2))[: shape.count("{}")]
         filled = iter(names)
         path = "/v9/" + "/".join(f"{{{next(filled)}}}" if part == "{}" else part for part in shape) + "/" * slash

@@ -6,6 +6,8 @@ enumerate operations or statuses take them from here, and compare their tables w
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import math
 import re
@@ -68,6 +70,11 @@ class Operation(NamedTuple):
 
 def load() -> dict[str, Any]:
     """Return the spec. The caller may change it."""
+    return copy.deepcopy(_parsed())
+
+
+@functools.cache
+def _parsed() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load(SPEC_FILE.read_text(encoding="utf-8"))
     return document
 

@@ -12,6 +12,7 @@ from tests.mutants.catalogue import (
     jobs,
     keys_and_projects,
     ledgers_and_schemas,
+    parameters,
     spec,
     spec_changes,
     values,
@@ -30,6 +31,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *extraction.MUTANTS,
     *clients.MUTANTS,
     *ledgers_and_schemas.MUTANTS,
+    *parameters.MUTANTS,
     *spec.MUTANTS,
     *spec_changes.MUTANTS,
 )
