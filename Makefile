@@ -15,7 +15,7 @@ SEED ?=
 ifneq ($(SEED),)
 export SEED
 endif
-export URL KIND RATE TIMES ONLY SUITES JOBS
+export URL KIND RATE JUNIT MAX_REQUESTS TIMES ONLY SUITES JOBS
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Three processes, for two cores: some tests mostly wait. tests/conftest.py says what stays together and what comes first.
@@ -107,9 +107,11 @@ api: $(READY) ## at a release: renew api/mem0_exports.pyi, which check-api compa
 .PHONY: contract
 ifneq ($(URL),)
 contract: $(READY)
-	@python -m tests.contract.deployment --url "$$URL" $(if $(filter 1,$(WRITE)),--write) $(if $(RATE),--rate "$$RATE")
+	@python -m tests.contract.deployment --url "$$URL" $(if $(filter 1,$(WRITE)),--write) $(if $(filter 1,$(ENGINE)),--engine) \
+		$(if $(RATE),--rate "$$RATE") $(if $(SEED),--seed "$$SEED") $(if $(JUNIT),--junit "$$JUNIT") \
+		$(if $(MAX_REQUESTS),--max-requests "$$MAX_REQUESTS")
 else
-contract: $(READY) ## the property-based tests alone; SEED=N draws other cases
+contract: $(READY) ## the property-based tests alone; SEED=N draws other cases; URL=... checks a running deployment
 	@pytest tests/contract/engine
 endif
 

@@ -19,6 +19,7 @@ import tempfile
 
 from pathlib import Path
 
+import lint_spec
 import yaml
 
 from openapi_spec_validator import validate
@@ -84,7 +85,11 @@ def differences(fresh: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Generate generated/mem0_exports_api from openapi.yaml.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the tree is stale")
-    check = parser.parse_args().check
+    parser.add_argument("--no-lint", action="store_true", help="do not check the rules of tools/lint_spec.py first")
+    arguments = parser.parse_args()
+    check = arguments.check
+    if not arguments.no_lint and lint_spec.main([str(SPEC)]) != 0:
+        return 1
     TARGET.parent.mkdir(exist_ok=True)
     # Beside the target, so that the rename stays on one file system.
     scratch = Path(tempfile.mkdtemp(prefix=".generate-", dir=TARGET.parent))

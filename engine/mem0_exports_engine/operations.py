@@ -31,6 +31,7 @@ ORGANIZATION: Final = "local"
 """The organization of every project."""
 
 _NOT_FOUND: Final = "No memory export request found"
+_NO_SUCH_MEMORY: Final = Outcome(404, {"error": "Memory not found!"})
 
 
 class Request(NamedTuple):
@@ -141,6 +142,22 @@ def _memories_list(service: Service, request: Request) -> Outcome:
     return _paged("/v3/memories/", count, number, size, [*map(_listed, records)])
 
 
+def _memories_get(service: Service, request: Request) -> Outcome:
+    record = service.store.memories.get(request.project, _memory_id(request))
+    return _NO_SUCH_MEMORY if record is None else Outcome(200, _listed(record))
+
+
+def _memories_delete(service: Service, request: Request) -> Outcome:
+    if not service.store.memories.delete(request.project, _memory_id(request)):
+        return _NO_SUCH_MEMORY
+    return Outcome(200, {"message": "Memory deleted successfully!"})
+
+
+def _memory_id(request: Request) -> str:
+    """Return the id of the path in the spelling of the store: a UUID may be written in upper case too."""
+    return request.parameters.get("memory_id", str).lower()
+
+
 def _listed(record: dict[str, Any]) -> dict[str, Any]:
     """Return a memory in the shape of the memory list, which names the run `session_id` instead of `run_id`."""
     return {(RUN_ALIAS if name == "run_id" else name): value for name, value in record.items()}
@@ -185,5 +202,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "ping": _ping,
     "memories_add": _memories_add,
     "memories_list": _memories_list,
+    "memories_get": _memories_get,
+    "memories_delete": _memories_delete,
     "entities_list": _entities_list,
 }

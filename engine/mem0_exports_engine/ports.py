@@ -131,6 +131,14 @@ class MemoryStore(MemoryReader, Protocol):
         """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first."""
         ...
 
+    def get(self, project: str, memory_id: str) -> Record | None:
+        """Return a memory, also one that has expired; None if the project has none with this id."""
+        ...
+
+    def delete(self, project: str, memory_id: str) -> bool:
+        """Delete a memory. Return whether the project had one with this id."""
+        ...
+
     def entities(self, project: str) -> list[dict[str, str]]:
         """Return every user, agent, app and run that has memories, with name, type, created_at and updated_at."""
         ...

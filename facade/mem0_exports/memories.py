@@ -1,69 +1,29 @@
-"""Add and list memories, and list entities. Sync and async share the requests and the paging."""
+"""Add, list, read and delete memories, and list entities. Sync and async share the requests and the paging."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
-from mem0_exports.errors import ContractViolation, InputError, NotFound
+from mem0_exports.errors import InputError
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.http import operations
-from mem0_exports.http.flow import send
+from mem0_exports.resources import MAX_PAGE_SIZE, AsyncResource, Pages, Resource, check_page_size
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from mem0_exports.filters.check import Where
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.calls import Call
     from mem0_exports.http.driver import AsyncDriver, Driver
     from mem0_exports.http.settings import Retry, Settings
-    from mem0_exports.models import AddedMemory, Entity, Memory, Page
+    from mem0_exports.models import AddedMemory, Entity, Memory
 
 T = TypeVar("T")
-
-MAX_PAGE_SIZE: Final = 200
-"""The largest page that the service returns, in items."""
-
-
-class _Pages(Generic[T]):
-    """Step through the pages of a list: which request is next, and which items of a page are new. Does no I/O.
-
-    Pages are requested by number. The `next` address in the service's answer is not followed, because it may lead to
-    another host, which must not get the key. If memories are added or deleted while we list them, an item may move to
-    the next page and come twice, or the last page may vanish: neither is an error.
-    """
-
-    def __init__(self, call_for: Callable[[int], Call[Page[T]]], key: Callable[[T], object]) -> None:
-        self._call_for = call_for
-        self._key = key
-        self._number = 0
-        self._seen: set[object] = set()
-
-    def next_call(self) -> Call[Page[T]]:
-        """Return the request for the next page."""
-        self._number += 1
-        call = self._call_for(self._number)
-        self._operation = call.request.operation
-        return call
-
-    def take(self, page: Page[T]) -> tuple[list[T], bool]:
-        """Return the items of the page that did not come before, and whether to request another page."""
-        fresh = {self._key(item): item for item in page.items if self._key(item) not in self._seen}
-        self._seen.update(fresh)
-        if page.more and not fresh and len(self._seen) >= page.count:
-            return [], False
-        # Without this, a service that ignores the page number would keep us in an endless loop.
-        if page.more and page.items and not fresh:
-            problem = f"page {self._number} repeats items of earlier pages but claims that more pages follow"
-            raise ContractViolation(problem, operation=self._operation, excerpt="")
-        return list(fresh.values()), page.more
-
-    def ended_by(self, error: NotFound) -> bool:
-        """Return whether this 404 means that the page vanished with deleted items: the service says "Invalid page"."""
-        return self._number > 1 and "invalid page" in error.message.lower()
 
 
 def _add(
@@ -154,76 +114,34 @@ def _seconds(timestamp: datetime) -> int:
     return seconds
 
 
-def _memories(where: Where, page_size: int, rules: FilterRules | None, *, show_expired: bool) -> _Pages[Memory]:
+def _uuid(memory_id: str) -> UUID:
+    try:
+        return UUID(memory_id)
+    except (ValueError, AttributeError, TypeError):
+        problem = f"memory_id must be the id of a memory, such as memories.list returns it, got {memory_id!r}"
+    raise InputError(problem, field="memory_id")
+
+
+def _memories(where: Where, page_size: int, rules: FilterRules | None, *, show_expired: bool) -> Pages[Memory]:
     from mem0_exports.filters.check import check_where  # noqa: PLC0415 -- a client that only fetches needs no filters
 
     filters = check_where(where, rules).to_dict()
-    _check_page_size(page_size)
-    return _Pages(
+    check_page_size(page_size)
+    return Pages(
         lambda page: operations.memories_list(filters, show_expired=show_expired, page=page, page_size=page_size),
         lambda memory: memory.id,
     )
 
 
-def _entities(page_size: int) -> _Pages[Entity]:
-    _check_page_size(page_size)
-    return _Pages(
+def _entities(page_size: int) -> Pages[Entity]:
+    check_page_size(page_size)
+    return Pages(
         lambda page: operations.entities_list(page=page, page_size=page_size), lambda entity: (entity.type, entity.name)
     )
 
 
-def _check_page_size(page_size: int) -> None:
-    if not 1 <= page_size <= MAX_PAGE_SIZE:
-        raise InputError(f"page_size must be between 1 and {MAX_PAGE_SIZE}, got {page_size}", field="page_size")
-
-
-class _Resource:
-    def __init__(self, driver: Driver, settings: Settings) -> None:
-        self._driver = driver
-        self._settings = settings
-
-    def _call(self, call: Call[T], timeout: float | None, retry: Retry | None) -> T:
-        settings = self._settings.with_retry(retry)
-        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
-
-    def _iterate(self, pages: _Pages[T], timeout: float | None, retry: Retry | None) -> Iterator[T]:
-        more = True
-        while more:
-            try:
-                page = self._call(pages.next_call(), timeout, retry)
-            except NotFound as error:
-                if pages.ended_by(error):
-                    return
-                raise
-            fresh, more = pages.take(page)
-            yield from fresh
-
-
-class _AsyncResource:
-    def __init__(self, driver: AsyncDriver, settings: Settings) -> None:
-        self._driver = driver
-        self._settings = settings
-
-    async def _call(self, call: Call[T], timeout: float | None, retry: Retry | None) -> T:
-        settings = self._settings.with_retry(retry)
-        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
-
-    async def _iterate(self, pages: _Pages[T], timeout: float | None, retry: Retry | None) -> AsyncIterator[T]:
-        more = True
-        while more:
-            try:
-                page = await self._call(pages.next_call(), timeout, retry)
-            except NotFound as error:
-                if pages.ended_by(error):
-                    return
-                raise
-            fresh, more = pages.take(page)
-            for item in fresh:
-                yield item
-
-
-class Memories(_Resource):
-    """`client.memories`: add and list the memories of the project."""
+class Memories(Resource):
+    """`client.memories`: add, list, read and delete the memories of the project."""
 
     def __init__(self, driver: Driver, settings: Settings, filter_rules: FilterRules | None = None) -> None:
         super().__init__(driver, settings)
@@ -310,9 +228,49 @@ class Memories(_Resource):
         """
         return self._iterate(_memories(where, page_size, self._filter_rules, show_expired=show_expired), timeout, retry)
 
+    def get(self, memory_id: str, *, timeout: float | None = None, retry: Retry | None = None) -> Memory:
+        """Return one memory by its id.
 
-class AsyncMemories(_AsyncResource):
-    """`client.memories` of an AsyncClient: add and list the memories of the project."""
+        Args:
+            memory_id: the id, as `list` and `add` return it.
+            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
+            retry: a retry policy in place of the client's.
+
+        Raises:
+            InputError: the id is not a UUID; nothing was sent.
+            NotFound: no memory of the project has this id.
+            StatusError, NoAnswer: the request failed.
+
+        """
+        return self._call(operations.memories_get(_uuid(memory_id)), timeout, retry)
+
+    def delete(self, memory_id: str, *, timeout: float | None = None, retry: Retry | None = None) -> None:
+        """Delete one memory for good.
+
+            for memory in list(client.memories.list(F.user_id == "alex")):
+                client.memories.delete(memory.id)
+
+        Read a list to its end before you delete from it, as `list(...)` does here: the pages that follow would move up,
+        and some memories would never be listed.
+
+        Args:
+            memory_id: the id, as `list` and `add` return it.
+            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
+            retry: a retry policy in place of the client's. A request is repeated only if it cannot have been carried
+                out.
+
+        Raises:
+            InputError: the id is not a UUID; nothing was sent.
+            NotFound: no memory of the project has this id; it may have been deleted before.
+            StatusError: the service answered with another error status.
+            NoAnswer: no answer came. If its `outcome_unknown` is True, the memory may have been deleted.
+
+        """
+        self._call(operations.memories_delete(_uuid(memory_id)), timeout, retry)
+
+
+class AsyncMemories(AsyncResource):
+    """`client.memories` of an AsyncClient: add, list, read and delete the memories of the project."""
 
     def __init__(self, driver: AsyncDriver, settings: Settings, filter_rules: FilterRules | None = None) -> None:
         super().__init__(driver, settings)
@@ -360,8 +318,16 @@ class AsyncMemories(_AsyncResource):
         """Return an async iterator over all memories that `where` selects. Arguments are those of `Memories.list`."""
         return self._iterate(_memories(where, page_size, self._filter_rules, show_expired=show_expired), timeout, retry)
 
+    async def get(self, memory_id: str, *, timeout: float | None = None, retry: Retry | None = None) -> Memory:
+        """Return one memory by its id. Arguments and errors are those of `Memories.get`."""
+        return await self._call(operations.memories_get(_uuid(memory_id)), timeout, retry)
 
-class Entities(_Resource):
+    async def delete(self, memory_id: str, *, timeout: float | None = None, retry: Retry | None = None) -> None:
+        """Delete one memory for good. Arguments and errors are those of `Memories.delete`."""
+        await self._call(operations.memories_delete(_uuid(memory_id)), timeout, retry)
+
+
+class Entities(Resource):
     """`client.entities`: the users, agents, apps and runs that have memories."""
 
     def list(
@@ -371,7 +337,7 @@ class Entities(_Resource):
         return self._iterate(_entities(page_size), timeout, retry)
 
 
-class AsyncEntities(_AsyncResource):
+class AsyncEntities(AsyncResource):
     """`client.entities` of an AsyncClient: the users, agents, apps and runs that have memories."""
 
     def list(

@@ -118,20 +118,24 @@ class Runner:
             caught = self._caught(mutant, project_copy)
             return Verdict(mutant, caught, time.monotonic() - started)
 
+    def text(self, file: str) -> str:
+        """Return the text of a file of the unchanged project."""
+        return (self._unchanged / file).read_text(encoding="utf-8")
+
     def outputs(self, mutant: Mutant, commands: Sequence[Sequence[str]]) -> list[str]:
         """Return what each Python command prints in a copy with the mutant; nothing if the generator refuses it."""
         with tempfile.TemporaryDirectory(prefix="copy-", dir=self._folder, ignore_cleanup_errors=True) as folder:
             project_copy = Path(folder) / "project"
             shutil.copytree(self._unchanged, project_copy, ignore=shutil.ignore_patterns(".run-*"))
             plant(mutant, project_copy)
-            done = self._run(project_copy, ["tools/generate.py"]) if mutant.regenerate else (0, "")
+            done = self._run(project_copy, ["tools/generate.py", "--no-lint"]) if mutant.regenerate else (0, "")
             if done is None or done[0] != 0:
                 return []
             return [output for command in commands if (ran := self._run(project_copy, command)) for output in ran[1:]]
 
     def _caught(self, mutant: Mutant, project_copy: Path) -> Failure | None:
         if mutant.regenerate:
-            done = self._run(project_copy, ["tools/generate.py"])
+            done = self._run(project_copy, ["tools/generate.py", "--no-lint"])
             if done is None or done[0] != 0:
                 return Failure("generate", "the generator fails")
         relevant = tuple(suite for suite in self.suites if suite.reads in {None, mutant.file})

@@ -78,6 +78,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "http/responses": ("tests/unit/client/http/test_responses.py", "tests/unit/client/http/test_flow.py"),
     "http/settings": ("tests/unit/client/http/test_flow.py",),
     "mem0_exports/client": ("tests/unit/client/test_client.py",),
+    "mem0_exports/resources": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
     "mem0_exports/memories": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
     "schemas/describe": ("tests/unit/client/schemas/test_schemas.py",),
     "schemas/schema": ("tests/unit/client/schemas/test_schemas.py",),

@@ -62,7 +62,7 @@ def test_lists_and_exports_have_exactly_the_memories_that_have_not_expired(hour)
     )
     store.close()
 
-    wanted = [f"until {day}" for day in days if day is None or day >= today]
-    assert exported == texts(listed[1]) == wanted
-    assert (listed[0], with_expired[0]) == (len(wanted), len(days))
+    expected = [f"until {day}" for day in days if day is None or day >= today]
+    assert exported == texts(listed[1]) == expected
+    assert (listed[0], with_expired[0]) == (len(expected), len(days))
     assert texts(with_expired[1]) == [f"until {day}" for day in days]

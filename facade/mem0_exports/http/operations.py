@@ -48,7 +48,7 @@ def prepare() -> None:
     from mem0_exports_api.api.account import ping  # noqa: F401, PLC0415
     from mem0_exports_api.api.entities import entities_list  # noqa: F401, PLC0415
     from mem0_exports_api.api.exports import exports_create, exports_get  # noqa: F401, PLC0415
-    from mem0_exports_api.api.memories import memories_add, memories_list  # noqa: F401, PLC0415
+    from mem0_exports_api.api.memories import memories_add, memories_delete, memories_get, memories_list  # noqa: F401, PLC0415
 
 
 @cache
@@ -265,6 +265,26 @@ def memories_list(filters: Mapping[str, Any], *, show_expired: bool, page: int, 
         models.MemoryPage.from_dict,
         convert,
     )
+
+
+def memories_get(memory_id: UUID) -> Call[Memory]:
+    """Return the call that reads one memory."""
+    from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.memories.memories_get import _get_kwargs as memories_get_request  # noqa: PLC0415 -- see prepare()
+
+    return call("memories_get", memories_get_request(memory_id), models.Memory.from_dict, _memory)
+
+
+def memories_delete(memory_id: UUID) -> Call[None]:
+    """Return the call that deletes one memory."""
+    from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.memories.memories_delete import _get_kwargs as memories_delete_request  # noqa: PLC0415 -- see prepare()
+
+    def convert(deleted: models.DeletedMemory) -> None:
+        _text(deleted.message)
+
+    built = memories_delete_request(memory_id)
+    return call("memories_delete", built, models.DeletedMemory.from_dict, convert, writes=True)
 
 
 def _page(items: list[T], count: int, next_page: str | None) -> Page[T]:

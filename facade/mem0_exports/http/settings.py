@@ -39,9 +39,10 @@ class Retry:
 
     Client(retry=Retry(attempts=5))
 
-    Requests that only read (ping, lists, polls) are repeated after a lost connection, a timeout, a 408, 429 or 5xx, and
-    a body that is not JSON. Requests that write (create, add) are repeated only if they cannot have been carried out:
-    no connection was made, a 429, or a 503 with Retry-After. Nothing is repeated beyond the deadline of a call.
+    Requests that only read (ping, lists, memories.get, polls) are repeated after a lost connection, a timeout, a 408,
+    429 or 5xx, and a body that is not JSON. Requests that write (create, add, delete) are repeated only if they cannot
+    have been carried out: no connection was made, a 429, or a 503 with Retry-After. Nothing is repeated beyond the
+    deadline of a call.
 
     Raises ConfigurationError for a value outside its range.
     """

@@ -5,6 +5,7 @@ from .added_memories import AddedMemories
 from .added_memory import AddedMemory
 from .added_memory_data import AddedMemoryData
 from .categories_condition import CategoriesCondition
+from .deleted_memory import DeletedMemory
 from .detail_error import DetailError
 from .detailed_error import DetailedError
 from .entity import Entity
@@ -38,6 +39,7 @@ __all__ = (
     "AddedMemoryData",
     "AddMemoriesRequest",
     "CategoriesCondition",
+    "DeletedMemory",
     "DetailedError",
     "DetailError",
     "Entity",

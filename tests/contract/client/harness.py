@@ -26,6 +26,9 @@ OPERATIONS = spec.operations(DOCUMENT)
 DOCUMENTED = [(each.id, status) for each in OPERATIONS.values() for status in each.responses]
 """Every pair of operation and status that the spec documents."""
 
+NO_BODY = object()
+"""Stands for the body of an answer that has none."""
+
 KEY = "m0-conformance-0123456789"
 NOTICE = "mem0_notice"  # the client removes this key from the result of an export: docs/schemas.md
 
@@ -50,13 +53,16 @@ class ScriptedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._answers: list[tuple[int, bytes]] = []
 
     def respond_with(self, *answers: tuple[int, Any]) -> None:
-        """Return these statuses and JSON bodies from now on, and forget the requests so far."""
+        """Return these statuses and JSON bodies (or NO_BODY) from now on, and forget the requests so far."""
         self.requests = []
-        self._answers = [(status, json.dumps(body, ensure_ascii=False).encode()) for status, body in answers]
+        self._answers = [
+            (status, b"" if body is NO_BODY else json.dumps(body, ensure_ascii=False).encode())
+            for status, body in answers
+        ]
 
     def _next(self) -> httpx.Response:
         status, body = self._answers[0] if len(self._answers) == 1 else self._answers.pop(0)
-        return httpx.Response(status, headers={"content-type": "application/json"}, content=body)
+        return httpx.Response(status, headers={"content-type": "application/json"} if body else {}, content=body)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()

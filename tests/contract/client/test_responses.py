@@ -23,11 +23,12 @@ from pydantic import BaseModel, ConfigDict
 
 import mem0_exports_api
 
-from mem0_exports import BadRequest, ExportFailed, F, Forbidden, NotFound, Schema, StatusError, Unauthorized
+from mem0_exports import BadRequest, ExportFailed, F, Forbidden, Memory, NotFound, Schema, StatusError, Unauthorized
 from mem0_exports_api import AuthenticatedClient
 from tests.contract.client.harness import (
     DOCUMENT,
     DOCUMENTED,
+    NO_BODY,
     NOTICE,
     OPERATIONS,
     conformance_settings,
@@ -35,13 +36,14 @@ from tests.contract.client.harness import (
     unique_by_key,
     visible,
 )
-from tests.support.spec import behind, problem
+from tests.support.spec import behind, body_problem, entry, missing
 
 
 MODULES = {path.stem: path.parent.name for path in Path(mem0_exports_api.__file__).parent.glob("api/*/*.py")}
 """The folder of each operation in the generated client, which is the name of its tag."""
 EXAMPLES = 40
 WHERE = F.user_id == "alex"
+MEMORY_ID = "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"
 ERRORS = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
 EMPTY = (200, {"count": 0, "next": None, "previous": None, "results": []})
 
@@ -51,28 +53,32 @@ branches: Counter[str] = Counter()
 """The number of 404 answers to exports_get, by meaning."""
 
 
+def _content(operation_id: str, status: int) -> dict[str, Any] | None:
+    """Return the media type of an answer, or None if the answer has no body."""
+    response = behind(DOCUMENT, OPERATIONS[operation_id].raw["responses"][str(status)])
+    return response["content"]["application/json"] if response.get("content") else None
+
+
 def _answer_strategies() -> dict[tuple[str, int], st.SearchStrategy[Any]]:
     """Return strategies for all answers. As schemathesis draws only requests, each answer becomes a request body."""
-    paths = {}
-    for item in DOCUMENT["paths"].values():
-        for raw in item.values():
-            for status, response in raw["responses"].items():
-                content = behind(DOCUMENT, response)["content"]["application/json"]
-                paths[f"/{raw['operationId']}/{status}"] = {
-                    "post": {
-                        "requestBody": {
-                            "required": True,
-                            "content": {"application/json": {"schema": content["schema"]}},
-                        },
-                        "responses": {"200": {"description": "unused"}},
-                    }
-                }
+    paths = {
+        f"/{operation_id}/{status}": {
+            "post": {
+                "requestBody": {"required": True, "content": {"application/json": {"schema": content["schema"]}}},
+                "responses": {"200": {"description": "unused"}},
+            }
+        }
+        for operation_id, status in DOCUMENTED
+        if (content := _content(operation_id, status)) is not None
+    }
     mirror = schemathesis.openapi.from_dict(
         {"openapi": "3.1.0", "info": DOCUMENT["info"], "paths": paths, "components": DOCUMENT["components"]}
     )
     positive = schemathesis.GenerationMode.POSITIVE
     return {
-        (operation_id, status): mirror[f"/{operation_id}/{status}"]["POST"]
+        (operation_id, status): st.just(NO_BODY)
+        if _content(operation_id, status) is None
+        else mirror[f"/{operation_id}/{status}"]["POST"]
         .as_strategy(generation_mode=positive)
         .map(lambda case: case.body)
         for operation_id, status in DOCUMENTED
@@ -87,20 +93,20 @@ notices = st.one_of(st.just({}), st.just({NOTICE: "Claim your account"}), st.jus
 def answer(data: Any, operation_id: str, status: int) -> Any:
     """Draw a documented answer; check it against the spec, in case the strategy draws something else."""
     body = data.draw(ANSWERS[operation_id, status])
+    if body is NO_BODY:
+        return body
     named = _named_keys(operation_id, status)
     if named and data.draw(st.booleans()):  # otherwise nearly all drawn answers have extra keys
         body = {key: value for key, value in body.items() if key in named}
     body = {**body, **data.draw(notices)}
-    assert problem(OPERATIONS[operation_id].responses[status], body) is None
+    assert body_problem(OPERATIONS[operation_id].responses[status], body) is None
     return body
 
 
 def _named_keys(operation_id: str, status: int) -> set[str]:
     """Return the keys in the `properties` of an answer's schema; none if it has no `properties` itself."""
-    operation = OPERATIONS[operation_id]
-    raw = DOCUMENT["paths"][operation.path][operation.method.lower()]["responses"][str(status)]
-    content = behind(DOCUMENT, raw)["content"]["application/json"]
-    return set(behind(DOCUMENT, content["schema"]).get("properties", ()))
+    content = _content(operation_id, status)
+    return set() if content is None else set(behind(DOCUMENT, content["schema"]).get("properties", ()))
 
 
 def with_datetimes(value: Any) -> Any:
@@ -131,11 +137,16 @@ def test_generated_parser_reads_every_documented_answer_without_loss(operation_i
     def run(data):
         body = answer(data, operation_id, status)
 
-        read = parser(client=client, response=httpx.Response(status, json=body))
+        sent = {} if body is NO_BODY else {"json": body}
 
+        read = parser(client=client, response=httpx.Response(status, **sent))
+
+        seen["generated", operation_id, status] += 1
+        if body is NO_BODY:
+            assert read.parsed is None
+            return
         assert read.parsed is not None
         assert with_datetimes(read.parsed.to_dict()) == with_datetimes(body)
-        seen["generated", operation_id, status] += 1
 
     run()
 
@@ -151,7 +162,7 @@ def test_clients_read_every_documented_answer(operation_id, status, kind):
             body = answer(data, operation_id, status)
             transport.respond_with(*service_answers(operation_id, status, body))
             if status < 300:
-                SUCCESSES[operation_id](client, body)
+                entry("SUCCESSES", SUCCESSES, operation_id)(client, body)
             elif (operation_id, status) == ("exports_get", 404):
                 check_not_found(client, body)
             else:
@@ -173,6 +184,8 @@ CALLS = {
     "ping": lambda client: client.ping(),
     "memories_add": lambda client: client.memories.add("x", user_id="alex"),
     "memories_list": lambda client: list(client.memories.list(WHERE)),
+    "memories_get": lambda client: client.memories.get(MEMORY_ID),
+    "memories_delete": lambda client: client.memories.delete(MEMORY_ID),
     "entities_list": lambda client: list(client.entities.list()),
 }
 
@@ -180,10 +193,12 @@ CALLS = {
 def check_refused(client: Any, operation_id: str, status: int, body: Any) -> None:
     """Check that the call raises the error of this status, with the message of the answer."""
     with pytest.raises(StatusError) as error:
-        CALLS[operation_id](client)
+        entry("CALLS", CALLS, operation_id)(client)
 
-    assert type(error.value) is ERRORS[status]
+    assert type(error.value) is entry("ERRORS", ERRORS, status)
     assert (error.value.status, error.value.operation) == (status, operation_id)
+    if body is NO_BODY:
+        return
     candidates = [body.get("message"), body.get("error"), body.get("detail"), *_details(body)]
     messages = [visible(each) for each in candidates if isinstance(each, str) and visible(each)]
     shown = visible(error.value.message)
@@ -249,12 +264,24 @@ def check_listed(client: Any, body: Any) -> None:
     expected = unique_by_key((each["id"].lower(), each) for each in body["results"])
     found = CALLS["memories_list"](client)
 
-    unchanged = ("memory", "user_id", "agent_id", "app_id", "metadata", "categories", "expiration_date")
     for memory, each in zip(found, expected, strict=True):
-        assert memory.id == each["id"].lower()
-        assert {name: getattr(memory, name) for name in unchanged} == {name: each.get(name) for name in unchanged}
-        assert memory.run_id == each.get("session_id")
-        assert (memory.created_at, memory.updated_at) == (moment(each["created_at"]), moment(each.get("updated_at")))
+        check_memory(memory, each)
+
+
+def check_memory(memory: Memory, each: Any) -> None:
+    unchanged = ("memory", "user_id", "agent_id", "app_id", "metadata", "categories", "expiration_date")
+    assert memory.id == each["id"].lower()
+    assert {name: getattr(memory, name) for name in unchanged} == {name: each.get(name) for name in unchanged}
+    assert memory.run_id == each.get("session_id")
+    assert (memory.created_at, memory.updated_at) == (moment(each["created_at"]), moment(each.get("updated_at")))
+
+
+def check_got(client: Any, body: Any) -> None:
+    check_memory(CALLS["memories_get"](client), body)
+
+
+def check_deleted(client: Any, body: Any) -> None:
+    assert CALLS["memories_delete"](client) is None
 
 
 def check_entities(client: Any, body: Any) -> None:
@@ -265,6 +292,7 @@ def check_entities(client: Any, body: Any) -> None:
         assert (entity.name, entity.type, entity.id) == (each["name"], each["type"], each["id"])
         assert entity.created_at == moment(each.get("created_at"))
         assert entity.updated_at == moment(each.get("updated_at"))
+        assert (entity.owner, entity.metadata) == (each.get("owner"), each.get("metadata"))
 
 
 SUCCESSES = {
@@ -273,8 +301,16 @@ SUCCESSES = {
     "ping": check_account,
     "memories_add": check_added,
     "memories_list": check_listed,
+    "memories_get": check_got,
+    "memories_delete": check_deleted,
     "entities_list": check_entities,
 }
+
+
+def test_tables_have_every_operation_and_every_error():
+    assert missing("CALLS", CALLS, OPERATIONS) is None
+    assert missing("SUCCESSES", SUCCESSES, OPERATIONS) is None
+    assert missing("ERRORS", ERRORS, {status for _, status in DOCUMENTED if status >= 400}) is None
 
 
 def test_every_reader_got_every_documented_answer(request):
@@ -290,14 +326,12 @@ def test_every_reader_got_every_documented_answer(request):
 
 def test_client_reads_the_examples_of_the_spec():
     with scripted_client("sync") as (client, transport):
-        for item in DOCUMENT["paths"].values():
-            for raw in item.values():
-                for status, response in raw["responses"].items():
-                    for example in behind(DOCUMENT, response)["content"]["application/json"]["examples"].values():
-                        transport.respond_with(*service_answers(raw["operationId"], int(status), example["value"]))
-                        if status.startswith("2"):
-                            SUCCESSES[raw["operationId"]](client, example["value"])
-                        elif (raw["operationId"], status) == ("exports_get", "404"):
-                            check_not_found(client, example["value"])
-                        else:
-                            check_refused(client, raw["operationId"], int(status), example["value"])
+        for operation_id, status in DOCUMENTED:
+            for example in (_content(operation_id, status) or {"examples": {}})["examples"].values():
+                transport.respond_with(*service_answers(operation_id, status, example["value"]))
+                if status < 300:
+                    entry("SUCCESSES", SUCCESSES, operation_id)(client, example["value"])
+                elif (operation_id, status) == ("exports_get", 404):
+                    check_not_found(client, example["value"])
+                else:
+                    check_refused(client, operation_id, status, example["value"])

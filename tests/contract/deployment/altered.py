@@ -1,4 +1,4 @@
-"""The engine behind a real HTTP server, with answers that are not what the spec promises."""
+"""The embedded engine behind a real HTTP server whose answers a test can alter."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.server.app import build
 
 
-class Asked(NamedTuple):
-    """A request, as far as an alteration may depend on it."""
+class Request(NamedTuple):
+    """A received request; `key` is its Authorization header, and `at` is when it arrived, on the monotonic clock."""
 
     method: str
     path: str
     query: str
     body: bytes
+    key: str
     at: float
 
 
-class Told(NamedTuple):
-    """An answer; `body` is what the engine said, as a JSON value or as bytes."""
+class Answer(NamedTuple):
+    """An answer. `body` is a JSON value, or bytes that are sent as they are."""
 
     status: int
     body: Any
@@ -37,14 +38,15 @@ class Told(NamedTuple):
     retry_after: str | None = None
 
 
-Alter = Callable[[Asked, Told], Told]
+Alter = Callable[[Request, Answer], Answer]
+"""Returns what is answered to a request, given the answer of the engine."""
 
 
 class Altered:
-    """An ASGI application around another, which keeps what it was asked and changes what is answered."""
+    """An ASGI application around another one, which records the requests and alters the answers."""
 
     def __init__(self, app: Any, alter: Alter) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[Request] = []
         self._app = app
         self._alter = alter
 
@@ -58,7 +60,7 @@ class Altered:
             more = message.get("more_body", False)
         replayed = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def again() -> Any:
+        async def receive_again() -> Any:
             return replayed.pop() if replayed else {"type": "http.disconnect"}
 
         sent: list[Any] = []
@@ -66,22 +68,23 @@ class Altered:
         async def keep(message: Any) -> None:
             sent.append(message)
 
-        await self._app(scope, again, keep)
-        asked = Asked(scope["method"], scope["path"], scope["query_string"].decode(), body, at)
-        self.asked.append(asked)
-        said = json.loads(b"".join(each.get("body", b"") for each in sent[1:]))
-        told = self._alter(asked, Told(sent[0]["status"], said))
-        text = told.body if isinstance(told.body, bytes) else json.dumps(told.body).encode()
-        headers = [(b"content-type", told.kind.encode()), (b"content-length", str(len(text)).encode())]
-        if told.retry_after is not None:
-            headers.append((b"retry-after", told.retry_after.encode()))
-        await send({"type": "http.response.start", "status": told.status, "headers": headers})
-        await send({"type": "http.response.body", "body": text})
+        await self._app(scope, receive_again, keep)
+        key = dict(scope["headers"]).get(b"authorization", b"").decode()
+        request = Request(scope["method"], scope["path"], scope["query_string"].decode(), body, key, at)
+        self.requests.append(request)
+        original = json.loads(b"".join(each.get("body", b"") for each in sent[1:]))
+        answer = self._alter(request, Answer(sent[0]["status"], original))
+        content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        headers = [(b"content-type", answer.kind.encode()), (b"content-length", str(len(content)).encode())]
+        if answer.retry_after is not None:
+            headers.append((b"retry-after", answer.retry_after.encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
 
 @contextlib.contextmanager
 def altered(store: Path, api_key: str, alter: Alter) -> Iterator[tuple[str, Altered]]:
-    """The URL of a server whose answers are altered, and what it was asked."""
+    """Yield the URL of a server whose answers are altered, and the application that records its requests."""
     engine = Engine(store, api_key=api_key)
     app = Altered(build(engine), alter)
     listening = socket.create_server(("127.0.0.1", 0))

@@ -1,166 +1,215 @@
-"""What can be asked of a deployment without writing anything: good questions, and requests that have to be refused.
+"""Checks that write nothing: valid queries, and requests that must be refused.
 
-The requests that have to be refused name a user that nobody has, or nobody at all, so that a deployment that takes
-them all the same has nothing to store.
+The requests that must be refused name a user that does not exist, or none, so that a deployment that accepts them
+nevertheless has nothing to store.
 """
 
 from __future__ import annotations
 
-import secrets
+import random
 import uuid
 
 from typing import Any
 
-from tests.contract.deployment.session import CouldNotRun, Session
+from tests.contract.deployment.errors import CouldNotRun
+from tests.contract.deployment.session import CONFIGURED, Answer, Session
 
 
-MOST = 40
-"""Requests of this part."""
+MOST = 44
+"""The most requests of this part: one for each check, and some to repeat after a 429."""
 
 FIELDS = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
 LISTED = {**{field: field for field in FIELDS.values()}, "run_id": "session_id"}
-"""What a memory in a list calls the entities that filters name."""
+"""The field of a listed memory that holds what a filter field selects by."""
 
 
-def run(session: Session) -> None:
-    """All of it."""
-    _account(session)
-    entity = _entities(session)
-    _memories(session, entity)
-    _exports(session)
-    _adding(session)
+def unknown_name(source: random.Random) -> str:
+    """Return the name of an entity that no deployment has."""
+    return f"mem0-exports-contract-unknown-{source.getrandbits(48):012x}"
 
 
-def _account(session: Session) -> None:
-    answer = session.ask("ping.ok", "ping", expect={200}, sent="with the key")
-    if answer.status == 401:
-        raise CouldNotRun("the deployment refuses the key in MEM0_API_KEY")
-    session.ask("ping.wrong-key", "ping", expect={401}, sent="with a key that is wrong", key=_wrong())
-    session.ask("ping.no-key", "ping", expect={401}, sent="without a key", key=None)
+def unknown_id(source: random.Random) -> str:
+    """Return a UUID that no deployment has given to anything."""
+    return str(uuid.UUID(int=source.getrandbits(128), version=4))
 
 
-def _wrong() -> str:
-    return f"m0-wrong-{secrets.token_hex(8)}"
-
-
-def _nobody() -> str:
-    return f"mem0-exports-contract-nobody-{secrets.token_hex(6)}"
-
-
-def _entities(session: Session) -> dict[str, Any] | None:
-    """Some entity that has memories, if there is one."""
-
-    def ask(name: str, expect: set[int], **query: str) -> Any:
-        shown = "&".join(f"{key}={value}" for key, value in query.items()) or "nothing"
-        return session.ask(f"entities.{name}", "entities_list", expect=expect, query=query, sent=f"asking for {shown}")
-
-    first = ask("first-page", {200})
-    small = ask("page-size-1", {200}, page="1", page_size="1")
-    ask("page-beyond", {404}, page="1000000")
-    ask("page-zero", {400}, page="0")
-    ask("page-no-number", {400}, page="two")
-    ask("page-size-too-large", {400}, page_size="201")
-    ask("unknown-parameter", {200, 400}, no_such_parameter="1")
-    session.ask("entities.wrong-key", "entities_list", expect={401}, sent="with a key that is wrong", key=_wrong())
-    if small.status == 200 and small.fits:
-        paging(session, "entities.page-size-1", "entities_list", small.body, number=1, size=1)
-    if first.status == 200 and first.fits:
-        found = [each for each in first.body["results"] if each["type"] in FIELDS]
-        return found[0] if found else None
-    return None
-
-
-def paging(session: Session, name: str, operation: str, page: dict[str, Any], *, number: int, size: int) -> None:
-    """What count, next and previous have to say on a page that there is."""
+def paging(session: Session, check: str, operation: str, page: dict[str, Any], *, number: int, size: int) -> None:
+    """Record differences in `count`, `next` and `previous` of a page that exists."""
     expected = max(0, min(size, page["count"] - (number - 1) * size))
     following, preceding = page["count"] > number * size, number > 1
-    for what, wrong, promised, came in (
+    for kind, wrong, promised, received in (
         ("results", len(page["results"]) != expected, f"{expected} results", f"{len(page['results'])} results"),
-        ("next", (page["next"] is not None) != following, _set(following), _set(page["next"] is not None)),
-        ("previous", (page["previous"] is not None) != preceding, _set(preceding), _set(page["previous"] is not None)),
+        ("next", (page["next"] is not None) != following, _link(following), _link(page["next"] is not None)),
+        (
+            "previous",
+            (page["previous"] is not None) != preceding,
+            _link(preceding),
+            _link(page["previous"] is not None),
+        ),
     ):
         if wrong:
             sent = f"page={number}&page_size={size}, where count is {page['count']}"
-            session.note(f"{name}:{what}", operation, sent=sent, promised=f"/{what}: {promised}", came=came)
+            session.note(check, kind, operation, sent=sent, promised=f"/{kind}: {promised}", received=received)
 
 
-def _set(present: bool) -> str:
+def _link(present: bool) -> str:
     return "an address" if present else "null"
 
 
-def _memories(session: Session, entity: dict[str, Any] | None) -> None:
-    def ask(name: str, expect: set[int], body: Any, sent: str, **query: str) -> Any:
-        return session.ask(f"memories.{name}", "memories_list", body, expect=expect, query=query, sent=sent)
+class Reads:
+    """The checks of one run; names, ids and keys that do not exist are drawn from the seed."""
 
-    if entity is not None:
+    def __init__(self, session: Session, seed: int) -> None:
+        self._session = session
+        self._random = random.Random(f"reads {seed}")
+
+    def run(self) -> None:
+        """Run all checks of this part."""
+        self._account()
+        entity = self._entities()
+        self._memories(entity)
+        self._memory()
+        self._exports()
+        self._adding()
+
+    def _wrong_key(self) -> str:
+        return f"m0-wrong-{self._random.getrandbits(64):016x}"
+
+    def _unknown(self) -> str:
+        return unknown_name(self._random)
+
+    def _account(self) -> None:
+        session = self._session
+        answer = session.ask("ping.ok", "ping", expected={200}, sent="with the key")
+        if answer.status == 401:
+            raise CouldNotRun("the deployment refuses the key in MEM0_API_KEY: set it to a key of this deployment")
+        session.ask("ping.wrong-key", "ping", expected={401}, sent="with a wrong key", key=self._wrong_key())
+        session.ask("ping.no-key", "ping", expected={401}, sent="without a key", key=None)
+
+    def _entities(self) -> dict[str, Any] | None:
+        """Check the list of entities, and return one that has memories, if there is one."""
+
+        def ask(name: str, expected: set[int], **query: str) -> Answer:
+            sent = "&".join(f"{key}={value}" for key, value in query.items()) or "without parameters"
+            return self._session.ask(f"entities.{name}", "entities_list", expected=expected, query=query, sent=sent)
+
+        first = ask("first-page", {200})
+        small = ask("page-size-1", {200}, page="1", page_size="1")
+        ask("page-beyond", {404}, page="1000000")
+        ask("page-zero", {400}, page="0")
+        ask("page-not-a-number", {400}, page="two")
+        ask("page-size-too-large", {400}, page_size="201")
+        ask("unknown-parameter", {200, 400}, no_such_parameter="1")
+        self._session.ask(
+            "entities.wrong-key", "entities_list", expected={401}, sent="with a wrong key", key=self._wrong_key()
+        )
+        if small.status == 200 and small.valid:
+            paging(self._session, "entities.page-size-1", "entities_list", small.body, number=1, size=1)
+        if first.status == 200 and first.valid:
+            found = [each for each in first.body["results"] if each["type"] in FIELDS]
+            return found[0] if found else None
+        return None
+
+    def _memories(self, entity: dict[str, Any] | None) -> None:
+        if entity is not None:
+            self._memories_of(entity)
+        filters = {"AND": [{"user_id": self._unknown()}]}
+        unknown = {"filters": filters}
+        page = self._list("unknown-user", {200}, unknown, "filters by an unknown user")
+        if page.status == 200 and page.valid and (page.body["count"] or page.body["results"]):
+            self._session.note(
+                "memories.unknown-user",
+                "results",
+                "memories_list",
+                sent="filters by an unknown user",
+                promised="count 0, and no results",
+                received=f"/count is {page.body['count']}, with {len(page.body['results'])} results",
+            )
+        both = {**filters, "OR": [{"app_id": "x"}]}
+        colour = {"AND": [{"user_id": self._unknown()}, {"colour": "x"}]}
+        self._list("no-filters", {400}, {}, "the body {}")
+        self._list("empty-filters", {400}, {"filters": {}}, "empty filters")
+        self._list("only-a-wildcard", {400}, {"filters": {"user_id": "*"}}, "the filter user_id *, which names no user")
+        self._list("and-beside-or", {400}, {"filters": both}, "AND and OR side by side")
+        self._list("unknown-filter", {400}, {"filters": colour}, "a filter by an unknown field")
+        self._list("unknown-key", {400}, {**unknown, "colour": "x"}, "an unknown key in the body")
+        self._list("not-json", {400}, "{", "a body that is not JSON")
+        self._list("page-zero", {400}, unknown, "page=0", page="0")
+        self._session.ask(
+            "memories.wrong-key",
+            "memories_list",
+            unknown,
+            expected={401},
+            sent="with a wrong key",
+            key=self._wrong_key(),
+        )
+
+    def _list(self, name: str, expected: set[int], body: Any, sent: str, **query: str) -> Answer:
+        return self._session.ask(f"memories.{name}", "memories_list", body, expected=expected, query=query, sent=sent)
+
+    def _memories_of(self, entity: dict[str, Any]) -> None:
         field = FIELDS[entity["type"]]
+        sent = f"filters by the {field} of an entity"
         filters = {"filters": {"AND": [{field: entity["name"]}]}}
-        page = ask("of-an-entity", {200}, filters, f"filters by the {field} of an entity", page="1", page_size="5")
-        if page.status == 200 and page.fits:
-            paging(session, "memories.of-an-entity", "memories_list", page.body, number=1, size=5)
+        page = self._list("of-an-entity", {200}, filters, sent, page="1", page_size="5")
+        if page.status == 200 and page.valid:
+            paging(self._session, "memories.of-an-entity", "memories_list", page.body, number=1, size=5)
             others = [each["id"] for each in page.body["results"] if each.get(LISTED[field]) != entity["name"]]
             if others:
-                came = f"memory {others[0]} has another {LISTED[field]}"
-                session.note(
-                    "memories.of-an-entity:others",
+                self._session.note(
+                    "memories.of-an-entity",
+                    "others",
                     "memories_list",
-                    sent=f"filters by the {field} of an entity",
+                    sent=sent,
                     promised=f"only memories with this {field}",
-                    came=came,
+                    received=f"memory {others[0]} has another {LISTED[field]}",
                 )
-        ask("page-beyond", {404}, filters, "page=1000000", page="1000000")
-    nobody = {"filters": {"AND": [{"user_id": _nobody()}]}}
-    page = ask("of-nobody", {200}, nobody, "filters by a user that nobody has")
-    if page.status == 200 and page.fits and (page.body["count"] or page.body["results"]):
-        session.note(
-            "memories.of-nobody:results",
-            "memories_list",
-            sent="filters by a user that nobody has",
-            promised="count 0, and no results",
-            came=f"/count is {page.body['count']}, with {len(page.body['results'])} results",
-        )
-    ask("no-filters", {400}, {}, "the body {}")
-    ask("empty-filters", {400}, {"filters": {}}, "empty filters")
-    ask("only-a-wildcard", {400}, {"filters": {"user_id": "*"}}, "filters that name nobody: user_id *")
-    ask("and-beside-or", {400}, {"filters": {**nobody["filters"], "OR": [{"app_id": "x"}]}}, "AND and OR side by side")
-    ask("unknown-filter", {400}, {"filters": {"AND": [{"user_id": _nobody()}, {"colour": "x"}]}}, "an unknown field")
-    ask("unknown-key", {400}, {**nobody, "colour": "x"}, "an unknown key in the body")
-    ask("no-json", {400}, "{", "a body that is no JSON")
-    ask("page-zero", {400}, nobody, "page=0", page="0")
-    session.ask(
-        "memories.wrong-key", "memories_list", nobody, expect={401}, sent="with a key that is wrong", key=_wrong()
-    )
+        self._list("page-beyond", {404}, filters, "page=1000000", page="1000000")
 
+    def _memory(self) -> None:
+        """Check the operation that returns one memory, if the spec has it."""
+        operation = self._session.find("GET", "/v1/memories/{memory_id}/")
+        if operation is not None:
+            for name, expected, key in (("unknown-id", 404, CONFIGURED), ("wrong-key", 401, self._wrong_key())):
+                self._session.ask(
+                    f"memory.{name}",
+                    operation.id,
+                    expected={expected},
+                    sent=f"{name.replace('-', ' ')}",
+                    key=key,
+                    path=operation.path.replace("{memory_id}", unknown_id(self._random)),
+                )
 
-def _exports(session: Session) -> None:
-    def get(name: str, expect: set[int], body: Any, sent: str, **more: Any) -> None:
-        session.ask(f"exports.{name}", "exports_get", body, expect=expect, sent=sent, **more)
+    def _exports(self) -> None:
+        def get(name: str, expected: set[int], body: Any, sent: str, key: str = CONFIGURED) -> None:
+            self._session.ask(f"exports.{name}", "exports_get", body, expected=expected, sent=sent, key=key)
 
-    def create(name: str, expect: set[int], body: Any, sent: str, **more: Any) -> None:
-        session.ask(f"exports.{name}", "exports_create", body, expect=expect, sent=sent, **more)
+        def create(name: str, expected: set[int], body: Any, sent: str, key: str = CONFIGURED) -> None:
+            self._session.ask(f"exports.{name}", "exports_create", body, expected=expected, sent=sent, key=key)
 
-    get("unknown-id", {404}, {"memory_export_id": str(uuid.uuid4())}, "an id that nobody has")
-    get("unknown-filters", {404}, {"filters": {"AND": [{"user_id": _nobody()}]}}, "filters of no export")
-    get("get-nothing", {400}, {}, "the body {}")
-    get("get-a-number", {400}, {"memory_export_id": 5}, "a number for an id")
-    elsewhere = {"memory_export_id": str(uuid.uuid4()), "org_id": _nobody(), "project_id": _nobody()}
-    refused = {403} if 403 in session.known["exports_get"].responses else {404}  # as this version of the spec has it
-    get("get-elsewhere", refused, elsewhere, "an organization and a project that nobody has")
-    get("get-wrong-key", {401}, {"memory_export_id": str(uuid.uuid4())}, "with a key that is wrong", key=_wrong())
-    filters = {"AND": [{"user_id": _nobody()}]}
-    create("create-no-schema", {400}, {"filters": filters}, "no schema")
-    create("create-schema-a-list", {400}, {"schema": [], "filters": filters}, "a list for a schema")
-    create("create-no-json", {400}, "{", "a body that is no JSON")
-    schema = {"type": "object"}
-    body = {"schema": schema, "filters": filters}
-    create("create-wrong-key", {401}, body, "with a key that is wrong", key=_wrong())
+        unknown = {"memory_export_id": unknown_id(self._random)}
+        get("unknown-id", {404}, unknown, "an unknown id")
+        get("unknown-filters", {404}, {"filters": {"AND": [{"user_id": self._unknown()}]}}, "filters of no export")
+        get("get-nothing", {400}, {}, "the body {}")
+        get("get-a-number", {400}, {"memory_export_id": 5}, "a number as the id")
+        elsewhere = {**unknown, "org_id": self._unknown(), "project_id": self._unknown()}
+        # A spec without a 403 has to say that such an export is not found.
+        refused = {403} if 403 in self._session.operations["exports_get"].responses else {404}
+        get("get-elsewhere", refused, elsewhere, "an unknown organization and project")
+        get("get-wrong-key", {401}, unknown, "with a wrong key", key=self._wrong_key())
+        filters = {"AND": [{"user_id": self._unknown()}]}
+        create("create-no-schema", {400}, {"filters": filters}, "no schema")
+        create("create-schema-is-a-list", {400}, {"schema": [], "filters": filters}, "a list as the schema")
+        create("create-not-json", {400}, "{", "a body that is not JSON")
+        body = {"schema": {"type": "object"}, "filters": filters}
+        create("create-wrong-key", {401}, body, "with a wrong key", key=self._wrong_key())
 
+    def _adding(self) -> None:
+        def add(name: str, expected: set[int], body: Any, sent: str, key: str = CONFIGURED) -> None:
+            self._session.ask(f"add.{name}", "memories_add", body, expected=expected, sent=sent, key=key)
 
-def _adding(session: Session) -> None:
-    def add(name: str, expect: set[int], body: Any, sent: str, **more: Any) -> None:
-        session.ask(f"add.{name}", "memories_add", body, expect=expect, sent=sent, **more)
-
-    message = {"role": "user", "content": "mem0-exports contract check: to be refused"}
-    add("nobody", {400}, {"messages": [message], "infer": False}, "no user, agent, app or run")
-    add("no-messages", {400}, {"messages": [], "user_id": _nobody(), "infer": False}, "no messages")
-    add("wrong-key", {401}, {"messages": [], "user_id": _nobody(), "infer": False}, "a wrong key", key=_wrong())
+        message = {"role": "user", "content": "mem0-exports contract check: must be refused"}
+        nothing = {"messages": [], "user_id": self._unknown(), "infer": False}
+        add("no-entity", {400}, {"messages": [message], "infer": False}, "no user, agent, app or run")
+        add("no-messages", {400}, nothing, "no messages")
+        add("wrong-key", {401}, nothing, "with a wrong key", key=self._wrong_key())

@@ -1,8 +1,8 @@
-"""What takes writing: memories of a user of its own, an export of them, and taking away again what was written.
+"""Checks that write: memories of a new user, an export of them, and the deletion of what was written.
 
-Everything that is written expires tomorrow from the beginning, so that it vanishes even where this program is killed.
-The spec has no delete. Where the deployment has the Platform's `DELETE /v1/memories/{id}/`, each memory that was written
-is deleted by its id: a delete by user would take everything from a service that overlooks its parameter.
+All memories expire the next day from the beginning, so that they disappear even if this program is killed. They are
+deleted one by one, by their ids: a deployment that ignores the parameter of a deletion by user would delete everything.
+The user is new in every run, whatever the seed.
 """
 
 from __future__ import annotations
@@ -15,19 +15,23 @@ from typing import Any
 
 import jsonschema_rs
 
+from tests.contract.deployment.errors import CouldNotRun
 from tests.contract.deployment.reads import paging
-from tests.contract.deployment.session import CouldNotRun, Session
+from tests.contract.deployment.session import Session
+from tests.support.spec import Operation
 
 
 MOST = 80
-"""Requests of this part: at most 8, and then some for waiting and for the end."""
+"""The most requests of this part: about 10, and some to wait for results and to clean up."""
 
 PREFIX = "mem0-exports-contract-"
 WAIT = 120.0
-"""Seconds for an export, and for memories to show in a list."""
+"""Seconds to wait for an export, and for memories to be listed."""
 
 RESERVED = 10
-"""Requests that are kept for taking away what was written."""
+"""Requests that are kept to clean up."""
+
+MEMORY_PATH = "/v1/memories/{memory_id}/"
 
 SCHEMA = {
     "type": "object",
@@ -39,7 +43,7 @@ SCHEMA = {
 
 
 class Writes:
-    """One run that writes, and what it has written."""
+    """The checks of one run, and what they have written."""
 
     def __init__(self, session: Session) -> None:
         self.user = f"{PREFIX}{secrets.token_hex(6)}"
@@ -49,17 +53,17 @@ class Writes:
         self._filters = {"AND": [{"user_id": self.user}]}
         self._wrote = False
         self.left: list[str] = []
-        """What became of what was written, in sentences."""
+        """What became of the written data, in sentences."""
 
     def run(self) -> None:
-        """All of it."""
+        """Run all checks of this part, and clean up."""
         try:
             self._memories()
             self._export()
         finally:
-            # Also after an error or Ctrl-C: the rest is what this run owes the deployment.
+            # Also after an error or Ctrl-C: a run must not leave more than it has to.
             if self._wrote:
-                self.left = self._clean_up()
+                self._clean_up()
 
     def _memories(self) -> None:
         session = self._session
@@ -78,39 +82,41 @@ class Writes:
             "infer": False,
         }
         self._wrote = True
-        added = session.ask("write.add", "memories_add", body, expect={200}, sent="three messages, one of the system")
-        if added.status == 200 and added.fits:
+        sent = "three messages, one of them a system message"
+        added = session.ask("write.add", "memories_add", body, expected={200}, sent=sent)
+        if added.status == 200 and added.valid:
             self._ids = [each["id"] for each in added.body["results"]]
-            self._same(
-                "write.add:results", "memories_add", texts, [each["data"]["memory"] for each in added.body["results"]]
-            )
-        again = session.ask("write.add-again", "memories_add", body, expect={200}, sent="the same messages again")
-        if again.status == 200 and again.fits:
+            stored = [each["data"]["memory"] for each in added.body["results"]]
+            self._compare("write.add", "results", "memories_add", texts, stored)
+        again = session.ask("write.add-again", "memories_add", body, expected={200}, sent="the same messages again")
+        if again.status == 200 and again.valid:
             self._ids += [each["id"] for each in again.body["results"]]
-            self._same("write.add-again:results", "memories_add", [], again.body["results"])
+            self._compare("write.add-again", "results", "memories_add", [], again.body["results"])
         page = self._listed(len(texts))
         if page is None:
             return
         paging(session, "write.list", "memories_list", page, number=1, size=100)
         self._ids = sorted({*self._ids, *(each["id"] for each in page["results"])})
-        self._same(
-            "write.list:results", "memories_list", sorted(texts), sorted(each["memory"] for each in page["results"])
-        )
+        listed = sorted(each["memory"] for each in page["results"])
+        self._compare("write.list", "results", "memories_list", sorted(texts), listed)
         for each in page["results"]:
             wanted = {"user_id": self.user, "metadata": {"city": "Lisbon"}, "expiration_date": self.expires}
             for field, value in wanted.items():
-                self._same(f"write.list:{field}", "memories_list", value, each.get(field))
+                self._compare("write.list", field, "memories_list", value, each.get(field))
             if datetime.fromisoformat(each["created_at"]) != made:
-                self._same("write.list:created_at", "memories_list", made.isoformat(), each["created_at"])
+                self._compare("write.list", "created_at", "memories_list", made.isoformat(), each["created_at"])
         self._pages(len(texts))
+        self._memory(page["results"])
 
     def _listed(self, count: int) -> dict[str, Any] | None:
-        """The list of what was added, waiting until it shows."""
+        """Return the list of what was added, as soon as it is complete; None if it cannot be read."""
         deadline = time.monotonic() + WAIT
-        name, body = "write.list", {"filters": self._filters}
+        body = {"filters": self._filters}
         while True:
-            page = self._session.ask(name, "memories_list", body, expect={200}, sent="filters by the new user")
-            if page.status != 200 or not page.fits:
+            page = self._session.ask(
+                "write.list", "memories_list", body, expected={200}, sent="filters by the new user"
+            )
+            if page.status != 200 or not page.valid:
                 return None
             if page.body["count"] >= count or time.monotonic() > deadline or self._session.left <= RESERVED + 30:
                 return dict(page.body)
@@ -120,67 +126,111 @@ class Writes:
         body = {"filters": self._filters}
         for number in (1, count):
             query = {"page": str(number), "page_size": "1"}
-            name = "write.pages"
-            page = self._session.ask(name, "memories_list", body, expect={200}, query=query, sent=f"page {number} of 1")
-            if page.status == 200 and page.fits:
-                paging(self._session, name, "memories_list", page.body, number=number, size=1)
+            sent = f"page={number}&page_size=1"
+            page = self._session.ask("write.pages", "memories_list", body, expected={200}, query=query, sent=sent)
+            if page.status == 200 and page.valid:
+                paging(self._session, "write.pages", "memories_list", page.body, number=number, size=1)
+
+    def _memory(self, listed: list[dict[str, Any]]) -> None:
+        """Fetch one of the memories by its id, if the spec has that."""
+        operation = self._session.find("GET", MEMORY_PATH)
+        if operation is None or not listed:
+            return
+        path = _path(operation, listed[0]["id"])
+        answer = self._session.ask("write.get", operation.id, expected={200}, sent="an id from the list", path=path)
+        if answer.status == 200 and answer.valid:
+            for field in ("id", "memory", "user_id", "metadata", "created_at"):
+                self._compare("write.get", field, operation.id, listed[0].get(field), answer.body.get(field))
 
     def _export(self) -> None:
         session = self._session
         body = {"schema": SCHEMA, "filters": self._filters, "export_instructions": "Größe: newest wins"}
-        accepted = session.ask("write.create", "exports_create", body, expect={201}, sent="a schema and filters")
-        if accepted.status != 201 or not accepted.fits:
+        accepted = session.ask("write.create", "exports_create", body, expected={201}, sent="a schema and filters")
+        if accepted.status != 201 or not accepted.valid:
             return
-        found = self._ready(accepted.body["id"])
-        if found is None:
+        result = self._result(accepted.body["id"])
+        if result is None:
             return
-        misfit = next(jsonschema_rs.validator_for(SCHEMA).iter_errors(found), None)
+        misfit = next(jsonschema_rs.validator_for(SCHEMA).iter_errors(result), None)
         if misfit is not None:
-            self._same("write.result:schema", "exports_get", "an object of the schema", misfit.message)
+            self._compare("write.result", "schema", "exports_get", "an object of the schema", misfit.message)
         by_filters = {"filters": self._filters}
-        other = session.ask(
-            "write.by-filters", "exports_get", by_filters, expect={200}, sent="the filters of the export"
-        )
+        sent = "the filters of the export"
+        other = session.ask("write.by-filters", "exports_get", by_filters, expected={200}, sent=sent)
         if other.status == 200:
-            self._same("write.by-filters:result", "exports_get", found, other.body)
+            self._compare("write.by-filters", "result", "exports_get", result, other.body)
 
-    def _ready(self, export_id: str) -> Any:
+    def _result(self, export_id: str) -> Any:
+        """Return the result of the export, as soon as it is ready; None if it does not become ready."""
         deadline = time.monotonic() + WAIT
         pause = 0.2
         body = {"memory_export_id": export_id}
         while True:
             last = time.monotonic() > deadline or self._session.left <= RESERVED + 2
-            expect = {200} if last else {200, 404}
-            answer = self._session.ask("write.result", "exports_get", body, expect=expect, sent="the id of the export")
+            expected = {200} if last else {200, 404}
+            answer = self._session.ask(
+                "write.result", "exports_get", body, expected=expected, sent="the id of the export"
+            )
             if answer.status == 200:
                 return answer.body
             if answer.status != 404 or last:
                 return None
-            if answer.fits and "reason" in answer.body:
-                self._same(
-                    "write.result:failed", "exports_get", "a finished export", f"it failed: {answer.body['reason']}"
-                )
+            if answer.valid and "reason" in answer.body:
+                failed = f"it failed: {answer.body['reason']}"
+                self._compare("write.result", "failed", "exports_get", "a finished export", failed)
                 return None
             time.sleep(pause)
             pause = min(pause * 1.5, 10)
 
-    def _same(self, name: str, operation: str, promised: Any, came: Any) -> None:
-        if came != promised:
-            sent = "what this program wrote before"
-            self._session.note(name, operation, sent=sent, promised=str(promised)[:200], came=str(came)[:200])
+    def _compare(self, check: str, kind: str, operation: str, promised: Any, received: Any) -> None:
+        if received != promised:
+            sent = "what this run wrote before"
+            self._session.note(check, kind, operation, sent=sent, promised=str(promised), received=str(received))
 
-    def _clean_up(self) -> list[str]:
-        left = f"memories of {self.user} are left; they expire on {self.expires}, as they were written to"
-        exports = "the export cannot be taken away; the spec keeps it for 7 days"
+    def _clean_up(self) -> None:
+        """Delete the memories, and say in `left` what is left."""
+        remaining = f"memories of {self.user} are left: they expire on {self.expires}, as they were added to"
+        exports = "the export cannot be deleted: by openapi.yaml it is kept for 7 days"
+        deleted = 0
+        self.left = [remaining, exports]
         try:
-            if not self._ids:
-                return [left, exports]
-            statuses = [
-                self._session.send("DELETE", f"/v1/memories/{memory_id}/").status_code for memory_id in self._ids
-            ]
+            statuses = [self._delete(each) for each in self._ids]
+            deleted = sum(200 <= status < 300 for status in statuses)
+            if deleted < len(statuses):
+                count = len(statuses) - deleted
+                self.left = [f"{count} memories were not deleted (DELETE gave {max(statuses)}): {remaining}", exports]
+            elif statuses:
+                self._check_deleted()
+                self.left = [f"{deleted} memories of {self.user} were deleted", exports]
         except CouldNotRun as error:
-            return [f"{left} ({error})", exports]
-        gone = sum(200 <= status < 300 for status in statuses)
-        if gone == len(statuses):
-            return [f"{gone} memories of {self.user} were deleted", exports]
-        return [f"no delete for {len(statuses) - gone} memories (DELETE gave {max(statuses)}): {left}", exports]
+            self.left = [f"{remaining} ({error})", exports]
+
+    def _delete(self, memory_id: str) -> int:
+        """Delete a memory and return the status; compare the answer with the spec if that has the operation."""
+        operation = self._session.find("DELETE", MEMORY_PATH)
+        if operation is None:
+            path = MEMORY_PATH.replace("{memory_id}", memory_id)
+            return self._session.send("DELETE", path).status_code
+        success = {status for status in operation.responses if 200 <= status < 300}
+        sent = "the id of a memory of this run"
+        path = _path(operation, memory_id)
+        return self._session.ask("write.delete", operation.id, expected=success, sent=sent, path=path).status
+
+    def _check_deleted(self) -> None:
+        """Check that a deleted memory is gone, if the spec has operations that say so."""
+        if self._session.find("DELETE", MEMORY_PATH) is None:
+            return
+        operation = self._session.find("GET", MEMORY_PATH)
+        if operation is not None:
+            path = _path(operation, self._ids[0])
+            self._session.ask(
+                "write.get-deleted", operation.id, expected={404}, sent="the id of a deleted memory", path=path
+            )
+        body = {"filters": self._filters}
+        page = self._session.ask("write.list-deleted", "memories_list", body, expected={200}, sent="the new user again")
+        if page.status == 200 and page.valid:
+            self._compare("write.list-deleted", "results", "memories_list", [], page.body["results"])
+
+
+def _path(operation: Operation, memory_id: str) -> str:
+    return operation.path.replace("{memory_id}", memory_id)

@@ -27,6 +27,7 @@ from mem0_exports_engine.server.app import build
 from mem0_exports_engine.store.sqlite import tables
 from tests.contract.engine.budget import SEED
 from tests.contract.engine.tally import Pair, Tally
+from tests.support.spec import raw_operations
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,8 +104,7 @@ def documented_pairs() -> set[Pair]:
     """Return every pair of operation and status that the spec documents."""
     return {
         Pair(operation["operationId"], int(status))
-        for path in schema.raw_schema["paths"].values()
-        for operation in path.values()
+        for _, _, operation in raw_operations(schema.raw_schema)
         for status in operation["responses"]
     }
 
@@ -117,11 +117,18 @@ def operation_ids() -> dict[tuple[str, str], str]:
     return {(each.path, each.method.upper()): name for name, each in _operations.items()}
 
 
-def call(operation_id: str, body: Any = None, *, query: dict[str, Any] | None = None, key: str | None = KEYS[0]) -> Any:
+def call(
+    operation_id: str,
+    body: Any = None,
+    *,
+    path: dict[str, str] | None = None,
+    query: dict[str, Any] | None = None,
+    key: str | None = KEYS[0],
+) -> Any:
     """Send a request, check the answer against the spec, and return it. With `key=None` the request has no key."""
     payload = {} if body is None else {"body": body, "media_type": "application/json"}
     headers = {} if key is None else {"Authorization": f"Token {key}"}
-    case = _operations[operation_id].Case(**payload, query=query or {}, headers=headers)
+    case = _operations[operation_id].Case(**payload, path_parameters=path or {}, query=query or {}, headers=headers)
     answer = case.call()
     # test_operations.py checks that keys are required; here that check would send each request three times.
     case.validate_response(answer, excluded_checks=[ignored_auth])

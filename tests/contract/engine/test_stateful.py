@@ -197,6 +197,46 @@ class Server(RuleBasedStateMachine):
         beyond = call("memories_list", {"filters": filters}, query={"page": last + 1, "page_size": size}, key=key)
         assert beyond.status_code == 404
 
+    @precondition(lambda self: any(project.memories for project in self.projects.values()))
+    @rule(data=st.data())
+    def get_memory(self, data):
+        key, memory = data.draw(st.sampled_from(self.all_memories()))
+        answer = call("memories_get", path={"memory_id": memory.id}, key=key)
+
+        assert answer.status_code == 200
+        times = ("created_at", "updated_at")
+        found = answer.json()
+        assert {**found, **{name: datetime.fromisoformat(found[name]) for name in times}} == memory.as_listed()
+        for other in KEYS:
+            if other != key:
+                hidden = call("memories_get", path={"memory_id": memory.id}, key=other)
+                assert hidden.status_code == 404, "another project can see the memory"
+                assert call("memories_delete", path={"memory_id": memory.id}, key=other).status_code == 404
+
+    @precondition(lambda self: any(project.memories for project in self.projects.values()))
+    @rule(data=st.data())
+    def delete_memory(self, data):
+        key, memory = data.draw(st.sampled_from(self.all_memories()))
+        for export in self.projects[key].exports:
+            if (
+                export.outcome == PENDING
+            ):  # it may have chosen its memories, but not read them: too many possible results
+                self.wait_and_check(key, export)
+        answer = call("memories_delete", path={"memory_id": memory.id}, key=key)
+
+        assert (answer.status_code, answer.json()) == (200, {"message": "Memory deleted successfully!"})
+        self.projects[key].memories.remove(memory)
+        for operation in ("memories_get", "memories_delete"):
+            assert call(operation, path={"memory_id": memory.id}, key=key).status_code == 404
+
+    def all_memories(self):
+        return [(key, memory) for key, project in self.projects.items() for memory in project.memories]
+
+    @rule(key=keys, unknown=st.uuids().map(str))
+    def get_unknown_memory(self, key, unknown):
+        for operation in ("memories_get", "memories_delete"):
+            assert call(operation, path={"memory_id": unknown}, key=key).status_code == 404
+
     @rule(key=keys, size=st.sampled_from([1, 2, 3, 200]))
     def list_entities(self, key, size):
         memories = self.projects[key].memories

@@ -12,7 +12,7 @@ _CLIENT = "facade/mem0_exports/client.py"
 _CONNECTION = "facade/mem0_exports/http/connection.py"
 _DRIVE = "facade/mem0_exports/http/driver.py"
 _FLOW = "facade/mem0_exports/http/flow.py"
-_MEMORIES = "facade/mem0_exports/memories.py"
+_RESOURCES = "facade/mem0_exports/resources.py"
 _WIRE = "facade/mem0_exports/http/operations.py"
 
 MUTANTS: Final = (
@@ -130,7 +130,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "clients.async-list-without-timeout",
-        _MEMORIES,
+        _RESOURCES,
         "page = await self._call(pages.next_call(), timeout, retry)",
         "page = await self._call(pages.next_call(), None, retry)",
         "the timeout of an async list is ignored",

@@ -53,7 +53,7 @@ def test_entering_an_async_client_loads_the_modules_of_its_first_requests():
         for path in Path(mem0_exports_api.__file__).parent.glob("api/*/*.py")
         if path.stem != "__init__"
     }
-    assert len(generated) == 6
+    assert generated
     assert {*generated, "mem0_exports.models", "mem0_exports.filters.check", "dateutil.parser", "pydantic"} <= loaded
 
 

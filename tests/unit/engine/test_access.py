@@ -16,6 +16,7 @@ from mem0_exports_engine import clock
 from mem0_exports_engine.access import create_key, revoke_key
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.store.sqlite.store import SqliteStore
+from tests.support import spec
 from tests.support.command import command
 from tests.support.requests import ask
 from tests.support.serving import served
@@ -92,9 +93,9 @@ def test_accepts_only_the_exact_key(engine, change):
 
 
 def test_every_operation_needs_a_key_but_the_health_check_does_not(engine, both_keys):
-    paths = [(path, method) for path, methods in engine._contract.paths.items() for method in methods]
+    paths = [(each.path, each.method) for each in spec.operations(spec.load()).values()]
 
-    assert len(paths) == 6
+    assert paths
     assert {ask(engine, path, {}, key=None, method=method)[0] for path, method in paths} == {401}
     assert ask(engine, "/health", b"", key=None, method="GET") == (200, {"status": "ok"})
 
@@ -118,9 +119,9 @@ def test_cannot_see_memories_of_another_project(engine, both_keys):
     red, blue = both_keys
     (added,) = add(engine, red, "red's", metadata={"city": "Rome"})[1]["results"]
 
-    everything = {"filters": {"OR": [{"user_id": "alex"}, {"memory_ids": [added["id"]]}]}}
-    assert ask(engine, "/v3/memories/", everything, key=red)[1]["count"] == 1
-    assert ask(engine, "/v3/memories/", everything, key=blue)[1] == {
+    both_filters = {"filters": {"OR": [{"user_id": "alex"}, {"memory_ids": [added["id"]]}]}}
+    assert ask(engine, "/v3/memories/", both_filters, key=red)[1]["count"] == 1
+    assert ask(engine, "/v3/memories/", both_filters, key=blue)[1] == {
         "count": 0,
         "next": None,
         "previous": None,
@@ -132,15 +133,15 @@ def test_cannot_see_memories_of_another_project(engine, both_keys):
     assert ask(engine, "/v1/entities/", b"", key=red, method="GET")[1]["total_users"] == 1
     # The same text makes a new memory there: a duplicate must not reveal that another project has it.
     assert len(add(engine, blue, "red's", metadata={"city": "Rome"})[1]["results"]) == 1
-    assert ask(engine, "/v3/memories/", everything, key=red)[1]["count"] == 1
+    assert ask(engine, "/v3/memories/", both_filters, key=red)[1]["count"] == 1
 
 
 def test_an_export_of_another_project_looks_like_an_unknown_id(engine, both_keys):
     red, blue = both_keys
     for key, city in ((red, "Rome"), (blue, "Bern")):
         add(engine, key, metadata={"city": city})
-    wanted = {"schema": CITY, "filters": {"user_id": "alex"}}
-    ids = {key: ask(engine, "/v1/exports/", wanted, key=key)[1]["id"] for key in both_keys}
+    request = {"schema": CITY, "filters": {"user_id": "alex"}}
+    ids = {key: ask(engine, "/v1/exports/", request, key=key)[1]["id"] for key in both_keys}
 
     assert finished_export(engine, red, {"memory_export_id": ids[red]}) == (200, {"city": "Rome"})
     assert finished_export(engine, blue, {"memory_export_id": ids[blue]}) == (200, {"city": "Bern"})
@@ -154,8 +155,8 @@ def test_an_export_of_another_project_looks_like_an_unknown_id(engine, both_keys
 def test_cannot_see_why_an_export_of_another_project_failed(engine, both_keys):
     red, blue = both_keys
     add(engine, red)
-    wanted = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
-    export_id = ask(engine, "/v1/exports/", wanted, key=red)[1]["id"]
+    request = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
+    export_id = ask(engine, "/v1/exports/", request, key=red)[1]["id"]
     deadline = time.monotonic() + scaled(10)
     while "reason" not in ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=red)[1]:
         assert time.monotonic() < deadline
@@ -198,9 +199,9 @@ def test_two_projects_can_import_the_same_id(tmp_path):
 
 def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
     store = tmp_path / "store.db"
-    made = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
-    key = made.stdout.strip()
-    assert made.stderr.startswith(f"created key {key[3:11]} for project red; save it now")
+    created = command("keys", "create", "--store", store, "--project", "red", "--name", "laptop")
+    key = created.stdout.strip()
+    assert created.stderr.startswith(f"created key {key[3:11]} for project red; save it now")
     other = command("keys", "create", "--store", store, "--project", "blue").stdout.strip()
 
     with served(store) as url, Client(key, base_url=url) as red, Client(other, base_url=url) as blue:

@@ -110,9 +110,9 @@ def test_stores_and_lists_messages_of_every_role_but_system(engine):
     _, added = ask(engine, "/v3/memories/add/", {"messages": messages, "infer": False, "user_id": "talker"})
     _, listed = ask(engine, "/v3/memories/", {"filters": {"user_id": "talker"}})
 
-    wanted = [each["content"] for each in messages if each["role"] != "system"]
-    assert [each["data"]["memory"] for each in added["results"]] == wanted
-    assert [each["memory"] for each in listed["results"]] == wanted
+    expected = [each["content"] for each in messages if each["role"] != "system"]
+    assert [each["data"]["memory"] for each in added["results"]] == expected
+    assert [each["memory"] for each in listed["results"]] == expected
 
 
 def test_source_which_the_mem0_command_sends_is_accepted_and_changes_nothing(engine):
@@ -274,8 +274,8 @@ def test_answers_500_if_the_store_fails_and_recovers(engine):
     status, failed = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
     with engine.store.database.write() as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
-    again, done = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
+    retried_status, retried = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
 
-    assert (status, again) == (500, 200)
+    assert (status, retried_status) == (500, 200)
     assert "nothing was stored: full" in failed["detail"]
-    assert len(done["results"]) == 1
+    assert len(retried["results"]) == 1

@@ -42,9 +42,9 @@ RECORD = {
 
 
 def test_imports_a_record_unchanged(store):
-    done = import_lines(store.memories, lines(RECORD))
+    result = import_lines(store.memories, lines(RECORD))
 
-    assert (done.added, done.known, done.bad) == (1, 0, [])
+    assert (result.added, result.known, result.bad) == (1, 0, [])
     (found,) = stored(store)
     assert {name: found[name] for name in RECORD} == RECORD
 
@@ -108,13 +108,13 @@ BAD = [
 def test_rejects_a_bad_line_with_its_number_and_reason_and_imports_the_others(store, line, reason):
     good = lines(RECORD, {**RECORD, "memory": "another"})
 
-    done = import_lines(store.memories, [good[0], b"", line, good[1]])
+    result = import_lines(store.memories, [good[0], b"", line, good[1]])
 
-    (bad,) = done.bad
+    (bad,) = result.bad
     assert isinstance(bad, BadLine)
     assert bad.number == 3
     assert reason in bad.reason
-    assert (done.added, len(stored(store))) == (2, 2)
+    assert (result.added, len(stored(store))) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ def test_rejects_another_memory_with_the_same_id(store):
     name = "550e8400-e29b-41d4-a716-446655440000"
     first, second = {**RECORD, "id": name}, {**RECORD, "id": name, "memory": "other"}
 
-    done = import_lines(store.memories, lines(first, second, first))
+    result = import_lines(store.memories, lines(first, second, first))
 
-    assert (done.added, done.known, [bad.number for bad in done.bad]) == (1, 1, [2])
-    assert "another memory" in done.bad[0].reason
+    assert (result.added, result.known, [bad.number for bad in result.bad]) == (1, 1, [2])
+    assert "another memory" in result.bad[0].reason
     assert [bad.number for bad in import_lines(store.memories, lines(second)).bad] == [1]
 
 
@@ -183,13 +183,13 @@ def test_imports_in_batches_of_limited_size(store, monkeypatch):
 
 
 def test_keeps_the_first_1000_bad_lines_and_counts_all(store):
-    done = import_lines(store.memories, (b"{}" for _ in range(1500)))
+    result = import_lines(store.memories, (b"{}" for _ in range(1500)))
 
-    assert (done.bad_count, len(done.bad), done.bad[-1].number) == (1500, 1000, 1000)
+    assert (result.bad_count, len(result.bad), result.bad[-1].number) == (1500, 1000, 1000)
 
 
 def test_rejects_a_line_larger_than_the_largest_request(store):
-    done = import_lines(store.memories, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
+    result = import_lines(store.memories, lines({**RECORD, "memory": "x" * 11_000_000}, RECORD))
 
-    assert (done.added, [bad.number for bad in done.bad]) == (1, [1])
-    assert "must be at most 10 MB" in done.bad[0].reason
+    assert (result.added, [bad.number for bad in result.bad]) == (1, [1])
+    assert "must be at most 10 MB" in result.bad[0].reason

@@ -34,12 +34,12 @@ def test_the_export_of_a_user_equals_the_rows_of_the_file(tmp_path):
     expected = [Record.model_validate(row) for row in rows if row["user_id"] == "joanna-42"]
 
     with Client.local(tmp_path / "store.db") as client:
-        done = client.engine.import_lines(lines)
+        first = client.engine.import_lines(lines)
         again = client.engine.import_lines(lines)
         exported = client.exports.run(list[Record], F.user_id == "joanna-42", timeout=60)
         users = {entity.name for entity in client.entities.list() if entity.type == "user"}
 
-    assert (done.added, done.known, done.bad) == (1620, 0, [])
+    assert (first.added, first.known, first.bad) == (1620, 0, [])
     assert (again.added, again.known, again.bad) == (0, 1620, [])
     assert len(expected) == 146
     assert exported == sorted(expected, key=lambda record: record.created_at)

@@ -12,6 +12,7 @@ import jsonschema_rs
 import pytest
 
 from tests.support import spec
+from tests.support.spec import missing
 
 
 OPERATIONS = spec.operations(spec.load())
@@ -31,6 +32,8 @@ STATUSES = {
     "ping": {200, 401},
     "memories_add": {200, 400, 401},
     "memories_list": {200, 400, 401, 404},
+    "memories_get": {200, 400, 401, 404},
+    "memories_delete": {200, 400, 401, 404},
     "entities_list": {200, 400, 401, 404},
 }
 
@@ -175,6 +178,8 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
         {"error": "x", "details": {"message": "x"}},
         {"error": _text, "details": ([{"message": "y"}], [{}, {"message": 5}, "x"])},
     ),
+    ("memories_get", 200): (MEMORY, _memory),
+    ("memories_delete", 200): ({"message": "x"}, {"message": _text}),
     ("memories_list", 200): (PAGE, {**_page, "results": _lists_of(MEMORY, _memory)}),
     ("entities_list", 200): (
         PAGE,
@@ -184,7 +189,11 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
             "results": _lists_of(ENTITY, _known_entity),
         },
     ),
-    **{(name, 400): ({"error": "x"}, {"error": _text}) for name in ("memories_list", "entities_list")},
+    **{
+        (name, 400): ({"error": "x"}, {"error": _text})
+        for name in ("memories_list", "memories_get", "memories_delete", "entities_list")
+    },
+    **{(name, 404): ({"error": "x"}, {"error": _text}) for name in ("memories_get", "memories_delete")},
     **{(name, 401): ({"detail": "x"}, {"detail": _text}) for name in STATUSES},
     **{(name, 403): ({"detail": "x"}, {"detail": _text}) for name in ("exports_create", "exports_get")},
     **{(name, 404): ({"detail": "x"}, {"detail": _text}) for name in ("memories_list", "entities_list")},
@@ -192,7 +201,9 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
 
 
 def test_operations_have_exactly_the_published_statuses():
-    assert {name: operation.responses.keys() for name, operation in OPERATIONS.items()} == STATUSES
+    assert missing("STATUSES", STATUSES, OPERATIONS) is None
+    for name, operation in OPERATIONS.items():
+        assert missing(f"STATUSES[{name!r}]", STATUSES[name], operation.responses) is None
 
 
 def check(validator, minimal, required, fields):
@@ -213,7 +224,8 @@ def test_requests_accept_exactly_the_published_fields_and_values(name):
 
 
 def test_operations_without_a_published_request_body_have_none():
-    assert {name for name, operation in OPERATIONS.items() if operation.request is None} == STATUSES.keys() - REQUESTS
+    with_body = {name for name, operation in OPERATIONS.items() if operation.request is not None}
+    assert missing("REQUESTS", REQUESTS, with_body) is None
 
 
 @pytest.mark.parametrize(("name", "status"), RESPONSES, ids=str)
@@ -223,14 +235,20 @@ def test_responses_have_the_published_fields_and_values(name, status):
     check(OPERATIONS[name].responses[status], minimal, minimal, fields)
 
 
-def test_all_responses_but_one_with_two_forms_are_covered_here():
-    known = {(name, status) for name, operation in OPERATIONS.items() for status in operation.responses}
-    assert known - RESPONSES.keys() == {("exports_create", 400)}  # covered by tests/unit/spec/test_seed_operation.py
+def test_all_responses_are_published_except_one_with_two_forms():
+    known = {
+        (name, status)
+        for name, operation in OPERATIONS.items()
+        for status, body in operation.responses.items()
+        if body is not None
+    }
+    elsewhere = {("exports_create", 400)}  # tests/unit/spec/test_seed_operation.py
+    assert missing("RESPONSES", RESPONSES, known - elsewhere) is None
 
 
 @pytest.mark.parametrize("name", ["memories_list", "entities_list"])
-def test_pages_count_from_1_and_have_at_most_200_items(name):
-    parameters = {key: each["schema"] for key, each in OPERATIONS[name].parameters.items()}
+def test_pages_are_counted_from_1_and_hold_at_most_200(name):
+    parameters = {key: each.schema for key, each in OPERATIONS[name].parameters.items()}
     page, size = (jsonschema_rs.validator_for(parameters[key]) for key in ("page", "page_size"))
 
     assert parameters.keys() == {"page", "page_size"}

@@ -159,11 +159,13 @@ class OfflineExtractor:
         fields: set[str] = set().union(*(filling.fields for filling in fillings))
         count = 0
         for batch in batches:
-            if not (len(fillings) == 1 and fillings[0].see_as_written(batch)):
-                records = batch.records(fields)
-                for filling in fillings:
-                    filling.see(records)
-            count += batch.size
+            if len(fillings) == 1 and fillings[0].see_as_written(batch):
+                count += batch.size
+                continue
+            records = batch.records(fields)  # fewer than batch.size if some were deleted meanwhile
+            for filling in fillings:
+                filling.see(records)
+            count += len(records)
         notes = [_NOT_FOLLOWED] if instructions is not None else []
         for filling in fillings[:-1]:
             try:

@@ -74,8 +74,8 @@ class SqliteBatch:
     def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
         """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
-        Return None if a memory may have a list in its metadata, or if the paths are too many or too odd for SQL. Always None before SQLite 3.38, which introduced the
-        `->` operator that this needs.
+        Return None if a memory may have a list in its metadata, if one was deleted meanwhile, or if the paths are too
+        many or too odd for SQL. Always None before SQLite 3.38, which introduced the `->` operator that this needs.
         """
         plain = all(key is None or _PLAIN_KEY.fullmatch(key) for _, key in paths.values())
         if sqlite3.sqlite_version_info < (3, 38) or len(paths) > _MAX_COLUMNS or not plain:
@@ -85,11 +85,12 @@ class SqliteBatch:
         keys = [f'$."{key}"' for own, key in paths.values() if own is None]
         named = [value for name, (own, key) in paths.items() for value in ([name] if own else [name, f'$."{key}"'])]
         some_absent = " OR ".join(absent)
-        lists, text, incomplete = self._query(
-            "SELECT sum(instr(metadata, '[') > 0), "
+        count, lists, text, incomplete = self._query(
+            "SELECT count(*), sum(instr(metadata, '[') > 0), "
             f"json_group_array(json_object({', '.join(pairs)})), "
             f"json_group_array(json_array(chosen.key, json(metadata))) FILTER (WHERE {some_absent})",
             *named,
             *keys,
         )
-        return None if lists else WrittenRecords(text[1:-1], load(incomplete))
+        # The indexes of `incomplete` are positions in the list of seqs: with a memory missing, they would be off.
+        return None if lists or count < self.size else WrittenRecords(text[1:-1], load(incomplete))

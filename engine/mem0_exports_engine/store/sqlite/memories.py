@@ -105,10 +105,25 @@ class SqliteMemories:
             )
             return count, [record_of(row) for row in rows]
 
+    def get(self, project: str, memory_id: str) -> Record | None:
+        """Return a memory, also one that has expired; None if the project has none with this id."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(*_RECORD).where(_has_id(project, memory_id))).first()
+        return None if row is None else record_of(row)
+
+    def delete(self, project: str, memory_id: str) -> bool:
+        """Delete a memory. Return whether the project had one with this id.
+
+        Its seq is never used again (see `tables.memories`), since running exports have chosen their memories by seq.
+        """
+        with self._database.write() as connection:
+            return connection.execute(sa.delete(memories).where(_has_id(project, memory_id))).rowcount > 0
+
     def batches(self, project: str, filters: Filter, now: datetime) -> Iterator[SqliteBatch]:
         """Yield the memories that the filters select now and that have not expired, oldest first.
 
-        The selection is made once, when iteration starts; memories that are added later are left out. No transaction
+        The selection is made once, when iteration starts; memories that are added later are left out, and so are those
+        that are deleted before their batch is read. No transaction
         stays open between batches: it would keep SQLite from truncating the WAL, and would block an in-memory store.
         """
         selected = _selected(project, filters, now, show_expired=False)
@@ -142,6 +157,10 @@ class SqliteMemories:
                     for name, created, updated in rows
                 ]
         return entities
+
+
+def _has_id(project: str, memory_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(memories.c.project == project, memories.c.id == memory_id)
 
 
 def _selected(project: str, filters: Filter, now: datetime, *, show_expired: bool) -> sa.ColumnElement[bool]:

@@ -157,10 +157,63 @@ CREATE TABLE keys (
 """Adds projects, API keys, and results in parts."""
 
 
+_TO_3: Final = """
+DROP INDEX memories_id;
+DROP INDEX memories_record;
+DROP INDEX memories_text;
+DROP INDEX memories_user;
+DROP INDEX memories_agent;
+DROP INDEX memories_app;
+DROP INDEX memories_run;
+ALTER TABLE memories RENAME TO memories_2;
+CREATE TABLE memories (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    project TEXT NOT NULL,
+    id TEXT NOT NULL,
+    memory TEXT NOT NULL,
+    user_id TEXT,
+    agent_id TEXT,
+    app_id TEXT,
+    run_id TEXT,
+    metadata TEXT,
+    categories TEXT,
+    created_at TEXT NOT NULL,
+    created_us BIGINT NOT NULL,
+    updated_at TEXT NOT NULL,
+    updated_us BIGINT NOT NULL,
+    expiration_date TEXT,
+    expires_us BIGINT,
+    text_key BLOB NOT NULL,
+    record_key BLOB NOT NULL
+);
+INSERT INTO memories
+SELECT seq, project, id, memory, user_id, agent_id, app_id, run_id, metadata, categories, created_at, created_us,
+       updated_at, updated_us, expiration_date, expires_us, text_key, record_key
+FROM memories_2 ORDER BY seq;
+DROP TABLE memories_2;
+CREATE UNIQUE INDEX memories_id ON memories (project, id);
+CREATE UNIQUE INDEX memories_record ON memories (record_key, project);
+CREATE INDEX memories_text ON memories (text_key, project);
+CREATE INDEX memories_user ON memories (project, user_id, created_us, seq) WHERE user_id IS NOT NULL;
+CREATE INDEX memories_agent ON memories (project, agent_id, created_us, seq) WHERE agent_id IS NOT NULL;
+CREATE INDEX memories_app ON memories (project, app_id, created_us, seq) WHERE app_id IS NOT NULL;
+CREATE INDEX memories_run ON memories (project, run_id, created_us, seq) WHERE run_id IS NOT NULL;
+"""
+"""Makes the seq of a memory unique for good, so that memories can be deleted."""
+
+
 def _to_2(connection: sa.Connection) -> None:
     driver: Any = connection.connection.driver_connection
     _functions(driver)
-    for statement in _TO_2.split(";\n"):
+    _execute(connection, _TO_2)
+
+
+def _to_3(connection: sa.Connection) -> None:
+    _execute(connection, _TO_3)
+
+
+def _execute(connection: sa.Connection, script: str) -> None:
+    for statement in script.split(";\n"):
         if statement.strip():
             connection.exec_driver_sql(statement)
 
@@ -176,5 +229,5 @@ def _functions(connection: sqlite3.Connection) -> None:
     connection.create_function("mem0_frame", 1, frame, deterministic=True)
 
 
-_STEPS: Final[dict[int, Callable[[sa.Connection], None]]] = {1: _to_2}
+_STEPS: Final[dict[int, Callable[[sa.Connection], None]]] = {1: _to_2, 2: _to_3}
 """For each version, the step that upgrades it to the next one."""

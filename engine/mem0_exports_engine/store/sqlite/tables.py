@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES
 
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the tables. It is stored in the file as PRAGMA user_version."""
 
 metadata: Final = sa.MetaData()
@@ -47,6 +47,9 @@ memories: Final = sa.Table(
     sa.Index("memories_record", "record_key", "project", unique=True),
     sa.Index("memories_text", "text_key", "project"),
     *(_owner_index(kind, field) for kind, field in ENTITY_TYPES.items()),
+    # Never give the seq of a deleted memory to a new one: a running export, which has chosen its memories by seq, would
+    # then contain a memory that its filters do not select, or one of another project.
+    sqlite_autoincrement=True,
 )
 
 exports: Final = sa.Table(

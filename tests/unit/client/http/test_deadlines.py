@@ -98,8 +98,8 @@ def test_an_inner_deadline_ends_with_its_context_and_restores_the_outer_one():
 
 
 def test_tries_each_address_of_a_host_within_the_time_left(monkeypatch):
-    found = [(0, 0, 0, "", (address, 80)) for address in ("192.0.2.1", "192.0.2.2")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    addresses = [(0, 0, 0, "", (address, 80)) for address in ("192.0.2.1", "192.0.2.2")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
     backend = SecondAddressBackend()
 
     with Deadline(time.monotonic() + 2):
@@ -121,14 +121,14 @@ def test_limits_connections_through_proxies_but_not_those_of_a_users_transport(m
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
     http = Driver("http://service.invalid", HEADERS, None).prepare()
-    own = httpx.HTTPTransport()
+    users_transport = httpx.HTTPTransport()
 
-    Driver("http://service.invalid", HEADERS, own).prepare()
+    Driver("http://service.invalid", HEADERS, users_transport).prepare()
 
     pools = [transport._pool for transport in (http._transport, *filter(None, http._mounts.values()))]
     assert len(pools) >= 2
     assert all(isinstance(pool._network_backend, Backend) for pool in pools)
-    assert not isinstance(own._pool._network_backend, Backend)
+    assert not isinstance(users_transport._pool._network_backend, Backend)
 
 
 # ---- errors of httpx -------------------------------------------------------------------------------------------------

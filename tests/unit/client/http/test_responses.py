@@ -66,8 +66,8 @@ def service():
 @pytest.fixture
 def client(service):
     service.requests.clear()
-    with Client("key", base_url=f"{service.url}/base/", timeout=5, retry=Retry(attempts=1)) as made:
-        yield made
+    with Client("key", base_url=f"{service.url}/base/", timeout=5, retry=Retry(attempts=1)) as opened:
+        yield opened
 
 
 def test_sends_the_documented_create_request(service, client):

@@ -115,12 +115,12 @@ def test_source_annotations_are_part_of_the_schema():
         since: Annotated[datetime, From.memory("created_at")]
         many: Annotated[int, From.count()] = 0
 
-    written = Schema.of(Sourced).json["properties"]
+    properties = Schema.of(Sourced).json["properties"]
 
-    assert written["city"]["x-mem0-source"] == {"metadata": "home town"}
-    assert written["texts"]["items"]["x-mem0-source"] == {"category": "work"}
-    assert written["since"]["x-mem0-source"] == {"memory": "created_at"}
-    assert written["many"]["x-mem0-source"] == {"count": True}
+    assert properties["city"]["x-mem0-source"] == {"metadata": "home town"}
+    assert properties["texts"]["items"]["x-mem0-source"] == {"category": "work"}
+    assert properties["since"]["x-mem0-source"] == {"memory": "created_at"}
+    assert properties["many"]["x-mem0-source"] == {"count": True}
     Schema.of(dict(Schema.of(Sourced).json))
 
 

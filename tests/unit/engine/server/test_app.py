@@ -56,8 +56,8 @@ def service(tmp_path_factory):
 @pytest.fixture
 def client(service):
     (host, port), _ = service
-    with httpx.Client(base_url=f"http://{host}:{port}", headers={"authorization": f"Token {KEY}"}) as made:
-        yield made
+    with httpx.Client(base_url=f"http://{host}:{port}", headers={"authorization": f"Token {KEY}"}) as opened:
+        yield opened
 
 
 def count_memories(engine):
@@ -228,10 +228,10 @@ def test_drops_a_connection_whose_client_does_not_read_the_answer(service, clien
     text = "x" * 90_000
     messages = [{"role": "user", "content": f"{number} {text}"} for number in range(100)]
     client.post("/v3/memories/add/", json={**ADD, "messages": messages, "user_id": "large"}, timeout=30)
-    wanted = json.dumps({"filters": {"user_id": "large"}}).encode()
-    head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\n{HEAD}content-length: {len(wanted)}\r\n\r\n".encode()
+    body = json.dumps({"filters": {"user_id": "large"}}).encode()
+    head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\n{HEAD}content-length: {len(body)}\r\n\r\n".encode()
     with raw_connection(service) as connection:
-        connection.sendall(head + wanted)
+        connection.sendall(head + body)
         time.sleep(2)  # without reading
         received = 0
         with contextlib.suppress(ConnectionResetError):
@@ -246,11 +246,11 @@ def test_sends_the_whole_answer_to_a_client_that_reads_slowly(service, client):
     text = "x" * 90_000
     messages = [{"role": "user", "content": f"{number} {text}"} for number in range(50)]
     client.post("/v3/memories/add/", json={**ADD, "messages": messages, "user_id": "steady"}, timeout=30)
-    wanted = json.dumps({"filters": {"user_id": "steady"}}).encode()
-    head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\n{HEAD}content-length: {len(wanted)}\r\n"
+    body = json.dumps({"filters": {"user_id": "steady"}}).encode()
+    head = f"POST /v3/memories/?page_size=200 HTTP/1.1\r\n{HEAD}content-length: {len(body)}\r\n"
     with raw_connection(service) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        connection.sendall(f"{head}connection: close\r\n\r\n".encode() + wanted)
+        connection.sendall(f"{head}connection: close\r\n\r\n".encode() + body)
         received = b""
         while chunk := connection.recv(100_000):
             received += chunk

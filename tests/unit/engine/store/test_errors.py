@@ -106,8 +106,8 @@ def test_raises_store_failed_if_the_file_is_damaged(path, store):
     damaged = path.read_bytes()
     path.write_bytes(damaged[:4096] + b"\xff" * (len(damaged) - 4096))
 
-    with contextlib.closing(open_store(path)) as again, pytest.raises(StoreFailed, match="malformed"):
-        count(again)
+    with contextlib.closing(open_store(path)) as reopened, pytest.raises(StoreFailed, match="malformed"):
+        count(reopened)
 
 
 @pytest.mark.parametrize("version", [None, 0, 1, 2, 99], ids=lambda version: f"version {version}")

@@ -17,7 +17,7 @@ from mem0_exports_engine.store.sqlite import tables
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 
-STORE_V1 = Path(__file__).with_name("store_v1.sql")
+VERSIONS = [1, 2]
 DONE, FAILED, PENDING = (
     "bb7d9e27-6208-4402-9424-c0f93b091e53",
     "2ec6f243-3a80-4eda-a7d0-9608122cfb77",
@@ -26,11 +26,16 @@ DONE, FAILED, PENDING = (
 ALL = {"type": "object", "properties": {"memories": {"type": "array", "items": {"type": "object"}}}}
 
 
+@pytest.fixture(params=VERSIONS)
+def version(request):
+    return request.param
+
+
 @pytest.fixture
-def old_store(tmp_path):
+def old_store(tmp_path, version):
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(STORE_V1.read_text(encoding="utf-8"))
+        connection.executescript(Path(__file__).with_name(f"store_v{version}.sql").read_text(encoding="utf-8"))
     return path
 
 
@@ -40,6 +45,11 @@ def schema_of(path):
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
         version = connection.execute("PRAGMA user_version").fetchone()
     return {name: "".join(sql.replace('"', "").split()) for name, sql in found}, version
+
+
+def test_every_earlier_version_has_a_store(old_store, version):
+    assert schema_of(old_store)[1] == (version,)
+    assert max(VERSIONS) == tables.VERSION - 1, "keep a store of the version before, as SQL"
 
 
 def check_contents(path):
@@ -53,13 +63,9 @@ def check_contents(path):
         assert client.exports.get(DONE, {"type": "object"}).poll() == {"city": "Lisbon"}
         with pytest.raises(ExportFailed, match="required zip"):
             client.exports.get(FAILED, {"type": "object"}).poll()
-        waited = client.exports.get(PENDING, {"type": "object"}).result(timeout=10)
-        assert [each["memory"] for each in waited["memories"]] == [memory.memory for memory in found]
+        finished = client.exports.get(PENDING, {"type": "object"}).result(timeout=10)
+        assert [each["memory"] for each in finished["memories"]] == [memory.memory for memory in found]
         assert client.engine.report(DONE).memories == 2
-
-
-def test_the_old_store_has_version_1(old_store):
-    assert schema_of(old_store)[1] == (1,)
 
 
 def test_a_migrated_store_has_the_schema_of_a_new_one(old_store, tmp_path):
@@ -76,10 +82,10 @@ def test_migration_keeps_memories_exports_and_jobs(old_store):
 
 def test_migrated_memories_are_recognized_as_duplicates(old_store):
     with Client.local(old_store) as client:
-        again = {"memory": "Sails", "user_id": "mara", "categories": ["sport"]}
-        again |= {"id": "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4", "created_at": "2024-07-26T10:29:36.630547-07:00"}
-        done = client.engine.import_lines([json.dumps(again).encode()])
-        assert (done.added, done.known) == (0, 1)
+        record = {"memory": "Sails", "user_id": "mara", "categories": ["sport"]}
+        record |= {"id": "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4", "created_at": "2024-07-26T10:29:36.630547-07:00"}
+        result = client.engine.import_lines([json.dumps(record).encode()])
+        assert (result.added, result.known) == (0, 1)
         assert client.memories.add("Lives in Lisbon", user_id="alex") == []
 
 
@@ -87,7 +93,7 @@ def test_a_failed_migration_leaves_the_store_unchanged(old_store, monkeypatch):
     from mem0_exports_engine.store.sqlite import migrations
 
     before = schema_of(old_store)
-    monkeypatch.setattr(migrations, "_TO_2", migrations._TO_2 + "SELECT no_such_function();\n")
+    monkeypatch.setattr(migrations, "_TO_3", migrations._TO_3 + "SELECT no_such_function();\n")
 
     with pytest.raises(Exception, match="no_such_function"):
         SqliteStore(old_store)
