@@ -1,10 +1,11 @@
-"""Make generated/mem0_exports_api from openapi.yaml, or check that it is what openapi.yaml gives.
+"""Generate a Python client from an OpenAPI document.
 
-    python tools/generate.py            regenerate; a failure leaves the old tree alone
-    python tools/generate.py --check    exit 1 with a diff where the tree differs from what would be generated
+    python tools/generate.py                                             generated/mem0_exports_api from openapi.yaml
+    python tools/generate.py --check                                     exit 1 with a diff if that package is stale
+    python tools/generate.py --spec FILE --out DIR --package NAME        the package DIR/NAME from another document
 
-The generated package also carries the spec as openapi.json, so that an installed wheel validates with the same
-document and needs no YAML parser.
+If generation fails, what was there before stays as it is. The generated package includes its document as
+openapi.json, so that an installed wheel can validate with it and needs no YAML parser.
 """
 
 from __future__ import annotations
@@ -12,54 +13,142 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import keyword
+import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import lint_spec
-import yaml
 
-from openapi_spec_validator import validate
-
-
-ROOT = Path(__file__).resolve().parent.parent
-SPEC = ROOT / "openapi.yaml"
-CONFIG = ROOT / "codegen.yml"
-TARGET = ROOT / "generated" / "mem0_exports_api"
+from openapi_file import UnreadableError, pointer, read, target
 
 
-def generate(into: Path) -> None:
-    """Write the package for SPEC to the new folder `into`; raises where any part of the spec is not understood."""
-    document = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
-    validate(document)
-    command = ["openapi-python-client", "generate", "--path", str(SPEC), "--config", str(CONFIG)]
-    # Without --fail-on-warning the generator drops what it cannot parse, and exits 0.
-    command += ["--meta", "none", "--fail-on-warning", "--output-path", str(into)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SPEC: Final = ROOT / "openapi.yaml"
+CONFIG: Final = ROOT / "codegen.yml"
+PACKAGE: Final = ROOT / "generated" / "mem0_exports_api"
+
+MARKER: Final = ".generated"
+"""A file in packages generated from other documents: a folder without it is never replaced."""
+
+MAX_QUOTED: Final = 6
+"""Lines of the document to show with each of the generator's messages."""
+
+_VALUES: Final = frozenset({"example", "examples", "default", "enum", "const"})
+"""Keys below which a `$ref` or a `type` is data."""
+
+
+class FailedError(Exception):
+    """Nothing was generated. The message says why, and what to change."""
+
+
+def unsupported(document: dict[str, Any]) -> list[str]:
+    """Return what the generator cannot read in a document, one line each: where, what, and how to correct it."""
+    return [f"  {where}: {problem}" for where, problem in _unsupported(document, document, "", named=False)]
+
+
+def _unsupported(document: dict[str, Any], node: Any, where: str, *, named: bool) -> Iterator[tuple[str, str]]:
+    """Yield the pointer and the problem of everything unsupported below `node`; `named` if its keys are names."""
+    if isinstance(node, list):
+        for index, each in enumerate(node):
+            yield from _unsupported(document, each, f"{where}{pointer(index)}", named=False)
+    if not isinstance(node, dict):
+        return
+    if not named:
+        reference, kind = node.get("$ref"), node.get("type")
+        if isinstance(reference, str) and not reference.startswith("#"):
+            yield where or "/", f"$ref {reference!r} points to another file; put what it points to in this document"
+        elif isinstance(reference, str) and target(document, reference) is None:
+            yield where or "/", f"$ref {reference!r} points to nothing; define it or correct the reference"
+        is_array = kind == "array" or (isinstance(kind, list) and "array" in kind)
+        if is_array and not node.keys() & {"items", "prefixItems"}:
+            yield where or "/", 'the array has no items; say what it contains, such as "items": {"type": "string"}'
+    for key, each in node.items():
+        if named or (key not in _VALUES and not key.startswith("x-")):
+            inside = key in {"properties", "patternProperties"} and not named
+            yield from _unsupported(document, each, f"{where}{pointer(key)}", named=inside)
+
+
+def invalid(document: dict[str, Any]) -> list[str]:
+    """Return what the OpenAPI 3.1 specification does not allow in a document, one line each."""
+    # Slow to import, and not needed for other documents: the generator decides what it takes.
+    from openapi_spec_validator import OpenAPIV31SpecValidator  # noqa: PLC0415
+
+    lines = []
+    for error in OpenAPIV31SpecValidator(document).iter_errors():
+        where = pointer(*getattr(error, "absolute_path", ()))
+        lines.append(f"  {where or '/'}: {str(error).splitlines()[0][:300]}")
+    return lines
+
+
+def generate(document: dict[str, Any], name: str, into: Path) -> None:
+    """Write the package for `document` to the new folder `into`. Raise FailedError if any part is not supported.
+
+    `name` is what messages call the document.
+    """
+    if lines := unsupported(document):
+        raise FailedError("\n".join([f"{name} has parts that the generator does not support:", *lines]))
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    # The generator reads this copy: as JSON, with string keys, whatever the format of the original.
+    source = into.with_name("openapi.json")
+    source.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(source)]
+    # Without --fail-on-warning the generator leaves out what it cannot parse, and exits 0.
+    command += ["--config", str(CONFIG), "--meta", "none", "--fail-on-warning", "--output-path", str(into)]
+    # The generator calls ruff by name: find the one of this interpreter's environment.
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path, "TYPER_STANDARD_TRACEBACK": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
-        raise SystemExit(f"the generator failed; generated/ is unchanged\n{done.stdout}{done.stderr}")
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    (into / "openapi.json").write_text(text + "\n", encoding="utf-8")
+        problems = _problems(f"{done.stdout}{done.stderr}")
+        raise FailedError(f"openapi-python-client cannot generate a client from {name}:\n{problems}")
+    (into / "openapi.json").write_text(text, encoding="utf-8")
 
 
-def replace(new: Path) -> None:
-    """Put `new` in TARGET's place; the old tree comes back if that fails."""
+def _problems(output: str) -> str:
+    """Return what is wrong with a document, from the output of the generator: without paths, links and tracebacks."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    if any("Traceback (most recent call last)" in line for line in lines):
+        return f"  it crashed: {lines[-1]}"
+    chatter = ("Generating ", "Warning(s) ", "Error(s) ", "If you believe ", "    For further information ")
+    kept, quoted = [], 0
+    for line in lines:
+        # The generator quotes the part of the document in question. A few lines are enough to recognize it.
+        quoted = quoted + 1 if line.startswith("{") or (quoted and line.startswith((" ", "}"))) else 0
+        if quoted <= MAX_QUOTED and not line.startswith(chatter):
+            # An object of the generator's own stands where the status code should be.
+            kept.append(re.sub(" for status code <[^>]*>", "", line))
+        elif quoted == MAX_QUOTED + 1:
+            kept.append("  ...")
+    return "\n".join(f"  {line}" for line in kept)
+
+
+def replace(new: Path, place: Path) -> None:
+    """Move `new` to `place`, instead of what was there. If that fails, what was there comes back."""
     old = new.with_name("old")
-    if TARGET.exists():
-        TARGET.rename(old)
+    if place.exists():
+        place.rename(old)
     try:
-        new.rename(TARGET)
+        new.rename(place)
     except OSError:
         if old.exists():
-            old.rename(TARGET)
+            old.rename(place)
         raise
 
 
 def files(tree: Path) -> dict[str, str]:
-    """Relative path -> text of every file of a generated tree."""
+    """Return the text of every file of a generated package by its relative path."""
     return {
         str(path.relative_to(tree)): path.read_text(encoding="utf-8")
         for path in sorted(tree.rglob("*"))
@@ -68,8 +157,8 @@ def files(tree: Path) -> dict[str, str]:
 
 
 def differences(fresh: Path) -> list[str]:
-    """The lines of a unified diff from TARGET to `fresh`."""
-    old, new = files(TARGET), files(fresh)
+    """Return the lines of a unified diff from PACKAGE to `fresh`."""
+    old, new = files(PACKAGE), files(fresh)
     lines: list[str] = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, "").splitlines(), new.get(name, "").splitlines()
@@ -77,35 +166,94 @@ def differences(fresh: Path) -> list[str]:
         lines += difflib.unified_diff(
             before, after, f"{label} (committed)", f"{label} (from openapi.yaml)", "", "", 2, ""
         )
-        if (name in old) != (name in new) and before == after:  # an empty file came or went
+        if (name in old) != (name in new) and before == after:  # an empty file was added or removed
             lines.append(f"{'+' if name in new else '-'} {label}")
     return lines
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Generate generated/mem0_exports_api from openapi.yaml.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the tree is stale")
-    parser.add_argument("--no-lint", action="store_true", help="do not check the rules of tools/lint_spec.py first")
-    arguments = parser.parse_args()
-    check = arguments.check
-    if not arguments.no_lint and lint_spec.main([str(SPEC)]) != 0:
-        return 1
-    TARGET.parent.mkdir(exist_ok=True)
-    # Beside the target, so that the rename stays on one file system.
-    scratch = Path(tempfile.mkdtemp(prefix=".generate-", dir=TARGET.parent))
+@contextmanager
+def _scratch(beside: Path) -> Iterator[Path]:
+    """Yield a temporary folder on the file system of `beside`, so that a package can be renamed into place."""
+    parent = next(each for each in beside.absolute().parents if each.is_dir())
+    scratch = Path(tempfile.mkdtemp(prefix=".generate-", dir=parent))
     try:
-        fresh = scratch / "mem0_exports_api"
-        generate(fresh)
-        if not check:
-            replace(fresh)
-            return 0
-        lines = differences(fresh)
-        if lines:
-            print("\n".join(lines[:80]))
-            print("generated/mem0_exports_api is not what openapi.yaml gives: run `make generate`", file=sys.stderr)
-        return 1 if lines else 0
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def own(*, check: bool, lint: bool) -> int:
+    """Generate PACKAGE from SPEC, or compare the two if `check`, after the rules of lint_spec. Return the exit status."""
+    document = read(SPEC)
+    if lines := unsupported(document) or invalid(document):
+        raise FailedError("\n".join(["openapi.yaml is not valid:", *lines]))
+    if lint and lint_spec.main([str(SPEC)]) != 0:
+        return 1
+    with _scratch(beside=PACKAGE) as scratch:
+        fresh = scratch / PACKAGE.name
+        generate(document, SPEC.name, fresh)
+        if not check:
+            PACKAGE.parent.mkdir(exist_ok=True)
+            replace(fresh, PACKAGE)
+            return 0
+        lines = differences(fresh)
+    if lines:
+        print("\n".join(lines[:80]))
+        print("generated/mem0_exports_api does not match openapi.yaml: run `make generate`", file=sys.stderr)
+    return 1 if lines else 0
+
+
+def other(spec: Path, out: Path, package: str) -> None:
+    """Generate the package `out`/`package` from another document."""
+    if not package.isidentifier() or keyword.iskeyword(package):
+        raise FailedError(f"--package must be a Python identifier, such as petstore_api, got {package!r}")
+    place = out / package
+    for folder in (place, *place.parents):
+        if folder.exists() and not folder.is_dir():
+            raise FailedError(f"--out {out} --package {package}: {folder} exists and is not a folder")
+    if place.is_dir() and any(place.iterdir()) and not (place / MARKER).is_file():
+        raise FailedError(
+            f"{place} has files that were not generated by this command, and is left as it is;"
+            " choose another --out or --package, or remove it"
+        )
+    document = read(spec)
+    with _scratch(beside=place) as scratch:
+        fresh = scratch / package
+        generate(document, spec.name, fresh)
+        note = f"tools/generate.py wrote this folder from {spec.name}, and replaces it when it runs again.\n"
+        (fresh / MARKER).write_text(note, encoding="utf-8")
+        out.mkdir(parents=True, exist_ok=True)
+        replace(fresh, place)
+    print(f"wrote {place}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Generate generated/mem0_exports_api from openapi.yaml, or a client from another document."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if generated/ is stale")
+    parser.add_argument("--no-lint", action="store_true", help="do not check the rules of tools/lint_spec.py first")
+    parser.add_argument("--spec", type=Path, metavar="FILE", help="another OpenAPI 3.0 or 3.1 document, JSON or YAML")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder to put the package of --spec into")
+    parser.add_argument("--package", metavar="NAME", help="the name of the package of --spec")
+    arguments = parser.parse_args()
+    others = (arguments.spec, arguments.out, arguments.package)
+    if any(each is not None for each in others):
+        if None in others:
+            parser.error("--spec, --out and --package must be given together")
+        if arguments.check:
+            parser.error("--check works without --spec only")
+    try:
+        if arguments.spec is None:
+            return own(check=arguments.check, lint=not arguments.no_lint)
+        other(arguments.spec, arguments.out, arguments.package)
+    except (FailedError, UnreadableError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"{error.filename} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import spec_rules as rules
 import yaml
+
+import spec_rules as rules
 
 
 if TYPE_CHECKING:

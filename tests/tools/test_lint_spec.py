@@ -6,8 +6,9 @@ import copy
 
 from pathlib import Path
 
-import lint_spec
 import pytest
+
+import lint_spec
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,9 +23,9 @@ exit codes:
   1  it does not; each difference is listed
   2  it could not be checked, or not completely; the message says why
 
-The last line of the output has the form
+A run ends with one line of the form
   contract: result=RESULT differences=N checks=N requests=N not-checked=N seed=N
-where RESULT is same, different or could-not-run, as the exit code.
+where RESULT is same, different or could-not-run, for the exit codes 0, 1 and 2.
 """
 
 

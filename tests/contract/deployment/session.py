@@ -128,9 +128,10 @@ class Session:
         `sent` describes the request. `key` None sends no key. `path` replaces the path template of the operation.
         """
         operation = self.operations[operation_id]
-        check = self.checks.setdefault(name, Check(name, operation_id))
         began = time.monotonic()
         response = self.send(operation.method, path or operation.path, body, query=query, key=key)
+        # Only now: a check without an answer must not be reported as one that found nothing.
+        check = self.checks.setdefault(name, Check(name, operation_id))
         check.seconds += time.monotonic() - began
         sent = f"{operation.method} {path or operation.path}, {sent}"
         status = response.status_code

@@ -33,7 +33,7 @@ class RecordList(Field):
     """Collect the records of a top-level list, in memory or in the sink."""
 
     def __init__(self, name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> None:
-        """`may_be_in_sink`: no keyword of the root record_steps into the list, so its items can be validated one by one."""
+        """`may_be_in_sink`: no keyword of the root constrains the list, so its items can be validated one by one."""
         super().__init__(name, shape)
         self._item = shape.items
         self._columns = [(Lookup(key, column), column) for key, column in self._item.properties.items()]

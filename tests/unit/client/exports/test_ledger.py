@@ -73,18 +73,18 @@ def entry(ledger):
 
 def test_reuses_the_recorded_result_on_the_next_run(path):
     with Ledger(path) as ledger:
-        first_runner = FlowRunner([ACCEPTED, PENDING, RESULT])
-        assert run(first_runner, ledger) == {"city": "Lisbon"}
+        first = FlowRunner([ACCEPTED, PENDING, RESULT])
+        assert run(first, ledger) == {"city": "Lisbon"}
         recorded = entry(ledger)
     with Ledger(path) as ledger:
-        second_runner = FlowRunner([])
-        assert run(second_runner, ledger) == {"city": "Lisbon"}
+        again = FlowRunner([])
+        assert run(again, ledger) == {"city": "Lisbon"}
         assert ledger.result(recorded.fingerprint) == RESULT.body
 
     assert (recorded.state, recorded.export_id, recorded.asks, recorded.lost_answers) == ("ready", ID, 1, 0)
     assert timedelta(days=7) <= recorded.expires_at - recorded.asked_at < timedelta(days=7, minutes=1)
     assert abs(datetime.now(UTC) - recorded.asked_at) < timedelta(minutes=1)
-    assert second_runner.sends() == []
+    assert again.sends() == []
 
 
 @pytest.mark.parametrize(
