@@ -1,4 +1,4 @@
-"""Measures the speed of the client: each figure is compared with a named baseline measured in the same run.
+"""Measure the speed of the client: each figure is compared with a named baseline measured in the same run.
 
     python benchmarks/client.py
 

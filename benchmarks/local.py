@@ -1,4 +1,4 @@
-"""Measures the embedded engine with many memories: time as a ratio to a lower bound, and peak memory.
+"""Measure the embedded engine with many memories: time as a ratio to a lower bound, and peak memory.
 
     python benchmarks/local.py [MEMORIES]        (default: 1,000,000, which takes about ten minutes)
 

@@ -1,4 +1,4 @@
-"""Compares the public API of the package with that of the last release, which is in api/mem0_exports.pyi.
+"""Compare the public API of the package with that of the last release, which is in api/mem0_exports.pyi.
 
     python tools/public_api.py            exit 1 if there is a breaking change that CHANGELOG.md does not name
     python tools/public_api.py --write    update api/mem0_exports.pyi, at a release

@@ -1,4 +1,4 @@
-"""Defines a mutant (a planted bug), and plants it in a copy of the project."""
+"""Define a mutant (a planted bug), and plant it in a copy of the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plants a mutant in a copy of the project, and runs suites on it until one fails.
+"""Plant a mutant in a copy of the project, and run suites on it until one fails.
 
 The packages of the copy come first on the path of every Python process that is started in it. Otherwise the installed
 package would be tested, and no mutant would ever be caught. `Runner.check_imports` checks that.

@@ -1,4 +1,4 @@
-"""Lists the suites in the order in which they run, and the test files to run first for each module.
+"""List the suites in the order in which they run, and the test files to run first for each module.
 
 The test files that run first only save time: a mutant that they do not catch goes through all suites.
 """

@@ -1,4 +1,4 @@
-"""Wraps the async client in the interface of the sync one, so that the same tests run with both."""
+"""Wrap the async client in the interface of the sync one, so that the same tests run with both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the `mem0-exports` command in a process of its own."""
+"""Run the `mem0-exports` command in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scales the number of examples of property tests: BUDGET=0.5 halves it, as `make test` does."""
+"""Scale the number of examples of property tests: BUDGET=0.5 halves it, as `make test` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs flows without I/O and without sleeping, on a simulated clock."""
+"""Run flows without I/O and without sleeping, on a simulated clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends requests to an engine in this process, without a server or a client."""
+"""Send requests to an engine in this process, without a server or a client."""
 
 from __future__ import annotations
 

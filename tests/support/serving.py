@@ -1,4 +1,4 @@
-"""Runs `mem0-exports serve` in a process on a free loopback port."""
+"""Run `mem0-exports serve` in a process on a free loopback port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes to and reads from stores without an engine, and runs the extractor without a store."""
+"""Write to and read from stores without an engine, and run the extractor without a store."""
 
 from __future__ import annotations
 

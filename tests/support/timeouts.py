@@ -1,4 +1,4 @@
-"""Scales timeouts with the load of the machine, so that no test fails because the machine is busy."""
+"""Scale timeouts with the load of the machine, so that no test fails because the machine is busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Provides a client with a transport that records requests and returns given answers, and the Hypothesis settings.
+"""Provide a client with a transport that records requests and returns given answers, and the Hypothesis settings.
 
 The transport is passed as `transport=`, as any user can; nothing in the package is patched.
 """

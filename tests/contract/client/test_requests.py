@@ -1,4 +1,4 @@
-"""Tests that every request of the clients matches openapi.yaml and contains the user's arguments.
+"""Test that every request of the clients matches openapi.yaml and contains the user's arguments.
 
 The arguments are drawn. The request is recorded at the transport and checked against the spec: method, path, query,
 headers, key and body. If the client refuses an argument, it must not have sent anything.

@@ -1,4 +1,4 @@
-"""Tests that the generated parser and both clients read every documented answer, drawn from the spec's schemas.
+"""Test that the generated parser and both clients read every documented answer, drawn from the spec's schemas.
 
 A successful answer must be read without loss; any other must raise the documented error with the documented message.
 """

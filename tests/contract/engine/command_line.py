@@ -1,4 +1,4 @@
-"""Runs the schemathesis command in a process of its own, against a `mem0-exports serve` process."""
+"""Run the schemathesis command in a process of its own, against a `mem0-exports serve` process."""
 
 from __future__ import annotations
 

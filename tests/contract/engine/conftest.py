@@ -1,4 +1,4 @@
-"""Prints the seed of a run and the table at its end, and runs the schemathesis command beside the other tests."""
+"""Print the seed of a run and the table at its end, and run the schemathesis command beside the other tests."""
 
 from __future__ import annotations
 

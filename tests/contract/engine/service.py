@@ -1,4 +1,4 @@
-"""Calls an embedded engine in this process through schemathesis, which checks each answer against openapi.yaml.
+"""Call an embedded engine in this process through schemathesis, which checks each answer against openapi.yaml.
 
 All answers are counted in `tally`. This is the only place that makes the keys, the engine and the application.
 """

@@ -1,4 +1,4 @@
-"""Counts how often each operation answered with each status in a run, and how many checks were made.
+"""Count how often each operation answered with each status in a run, and how many checks were made.
 
 In-process answers are counted directly; those over a socket are read from the report of the schemathesis command. The
 counts make the table at the end of a run, and show which documented statuses were never seen.

@@ -1,4 +1,4 @@
-"""Tests the engine over a real socket with the schemathesis command, which also finds bugs in the HTTP layer."""
+"""Test the engine over a real socket with the schemathesis command, which also finds bugs in the HTTP layer."""
 
 from __future__ import annotations
 

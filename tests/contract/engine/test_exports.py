@@ -1,4 +1,4 @@
-"""Tests exports and filters with random schemas, memories and filters.
+"""Test exports and filters with random schemas, memories and filters.
 
 The result of every accepted export matches its schema, and each of its values comes from a memory.
 """

@@ -1,4 +1,4 @@
-"""Tests lists of memories against a naive evaluator of filters, and against laws that hold for all filters."""
+"""Test lists of memories against a naive evaluator of filters, and against laws that hold for all filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests every operation of the embedded engine with examples, edge cases, and random valid and invalid requests.
+"""Test every operation of the embedded engine with examples, edge cases, and random valid and invalid requests.
 
 The engine must answer with a documented status and a body that matches its schema. It must refuse invalid requests and
 keys, and accept valid ones.

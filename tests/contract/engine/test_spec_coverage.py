@@ -1,4 +1,4 @@
-"""Tests that the run covered every documented answer.
+"""Test that the run covered every documented answer.
 
 Runs last, and only if all other tests of this folder run, too.
 """

@@ -1,4 +1,4 @@
-"""Tests long random sequences of requests to one server, with a clock that is advanced by days.
+"""Test long random sequences of requests to one server, with a clock that is advanced by days.
 
 A model predicts the content of each answer; openapi.yaml defines its shape.
 """
@@ -86,7 +86,7 @@ def identity(where: dict[str, Any]) -> frozenset[str]:
 
 
 @seed(SEED)
-class Server(RuleBasedStateMachine):
+class ServerMachine(RuleBasedStateMachine):
     """A server and the model of its projects; both begin empty."""
 
     def __init__(self) -> None:
@@ -396,4 +396,4 @@ class Server(RuleBasedStateMachine):
 
 
 def test_server_agrees_with_the_model():
-    run_state_machine_as_test(Server, settings=run_settings(70, steps=30))
+    run_state_machine_as_test(ServerMachine, settings=run_settings(70, steps=30))

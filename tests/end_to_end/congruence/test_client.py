@@ -1,4 +1,4 @@
-"""Tests the clients' whole API, with the same results on every backend."""
+"""Test the clients' whole API, with the same results on every backend."""
 
 from __future__ import annotations
 

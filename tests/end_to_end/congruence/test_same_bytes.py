@@ -1,4 +1,4 @@
-"""Tests that answers are byte-identical in memory, in a file, over HTTP and when repeated, given the clock and ids."""
+"""Test that answers are byte-identical in memory, in a file, over HTTP and when repeated, given the clock and ids."""
 
 from __future__ import annotations
 

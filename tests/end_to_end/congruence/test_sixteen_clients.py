@@ -1,4 +1,4 @@
-"""Tests sixteen concurrent clients, and that the engine does not block the event loop."""
+"""Test sixteen concurrent clients, and that the engine does not block the event loop."""
 
 from __future__ import annotations
 

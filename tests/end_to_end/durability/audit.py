@@ -1,4 +1,4 @@
-"""Records the state changes of the jobs in a store with SQLite triggers, which no process can bypass.
+"""Record the state changes of the jobs in a store with SQLite triggers, which no process can bypass.
 
 A change is recorded in its own transaction, so there is a record of each committed change and of no other.
 """

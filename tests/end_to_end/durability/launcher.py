@@ -1,4 +1,4 @@
-"""Runs `mem0-exports serve` with options for tests: a short lease, a full disk, slow exports, a delayed start.
+"""Run `mem0-exports serve` with options for tests: a short lease, a full disk, slow exports, a delayed start.
 
 It imports everything, and opens the store and starts the server when it reads a line from standard input. So a test can
 prepare the next process while the previous one still runs. SIGUSR1 lifts the limit of --max-file-size.

@@ -1,4 +1,4 @@
-"""Starts, pauses and kills server processes."""
+"""Start, pause and kill server processes."""
 
 from __future__ import annotations
 

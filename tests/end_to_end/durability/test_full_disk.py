@@ -1,4 +1,4 @@
-"""Tests a full disk: writes fail without an acknowledgment, stored data stays, and the server recovers.
+"""Test a full disk: writes fail without an acknowledgment, stored data stays, and the server recovers.
 
 The full disk is simulated in two ways: a limit on the size of files, so that the system refuses writes, and a limit on
 the pages of the database, so that SQLite does.

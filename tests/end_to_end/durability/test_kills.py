@@ -1,4 +1,4 @@
-"""Tests a server that is killed many times: nothing acknowledged is lost, and every job is finished exactly once."""
+"""Test a server that is killed many times: nothing acknowledged is lost, and every job is finished exactly once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SCHEMA = {
 
 
 class Acknowledgments:
-    """What the server acknowledged to its clients, which run in several threads."""
+    """The acknowledgments of the server, collected from clients in several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ def message(number: int, part: int) -> str:
 
 
 class User(NamedTuple):
-    """What a client repeats: it adds memories in one request, and exports them, with those of the crowd or without."""
+    """A client that repeatedly adds memories in one request, and exports them with or without those of the crowd."""
 
     crowd: bool
     messages: int

@@ -1,4 +1,4 @@
-"""Tests long exports, which are stored in parts: after kills and pauses the result is complete, without duplicates."""
+"""Test long exports, which are stored in parts: after kills and pauses the result is complete, without duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests a worker that is paused beyond its lease: another process takes its job over, and it can no longer write."""
+"""Test a worker that is paused beyond its lease: another process takes its job over, and it can no longer write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that a stopping server finishes the running export within the grace period, or hands it back."""
+"""Test that a stopping server finishes the running export within the grace period, or hands it back."""
 
 from __future__ import annotations
 

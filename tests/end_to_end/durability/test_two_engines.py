@@ -1,4 +1,4 @@
-"""Tests two engines in one process on the same file, each with its own worker."""
+"""Test two engines in one process on the same file, each with its own worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests two server processes on one store under load: they behave like one service."""
+"""Test two server processes on one store under load: they behave like one service."""
 
 from __future__ import annotations
 

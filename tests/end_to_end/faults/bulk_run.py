@@ -1,4 +1,4 @@
-"""Runs thousands of exports on a bad network, and checks that all results are right and no job is created twice.
+"""Run thousands of exports on a bad network, and check that all results are right and no job is created twice.
 
     python -m tests.end_to_end.faults.bulk_run 10000 --rate 0.2
 

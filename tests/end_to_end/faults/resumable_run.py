@@ -1,4 +1,4 @@
-"""Runs exports with a ledger in a process of its own, which a test can kill.
+"""Run exports with a ledger in a process of its own, which a test can kill.
 
     python -m tests.end_to_end.faults.resumable_run URL LEDGER COUNT ON_UNKNOWN
 

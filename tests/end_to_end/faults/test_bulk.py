@@ -1,4 +1,4 @@
-"""Tests `run_many`: every export is made once, in little memory, on an unreliable network."""
+"""Test `run_many`: every export is made once, in little memory, on an unreliable network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests every call with every fault, over real sockets: retries, errors, and what the server carried out."""
+"""Test every call with every fault, over real sockets: retries, errors, and what the server carried out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that after a cancelled, interrupted or closed run the ledger records what really happened."""
+"""Test that after a cancelled, interrupted or closed run the ledger records what really happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests a bulk run with a ledger that is killed many times.
+"""Test a bulk run with a ledger that is killed many times.
 
 In the end all results are in the ledger, and no job was created twice except those reported as unknown.
 """

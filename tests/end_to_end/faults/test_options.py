@@ -1,4 +1,4 @@
-"""Tests that every option of every method takes effect, in both clients."""
+"""Test that every option of every method takes effect, in both clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests clients and ledgers with threads, forks, event loops and pickle, and a few odd environments."""
+"""Test clients and ledgers with threads, forks, event loops and pickle, and a few odd environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests the server with scripted faults: the bytes that it sends, and its counters."""
+"""Test the server with scripted faults: the bytes that it sends, and its counters."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 /**
- * Checks the official mem0ai client for JavaScript against a server: every call that exports need, and its answer.
+ * Check the official mem0ai client for JavaScript against a server: every call that exports need, and its answer.
  *
  *     node official_client.mjs http://127.0.0.1:8765 KEY
  *

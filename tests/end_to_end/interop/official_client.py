@@ -1,4 +1,4 @@
-"""Checks the official mem0ai client against a server: every call that exports need, sync and async, and its answer.
+"""Check the official mem0ai client against a server: every call that exports need, sync and async, and its answer.
 
     python tests/end_to_end/interop/official_client.py http://127.0.0.1:8765 KEY
 

@@ -52,8 +52,8 @@ def path(tmp_path):
     return tmp_path / "ledger.db"
 
 
-def run(world, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN, **settings):
-    return world.run(ledger_flow(world.settings(**settings), ledger, where, timeout, schema, origin))
+def run(runner, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN, **settings):
+    return runner.run(ledger_flow(runner.settings(**settings), ledger, where, timeout, schema, origin))
 
 
 def ledger_flow(settings, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN):
@@ -62,8 +62,8 @@ def ledger_flow(settings, ledger, where=F.user_id == "alex", timeout=60, schema=
     return resume.run(spec, settings, timeout, ledger=ledger, origin=origin)
 
 
-def operations(world):
-    return [command.request.operation for command in world.sends()]
+def operations(runner):
+    return [command.request.operation for command in runner.sends()]
 
 
 def entry(ledger):
@@ -99,10 +99,10 @@ def test_reuses_the_recorded_result_on_the_next_run(path):
 def test_different_filters_schema_or_service_make_a_new_export(path, other):
     with Ledger(path) as ledger:
         run(FlowRunner([ACCEPTED, RESULT]), ledger)
-        world = FlowRunner([ACCEPTED, RESULT])
-        run(world, ledger, **other)
+        runner = FlowRunner([ACCEPTED, RESULT])
+        run(runner, ledger, **other)
         assert len(list(ledger.entries())) == 2
-    assert operations(world) == ["exports_create", "exports_get"]
+    assert operations(runner) == ["exports_create", "exports_get"]
 
 
 def test_fingerprint_covers_every_argument_and_ignores_key_order():
@@ -146,8 +146,8 @@ def test_never_repeats_a_create_silently_after_a_kill_at_any_step(tmp_path, scri
     """A copy of the file at each step is what a new process finds after a kill at that step."""
     kills = 0
     with Ledger(tmp_path / "alive.db") as ledger:
-        world = FlowRunner([])
-        for number, (command, sent) in enumerate(stepwise(ledger_flow(world.settings(), ledger), SCRIPTS[script])):
+        runner = FlowRunner([])
+        for number, (command, sent) in enumerate(stepwise(ledger_flow(runner.settings(), ledger), SCRIPTS[script])):
             for during in {False, isinstance(command, Send)}:
                 copy = tmp_path / f"killed-{number}-{during}.db"
                 for suffix in ("", "-wal"):
@@ -165,18 +165,18 @@ def is_create(command):
 
 def check_after_kill(copy, creates_sent, *, answered):
     """Run the same export with this copy of the ledger, and check that no create is repeated silently."""
-    world = FlowRunner(lambda send: ACCEPTED if send.request.operation == "exports_create" else RESULT)
+    runner = FlowRunner(lambda send: ACCEPTED if send.request.operation == "exports_create" else RESULT)
     with Ledger(copy) as ledger:
         states = [each.state for each in ledger.entries()]
         try:
-            assert run(world, ledger) == {"city": "Lisbon"}
+            assert run(runner, ledger) == {"city": "Lisbon"}
         except OutcomeUnknown:
             assert states == ["unknown"]
-            assert world.sends() == [], "must send nothing unless on_unknown is 'ask_again'"
+            assert runner.sends() == [], "must send nothing unless on_unknown is 'ask_again'"
             return
     if creates_sent and states != ["ready"] and not answered:
         raise AssertionError(f"a create may have been carried out, but the ledger has {states}")
-    if operations(world)[:1] == ["exports_create"]:
+    if operations(runner)[:1] == ["exports_create"]:
         assert creates_sent == 0, "the create was repeated although it had been sent"
 
 
@@ -186,8 +186,8 @@ def test_records_whether_the_create_was_sent_when_interrupted_at_any_step(tmp_pa
     """When stopped, the last command was not carried out; when cancelled, a request may have been sent."""
     for step in range(30):
         with Ledger(tmp_path / f"{how}-{step}.db") as ledger:
-            world = FlowRunner([])
-            flow = ledger_flow(world.settings(), ledger)
+            runner = FlowRunner([])
+            flow = ledger_flow(runner.settings(), ledger)
             commands = stepwise(flow, SCRIPTS[script])
             found = next((each for number, each in enumerate(commands) if number == step), None)
             if found is None:
@@ -240,10 +240,10 @@ def test_raises_outcome_unknown_after_a_lost_answer_by_default(path):
 
 def test_ask_again_makes_at_most_the_attempts_of_the_retry_policy(path):
     with Ledger(path, on_unknown="ask_again") as ledger:
-        world = FlowRunner([RESET] * 9)
+        runner = FlowRunner([RESET] * 9)
         with pytest.raises(ConnectionFailed):
-            run(world, ledger, retry=Retry(attempts=4))
-        assert operations(world) == ["exports_create"] * 4
+            run(runner, ledger, retry=Retry(attempts=4))
+        assert operations(runner) == ["exports_create"] * 4
         assert (entry(ledger).state, entry(ledger).asks, entry(ledger).lost_answers) == ("unknown", 4, 4)
 
 
@@ -274,17 +274,17 @@ def test_only_polls_a_job_that_is_pending_in_the_ledger(path):
     with Ledger(path) as ledger, pytest.raises(ExportTimeout):
         run(FlowRunner([ACCEPTED, *[PENDING] * 99]), ledger, timeout=5)
     with Ledger(path) as ledger:
-        world = FlowRunner([PENDING, RESULT])
-        assert run(world, ledger) == {"city": "Lisbon"}
-    assert operations(world) == ["exports_get", "exports_get"]
+        runner = FlowRunner([PENDING, RESULT])
+        assert run(runner, ledger) == {"city": "Lisbon"}
+    assert operations(runner) == ["exports_get", "exports_get"]
 
 
 def test_keeps_a_result_that_does_not_match_the_schema(path):
     with Ledger(path) as ledger:
         for answers in ([ACCEPTED, INVALID_RESULT], []):
-            world = FlowRunner(answers)
+            runner = FlowRunner(answers)
             with pytest.raises(ExportInvalid) as invalid:
-                run(world, ledger)
+                run(runner, ledger)
             assert invalid.value.data == {"city": 5}
         assert ledger.result(entry(ledger).fingerprint) == INVALID_RESULT.body
 
@@ -296,9 +296,9 @@ def test_forget_makes_the_next_run_create_a_new_job(path):
         assert ledger.forget(fingerprint)
         assert not ledger.forget(fingerprint)
         assert ledger.result(fingerprint) is None
-        world = FlowRunner([ACCEPTED, RESULT])
-        run(world, ledger)
-        assert len(world.sends()) == 2
+        runner = FlowRunner([ACCEPTED, RESULT])
+        run(runner, ledger)
+        assert len(runner.sends()) == 2
 
 
 def test_entries_lists_all_entries_by_creation_time(path):
@@ -363,11 +363,11 @@ def test_sends_nothing_if_the_ledger_is_closed(path):
     ledger = Ledger(path)
     ledger.close()
     ledger.close()
-    world = FlowRunner([ACCEPTED])
+    runner = FlowRunner([ACCEPTED])
 
     with pytest.raises(LedgerError, match="closed"):
-        run(world, ledger)
-    assert world.sends() == []
+        run(runner, ledger)
+    assert runner.sends() == []
 
 
 def test_full_disk_prevents_the_create_or_raises_an_error_with_the_export_id(path):
@@ -375,10 +375,10 @@ def test_full_disk_prevents_the_create_or_raises_an_error_with_the_export_id(pat
         (size,) = ledger._connection.execute("PRAGMA page_count").fetchone()
         ledger._connection.execute(f"PRAGMA max_page_count = {size}")
         fill(ledger)
-        world = FlowRunner([ACCEPTED])
+        runner = FlowRunner([ACCEPTED])
         with pytest.raises(LedgerError, match="full"):
-            run(world, ledger)
-        assert world.sends() == []
+            run(runner, ledger)
+        assert runner.sends() == []
 
     other = path.with_name("other.db")
     with Ledger(other) as ledger:
@@ -553,9 +553,9 @@ def test_a_new_create_clears_the_id_and_expiry_of_the_old_job(path):
 
 def test_ask_again_stops_at_the_deadline(path):
     with Ledger(path, on_unknown="ask_again") as ledger:
-        world = FlowRunner([RESET] * 9, latency=1.0)
+        runner = FlowRunner([RESET] * 9, latency=1.0)
         with pytest.raises(ConnectionFailed):
-            run(world, ledger, timeout=1.2)
+            run(runner, ledger, timeout=1.2)
         assert entry(ledger).asks == 1
 
 
@@ -575,9 +575,9 @@ def test_validation_error_names_the_export_also_for_a_recorded_result(path):
 
 
 def test_rejects_a_ledger_argument_of_another_type(path):
-    world = FlowRunner([])
+    runner = FlowRunner([])
     with pytest.raises(InputError, match="Ledger"):
-        run(world, str(path))
+        run(runner, str(path))
 
 
 @pytest.mark.parametrize("step", ["begin", "refused"])

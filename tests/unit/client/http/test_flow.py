@@ -35,12 +35,14 @@ def body_when_ready(response):
     return body(response)
 
 
-def polling(world, timeout, request_timeout=30.0, schedule=PollSchedule(), on_poll=None, *, answered=False, **settings):
+def polling(
+    runner, timeout, request_timeout=30.0, schedule=PollSchedule(), on_poll=None, *, answered=False, **settings
+):
     return wait(
         READ,
         body_when_ready,
-        world.settings(request_timeout, schedule, **settings),
-        start=world.clock(),
+        runner.settings(request_timeout, schedule, **settings),
+        start=runner.clock(),
         timeout=timeout,
         answered=answered,
         on_poll=on_poll,
@@ -51,10 +53,10 @@ def polling(world, timeout, request_timeout=30.0, schedule=PollSchedule(), on_po
 
 
 def test_send_returns_what_read_makes_of_the_response():
-    world = FlowRunner([SUCCESS])
+    runner = FlowRunner([SUCCESS])
 
-    assert world.run(send(READ, body, world.settings(7))) == b"body"
-    assert world.done == [Send(READ, 7)]
+    assert runner.run(send(READ, body, runner.settings(7))) == b"body"
+    assert runner.done == [Send(READ, 7)]
 
 
 RETRIED_READS = [RESET, NOT_SENT, SLOW, GARBLED, *map(status, (408, 429, 500, 502, 503, 504, 520, 599))]
@@ -77,10 +79,10 @@ NOT_RETRIED_WRITES = [
     ids=lambda value: value.operation if isinstance(value, Request) else named(value),
 )
 def test_retries_a_temporary_failure(request_, failure):
-    world = FlowRunner([failure, failure, SUCCESS])
+    runner = FlowRunner([failure, failure, SUCCESS])
 
-    assert world.run(send(request_, body, world.settings())) == b"body"
-    assert [command.attempt for command in world.sends()] == [1, 2, 3]
+    assert runner.run(send(request_, body, runner.settings())) == b"body"
+    assert [command.attempt for command in runner.sends()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -89,13 +91,13 @@ def test_retries_a_temporary_failure(request_, failure):
     ids=lambda value: value.operation if isinstance(value, Request) else named(value),
 )
 def test_does_not_retry_a_final_failure_or_a_write_that_may_have_been_carried_out(request_, failure):
-    world = FlowRunner([failure, SUCCESS])
+    runner = FlowRunner([failure, SUCCESS])
 
     with pytest.raises((StatusError, ConnectionFailed, RequestTimeout, ContractViolation)) as failed:
-        world.run(send(request_, body, world.settings()))
+        runner.run(send(request_, body, runner.settings()))
 
-    assert len(world.sends()) == failed.value.attempts == 1
-    assert world.sleeps() == []
+    assert len(runner.sends()) == failed.value.attempts == 1
+    assert runner.sleeps() == []
 
 
 @pytest.mark.parametrize(
@@ -115,17 +117,17 @@ def test_does_not_retry_a_final_failure_or_a_write_that_may_have_been_carried_ou
 )
 def test_outcome_is_unknown_only_for_a_write_that_may_have_been_carried_out(failure, unknown):
     for request, expected in ((WRITE, unknown), (READ, False)):
-        world = FlowRunner(repeating(failure))
+        runner = FlowRunner(repeating(failure))
         with pytest.raises((StatusError, ConnectionFailed, RequestTimeout, ContractViolation)) as failed:
-            world.run(send(request, body, world.settings()))
+            runner.run(send(request, body, runner.settings()))
         assert failed.value.outcome_unknown is expected
 
 
 def test_raises_the_last_error_with_the_number_of_attempts():
-    world = FlowRunner([RESET, status(500), status(502, x_request_id="r-9")])
+    runner = FlowRunner([RESET, status(500), status(502, x_request_id="r-9")])
 
     with pytest.raises(ServerError) as failed:
-        world.run(send(READ, body, world.settings()))
+        runner.run(send(READ, body, runner.settings()))
 
     assert (failed.value.status, failed.value.attempts, failed.value.request_id) == (502, 3, "r-9")
 
@@ -134,39 +136,39 @@ def test_contract_violation_has_the_request_id_of_the_response():
     def unreadable(_response):
         raise ContractViolation("wrong", operation="x", excerpt="")
 
-    world = FlowRunner([status(200, x_request_id="r-9")])
+    runner = FlowRunner([status(200, x_request_id="r-9")])
     with pytest.raises(ContractViolation) as failed:
-        world.run(send(READ, unreadable, world.settings()))
+        runner.run(send(READ, unreadable, runner.settings()))
     assert failed.value.request_id == "r-9"
 
 
 def test_last_error_is_not_chained_to_earlier_attempts():
-    world = FlowRunner([RESET, status(500), status(502)])
+    runner = FlowRunner([RESET, status(500), status(502)])
     with pytest.raises(ServerError) as failed:
-        world.run(send(READ, body, world.settings()))
+        runner.run(send(READ, body, runner.settings()))
     assert failed.value.__context__ is None
 
 
 def test_delays_have_full_jitter_below_a_bound_that_doubles_up_to_max_delay():
-    world = FlowRunner(repeating(RESET))
+    runner = FlowRunner(repeating(RESET))
     with pytest.raises(ConnectionFailed):
-        world.run(send(READ, body, world.settings(retry=Retry(attempts=8, initial_delay=0.5, max_delay=8))))
-    assert world.sleeps() == [0.5, 1, 2, 4, 8, 8, 8]
+        runner.run(send(READ, body, runner.settings(retry=Retry(attempts=8, initial_delay=0.5, max_delay=8))))
+    assert runner.sleeps() == [0.5, 1, 2, 4, 8, 8, 8]
 
-    world = FlowRunner(repeating(RESET))
+    runner = FlowRunner(repeating(RESET))
     with pytest.raises(ConnectionFailed):
-        world.run(send(READ, body, world.settings(retry=Retry(attempts=3), jitter=iter([0.0, 0.25]).__next__)))
-    assert world.sleeps() == [0.0, 0.25]
+        runner.run(send(READ, body, runner.settings(retry=Retry(attempts=3), jitter=iter([0.0, 0.25]).__next__)))
+    assert runner.sleeps() == [0.0, 0.25]
 
 
 def test_delays_of_a_hundred_attempts_stay_within_max_delay():
-    world = FlowRunner(repeating(RESET))
+    runner = FlowRunner(repeating(RESET))
 
     with pytest.raises(ConnectionFailed):
-        world.run(send(READ, body, world.settings(retry=Retry(attempts=100, max_delay=3600), jitter=random.random)))
+        runner.run(send(READ, body, runner.settings(retry=Retry(attempts=100, max_delay=3600), jitter=random.random)))
 
-    assert len(world.sends()) == 100
-    assert max(world.sleeps()) <= 3600
+    assert len(runner.sends()) == 100
+    assert max(runner.sleeps()) <= 3600
 
 
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
@@ -198,11 +200,11 @@ LATER = "Mon, 23 Nov 2026 12:00:07 GMT"
 def test_reads_retry_after_as_seconds_or_as_a_date(headers, seconds):
     answer = status(429, **headers)
     assert refusal("x", answer).retry_after == seconds
-    world = FlowRunner([answer, SUCCESS])
+    runner = FlowRunner([answer, SUCCESS])
 
-    world.run(send(READ, body, world.settings(retry=Retry(initial_delay=0.25))))
+    runner.run(send(READ, body, runner.settings(retry=Retry(initial_delay=0.25))))
 
-    assert world.sleeps() == [0.25 if seconds is None else seconds + 0.25]
+    assert runner.sleeps() == [0.25 if seconds is None else seconds + 0.25]
 
 
 def test_retry_after_date_is_relative_to_the_local_clock_without_a_date_header():
@@ -211,41 +213,41 @@ def test_retry_after_date_is_relative_to_the_local_clock_without_a_date_header()
 
 def test_raises_at_once_if_retry_after_exceeds_its_maximum():
     for seconds, sleeps in ((120, 1), (121, 0)):
-        world = FlowRunner([status(429, retry_after=str(seconds)), SUCCESS])
+        runner = FlowRunner([status(429, retry_after=str(seconds)), SUCCESS])
         if sleeps:
-            world.run(send(READ, body, world.settings()))
+            runner.run(send(READ, body, runner.settings()))
         else:
             with pytest.raises(RateLimited) as refused:
-                world.run(send(READ, body, world.settings()))
+                runner.run(send(READ, body, runner.settings()))
             assert refused.value.retry_after == 121
-        assert len(world.sleeps()) == sleeps
+        assert len(runner.sleeps()) == sleeps
 
 
 def test_no_attempt_starts_after_the_deadline_or_lasts_beyond_it():
-    world = FlowRunner(repeating(RESET), latency=2.0)
+    runner = FlowRunner(repeating(RESET), latency=2.0)
 
     with pytest.raises(ConnectionFailed) as failed:
-        world.run(send(READ, body, world.settings(30, retry=Retry(attempts=9)), deadline=110.0))
+        runner.run(send(READ, body, runner.settings(30, retry=Retry(attempts=9)), deadline=110.0))
 
-    assert [command.timeout for command in world.sends()] == [10, 7.5, 4.5, 0.5]
+    assert [command.timeout for command in runner.sends()] == [10, 7.5, 4.5, 0.5]
     assert failed.value.attempts == 4
-    assert world.now == 110
+    assert runner.now == 110
 
 
 def test_raises_at_once_if_the_delay_would_pass_the_deadline():
-    world = FlowRunner([status(429, retry_after="20"), SUCCESS])
+    runner = FlowRunner([status(429, retry_after="20"), SUCCESS])
 
     with pytest.raises(RateLimited):
-        world.run(send(READ, body, world.settings(), deadline=110.0))
+        runner.run(send(READ, body, runner.settings(), deadline=110.0))
 
-    assert world.now == 100
+    assert runner.now == 100
 
 
 def test_one_attempt_means_no_retry():
-    world = FlowRunner([RESET])
+    runner = FlowRunner([RESET])
 
     with pytest.raises(ConnectionFailed):
-        world.run(send(READ, body, world.settings(retry=Retry(attempts=1))))
+        runner.run(send(READ, body, runner.settings(retry=Retry(attempts=1))))
 
 
 @pytest.mark.parametrize(
@@ -286,24 +288,24 @@ def test_settings_accept_a_retry_policy_and_a_timeout_per_call():
 
 def test_a_429_to_one_call_delays_all_calls():
     gate = Gate()
-    world = FlowRunner([status(429, retry_after="10"), SUCCESS, SUCCESS])
-    settings = world.settings(gate=gate, retry=Retry(initial_delay=1), jitter=lambda: 0.5)
+    runner = FlowRunner([status(429, retry_after="10"), SUCCESS, SUCCESS])
+    settings = runner.settings(gate=gate, retry=Retry(initial_delay=1), jitter=lambda: 0.5)
 
-    assert world.run(send(READ, body, settings)) == b"body"
-    assert world.sleeps() == [10.5], "Retry-After plus jitter"
-    world.now, world.done = 105, []
-    assert world.run(send(READ, body, settings)) == b"body"
+    assert runner.run(send(READ, body, settings)) == b"body"
+    assert runner.sleeps() == [10.5], "Retry-After plus jitter"
+    runner.now, runner.done = 105, []
+    assert runner.run(send(READ, body, settings)) == b"body"
 
-    assert world.sleeps() == [5.5]
+    assert runner.sleeps() == [5.5]
 
 
 @pytest.mark.parametrize(("failure", "seconds"), [(status(503, retry_after="9"), 9), (status(502, retry_after="9"), 0)])
 def test_gate_closes_after_a_503_but_not_a_502_with_retry_after(failure, seconds):
     gate = Gate()
-    world = FlowRunner([failure])
+    runner = FlowRunner([failure])
 
     with pytest.raises(ServerError):
-        world.run(send(READ, body, world.settings(gate=gate, retry=Retry(attempts=1))))
+        runner.run(send(READ, body, runner.settings(gate=gate, retry=Retry(attempts=1))))
 
     assert gate.left(100) == seconds
 
@@ -319,11 +321,11 @@ def test_a_shorter_hold_does_not_open_the_gate_earlier():
 def test_does_not_wait_for_a_gate_that_opens_at_the_deadline():
     gate = Gate()
     gate.hold(110)
-    world = FlowRunner([])
+    runner = FlowRunner([])
 
     with pytest.raises(RateLimited):
-        world.run(send(READ, body, world.settings(gate=gate), deadline=110.0))
-    assert world.done == []
+        runner.run(send(READ, body, runner.settings(gate=gate), deadline=110.0))
+    assert runner.done == []
 
 
 def test_raises_the_earlier_failure_if_the_gate_closed_after_it():
@@ -333,26 +335,26 @@ def test_raises_the_earlier_failure_if_the_gate_closed_after_it():
         gate.hold(1000)
         return ConnectionFailed("reset")
 
-    world = FlowRunner(answers)
+    runner = FlowRunner(answers)
     with pytest.raises(ConnectionFailed) as failed:
-        world.run(send(READ, body, world.settings(gate=gate)))
+        runner.run(send(READ, body, runner.settings(gate=gate)))
     assert failed.value.attempts == 1
 
 
 def test_sends_nothing_if_no_time_is_left():
-    world = FlowRunner([])
+    runner = FlowRunner([])
 
     with pytest.raises(RequestTimeout, match="no time is left") as failed:
-        world.run(send(WRITE, body, world.settings(), deadline=world.now))
+        runner.run(send(WRITE, body, runner.settings(), deadline=runner.now))
 
-    assert (failed.value.sent, world.done) == (False, [])
+    assert (failed.value.sent, runner.done) == (False, [])
 
 
 def test_gate_stays_open_after_other_failures():
     gate = Gate()
-    world = FlowRunner([RESET, SUCCESS])
+    runner = FlowRunner([RESET, SUCCESS])
 
-    world.run(send(READ, body, world.settings(gate=gate)))
+    runner.run(send(READ, body, runner.settings(gate=gate)))
 
     assert gate.left(0) == 0
 
@@ -360,13 +362,13 @@ def test_gate_stays_open_after_other_failures():
 def test_raises_without_sending_if_the_gate_opens_after_the_deadline():
     gate = Gate()
     gate.hold(150)
-    world = FlowRunner([])
+    runner = FlowRunner([])
 
     with pytest.raises(RateLimited, match="not sent") as failed:
-        world.run(send(WRITE, body, world.settings(gate=gate), deadline=110.0))
+        runner.run(send(WRITE, body, runner.settings(gate=gate), deadline=110.0))
 
     assert (failed.value.retry_after, failed.value.outcome_unknown, failed.value.attempts) == (50, False, 0)
-    assert world.done == []
+    assert runner.done == []
 
 
 @pytest.mark.parametrize(
@@ -374,9 +376,9 @@ def test_raises_without_sending_if_the_gate_opens_after_the_deadline():
 )
 def test_a_429_closes_the_gate_even_if_this_call_gives_up(retry):
     gate = Gate()
-    world = FlowRunner([status(429, retry_after="10")])
+    runner = FlowRunner([status(429, retry_after="10")])
     with pytest.raises(RateLimited):
-        world.run(send(READ, body, world.settings(gate=gate, retry=retry)))
+        runner.run(send(READ, body, runner.settings(gate=gate, retry=retry)))
 
     other = FlowRunner([SUCCESS])
     other.run(send(READ, body, other.settings(gate=gate)))
@@ -387,157 +389,157 @@ def test_a_429_closes_the_gate_even_if_this_call_gives_up(retry):
 def test_raises_without_sending_if_the_gate_is_closed_for_longer_than_max_retry_after():
     gate = Gate()
     gate.hold(100 + 600)
-    world = FlowRunner([])
+    runner = FlowRunner([])
 
     with pytest.raises(RateLimited):
-        world.run(send(READ, body, world.settings(gate=gate)))
+        runner.run(send(READ, body, runner.settings(gate=gate)))
 
 
 def test_waits_for_a_gate_that_is_closed_for_exactly_max_retry_after():
     gate = Gate()
     gate.hold(100 + 120)
-    world = FlowRunner([SUCCESS])
+    runner = FlowRunner([SUCCESS])
 
-    world.run(send(READ, body, world.settings(gate=gate)))
+    runner.run(send(READ, body, runner.settings(gate=gate)))
 
-    assert world.sleeps() == [120.5]
+    assert runner.sleeps() == [120.5]
 
 
 def test_jitter_at_the_gate_leaves_time_for_the_request():
     gate = Gate()
-    world = FlowRunner([status(429, retry_after="2"), SUCCESS])
+    runner = FlowRunner([status(429, retry_after="2"), SUCCESS])
 
-    world.run(send(READ, body, world.settings(gate=gate), deadline=102.6))
+    runner.run(send(READ, body, runner.settings(gate=gate), deadline=102.6))
 
-    assert world.sleeps() == [pytest.approx(2.3)]
+    assert runner.sleeps() == [pytest.approx(2.3)]
 
 
 # ---- polling ---------------------------------------------------------------------------------------------------------
 
 
 def test_returns_without_sleeping_if_the_first_poll_has_a_value():
-    world = FlowRunner([SUCCESS])
+    runner = FlowRunner([SUCCESS])
 
-    assert world.run(polling(world, 60)) == b"body"
-    assert world.sleeps() == []
+    assert runner.run(polling(runner, 60)) == b"body"
+    assert runner.sleeps() == []
 
 
 def test_polling_delays_grow_up_to_the_longest():
-    world = FlowRunner([*[status(404)] * 6, SUCCESS])
+    runner = FlowRunner([*[status(404)] * 6, SUCCESS])
 
-    assert world.run(polling(world, 60, schedule=PollSchedule(1.0, 2.0, 5.0))) == b"body"
-    assert world.sleeps() == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+    assert runner.run(polling(runner, 60, schedule=PollSchedule(1.0, 2.0, 5.0))) == b"body"
+    assert runner.sleeps() == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
 
 
 @pytest.mark.parametrize("timeout", [0.1, 3.0, 10.0, 61.7])
 def test_times_out_exactly_at_the_deadline(timeout):
-    world = FlowRunner(repeating(status(404)))
+    runner = FlowRunner(repeating(status(404)))
 
     with pytest.raises(TimedOut) as timed_out:
-        world.run(polling(world, timeout))
+        runner.run(polling(runner, timeout))
 
-    assert world.now == pytest.approx(100.0 + timeout)
-    assert timed_out.value.polls == len(world.sends())
+    assert runner.now == pytest.approx(100.0 + timeout)
+    assert timed_out.value.polls == len(runner.sends())
 
 
 def test_request_timeout_is_at_most_the_time_left():
-    world = FlowRunner(repeating(status(404)), latency=2.0)
+    runner = FlowRunner(repeating(status(404)), latency=2.0)
 
     with pytest.raises(TimedOut):
-        world.run(polling(world, 5, request_timeout=30, schedule=PollSchedule(1.0, 1.0, 1.0)))
+        runner.run(polling(runner, 5, request_timeout=30, schedule=PollSchedule(1.0, 1.0, 1.0)))
 
-    assert [command.timeout for command in world.sends()] == [5, 2]
-    assert world.now == 105
+    assert [command.timeout for command in runner.sends()] == [5, 2]
+    assert runner.now == 105
 
 
 def test_request_timeout_is_at_most_its_own_limit():
-    world = FlowRunner([SUCCESS])
+    runner = FlowRunner([SUCCESS])
 
-    world.run(polling(world, 60, request_timeout=30))
+    runner.run(polling(runner, 60, request_timeout=30))
 
-    assert world.sends()[0].timeout == 30
+    assert runner.sends()[0].timeout == 30
 
 
 def test_a_request_cut_off_by_the_deadline_raises_timed_out():
-    world = FlowRunner([RequestTimeout("slow")], latency=99)
+    runner = FlowRunner([RequestTimeout("slow")], latency=99)
 
     with pytest.raises(TimedOut):
-        world.run(polling(world, 5))
+        runner.run(polling(runner, 5))
 
 
 def test_a_request_that_times_out_before_the_deadline_raises_request_timeout():
-    world = FlowRunner([RequestTimeout("slow")], latency=99)
+    runner = FlowRunner([RequestTimeout("slow")], latency=99)
 
     with pytest.raises(RequestTimeout, match="slow"):
-        world.run(polling(world, 60, request_timeout=5, retry=Retry(attempts=1)))
+        runner.run(polling(runner, 60, request_timeout=5, retry=Retry(attempts=1)))
 
 
 def test_calls_on_poll_after_each_poll_without_a_value():
-    world = FlowRunner([*[status(404)] * 2, SUCCESS])
+    runner = FlowRunner([*[status(404)] * 2, SUCCESS])
     calls = []
 
-    world.run(
-        polling(world, 60, schedule=PollSchedule(1.0, 2.0, 9.0), on_poll=lambda *arguments: calls.append(arguments))
+    runner.run(
+        polling(runner, 60, schedule=PollSchedule(1.0, 2.0, 9.0), on_poll=lambda *arguments: calls.append(arguments))
     )
 
     assert calls == [(1, 0.0), (2, 1.0)]
 
 
 def test_raises_a_temporary_failure_if_the_service_has_never_answered():
-    world = FlowRunner(repeating(RESET))
+    runner = FlowRunner(repeating(RESET))
 
     with pytest.raises(ConnectionFailed):
-        world.run(polling(world, 600))
+        runner.run(polling(runner, 600))
 
-    assert len(world.sends()) == 3
+    assert len(runner.sends()) == 3
 
 
 @pytest.mark.parametrize("failure", [RESET, NOT_SENT, SLOW, GARBLED, status(429), status(502)], ids=named)
 def test_polls_through_temporary_failures_once_the_service_has_answered(failure):
     for answers, answered in (([failure] * 9, True), ([status(404), *[failure] * 9], False)):
-        world = FlowRunner([*answers, SUCCESS])
-        assert world.run(polling(world, 600, answered=answered)) == b"body"
+        runner = FlowRunner([*answers, SUCCESS])
+        assert runner.run(polling(runner, 600, answered=answered)) == b"body"
 
 
 def test_a_final_failure_ends_the_polling():
-    world = FlowRunner([status(404), status(401)])
+    runner = FlowRunner([status(404), status(401)])
 
     with pytest.raises(StatusError, match="401"):
-        world.run(polling(world, 600))
+        runner.run(polling(runner, 600))
 
 
 def test_a_retry_after_above_its_maximum_ends_the_polling():
-    world = FlowRunner([status(404), status(429, retry_after="3600")])
+    runner = FlowRunner([status(404), status(429, retry_after="3600")])
 
     with pytest.raises(RateLimited):
-        world.run(polling(world, 7200))
+        runner.run(polling(runner, 7200))
 
 
 def test_polling_obeys_retry_after():
-    world = FlowRunner([status(404), *[status(429, retry_after="60")] * 3, SUCCESS])
+    runner = FlowRunner([status(404), *[status(429, retry_after="60")] * 3, SUCCESS])
 
-    world.run(polling(world, 600, retry=Retry(attempts=1), schedule=PollSchedule(1.0, 1.0, 1.0)))
+    runner.run(polling(runner, 600, retry=Retry(attempts=1), schedule=PollSchedule(1.0, 1.0, 1.0)))
 
-    assert world.sleeps() == [1, 60, 60, 60]
+    assert runner.sleeps() == [1, 60, 60, 60]
 
 
 def test_times_out_at_the_deadline_with_the_last_failure():
-    world = FlowRunner(repeating(RESET), latency=1.0)
+    runner = FlowRunner(repeating(RESET), latency=1.0)
 
     with pytest.raises(TimedOut) as timed_out:
-        world.run(polling(world, 33.3, answered=True))
+        runner.run(polling(runner, 33.3, answered=True))
 
-    assert world.now == pytest.approx(133.3)
+    assert runner.now == pytest.approx(133.3)
     assert timed_out.value.failure is RESET
-    assert timed_out.value.sends == len(world.sends()) > timed_out.value.polls == 0
+    assert timed_out.value.sends == len(runner.sends()) > timed_out.value.polls == 0
 
 
 def test_timeout_does_not_mention_a_failure_that_has_passed():
     answers = iter([status(404), status(502)])
-    world = FlowRunner(lambda _command: next(answers, status(404)))
+    runner = FlowRunner(lambda _command: next(answers, status(404)))
 
     with pytest.raises(TimedOut) as timed_out:
-        world.run(polling(world, 30, retry=Retry(attempts=1)))
+        runner.run(polling(runner, 30, retry=Retry(attempts=1)))
 
     assert timed_out.value.failure is None
 
