@@ -106,6 +106,27 @@ MUTANTS: Final = (
         "imported memories are not ordered by time, so the last is not the newest",
     ),
     Mutant(
+        "deletes.number-used-again",
+        "engine/mem0_exports_engine/store/sqlite/tables.py",
+        "    sqlite_autoincrement=True,\n",
+        "",
+        "a running export contains a new memory in the place of a deleted one",
+    ),
+    Mutant(
+        "deletes.incomplete-records-shifted",
+        "engine/mem0_exports_engine/store/sqlite/batches.py",
+        "None if lists or count < self.size else",
+        "None if lists else",
+        "a running export takes the metadata of another memory, if one was deleted",
+    ),
+    Mutant(
+        "clients.delete-repeated",
+        "facade/mem0_exports/http/operations.py",
+        "models.DeletedMemory.from_dict, convert, writes=True)",
+        "models.DeletedMemory.from_dict, convert)",
+        "a delete whose answer was lost is sent again, and reports that there was no such memory",
+    ),
+    Mutant(
         "limits.body-limit-doubled",
         _ENGINE,
         "if len(body) > MAX_BYTES:  # `admit` sees only Content-Length",

@@ -86,6 +86,13 @@ MUTANTS: Final = (
         "a memory is not stored because another project has it",
     ),
     Mutant(
+        "projects.get-and-delete-not-separated",
+        _MEMORIES,
+        "return sa.and_(memories.c.project == project, memories.c.id == memory_id)",
+        "return sa.and_(sa.literal(project) == project, memories.c.id == memory_id)",
+        "a project reads and deletes the memories of other projects",
+    ),
+    Mutant(
         "projects.import-duplicate-across-projects",
         _MEMORIES,
         "mine = sa.select(memories.c.record_key, memories.c.id).where(memories.c.project == project)",
