@@ -15,7 +15,7 @@ SEED ?=
 ifneq ($(SEED),)
 export SEED
 endif
-export URL KIND RATE JUNIT MAX_REQUESTS TIMES ONLY SUITES JOBS
+export URL KIND RATE JUNIT MAX_REQUESTS TIMES ONLY SUITES JOBS SPEC
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Three processes, for two cores: some tests mostly wait. tests/conftest.py says what stays together and what comes first.
@@ -91,6 +91,10 @@ generate: $(READY) ## regenerate generated/mem0_exports_api from openapi.yaml
 .PHONY: lint-spec
 lint-spec: $(READY) ## fail if openapi.yaml breaks a rule, and say where and how to mend it
 	@python tools/lint_spec.py
+
+.PHONY: upstream-diff
+upstream-diff: $(READY) ## compare another OpenAPI document with openapi.yaml; SPEC=FILE
+	@python tools/upstream_diff.py $(if $(SPEC),"$$SPEC")
 
 .PHONY: check-generated
 check-generated: $(READY) ## fail if generated/ is not what openapi.yaml gives

@@ -250,6 +250,9 @@ def main() -> int:
     except (FailedError, UnreadableError) as error:
         print(error, file=sys.stderr)
         return 1
+    except RecursionError:
+        print(f"{arguments.spec or SPEC.name} is nested too deeply", file=sys.stderr)
+        return 1
     except PermissionError as error:
         print(f"{error.filename} cannot be written: {error.strerror}", file=sys.stderr)
         return 1

@@ -42,6 +42,10 @@ def read(path: Path) -> dict[str, Any]:
         document = _json(path, text) if text.lstrip().startswith("{") else _yaml(path, text)
     except RecursionError:
         raise UnreadableError(f"{path} is nested too deeply") from None
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UnreadableError(f"{path} has a string that is not valid Unicode: half of a surrogate pair") from None
     if not isinstance(document, dict):
         raise UnreadableError(f"{path} is not an OpenAPI document: it must be an object, with a key openapi")
     version = document.get("openapi", document.get("swagger"))
@@ -56,12 +60,15 @@ def read(path: Path) -> dict[str, Any]:
 def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         try:
             return _yaml(path, text)  # YAML may start with a brace, too
         except UnreadableError:
-            where = f"line {error.lineno}, column {error.colno}"
-            raise UnreadableError(f"{path} is not valid JSON: {error.msg} ({where})") from None
+            pass
+        cause = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            cause = f"{error.msg} (line {error.lineno}, column {error.colno})"
+    raise UnreadableError(f"{path} is not valid JSON: {cause}")
 
 
 def _yaml(path: Path, text: str) -> Any:

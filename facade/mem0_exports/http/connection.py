@@ -112,6 +112,9 @@ _UNUSABLE: Final = (ImportError, ValueError, httpx.InvalidURL)
 """What httpx raises for proxy settings in the environment that it cannot use."""
 
 
+MAX_CACHED_URLS: Final = 64
+"""The most URLs that a connection caches."""
+
 _drivers: weakref.WeakSet[Connection] = weakref.WeakSet()
 """All drivers in use: the child of a fork must drop their connections."""
 
@@ -151,9 +154,11 @@ class Connection:
             )
 
     def _url(self, request: Request) -> httpx.URL:
-        """Return the URL of a request, cached for each of the few paths: parsing is a sixth of the time of a call."""
+        """Return the URL of a request. Those of the last paths are cached: parsing is a sixth of the time of a call."""
         url = self._urls.get(request.path)
         if url is None:
+            if len(self._urls) >= MAX_CACHED_URLS:  # a path may contain an id, so there is no end of paths
+                self._urls.clear()
             url = self._urls[request.path] = httpx.URL(self.base_url + request.path)
         return url
 

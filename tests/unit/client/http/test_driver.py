@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from uuid import UUID
+
 import anyio
 import httpx
 import pytest
@@ -11,6 +13,8 @@ import pytest
 from mem0_exports import ConnectionFailed, ExportTimeout, F, RateLimited, Retry
 from mem0_exports.exports import flows
 from mem0_exports.exports.spec import ExportSpec
+from mem0_exports.http import operations
+from mem0_exports.http.connection import MAX_CACHED_URLS
 from mem0_exports.http.driver import AsyncDriver, Driver
 from mem0_exports.http.flow import FlowInterrupted, RunBlocking, Send, Sleep, send
 from mem0_exports.http.settings import PollSchedule, Settings
@@ -250,3 +254,14 @@ def test_a_blocking_call_does_not_block_the_event_loop():
 def test_reprs_of_commands_do_not_show_the_users_data():
     assert "secret" not in repr(Send(READ.__class__("op", "POST", "/", body=b"secret"), 1.0))
     assert "secret" not in repr(RunBlocking(lambda: "secret"))
+
+
+def test_a_client_that_reads_many_memories_does_not_keep_the_url_of_each():
+    driver = Driver(ADDRESS, HEADERS, httpx.MockTransport(lambda _: httpx.Response(200, json={})))
+
+    for number in range(1000):
+        call = operations.memories_get(UUID(int=number))
+        driver.run(send(call.request, lambda response: response.status, Settings()))
+
+    assert len(driver._urls) <= MAX_CACHED_URLS
+    driver.close()
