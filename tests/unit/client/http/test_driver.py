@@ -258,7 +258,7 @@ def test_reprs_of_commands_do_not_show_the_users_data():
 
 def test_a_client_that_reads_many_memories_does_not_keep_the_url_of_each():
     driver = Driver(ADDRESS, HEADERS, httpx.MockTransport(lambda _: httpx.Response(200, json={})))
-    settings = Settings(Retry(attempts=1), 5, PollSchedule(), driver.clock)
+    settings = Settings(5.0, PollSchedule(), driver.clock)
 
     for number in range(1000):
         call = operations.memories_get(UUID(int=number))
