@@ -134,7 +134,7 @@ class Row(NamedTuple):
 
 
 def ratio_row(what: str, baseline: str, pairs: Pairs, budget: float, scale: float = MICRO, unit: str = "us") -> Row:
-    """Return a row whose budget is a ratio, rounded to two places as in the table."""
+    """Return a row with a budget for the median ratio. The ratio is rounded to two places, as the table shows it."""
     return Row(what, baseline, pairs, scale, unit, f"{budget:g}x", round(pairs.quartiles()[1], 2) <= budget)
 
 

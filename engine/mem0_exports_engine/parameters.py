@@ -75,8 +75,8 @@ class Values:
     def get(self, name: str, kind: type[T]) -> T:
         """Return the value of a parameter that is required or has a default.
 
-        Raises KeyError if the request does not have the parameter, and TypeError if openapi.yaml gives it another type:
-        `str` reads a string, `int` an integer, `float` a number and `bool` a boolean.
+        `kind` is the Python type of its type in openapi.yaml: str for a string, int for an integer, float for a number
+        and bool for a boolean. Raises TypeError for any other, and KeyError if the request does not have the parameter.
         """
         value = self._values[name]
         if not isinstance(value, kind) or type(value) is not kind:  # True is an instance of int

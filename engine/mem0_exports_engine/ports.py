@@ -97,7 +97,7 @@ class MemoryBatch(Protocol):
     def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
         """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
-        Return None if a memory may have a list in its metadata, or if the store cannot write JSON.
+        Return None if the metadata of a memory could contain a list, or if the store cannot write JSON.
         """
         ...
 

@@ -195,7 +195,7 @@ def _attempt(
     now: Callable[[], datetime],
     lease: _Lease,
 ) -> _Outcome:
-    """Extract, and check and serialize what the extractor returns: whatever is wrong with it is an error of this job."""
+    """Run the extractor, and check and serialize its result. Any defect of the result is an error of this job."""
 
     def batches() -> Iterator[MemoryBatch]:
         for batch in memories.batches(job.project, restore(job.filters), now()):

@@ -363,7 +363,7 @@ class EntryWriter:
                 f"UPDATE exports SET {change} WHERE fingerprint = ? AND state = ? AND asks = ?",  # noqa: S608 -- from above
                 (*values, self._fingerprint, state, self._ask),
             ).rowcount
-            # Inside the ledger's lock too: afterwards, another call may have begun a create, and its mark would be removed.
+            # Before the lock is released: after that, another call may start a create, and we would remove its mark.
             self.leave()
         return bool(changed)
 

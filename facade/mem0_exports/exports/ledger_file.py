@@ -56,8 +56,8 @@ def open_ledger(path: Path) -> sqlite3.Connection | str:
     try:
         problem = _why_not_a_ledger(connection)
         if problem is None:
-            # EXCLUSIVE keeps the lock until the connection closes: with two processes in one ledger, the second would
-            # take the first one's creates in progress for those of a dead process.
+            # EXCLUSIVE keeps the lock until the connection closes. If two processes used one ledger, each would mistake
+            # the other's unfinished creates for those of a process that crashed.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             # FULL syncs every commit to disk. Otherwise a power failure could undo an intent whose create was sent.

@@ -1,8 +1,8 @@
 """Run an export from the create to the result, with a ledger also across crashes.
 
-Everything that must survive a crash is on disk before the step that depends on it: the intent before the request, the
-id before the wait, the result before the caller gets it. In any other order, a crash between the two steps would lose a
-job (its id was never written) or make a second one (the ledger does not know that the first was requested).
+What must survive a crash is written to disk before the step that depends on it: the intent before the request is sent,
+the id before the wait begins, and the result before it is returned. In any other order, a crash between the two would
+lose a job, whose id was never written, or create a second one, because the ledger does not know of the first.
 """
 
 from __future__ import annotations

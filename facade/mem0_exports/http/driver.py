@@ -273,7 +273,7 @@ class AsyncDriver(Connection):
             return  # the connections died with the event loop that opened them
         closing = http or self._transport
         if closing is not None:
-            # Shielded: a cancelled user would otherwise leave the engine's worker and open files behind.
+            # Shielded from cancellation, which would otherwise leave the engine's worker and open files behind.
             with anyio.CancelScope(shield=True):
                 await closing.aclose()
 

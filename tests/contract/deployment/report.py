@@ -18,7 +18,7 @@ RESULTS: Final = {SAME: "same", DIFFERENT: "different", COULD_NOT_RUN: "could-no
 
 @dataclass
 class Results:
-    """What a run found. `problem` says why it could not run to its end, `left` what it left in the deployment."""
+    """What a run found. `problem` says why it did not finish; `left` lists what it left behind in the deployment."""
 
     seed: int
     checks: list[Check] = field(default_factory=list)

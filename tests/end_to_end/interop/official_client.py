@@ -53,7 +53,7 @@ class Fact(BaseModel):
 
 
 class Profile(BaseModel):
-    """The schema of the export. As in the service's documentation, it has `$defs`, nulls and defaults."""
+    """The schema of the export, with `$defs`, nulls and defaults like those in the service's documentation."""
 
     city: str | None = None
     employer: str | None = None

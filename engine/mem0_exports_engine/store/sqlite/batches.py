@@ -74,8 +74,9 @@ class SqliteBatch:
     def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
         """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
-        Return None if a memory may have a list in its metadata, if one was deleted meanwhile, or if the paths are too
-        many or too odd for SQL. Always None before SQLite 3.38, which introduced the `->` operator that this needs.
+        Return None if the metadata of a memory could contain a list, if a memory was deleted meanwhile, or if SQL cannot
+        express the paths: they are too many, or a key needs escaping. Always None before SQLite 3.38, which introduced
+        the `->` operator.
         """
         plain = all(key is None or _PLAIN_KEY.fullmatch(key) for _, key in paths.values())
         if sqlite3.sqlite_version_info < (3, 38) or len(paths) > _MAX_COLUMNS or not plain:

@@ -224,7 +224,7 @@ def _lease_end(now: datetime) -> int:
 
 
 def filters_key(filters: Filter) -> str:
-    """Return filters as the text that exports are looked up by. The order of conditions does not change it."""
+    """Return filters as text, the key for finding exports. The order of the conditions does not change it."""
     return json.dumps(_sorted(filters.to_dict()), ensure_ascii=False, sort_keys=True)
 
 
