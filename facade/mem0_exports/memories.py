@@ -59,6 +59,8 @@ def _add(
 
 def _messages(messages: str | Mapping[str, str] | Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
     """Return the pairs of role and content that the user's messages mean."""
+    if messages == "":
+        raise InputError("messages must be a non-empty text, or a list of messages, got ''", field="messages")
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     elif isinstance(messages, Mapping):

@@ -52,6 +52,8 @@ class Point(NamedTuple):
 def sync_api(client: Client) -> None:
     where = (F.user_id == "alex") & ~F.categories.in_("spam") | F.run_id.in_("a", "b")
     assert_type(where, Filter)
+    assert_type(F.user_id.in_(["a", "b"]) & F.created_at.in_([datetime.now(UTC), "2025-01-01"]), Filter)
+    assert_type(F.categories.in_({"a"}) | F.memory_ids.in_(name for name in ("a", "b")), Filter)
     assert_type(F.created_at >= datetime.now(UTC), Filter)
     assert_type(F.metadata["city"] == "Lisbon", Filter)
     assert_type(client.exports.run(Profile, where, timeout=5), Profile)
@@ -117,7 +119,7 @@ def type_errors(client: Client) -> None:
     F.keywords.in_("x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     F.user_id.contains("x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     F.session_id == "s"  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    F.user_id.in_(["a"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    F.user_id.in_([1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     F.created_at >= 5  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
     client.exports.run(Profile)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     client.exports.run(Profile, "alex")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

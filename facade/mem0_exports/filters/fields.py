@@ -9,8 +9,10 @@ openapi.yaml.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, TypeAlias, overload
 
 from mem0_exports.errors import FilterError
 from mem0_exports.filters import times as _times
@@ -46,6 +48,15 @@ class _Field:
         __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
         __hash__ = None
 
+        def _refuse_joining(self, _other: object) -> NoReturn:
+            raise _bare_field(self)
+
+        # Reached from `F.user_id == "a" & F.run_id == "b"`, where Python evaluates `"a" & F.run_id` first.
+        __and__ = __rand__ = __or__ = __ror__ = _refuse_joining
+
+        def __invert__(self) -> NoReturn:
+            raise _bare_field(self)
+
     @property
     def _offers(self) -> str:
         return f"use one of {', '.join(self._operators)}"
@@ -62,10 +73,25 @@ class _Field:
             raise FilterError(f"F.{self._name} must be compared with a non-empty string, got {value!r}")
         return str.__str__(value)  # for a member of a string enum, its value
 
-    def _texts(self, values: tuple[str, ...]) -> tuple[str, ...]:
+    def _texts(self, values: tuple[object, ...]) -> tuple[str, ...]:
+        return tuple(self._text(value) for value in self._listed(values))
+
+    def _listed(self, values: tuple[object, ...]) -> tuple[object, ...]:
+        """Return the values of `in_`, which are passed one by one or as one iterable."""
+        if len(values) == 1 and isinstance(values[0], Iterable) and not isinstance(values[0], str | bytes | Mapping):
+            # The order of a set differs between processes, and a ledger must find the export of the same filter again.
+            values = tuple(sorted(values[0], key=repr) if isinstance(values[0], AbstractSet) else values[0])
         if not values:
             raise FilterError(f"F.{self._name}.in_() needs at least one value; with none it would match nothing")
-        return tuple(self._text(value) for value in values)
+        return values
+
+
+def _bare_field(field: object) -> FilterError:
+    """Return the error for a field, instead of a filter, beside `&`, `|` or `~`."""
+    return FilterError(
+        f"{field!r} is a field, not a filter. & and | bind more tightly than comparisons, so put parentheses around each "
+        'comparison: (F.user_id == "alex") & (F.run_id == "r1")'
+    )
 
 
 class EntityField(_Field):
@@ -78,7 +104,8 @@ class EntityField(_Field):
         text = self._text(value)
         if text == "*":
             raise FilterError(
-                f"F.{self._name} cannot be compared with '*'; for any {self._name}, write F.{self._name}.exists()"
+                f"F.{self._name} cannot be compared with '*'; for any {self._name}, write F.{self._name}.exists(), "
+                "joined by & with a condition that names an entity"
             )
         return text
 
@@ -89,9 +116,13 @@ class EntityField(_Field):
         """Match memories with any other id, or without one."""
         return Condition(self._name, "ne", self._id(value))
 
-    def in_(self, *values: str) -> Filter:
-        """Match memories with one of these ids: `F.user_id.in_("alex", "kim")`."""
-        return Condition(self._name, "in", tuple(self._id(value) for value in self._texts(values)))
+    @overload
+    def in_(self, *values: str) -> Filter: ...
+    @overload
+    def in_(self, values: Iterable[str], /) -> Filter: ...
+    def in_(self, *values: object) -> Filter:
+        """Match memories with one of these ids: `F.user_id.in_("alex", "kim")` or `F.user_id.in_(["alex", "kim"])`."""
+        return Condition(self._name, "in", tuple(self._id(value) for value in self._listed(values)))
 
     def exists(self) -> Filter:
         """Match memories with any id. This does not count as naming an entity, which every filter must do."""
@@ -126,11 +157,13 @@ class TimeField(_Field):
         """Match memories with any other time, or without one."""
         return Condition(self._name, "ne", self._time(value))
 
-    def in_(self, *values: TimeLike) -> Filter:
-        """Match memories with exactly one of these times."""
-        if not values:
-            raise FilterError(f"F.{self._name}.in_() needs at least one value; with none it would match nothing")
-        return Condition(self._name, "in", tuple(self._time(value) for value in values))
+    @overload
+    def in_(self, *values: TimeLike) -> Filter: ...
+    @overload
+    def in_(self, values: Iterable[TimeLike], /) -> Filter: ...
+    def in_(self, *values: object) -> Filter:
+        """Match memories with exactly one of these times, which are passed one by one or as one list."""
+        return Condition(self._name, "in", tuple(self._time(value) for value in self._listed(values)))
 
     def between(self, start: TimeLike, end: TimeLike) -> Filter:
         """Match times from `start` (included) to `end` (excluded)."""
@@ -138,10 +171,22 @@ class TimeField(_Field):
 
     def last(self, *, weeks: float = 0, days: float = 0, hours: float = 0, minutes: float = 0) -> Filter:
         """Match times of the last so many days, hours or minutes before this call: `F.created_at.last(days=30)`."""
-        length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes)
+        given = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes}
+        for name, value in given.items():
+            if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 -- only NaN differs from itself
+                raise FilterError(f"F.{self._name}.last() needs a number of {name}, such as {name}=30, got {value!r}")
+        try:
+            length = timedelta(**given)
+            start = datetime.now(UTC) - length
+        except OverflowError:
+            passed = ", ".join(f"{name}={value}" for name, value in given.items() if value)
+            raise FilterError(
+                f"F.{self._name}.last({passed}) reaches further than the calendar, which begins in the year 1; write a "
+                "shorter time, or leave the condition out"
+            ) from None
         if length <= timedelta():
             raise FilterError(f"F.{self._name}.last() needs a duration above 0, such as last(days=30), got {length}")
-        return self >= datetime.now(UTC) - length
+        return self >= start
 
 
 class CategoriesField(_Field):
@@ -150,7 +195,11 @@ class CategoriesField(_Field):
     __slots__ = ()
     _operators = ("in_(name, ...)", "contains(name)")
 
-    def in_(self, *values: str) -> Filter:
+    @overload
+    def in_(self, *values: str) -> Filter: ...
+    @overload
+    def in_(self, values: Iterable[str], /) -> Filter: ...
+    def in_(self, *values: object) -> Filter:
         """Match memories that have at least one of these categories, with exactly this spelling."""
         return Condition(self._name, "in", self._texts(values))
 
@@ -180,8 +229,12 @@ class MemoryIdsField(_Field):
     __slots__ = ()
     _operators = ("in_(id, ...)",)
 
-    def in_(self, *values: str) -> Filter:
-        """Match the memories with these ids."""
+    @overload
+    def in_(self, *values: str) -> Filter: ...
+    @overload
+    def in_(self, values: Iterable[str], /) -> Filter: ...
+    def in_(self, *values: object) -> Filter:
+        """Match the memories with these ids, which are passed one by one or as one list."""
         return Condition(self._name, "in", self._texts(values))
 
 
@@ -232,6 +285,14 @@ class MetadataField:
         __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
         __hash__ = None
 
+        def _refuse_joining(self, _other: object) -> NoReturn:
+            raise _bare_field(self)
+
+        __and__ = __rand__ = __or__ = __ror__ = _refuse_joining
+
+        def __invert__(self) -> NoReturn:
+            raise _bare_field(self)
+
     def __getitem__(self, key: str) -> MetadataValue:
         if not isinstance(key, str) or not key:
             raise FilterError(f"a metadata key must be a non-empty string, got {key!r}")
@@ -239,6 +300,19 @@ class MetadataField:
 
     def __repr__(self) -> str:
         return "F.metadata"
+
+
+_TEXT: Final = 'F.keywords.icontains("...") for memories whose text contains a word'
+_INSTEAD: Final = {
+    **dict.fromkeys(("memory", "text", "content", "keyword"), _TEXT),
+    **dict.fromkeys(("id", "memory_id", "ids"), 'F.memory_ids.in_("...")'),
+    **dict.fromkeys(("session_id", "run", "session"), 'F.run_id == "..."'),
+    **{kind: f'F.{kind}_id == "..."' for kind in ("user", "agent", "app")},
+    "category": 'F.categories.in_("...")',
+    "created": "F.created_at",
+    "updated": "F.updated_at",
+}
+"""What to write for names that people try. Some of them are names of memories' fields."""
 
 
 class _Fields:
@@ -262,6 +336,8 @@ class _Fields:
     if not TYPE_CHECKING:  # type checkers see the fields above; a __getattr__ would make them accept any name
 
         def __getattr__(self, name: str) -> NoReturn:
+            if name in _INSTEAD:
+                raise AttributeError(f"F has no field {name!r}; write {_INSTEAD[name]}")
             fields = ", ".join(sorted(field for field in vars(_Fields) if not field.startswith("_")))
             raise AttributeError(
                 f"F has no field {name!r}; the fields are {fields}. For a metadata key, write F.metadata[{name!r}]"

@@ -214,6 +214,9 @@ def test_async_methods_are_coroutines_exactly_if_they_do_io(sync, asynchronous):
     ("call", "field"),
     [
         (lambda client: client.memories.add([], user_id="a"), "messages"),
+        (lambda client: client.memories.add("", user_id="a"), "messages"),
+        (lambda client: client.memories.get("1"), "memory_id"),
+        (lambda client: client.memories.delete(None), "memory_id"),
         (lambda client: client.memories.add([{"role": "wizard", "content": "x"}], user_id="a"), "messages"),
         (lambda client: client.memories.add([{"role": "user", "content": ""}], user_id="a"), "messages"),
         (lambda client: client.memories.add(["x"], user_id="a"), "messages"),

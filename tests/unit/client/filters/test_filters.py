@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 
+from collections import deque
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 
@@ -104,7 +105,12 @@ def test_numbers_booleans_and_strings_make_different_filters():
         (lambda: F.user_id == 5, "string"),
         (lambda: F.user_id == "*", r"exists\(\)"),
         (lambda: F.user_id.in_(), "at least one"),
-        (lambda: F.user_id.in_(["a"]), "string"),
+        (lambda: F.user_id.in_([]), "at least one"),
+        (lambda: F.user_id.in_([1]), "string"),
+        (lambda: F.user_id.in_(["a"], "b"), "string"),
+        (lambda: F.user_id.in_({"a": 1}), "string"),
+        (lambda: F.user_id.in_(b"ab"), "string"),
+        (lambda: F.user_id.in_(["*"]), r"exists\(\), joined by & with a condition that names an entity"),
         (lambda: F.created_at.in_(), "at least one"),
         (lambda: F.created_at >= datetime(2025, 1, 1), "astimezone"),  # noqa: DTZ001
         (lambda: F.created_at >= "yesterday", "ISO 8601"),
@@ -115,11 +121,58 @@ def test_numbers_booleans_and_strings_make_different_filters():
         (lambda: F.user_id == F.agent_id, "compared with a non-empty string"),
         (lambda: all_of(), "at least one"),
         (lambda: any_of("user_id"), "F.user_id =="),
+        (lambda: F.user_id == "a" & F.run_id == "b", "put parentheses around each comparison"),
+        (lambda: F.user_id == "a" | F.run_id == "b", "put parentheses around each comparison"),
+        (lambda: F.created_at > date(2025, 1, 1) & F.user_id == "b", "put parentheses around each comparison"),
+        (lambda: F.user_id == "a" & F.metadata["k"] == "b", "put parentheses around each comparison"),
+        (lambda: (F.user_id == "a") & F.run_id == "b", "put parentheses around each comparison"),
+        (lambda: (F.user_id == "a") | F.metadata, "put parentheses around each comparison"),
+        (lambda: ~F.user_id == "a", "put parentheses around each comparison"),
+        (lambda: ~F.metadata, "put parentheses around each comparison"),
     ],
 )
 def test_rejects_an_ambiguous_expression_and_says_what_to_write(wrong, hint):
     with pytest.raises(FilterError, match=hint):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("memory", "F.keywords.icontains"),
+        ("text", "F.keywords.icontains"),
+        ("id", "F.memory_ids.in_"),
+        ("session_id", "F.run_id =="),
+        ("user", "F.user_id =="),
+        ("category", "F.categories.in_"),
+    ],
+)
+def test_a_name_that_people_try_raises_an_error_with_the_field_that_they_mean(name, hint):
+    with pytest.raises(AttributeError) as error:
+        getattr(F, name)
+    assert hint in str(error.value)
+
+
+LISTS = {
+    "user_id": ["a", "b"],
+    "created_at": ["2025-01-02", date(2025, 1, 3)],
+    "categories": ["a", "b"],
+    "memory_ids": ["a", "b"],
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("form", [list, tuple, iter, deque])
+def test_in_takes_its_values_one_by_one_or_as_one_iterable(name, form):
+    field, values = getattr(F, name), LISTS[name]
+
+    assert field.in_(form(values)) == field.in_(*values)
+
+
+def test_in_of_a_set_has_the_same_order_in_every_process():
+    names = [f"user-{number}" for number in range(20)]
+
+    assert F.user_id.in_(set(names)) == F.user_id.in_(frozenset(names)) == F.user_id.in_(sorted(names))
 
 
 def test_an_unknown_field_raises_an_error_with_the_known_ones():
@@ -140,6 +193,11 @@ def test_an_unknown_field_raises_an_error_with_the_known_ones():
         (lambda: F.created_at == None, "no test for a missing time"),  # noqa: E711
         (lambda: F.created_at.last(), r"last\(days=30\)"),
         (lambda: F.created_at.last(days=-1), r"last\(days=30\)"),
+        (lambda: F.created_at.last(days=10**6), r"last\(days=1000000\) reaches further than the calendar"),
+        (lambda: F.created_at.last(weeks=10**400), "reaches further than the calendar"),
+        (lambda: F.created_at.last(hours=float("inf")), "reaches further than the calendar"),
+        (lambda: F.created_at.last(minutes=float("nan")), "number of minutes"),
+        (lambda: F.created_at.last(days="30"), "number of days, such as days=30, got '30'"),
     ],
 )
 def test_rejects_an_unsupported_operator_and_says_what_to_write(wrong, hint):
