@@ -56,6 +56,8 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Answer requests with an engine that belongs to this transport."""
 
+    in_process = True
+
     def __init__(
         self, path: str | Path, filter_rules: FilterRules | None = None, project: str = DEFAULT_PROJECT
     ) -> None:

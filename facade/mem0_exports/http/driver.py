@@ -15,6 +15,7 @@ import httpx
 
 from mem0_exports.http.connection import FAILURES, Connection, Sending, log_attempt
 from mem0_exports.http.flow import FlowInterrupted, Response, RunBlocking, Send, Sleep
+from mem0_exports.http.in_process import AsyncInProcessClient, InProcessClient, answers_in_process
 
 
 if TYPE_CHECKING:
@@ -65,20 +66,23 @@ class Driver(Connection):
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: Transport | None) -> None:
         super().__init__(base_url, headers, own_transport=transport is not None)
         self._transport = transport
-        self._http: httpx.Client | None = None
+        self._http: httpx.Client | InProcessClient | None = None
 
-    def prepare(self) -> httpx.Client:
+    def prepare(self) -> httpx.Client | InProcessClient:
         """Create the connection pool on first use. Does not connect."""
         with self._lock:
             self.check_open()
             if self._http is None:
                 from mem0_exports.http import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which is slow
 
+                self._deadline = _deadlines.Deadline
+                if self._transport is not None and answers_in_process(self._transport):
+                    self._http = InProcessClient(self._headers, self._transport)
+                    return self._http
                 http = self.create_client(httpx.Client, self._transport)
                 if not self._own_transport:
                     for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
                         _deadlines.keep_deadlines(transport)
-                self._deadline = _deadlines.Deadline
                 self._http = http
             return self._http
 
@@ -173,17 +177,20 @@ class AsyncDriver(Connection):
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
         super().__init__(base_url, headers, own_transport=transport is not None)
         self._transport = transport
-        self._http: httpx.AsyncClient | None = None
+        self._http: httpx.AsyncClient | AsyncInProcessClient | None = None
         self._loop: object = None
 
-    def prepare(self) -> httpx.AsyncClient:
+    def prepare(self) -> httpx.AsyncClient | AsyncInProcessClient:
         """Create the connection pool on first use in an event loop. Does not connect."""
         loop = _running_loop()
         with self._lock:
             self.check_open()
             # Connections belong to the event loop that opened them. Those of an earlier asyncio.run() are dead.
             if self._http is None or (self._loop != loop and not self._own_transport):
-                self._http = self.create_client(httpx.AsyncClient, self._transport)
+                if self._transport is not None and answers_in_process(self._transport):
+                    self._http = AsyncInProcessClient(self._headers, self._transport)
+                else:
+                    self._http = self.create_client(httpx.AsyncClient, self._transport)
                 self._loop = loop
             return self._http
 

@@ -1,6 +1,8 @@
-"""Test that an incomplete answer of the in-process engine raises the same error as over HTTP."""
+"""Test the transport of the in-process engine: answers that are cut off, and what it logs."""
 
 from __future__ import annotations
+
+import logging
 
 import anyio
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from mem0_exports import AsyncClient, Client, ConnectionFailed, F, Retry
 from mem0_exports_engine.extract.offline import records
 from mem0_exports_engine.store.sqlite import memories
+from tests.support.blocking import blocking
+from tests.support.timeouts import scaled
 
 
 SCHEMA = {
@@ -43,3 +47,16 @@ def test_raises_connection_failed_if_an_answer_is_cut_off(tmp_path, monkeypatch,
 
     with pytest.raises(ConnectionFailed, match=message):
         poll() if kind is Client else anyio.run(poll_async)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_requests_in_process_write_no_log_lines_of_a_request_over_the_network(kind, caplog):
+    caplog.set_level(logging.DEBUG)
+    with Client.local() if kind == "sync" else blocking(AsyncClient.local()) as client:
+        client.memories.add("x", user_id="alex", metadata={"city": "Lisbon"})
+        client.exports.run({"type": "object", "properties": {"city": {}}}, F.user_id == "alex", timeout=scaled(30))
+
+    names = {record.name.partition(".")[0] for record in caplog.records}
+    assert "mem0_exports" in names, "the client's own lines are there"
+    assert names.isdisjoint({"httpx", "httpcore"})
+    assert "embedded.invalid" not in caplog.text
