@@ -88,8 +88,8 @@ class Exports:
             where: which memories to export: a filter, or a filter dict; it must name at least one user, agent, app or
                 run.
             instructions: guidance for the service's language model, in plain language.
-            org_id: the organization to file the export under.
-            project_id: the project to file the export under.
+            org_id: the organization that the key must belong to; any other is refused. Default: no check.
+            project_id: the project that the key must belong to; any other is refused. Default: no check.
             timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
             retry: a retry policy in place of the client's.
 
@@ -156,8 +156,8 @@ class Exports:
             where: which memories to export; see `create`.
             timeout: seconds for everything, from the create to the result. Default: 120; at most 7 days.
             instructions: guidance for the service's language model, in plain language.
-            org_id: the organization to file the export under.
-            project_id: the project to file the export under.
+            org_id: the organization that the key must belong to; any other is refused. Default: no check.
+            project_id: the project that the key must belong to; any other is refused. Default: no check.
             on_poll: called after each poll that found no result yet, with the number of polls and the seconds so far.
             retry: a retry policy in place of the client's.
             ledger: makes the export survive a crash: run it again, and it waits for the job that exists already, or

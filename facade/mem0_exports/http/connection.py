@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import httpx
 
 from mem0_exports.errors import ConfigurationError, ConnectionFailed, Mem0ExportsError, RequestTimeout
+from mem0_exports.http.environment import MAX_PORT, check_environment, is_port
 from mem0_exports.http.flow import Response
 
 
@@ -65,6 +66,8 @@ def checked_base_url(text: str) -> str:
         raise ConfigurationError(f"base_url must be a URL, such as https://api.mem0.ai: {problem}")
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigurationError("base_url must start with http:// or https:// and a host, such as https://api.mem0.ai")
+    if not is_port(url.port):  # a socket would take it modulo 65536, and the key would go to another service
+        raise ConfigurationError(f"base_url must have a port from 1 to {MAX_PORT}, got {url.port}")
     if url.userinfo or url.query or url.fragment:
         raise ConfigurationError(
             "base_url must not have a user name, password, query or fragment; pass the key as api_key"
@@ -125,7 +128,10 @@ class Connection:
     clock: Clock = staticmethod(time.monotonic)
 
     def __init__(self, base_url: str, headers: Mapping[str, str], *, own_transport: bool) -> None:
+        if not own_transport:
+            check_environment(shared_ssl_context)
         self.base_url = base_url
+        self._host = httpx.URL(base_url).netloc.decode("ascii")
         self._headers = dict(headers)
         self._urls: dict[str, httpx.URL] = {}
         self._lock = threading.Lock()
@@ -171,9 +177,10 @@ class Connection:
         # When in doubt, the request counts as sent: a create that is sent again by mistake makes a second job.
         sent = sending.carried_out and not isinstance(error, _NOT_SENT)
         if isinstance(error, httpx.TimeoutException | TimeoutError):
-            why = f"no answer within {command.timeout:g} s ({sending.phase})"
+            why = f"no answer from {self._host} within {command.timeout:g} s ({sending.phase})"
             return RequestTimeout(why, operation=operation, sent=sent)
-        reason = "the client was closed" if self._closed else self._redacted(f"{type(error).__name__}: {error}")
+        problem = self._redacted(f"{type(error).__name__}: {error}")
+        reason = "the client was closed" if self._closed else f"the connection to {self._host} failed: {problem}"
         return ConnectionFailed(reason, operation=operation, sent=sent)
 
     def _redacted(self, text: str) -> str:
