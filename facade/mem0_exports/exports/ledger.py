@@ -29,18 +29,18 @@ import weakref
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn, Self, TypeAlias
 
 import attrs
 
 from mem0_exports import facts
 from mem0_exports.errors import InputError, LedgerError, OutcomeUnknown
-from mem0_exports.exports.ledger_file import never_close, open_ledger
+from mem0_exports.exports.ledger_file import file_path, never_close, open_ledger
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import TracebackType
 
 OnUnknown: TypeAlias = Literal["raise", "skip", "ask_again"]
@@ -108,14 +108,14 @@ class Ledger:
 
         Raises:
             LedgerError: another process has the file open, or it is not a ledger.
-            InputError: `on_unknown` is none of the three.
+            InputError: `on_unknown` is none of the three, or `path` is not a file, such as ":memory:".
 
         """
         if on_unknown not in {"raise", "skip", "ask_again"}:
             raise InputError(
                 f"on_unknown must be 'raise', 'skip' or 'ask_again', got {on_unknown!r}", field="on_unknown"
             )
-        self.path = Path(path).absolute()
+        self.path = file_path(path)
         self.on_unknown: OnUnknown = on_unknown
         self.new_key = new_key
         self._now: Callable[[], float] = time.time

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
+from mem0_exports.errors import InputError
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _APPLICATION_ID: Final = 0x6D30_6C67  # "m0lg": tells a ledger from other SQLite files
 _VERSION: Final = 1
@@ -35,6 +35,13 @@ CREATE TABLE accounts (
 ) WITHOUT ROWID
 """,
 )
+
+
+def file_path(path: str | Path) -> Path:
+    """Return the absolute path of a ledger; raise InputError if it is not a file, such as ":memory:"."""
+    if str(path) in {"", ".", ":memory:"}:
+        raise InputError(f"path must name a file that survives a crash, got {str(path)!r}", field="path")
+    return Path(path).absolute()
 
 
 def open_ledger(path: Path) -> sqlite3.Connection | str:

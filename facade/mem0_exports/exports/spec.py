@@ -69,9 +69,11 @@ class ExportSpec(NamedTuple, Generic[T]):
         """Return 64 hexadecimal digits that identify this export at this service, the same in every process.
 
         It covers everything that changes the result. If a part were missing, a ledger could return the result of
-        another export.
+        another export. An argument that is None is no part of it, so that an optional argument that is added later does
+        not change the fingerprints in existing ledgers, whose exports would then be created again.
         """
-        parts = [service, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]
+        parts = {name: value for name, value in self._asdict().items() if value is not None}
+        parts |= {"service": service, "schema": self.schema.json}
         text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -33,8 +33,8 @@ MUTANTS: Final = (
     Mutant(
         "ledger.instructions-ignored",
         _SPEC,
-        "parts = [service, self.schema.json, self.filters, self.instructions, self.org_id, self.project_id]",
-        "parts = [service, self.schema.json, self.filters, self.org_id, self.project_id]",
+        "for name, value in self._asdict().items() if value is not None}",
+        "for name, value in self._asdict().items() if value is not None and name != 'instructions'}",
         "an export with other instructions gets the old result",
     ),
     Mutant(

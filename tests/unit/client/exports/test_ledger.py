@@ -12,6 +12,7 @@ import stat
 import threading
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +115,41 @@ def test_fingerprint_covers_every_argument_and_ignores_key_order():
     assert base.fingerprint("o") == reordered.fingerprint("o") == ExportSpec.of(SCHEMA, where, None).fingerprint("o")
     assert len({each.fingerprint("o") for each in (base, *others)}) == 4
     assert len(base.fingerprint("o")) == 64
+
+
+GOLDEN_PLAIN = "9ad0e44305076eeec2a057c1b32536bd15501a3627a1215a63b907685f102e37"
+GOLDEN_EVERY = "a4d852fa4d20acc0f08e60f7f8f346547ba6122f6f8c2669231b14bf5cc66893"
+
+
+def test_fingerprints_never_change():
+    """A release with other fingerprints would create, and bill, every export of an existing ledger a second time."""
+    where = F.user_id == "alex"
+    every = ExportSpec.of({**SCHEMA, "title": "é"}, where, None, instructions="newest", org_id="o", project_id="p")
+
+    assert ExportSpec.of(SCHEMA, where, None).fingerprint("https://api.mem0.ai") == GOLDEN_PLAIN
+    assert every.fingerprint("https://api.mem0.ai") == GOLDEN_EVERY
+
+
+def test_fingerprint_does_not_cover_arguments_that_are_left_at_none():
+    class Later(ExportSpec):
+        """An ExportSpec as a later release may have it, with one optional argument more."""
+
+        def _asdict(self):
+            return {**super()._asdict(), "added_later": None}
+
+    spec = ExportSpec.of(SCHEMA, F.user_id == "alex", None)
+
+    assert Later(*spec).fingerprint("o") == spec.fingerprint("o")
+
+
+@pytest.mark.parametrize("name", [":memory:", "", Path()])
+def test_rejects_a_path_that_is_not_a_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InputError, match="path must name a file that survives a crash"):
+        Ledger(name)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def stepwise(flow, answers):
