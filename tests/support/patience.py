@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from collections.abc import Callable
+
 
 def slowness() -> float:
     """Return how many times as long work takes here and now than on an idle machine; at least 1."""
@@ -19,3 +21,13 @@ def slowness() -> float:
 def patient(seconds: float) -> float:
     """Return the seconds to wait, on a machine as busy as this one, for what takes `seconds` at most on an idle one."""
     return seconds * slowness()
+
+
+def until(true: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    """Wait for something to be true. AssertionError after `seconds`, or later where the machine is busy by then."""
+    begun = time.monotonic()
+    while not true():
+        waited = time.monotonic() - begun
+        # How busy the machine is counts only now: it may have been idle when the test began.
+        assert waited < seconds or waited < patient(seconds), f"waited {waited:.0f} s in vain: {what}"
+        time.sleep(0.005)

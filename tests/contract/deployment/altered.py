@@ -16,6 +16,7 @@ import uvicorn
 
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.server.app import build
+from tests.support.patience import patient
 
 
 class Asked(NamedTuple):
@@ -93,7 +94,7 @@ def altered(store: Path, api_key: str, alter: Alter) -> Iterator[tuple[str, Alte
         yield f"http://127.0.0.1:{listening.getsockname()[1]}", app
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=patient(20))
         listening.close()
         engine.close()
     assert not thread.is_alive()

@@ -25,6 +25,7 @@ from mem0_exports_engine.engine import Engine
 from tests.contract.deployment import __main__ as deployment
 from tests.contract.deployment import reads, writes
 from tests.contract.deployment.altered import Told, altered
+from tests.support.patience import patient, until
 from tests.support.serving import served
 from tests.support.spec import load, operations
 
@@ -52,7 +53,7 @@ def check(url, *arguments, key=KEY, rate=1000):
         env={**os.environ, "MEM0_API_KEY": key},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patient(120),
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -319,12 +320,10 @@ def test_an_interrupted_run_cleans_up(store):
             text=True,
             preexec_fn=heeded,  # noqa: PLW1509 -- no thread of this process holds anything that it needs
         ) as process:
-            deadline = time.monotonic() + 60
-            while not arrived and time.monotonic() < deadline:
-                time.sleep(0.05)
+            until(lambda: arrived, "the command creates an export", 60)
             time.sleep(0.5)
             process.send_signal(signal.SIGINT)
-            printed, _ = process.communicate(timeout=30)
+            printed, _ = process.communicate(timeout=patient(30))
 
     assert process.returncode == 2, printed
     assert "could not run to the end: it was interrupted" in printed
@@ -379,7 +378,7 @@ def test_make_contract_with_a_url_runs_it(store):
             env={**os.environ, "MEM0_API_KEY": KEY},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=patient(120),
             check=False,
         )
 

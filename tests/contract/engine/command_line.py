@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from tests.contract.engine.budget import BUDGET, SEED
 from tests.contract.engine.service import KEYS, ROOT, SETTINGS, operations, tally
+from tests.support.patience import patient
 from tests.support.serving import served
 
 
 EXAMPLES = 30
 SECONDS = 90
-"""After which a run of the default size is given up. It takes a quarter of that on two quiet cores."""
+"""After which a run of the default size is given up, on an idle machine. It takes a quarter of that on two quiet cores."""
 
 # Edge cases are generated for a minute, and are the same ones in process: over a socket only long runs have them.
 PHASES = "examples,fuzzing,stateful" if BUDGET <= 1 else "examples,coverage,fuzzing,stateful"
@@ -48,7 +49,7 @@ class CommandLine:
 
     def finished(self) -> Outcome:
         """Wait for the end, and count what it saw."""
-        output, _ = self.process.communicate(timeout=SECONDS * max(1, BUDGET))
+        output, _ = self.process.communicate(timeout=patient(SECONDS * max(1, BUDGET)))
         if self._report.exists():
             tally.take_report(self._report, operations())
         return Outcome(self.process.returncode, output)

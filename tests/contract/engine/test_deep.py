@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,17 +23,19 @@ from tests.contract.engine import strategies
 from tests.contract.engine.budget import drawn
 from tests.contract.engine.model import RICH, Project
 from tests.contract.engine.service import application, call, fresh
+from tests.support.patience import until
 
 
 def ready(export_id: str) -> Any:
     """The answer to a finished export."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        answer = call("exports_get", {"memory_export_id": export_id})
-        if answer.status_code == 200 or "reason" in answer.json():
-            return answer
-        time.sleep(0.002)
-    raise AssertionError(f"export {export_id} was never ready")
+    answers = []
+
+    def settled() -> bool:
+        answers.append(call("exports_get", {"memory_export_id": export_id}))
+        return answers[-1].status_code == 200 or "reason" in answers[-1].json()
+
+    until(settled, f"export {export_id} is ready")
+    return answers[-1]
 
 
 @drawn(150)

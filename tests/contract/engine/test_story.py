@@ -6,7 +6,6 @@ A model says what each answer has to be; the spec, to which every answer is held
 from __future__ import annotations
 
 import json
-import time
 import uuid
 
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from tests.contract.engine.budget import SEED, limits
 from tests.contract.engine.model import FAILED, KEPT, OWNERS, PENDING, RICH, SCHEMAS, Export, Project
 from tests.contract.engine.service import KEYS, call, fresh
+from tests.support.patience import until
 
 
 # Few names and texts, so that they meet again; among them are those that look equal and are not.
@@ -276,12 +276,12 @@ class Story(RuleBasedStateMachine):
 
     def fetch(self, key: str, export: Export) -> None:
         """Wait until a job is done, and hold the result to the model."""
-        deadline = time.monotonic() + 20
-        self.judge(call("exports_get", {"memory_export_id": export.id}, key=key), export)
-        while export.outcome == PENDING and export.alive(self.now):
-            assert time.monotonic() < deadline, f"export {export.id} was never ready"
-            time.sleep(0.002)
+
+        def settled() -> bool:
             self.judge(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+            return export.outcome != PENDING or not export.alive(self.now)
+
+        until(settled, f"export {export.id} is ready")
 
     def judge(self, answer: Any, export: Export) -> None:
         """Whether this is what an export may answer, which from its first result on is always the same."""

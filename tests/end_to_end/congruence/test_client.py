@@ -23,6 +23,7 @@ from mem0_exports import (
     Ledger,
     Retry,
 )
+from tests.support.patience import patient
 
 
 class Profile(BaseModel):
@@ -118,7 +119,7 @@ def test_run_gives_an_instance_of_the_model(client, user):
         "b", user_id=user, metadata={"city": "Lisbon", "birth_year": "1990", "hobby": ["sailing", "chess"]}
     )
 
-    profile = client.exports.run(Profile, F.user_id == user, timeout=30)
+    profile = client.exports.run(Profile, F.user_id == user, timeout=patient(30))
 
     assert profile == Profile(full_name="Zoë", city="Lisbon", birth_year=1990, hobby=["chess", "sailing"])
 
@@ -129,7 +130,7 @@ def test_a_job_is_polled_and_taken_up_again_by_its_id(client, user):
 
     again = client.exports.get(job.id, Profile)
 
-    assert again.result(timeout=30) == job.result(timeout=30) == Profile(city="Lisbon")
+    assert again.result(timeout=patient(30)) == job.result(timeout=patient(30)) == Profile(city="Lisbon")
     assert job.poll() == Profile(city="Lisbon")
     assert again.id == job.id
 
@@ -146,7 +147,7 @@ def test_a_job_is_polled_and_taken_up_again_by_its_id(client, user):
 def test_every_kind_of_schema_gives_its_own_type(client, user, schema, expected):
     client.memories.add("a", user_id=user, metadata={"city": "Lisbon"}, timestamp=datetime(2024, 1, 1, tzinfo=UTC))
 
-    assert client.exports.run(schema, F.user_id == user, timeout=30) == expected
+    assert client.exports.run(schema, F.user_id == user, timeout=patient(30)) == expected
 
 
 def test_filters_select_what_is_exported(client, user):
@@ -154,7 +155,9 @@ def test_filters_select_what_is_exported(client, user):
         client.memories.add(city, user_id=user, run_id=f"r{month}", timestamp=datetime(2024, month, 1, tzinfo=UTC))
 
     def texts(where):
-        return [visit.memory for visit in client.exports.run(list[Visit], (F.user_id == user) & where, timeout=30)]
+        return [
+            visit.memory for visit in client.exports.run(list[Visit], (F.user_id == user) & where, timeout=patient(30))
+        ]
 
     assert texts(F.created_at.between("2024-02-01", "2024-03-01")) == ["Lisbon"]
     assert texts((F.run_id == "r1") | (F.run_id == "r3")) == ["Porto", "Braga"]
@@ -168,7 +171,7 @@ def test_a_failed_job_says_why(client, user):
         shoe_size: int
 
     with pytest.raises(ExportFailed, match="required fields: shoe_size") as failed:
-        client.exports.run(Needs, F.user_id == user, timeout=30)
+        client.exports.run(Needs, F.user_id == user, timeout=patient(30))
 
     assert failed.value.export_id in str(failed.value)
 
@@ -179,7 +182,7 @@ def test_an_unknown_id_is_waited_for_and_given_up(client):
 
     assert job.poll() is None
     with pytest.raises(ExportTimeout, match="no such export") as timeout:
-        job.result(timeout=0.6, on_poll=lambda number, seconds: polls.append((number, seconds)))
+        job.result(timeout=patient(0.6), on_poll=lambda number, seconds: polls.append((number, seconds)))
 
     assert timeout.value.polls == len(polls) >= 2
     assert [number for number, _ in polls] == [*range(1, len(polls) + 1)]
@@ -192,10 +195,10 @@ def test_an_answer_that_does_not_fit_the_type_is_not_lost(client, user):
         city: int
 
     job = client.exports.create({"type": "object", "properties": {"city": {"type": "string"}}}, F.user_id == user)
-    job.result(timeout=30)
+    job.result(timeout=patient(30))
 
     with pytest.raises(ExportInvalid, match="/city") as invalid:
-        client.exports.get(job.id, Strange).result(timeout=30)
+        client.exports.get(job.id, Strange).result(timeout=patient(30))
 
     assert invalid.value.data == {"city": "Lisbon"}
     assert invalid.value.errors[0]["path"] == "/city"
@@ -234,11 +237,11 @@ def test_many_exports_with_a_ledger_are_asked_for_once(client, user, tmp_path):
 
 
 def test_other_options_for_a_client_and_for_a_call(client, user):
-    other = client.with_options(timeout=20, retry=Retry(attempts=1))
+    other = client.with_options(timeout=patient(20), retry=Retry(attempts=1))
 
-    other.memories.add("x", user_id=user, timeout=20, retry=Retry(attempts=2))
-    assert [memory.memory for memory in client.memories.list(F.user_id == user, timeout=20)] == ["x"]
-    job = other.exports.create(Profile, F.user_id == user, timeout=20)
-    assert job.result(timeout=20, retry=Retry(attempts=2)) == Profile()
+    other.memories.add("x", user_id=user, timeout=patient(20), retry=Retry(attempts=2))
+    assert [memory.memory for memory in client.memories.list(F.user_id == user, timeout=patient(20))] == ["x"]
+    job = other.exports.create(Profile, F.user_id == user, timeout=patient(20))
+    assert job.result(timeout=patient(20), retry=Retry(attempts=2)) == Profile()
     other.close()
-    assert client.ping(timeout=20).status == "ok"
+    assert client.ping(timeout=patient(20)).status == "ok"

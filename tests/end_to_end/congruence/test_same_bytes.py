@@ -7,7 +7,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.extract.offline import records as list_module
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
+from tests.support.patience import until
 
 
 KEY = "Token same-bytes"
@@ -90,11 +90,9 @@ def script(ask: Ask, moment: Moment) -> list[tuple[int, bytes]]:
 
     def finished(export_id: str) -> None:
         wanted = {"memory_export_id": export_id}
-        deadline = time.monotonic() + 20
+        pending = (404, b'{"error":"No memory export request found"}')
         # How often it is asked for depends on the machine, and is no part of the comparison.
-        while ask("POST", "/v1/exports/get/", "", wanted) == (404, b'{"error":"No memory export request found"}'):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(lambda: ask("POST", "/v1/exports/get/", "", wanted) != pending, "the export is ready")
         say("POST", "/v1/exports/get/", wanted)
 
     say("GET", "/v1/ping/")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 
 from contextlib import closing
 
@@ -17,6 +16,7 @@ from mem0_exports_engine.access import create_key, revoke_key
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests.support.command import command
+from tests.support.patience import patient, until
 from tests.support.requests import ask
 from tests.support.serving import served
 
@@ -48,10 +48,8 @@ def add(engine, key, text="x", **more):
 
 def finished(engine, key, body):
     """The answer to an export once it is there."""
-    deadline = time.monotonic() + 10
-    while (answer := ask(engine, "/v1/exports/get/", body, key=key))[0] == 404 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return answer
+    until(lambda: ask(engine, "/v1/exports/get/", body, key=key)[0] != 404, "the export is ready")
+    return ask(engine, "/v1/exports/get/", body, key=key)
 
 
 def test_a_store_without_keys_lets_everybody_in_until_it_has_one(engine):
@@ -153,10 +151,8 @@ def test_a_failed_export_of_another_project_gives_no_reason(engine, two):
     add(engine, red)
     wanted = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
     export_id = ask(engine, "/v1/exports/", wanted, key=red)[1]["id"]
-    deadline = time.monotonic() + 10
-    while "reason" not in ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=red)[1]:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    mine = {"memory_export_id": export_id}
+    until(lambda: "reason" in ask(engine, "/v1/exports/get/", mine, key=red)[1], "the export has failed")
 
     answer = ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=blue)
     assert answer == (404, {"error": "No memory export request found"})
@@ -200,7 +196,7 @@ def test_the_whole_way_from_the_command_to_a_client(tmp_path):
 
     with served(store) as url, Client(key, base_url=url) as red, Client(other, base_url=url) as blue:
         red.memories.add("Lives in Rome", user_id="alex", metadata={"city": "Rome"})
-        assert red.exports.run(CITY, F.user_id == "alex", timeout=10) == {"city": "Rome"}
+        assert red.exports.run(CITY, F.user_id == "alex", timeout=patient(10)) == {"city": "Rome"}
         assert list(blue.memories.list(F.user_id == "alex")) == []
         with pytest.raises(Forbidden, match="project_id: this key belongs to 'blue'"):
             blue.exports.create(CITY, F.user_id == "alex", project_id="red")

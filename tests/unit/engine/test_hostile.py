@@ -9,6 +9,7 @@ import pytest
 
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.json_text import MAX_BYTES, MAX_DEPTH
+from tests.support.patience import until
 
 
 FILTERS = {"user_id": "a"}
@@ -121,12 +122,6 @@ def test_a_pattern_is_matched_in_linear_time(engine):
     body = json.dumps({"schema": schema, "filters": FILTERS}).encode()
     export_id = json.loads(engine.respond("POST", "/v1/exports/", "", {}, body).body)["id"]
 
-    for _ in range(100):
-        answer = engine.respond(
-            "POST", "/v1/exports/get/", "", {}, json.dumps({"memory_export_id": export_id}).encode()
-        )
-        if answer.status == 200:
-            break
-        time.sleep(0.1)
-
-    assert json.loads(answer.body) == {}
+    asked = json.dumps({"memory_export_id": export_id}).encode()
+    until(lambda: engine.respond("POST", "/v1/exports/get/", "", {}, asked).status == 200, "the export is ready")
+    assert json.loads(engine.respond("POST", "/v1/exports/get/", "", {}, asked).body) == {}

@@ -8,6 +8,7 @@ import pytest
 from mem0_exports import AsyncClient, Client, ConnectionFailed, F, Retry
 from mem0_exports_engine.extract.offline import records
 from mem0_exports_engine.store.sqlite import memories
+from tests.support.patience import patient
 
 
 SCHEMA = {
@@ -29,7 +30,7 @@ def test_an_answer_that_breaks_off_is_a_failed_connection(tmp_path, monkeypatch,
         for text in ("a", "b", "c"):
             client.memories.add(text, user_id="alex")
         job = client.exports.create(SCHEMA, F.user_id == "alex")
-        assert len(job.result(timeout=30)["all"]) == 3
+        assert len(job.result(timeout=patient(30))["all"]) == 3
         with client.engine.store.database.write() as connection:
             connection.exec_driver_sql(lost)
 

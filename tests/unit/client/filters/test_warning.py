@@ -17,6 +17,7 @@ import pytest
 from mem0_exports import AsyncClient, Client, ExportRequest, F, FilterWarning
 from mem0_exports.call_site import call_site
 from mem0_exports.filters.check import check_where
+from tests.support.patience import patient
 
 
 BOTH = (F.user_id == "a") & (F.agent_id == "b")
@@ -127,7 +128,7 @@ def test_python_shows_it_once_for_each_line(tmp_path):
         encoding="utf-8",
     )
 
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=patient(60))
 
     shown = [line for line in done.stderr.splitlines() if "FilterWarning" in line]
     assert [line.split(":")[1] for line in shown] == ["4", "6"]

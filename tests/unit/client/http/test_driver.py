@@ -227,23 +227,23 @@ def test_work_that_has_begun_is_finished_though_its_task_is_cancelled():
 def test_the_loop_goes_on_while_a_ledger_writes():
     import asyncio
 
-    ticks = []
+    ticked = threading.Event()
 
     def flow():
-        yield RunBlocking(lambda: threading.Event().wait(0.2))
+        return (yield RunBlocking(lambda: ticked.wait(30)))
 
     async def tick():
-        while True:
-            ticks.append(1)
+        for _ in range(5):
             await asyncio.sleep(0.01)
+        ticked.set()  # nobody else ends the write
 
     async def work():
         ticking = asyncio.create_task(tick())
-        await AsyncDriver(ADDRESS, HEADERS, None).run(flow())
-        ticking.cancel()
+        written = await AsyncDriver(ADDRESS, HEADERS, None).run(flow())
+        await ticking
+        return written
 
-    asyncio.run(work())
-    assert len(ticks) > 5
+    assert asyncio.run(work()), "the loop went on before the write ended"
 
 
 def test_what_is_sent_does_not_show_in_what_is_drawn():

@@ -14,6 +14,7 @@ import pytest
 from mem0_exports import Client, ExportFailed, F
 from mem0_exports_engine.engine import Engine
 from tests.support.command import command
+from tests.support.patience import patient
 from tests.support.serving import served
 
 
@@ -29,9 +30,9 @@ def lines(tmp_path_factory):
     with served(folder / "store.db", KEY, log_level="info", log=folder / "log") as url, Client(KEY, base_url=url) as c:
         c.memories.add("Lives in Lisbon", user_id="alex")
         list(c.memories.list(F.user_id == "alex"))
-        c.exports.create(PROFILE, F.user_id == "alex", instructions="newest wins").result(timeout=10)
+        c.exports.create(PROFILE, F.user_id == "alex", instructions="newest wins").result(timeout=patient(10))
         with pytest.raises(ExportFailed):
-            c.exports.run({**PROFILE, "required": ["full_name"]}, F.user_id == "alex", timeout=10)
+            c.exports.run({**PROFILE, "required": ["full_name"]}, F.user_id == "alex", timeout=patient(10))
         answer = httpx.get(f"{url}/v1/ping/", headers={"authorization": "Token wrong"})
         httpx.get(f"{url}/health")
         httpx.get(f"{url}/v1/{'x' * 5000}", params={"secret": "Lisbon"})

@@ -15,6 +15,7 @@ import pytest
 from mem0_exports import Client, ExportFailed, F
 from mem0_exports_engine.store.sqlite import tables
 from mem0_exports_engine.store.sqlite.store import SqliteStore
+from tests.support.patience import patient
 
 
 OLD = Path(__file__).with_name("store_v1.sql")
@@ -64,7 +65,7 @@ def test_memories_exports_and_jobs_are_all_there(old):
         assert client.exports.get(DONE, {"type": "object"}).poll() == {"city": "Lisbon"}
         with pytest.raises(ExportFailed, match="required zip"):
             client.exports.get(FAILED, {"type": "object"}).poll()
-        waited = client.exports.get(WAITING, {"type": "object"}).result(timeout=10)
+        waited = client.exports.get(WAITING, {"type": "object"}).result(timeout=patient(10))
         assert [each["memory"] for each in waited["memories"]] == [memory.memory for memory in found]
         assert client.engine.report(DONE).memories == 2
 
@@ -96,5 +97,5 @@ def test_several_processes_may_find_an_old_store_at_once(old):
     code = f"from mem0_exports_engine.store.sqlite.store import SqliteStore; SqliteStore({str(old)!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(5)]
 
-    assert [process.communicate(timeout=60)[1] for process in running] == [b""] * 5
+    assert [process.communicate(timeout=patient(60))[1] for process in running] == [b""] * 5
     test_memories_exports_and_jobs_are_all_there(old)
