@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import pytest
 
@@ -30,6 +30,7 @@ from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import Found, requests
 from tests.end_to_end.faults.conftest import KEY
 from tests.end_to_end.faults.server import once
+from tests.support.patience import patient, until
 
 
 ALEX = F.user_id == "alex"
@@ -43,14 +44,6 @@ def path(tmp_path):
 def states(path):
     with Ledger(path) as ledger:
         return [(entry.state, entry.asks, entry.lost_answers) for entry in ledger.entries()]
-
-
-def until(condition):
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come to that")
 
 
 async def cancelled(client, ledger, moment, *, by):
@@ -115,14 +108,17 @@ def full_backlog():
     return listener, held
 
 
-def test_cancelled_while_it_connects_nothing_was_sent(path):
+def test_cancelled_while_it_connects_nothing_was_sent(path, caplog):
+    caplog.set_level(logging.DEBUG, logger="httpcore")
     listener, held = full_backlog()
-    began = time.monotonic()
+
+    def connecting():
+        return "connect_tcp.started" in caplog.text
 
     async def work():
         with Ledger(path) as ledger:
             async with AsyncClient(KEY, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-                await cancelled(client, ledger, lambda: time.monotonic() - began > 0.5, by="asyncio")
+                await cancelled(client, ledger, connecting, by="asyncio")
 
     asyncio.run(work())
     for each in (listener, *held):
@@ -133,9 +129,9 @@ def test_cancelled_while_it_connects_nothing_was_sent(path):
 
 def test_a_client_that_is_closed_meanwhile_may_have_sent_it(server, path):
     server.script = once(faults.STALL_AFTER)
-    client = Client(KEY, base_url=server.url, timeout=2, retry=Retry(attempts=1))
+    client = Client(KEY, base_url=server.url, timeout=patient(2), retry=Retry(attempts=1))
     with Ledger(path) as ledger:
-        closer = threading.Thread(target=lambda: (until(lambda: server.created), client.close()))
+        closer = threading.Thread(target=lambda: (until(lambda: server.created, "the job is created"), client.close()))
         closer.start()
         with pytest.raises((ConnectionFailed, RequestTimeout)) as failed:
             client.exports.run(Found, ALEX, ledger=ledger)
@@ -153,7 +149,7 @@ def test_leaving_the_loop_while_a_duplicate_waits_loses_nothing(server, path):
     with Ledger(path) as ledger, Client(KEY, base_url=server.url) as client:
         for outcome in client.exports.run_many(asked, ledger=ledger, concurrency=3):
             assert outcome.index == 2, "the one that cannot be sent"
-            until(lambda: server.requests["create"])
+            until(lambda: server.requests["create"], "a create is sent")
             break
 
     assert len(server.created) == 1
@@ -193,14 +189,15 @@ def test_a_ledger_that_is_closed_meanwhile_does_not_swallow_a_cancellation(serve
 
 
 def test_a_lost_answer_is_reported_also_where_the_ledger_fails(server, path):
-    server.script = once(faults.STALL)
     ledger = Ledger(path)
-    with Client(KEY, base_url=server.url, timeout=0.5) as client:
-        closer = threading.Thread(target=lambda: (until(lambda: server.faults), ledger.close()))
-        closer.start()
-        with pytest.raises(RequestTimeout) as lost:
-            client.exports.run(Found, ALEX, ledger=ledger)
-        closer.join()
+
+    def script(asked):
+        ledger.close()
+        return faults.RESET_AFTER
+
+    server.script = script
+    with Client(KEY, base_url=server.url) as client, pytest.raises(ConnectionFailed) as lost:
+        client.exports.run(Found, ALEX, ledger=ledger)
 
     assert lost.value.outcome_unknown
     assert "closed" in "".join(lost.value.__notes__)
@@ -246,9 +243,9 @@ def test_interrupted_with_the_keyboard_it_is_written_down(server, path):
             client.exports.run({{"type": "object"}}, F.user_id == "alex", ledger=ledger)
     """
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: server.created)
+        until(lambda: server.created, "the job is created")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=patient(20))
 
     assert said.strip().endswith("KeyboardInterrupt")
     assert "ignored" not in said

@@ -27,6 +27,7 @@ from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import WEIGHTS, Found, check, requests, run
 from tests.end_to_end.faults.conftest import KEY
 from tests.end_to_end.faults.server import FaultServer, at_random, once
+from tests.support.patience import patient, until
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
@@ -122,32 +123,32 @@ def test_one_failure_never_stops_the_others(server, client):
 def test_an_export_that_is_not_ready_in_time_names_its_job(server, client):
     server.polls_until_ready = 10**9
 
-    (outcome,) = client.exports.run_many(requests(1), timeout=1.5)
+    (outcome,) = client.exports.run_many(requests(1), timeout=patient(1.5))
 
     assert isinstance(outcome.error, ExportTimeout)
     assert outcome.export_id == outcome.error.export_id == server.created[0]
 
 
 def test_all_wait_when_the_service_says_429(server, client):
-    """One of them is told to wait half a second: in this time nobody sends anything."""
-    told = threading.Event()
-    late = []
+    """One of them is told to wait a second, in which the others could send all that they have."""
+    server.polls_until_ready = 0
+    told = None
+    waited = 0
 
     def script(asked):
+        nonlocal told, waited
         if asked.operation == "create" and asked.number == 4:
-            told.set()
-            script.at = time.monotonic()
-            return faults.RATE_LIMITED.but(seconds=0.5)
-        if told.is_set():
-            late.append(time.monotonic() - script.at)
+            told = time.monotonic()
+            return faults.RATE_LIMITED.but(seconds=1)
+        waited += asked.operation == "create" and told is not None and time.monotonic() - told >= 1
         return None
 
     server.script = script
-    outcomes = list(client.exports.run_many(requests(12), concurrency=4, retry=Retry(initial_delay=0.05)))
+    outcomes = list(client.exports.run_many(requests(40), concurrency=4, retry=Retry(initial_delay=0.05)))
 
     assert {outcome.status for outcome in outcomes} == {"ready"}
-    # What was on its way already may still arrive: at most one request of each of the three others.
-    assert len([seconds for seconds in late if seconds < 0.45]) <= 3
+    # Some creates come before all have heard of it, on a busy machine more of them.
+    assert waited >= 20
 
 
 def test_progress_counts_up_to_the_end(server, client):
@@ -227,14 +228,14 @@ def bulk_threads():
 
 
 def test_leaving_the_loop_stops_what_sleeps_at_once(server):
-    with Client(KEY, base_url=server.url) as client:
-        begun = time.monotonic()
-        server.polls_until_ready = 0
-        for outcome in client.exports.run_many(requests(50), concurrency=8, timeout=600):
-            server.polls_until_ready = 10**9
-            assert outcome.status == "ready"
+    """They sleep for longer than the test may take."""
+    server.polls_until_ready = lambda body: 0 if faults.user_of(body["filters"]) == "user-0" else 10**9
+    with Client(KEY, base_url=server.url, retry=Retry(max_retry_after=3600)) as client:
+        for outcome in client.exports.run_many(requests(50), concurrency=8, timeout=7200):
+            assert outcome.request.tag == "user-0"
+            server.script = lambda _asked: faults.RATE_LIMITED.but(seconds=3600)
+            until(lambda: server.faults, "one of them is told to wait, and so are all")
             break
-        assert time.monotonic() - begun < 10
 
     assert not bulk_threads()
     assert len(server.created) < 20
@@ -264,8 +265,12 @@ def test_cancelling_the_caller_cancels_the_tasks(server):
 
     async def work():
         async with AsyncClient(KEY, base_url=server.url) as client:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(collect(client), 2)
+            collecting = asyncio.create_task(collect(client))
+            while len(server.created) < 8:
+                await asyncio.sleep(0.005)
+            collecting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await collecting
             await asyncio.sleep(0)
             return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
@@ -283,7 +288,7 @@ def test_on_trio_it_says_what_to_do_instead(server):
         with pytest.raises(ConfigurationError, match="nursery"):
             async for _outcome in client.exports.run_many(requests(1)):
                 pass
-        assert (await client.exports.run(Found, F.user_id == "a", timeout=20)).user == "a"
+        assert (await client.exports.run(Found, F.user_id == "a", timeout=patient(20))).user == "a"
         await client.close()
 
     trio.run(work)
@@ -324,7 +329,7 @@ def test_an_export_that_is_asked_for_twice_in_one_run_is_created_once(server, cl
 def test_what_is_pending_is_waited_for(server, client, path):
     server.polls_until_ready = 10**9
     with Ledger(path) as ledger:
-        late = list(client.exports.run_many(requests(3), ledger=ledger, timeout=2))
+        late = list(client.exports.run_many(requests(3), ledger=ledger, timeout=patient(2)))
     server.polls_until_ready = 0
     heard = []
     with Ledger(path) as ledger:

@@ -7,7 +7,6 @@ import logging
 import pickle
 import re
 import threading
-import time
 import traceback
 
 import pytest
@@ -30,6 +29,7 @@ from mem0_exports import (
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.conftest import KEY
 from tests.end_to_end.faults.server import EVERY, FaultServer, once
+from tests.support.patience import patient
 
 
 class Found(BaseModel):
@@ -72,7 +72,7 @@ SOONER = {"rate_limited": {"seconds": 0.02}, "rate_limited_date": {"seconds": 0}
 
 def hurried(client, fault):
     """The client, with a short timeout where the server keeps silent. Elsewhere a busy machine has all the time."""
-    return client.with_options(timeout=0.5) if fault.then == "hang" else client
+    return client.with_options(timeout=patient(0.5)) if fault.then == "hang" else client
 
 
 def each(operations, *names_left_out):
@@ -131,7 +131,7 @@ def test_a_write_is_sent_again_only_where_it_cannot_have_taken_place(server, cli
     ("fault", "kind", "words"),
     [
         (faults.RESET_AFTER, ConnectionFailed, "exports_create"),
-        (faults.STALL, RequestTimeout, "0.5 s"),
+        (faults.STALL, RequestTimeout, r"no answer within [\d.]+ s"),
         (faults.TRUNCATE, ConnectionFailed, "peer closed|incomplete"),
         (faults.GARBAGE, ConnectionFailed, "exports_create"),
         (faults.HTML_502, ServerError, "502: 502 Bad Gateway$"),
@@ -171,7 +171,7 @@ def test_an_export_of_other_types_is_invalid_and_keeps_its_data(server, client):
     server.script = once(faults.WRONG_TYPES, operation="get")
 
     with pytest.raises(ExportInvalid) as invalid:
-        job.result(timeout=5)
+        job.result(timeout=patient(30))
 
     assert invalid.value.data["user"] == 5
     assert invalid.value.export_id == job.id
@@ -197,12 +197,10 @@ def test_a_date_is_read_by_the_clock_of_the_server(server, client):
 def test_a_timeout_is_for_the_whole_request(server, client, fault):
     """Each byte comes in time, all of them do not. The headers of a sync request are the documented exception."""
     server.script = lambda _asked: fault
-    begun = time.monotonic()
 
     error = failure(lambda client: client.ping(retry=Retry(attempts=1)), client.with_options(timeout=0.5))
 
-    assert type(error) is RequestTimeout
-    assert time.monotonic() - begun < 3, "the whole answer takes more than 5 s"
+    assert type(error) is RequestTimeout, "the whole answer takes more than 5 s, and would be right"
 
 
 def test_nobody_listens_so_a_create_is_tried_again_and_is_known_to_be_unsent(server, client):
@@ -218,7 +216,7 @@ def test_a_create_waits_until_somebody_listens(server, client):
     opener = threading.Timer(0.3, refusing.__exit__, (None, None, None))
     opener.start()
 
-    job = client.exports.create(Found, ALEX, retry=Retry(attempts=50, initial_delay=0.05, max_delay=0.05))
+    job = client.exports.create(Found, ALEX, retry=Retry(attempts=100, initial_delay=0.2, max_delay=0.2))
 
     opener.join()
     assert server.created == [job.id]
@@ -226,15 +224,15 @@ def test_a_create_waits_until_somebody_listens(server, client):
 
 def test_a_deadline_of_a_call_holds_for_all_its_attempts(server, client):
     server.script = lambda _asked: faults.STALL
-    begun = time.monotonic()
+    unit = patient(0.5)
+    impatient = client.with_options(timeout=unit)
 
-    impatient = client.with_options(timeout=0.5)
-
-    error = failure(lambda client: client.ping(timeout=0.8, retry=Retry(attempts=50, initial_delay=0)), impatient)
+    error = failure(
+        lambda client: client.ping(timeout=1.8 * unit, retry=Retry(attempts=50, initial_delay=0)), impatient
+    )
 
     assert type(error) is RequestTimeout
-    assert error.attempts == 2, "0.5 s for the first, what is left for the second"
-    assert time.monotonic() - begun < 3
+    assert error.attempts == 2, "one unit for the first, what is left for the second"
 
 
 def test_a_wait_lasts_through_an_outage(server, client):
@@ -244,7 +242,7 @@ def test_a_wait_lasts_through_an_outage(server, client):
     trouble = [faults.RESET_BEFORE, faults.HTML_502, faults.STATUS_520, faults.SHORT_JSON]
     server.script = once(None, *trouble, operation="get")
 
-    assert job.result(timeout=60, retry=Retry(attempts=1)).user == "alex"
+    assert job.result(timeout=patient(60), retry=Retry(attempts=1)).user == "alex"
     assert server.faults.total() == len(trouble)
 
 
@@ -254,7 +252,7 @@ def test_a_wait_ends_at_its_deadline_and_tells_the_last_trouble(server, client):
     server.script = lambda asked: faults.HTML_502 if asked.number > 1 else None
 
     with pytest.raises(ExportTimeout, match="502 Bad Gateway") as timed_out:
-        job.result(timeout=1.5)
+        job.result(timeout=patient(1.5))
 
     assert timed_out.value.export_id == job.id
     assert timed_out.value.polls == 1, "what got no usable answer is no poll"
@@ -264,7 +262,7 @@ def test_a_wait_ends_at_its_deadline_and_tells_the_last_trouble(server, client):
 def test_run_is_created_once_whatever_happens_to_its_polls(server, client):
     server.script = once(*[faults.RESET_BEFORE] * 2, None, *[faults.HTML_502] * 4, operation="get")
 
-    assert client.exports.run(Found, ALEX, timeout=30) == Found(
+    assert client.exports.run(Found, ALEX, timeout=patient(30)) == Found(
         user="alex", n=faults.result_of({"filters": {"user_id": "alex"}})["n"]
     )
     assert len(server.created) == 1

@@ -14,6 +14,7 @@ from mem0_exports.exports.spec import ExportSpec
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import WEIGHTS, Found, requests
 from tests.end_to_end.faults.server import FaultServer, at_random, result_of
+from tests.support.patience import patient
 
 
 KILLS = 20
@@ -36,7 +37,7 @@ def start(server, path, on_unknown):
 
 def finish(server, path, on_unknown):
     with start(server, path, on_unknown) as process:
-        out, _ = process.communicate(timeout=120)
+        out, _ = process.communicate(timeout=patient(120))
     assert process.returncode == 0
     return {tag: (status, lost) for tag, status, lost in json.loads(out)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from mem0_exports.exports.spec import Origin
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import Found
 from tests.end_to_end.faults.conftest import KEY
+from tests.support.patience import patient, until
 
 
 JOB = "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"
@@ -28,8 +30,8 @@ CALLS = {
 }
 
 WAITS = {
-    "result": lambda client, **options: client.exports.get(JOB, Found).result(**{"timeout": 30, **options}),
-    "run": lambda client, **options: client.exports.run(Found, ALEX, **{"timeout": 30, **options}),
+    "result": lambda client, **options: client.exports.get(JOB, Found).result(**{"timeout": patient(30), **options}),
+    "run": lambda client, **options: client.exports.run(Found, ALEX, **{"timeout": patient(30), **options}),
 }
 
 
@@ -52,12 +54,13 @@ def test_the_retry_of_a_call_is_the_one_that_counts(server, client, name, attemp
 @pytest.mark.parametrize("name", CALLS)
 def test_the_timeout_of_a_call_is_the_one_that_counts(server, client, name):
     server.script = lambda _asked: faults.STALL
-    begun = time.monotonic()
 
-    with pytest.raises(RequestTimeout):
+    with pytest.raises(RequestTimeout) as late:
         CALLS[name](client, timeout=0.3)
 
-    assert time.monotonic() - begun < 5, "the client's own is 10 s"
+    within = re.search(r"no answer within (\S+) s", str(late.value))
+    # On a busy machine, the time may be over before anything is sent.
+    assert float(within[1]) <= 0.3 if within else "no time is left" in str(late.value)
 
 
 @pytest.mark.parametrize("name", WAITS)
@@ -66,7 +69,7 @@ def test_a_wait_has_a_timeout_and_tells_of_each_poll(server, client, name):
     heard = []
 
     with pytest.raises(ExportTimeout):
-        WAITS[name](client, timeout=1, on_poll=lambda *said: heard.append(said))
+        WAITS[name](client, timeout=patient(1), on_poll=lambda *said: heard.append(said))
 
     assert [polls for polls, _ in heard] == list(range(1, len(heard) + 1))
     assert len(heard) >= 2
@@ -98,7 +101,7 @@ FILED = {"org_id": "o", "project_id": "p"}
 def test_what_an_export_is_filed_under_goes_with_the_create_and_with_each_poll(server, client):
     bodies = sent(server)
 
-    client.exports.create(Found, ALEX, instructions="newest wins", **FILED).result(timeout=30)
+    client.exports.create(Found, ALEX, instructions="newest wins", **FILED).result(timeout=patient(30))
 
     assert bodies["create"].items() >= {"export_instructions": "newest wins", **FILED}.items()
     assert bodies["get"].items() >= FILED.items()
@@ -109,7 +112,7 @@ def test_the_same_for_run_and_for_many(server, client, kind):
     bodies = sent(server)
 
     if kind == "run":
-        client.exports.run(Found, ALEX, instructions="newest wins", timeout=30, **FILED)
+        client.exports.run(Found, ALEX, instructions="newest wins", timeout=patient(30), **FILED)
     else:
         list(client.exports.run_many([ExportRequest(Found, ALEX, instructions="newest wins", **FILED)]))
 
@@ -146,9 +149,11 @@ def test_each_bulk_run_has_a_gate_of_its_own(client):
     assert first.settings.gate is not second.settings.gate
 
 
-def slow_requests(count, taken):
+def slow_requests(server, count, taken):
     for number in range(count):
-        time.sleep(0.2)
+        if number > 0:
+            until(lambda: server.answered["get", 200], "the first export is ready")
+            time.sleep(patient(0.2))
         taken.append(number)
         yield ExportRequest(Found, F.user_id == f"user-{number}")
 
@@ -159,7 +164,7 @@ def test_a_slow_iterable_holds_nothing_back(server):
     taken = []
 
     with Client(KEY, base_url=server.url) as client:
-        outcomes = client.exports.run_many(slow_requests(6, taken), concurrency=8)
+        outcomes = client.exports.run_many(slow_requests(server, 6, taken), concurrency=8)
         next(outcomes)
 
         assert len(taken) < 6
@@ -176,7 +181,7 @@ def test_a_whole_bulk_run_goes_over_as_many_connections_as_it_has_exports_under_
 
     server.script = script
     requests = [ExportRequest(Found, F.user_id == f"user-{number}") for number in range(40)]
-    outcomes = list(client.with_options(timeout=3).exports.run_many(requests, concurrency=40))
+    outcomes = list(client.with_options(timeout=patient(3)).exports.run_many(requests, concurrency=40))
 
     assert {outcome.status for outcome in outcomes} == {"unknown"}
     assert server.connections == 40

@@ -19,6 +19,7 @@ from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import WEIGHTS, Found
 from tests.end_to_end.faults.conftest import KEY, QUICK
 from tests.end_to_end.faults.server import at_random, once, result_of
+from tests.support.patience import patient
 
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
@@ -41,8 +42,8 @@ def test_one_client_in_thirty_two_threads(server):
 
         def work(number):
             user = f"thread-{number}"
-            results = [client.exports.run(Found, F.user_id == user, timeout=60) for _ in range(3)]
-            client.with_options(timeout=20).ping()
+            results = [client.exports.run(Found, F.user_id == user, timeout=patient(60)) for _ in range(3)]
+            client.with_options(timeout=patient(20)).ping()
             list(client.memories.list(F.user_id == user))
             found[number] = [result.model_dump() for result in results]
 
@@ -161,7 +162,7 @@ def test_clients_and_handles_are_not_copied_and_say_what_to_do(make, tmp_path):
 def test_a_client_with_other_options_shares_the_connections_and_leaves_them_open(server):
     with Client(KEY, base_url=server.url) as client:
         client.ping()
-        with client.with_options(timeout=1, retry=Retry(attempts=1)) as impatient:
+        with client.with_options(timeout=patient(1), retry=Retry(attempts=1)) as impatient:
             impatient.ping()
         server.script = lambda _asked: faults.STALL
         with pytest.raises(TimeoutError):

@@ -22,6 +22,7 @@ import yaml
 
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.server import EVERY, Asked, FaultServer, at_random, never, once, question
+from tests.support.patience import until
 
 
 BODY = {"schema": {"type": "object"}, "filters": {"AND": [{"created_at": {"gt": "2025-01-01"}}, {"user_id": "alex"}]}}
@@ -39,7 +40,7 @@ PATHS = {
 @contextlib.contextmanager
 def caller(server):
     """A function that asks on one kept connection, and gives the status, the headers and the JSON."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
 
         def ask(operation, body=None, headers=KEY):
             method, path, usual = PATHS[operation]
@@ -52,7 +53,7 @@ def caller(server):
         yield ask
 
 
-def raw(server, operation="create", body=None, patience=5.0):
+def raw(server, operation="create", body=None, patience=60.0):
     """What one request gets: the bytes, and how they end (whole, eof, reset, silence)."""
     method, path, usual = PATHS[operation]
     content = json.dumps(usual if body is None else body).encode()
@@ -146,7 +147,11 @@ def test_a_fault_shows_on_the_wire_and_in_the_counters(fault):
     processed = fault.name in AFTER or fault.name.endswith("_after") or fault.name == "wrong_types"
     dropped = fault.name not in KNOWN
     with FaultServer(script=once(fault.but(interval=0.0002))) as server:
-        got, ended = raw(server, patience=0.1 if ending == "silence" else 5)
+        if ending == "silence":
+            got, ended = raw(server, patience=0.1)
+            until(lambda: server.faults, "the first request has come, before the next one is sent")
+        else:
+            got, ended = raw(server)
         usual = raw(server)
 
     assert ended == ending
@@ -182,10 +187,12 @@ def test_what_the_answers_with_a_fault_say():
         assert sent(faults.RATE_LIMITED.but(seconds=7))[0]["retry-after"] == "7"
         assert sent(faults.UNAVAILABLE)[0]["retry-after"] == "0"
         assert "retry-after" not in sent(faults.UNAVAILABLE_BARE)[0]
+        before = int(time.time())
         headers, _ = sent(faults.RATE_LIMITED_DATE.but(seconds=3, skew=3600))
+        after = time.time()
         date, until = (email.utils.parsedate_to_datetime(headers[name]) for name in ("date", "retry-after"))
         assert (until - date).total_seconds() == 3
-        assert date.timestamp() == pytest.approx(time.time() + 3600, abs=2)
+        assert before <= date.timestamp() - 3600 <= after
         assert sent(faults.REDIRECT.but(location="http://other/"))[0]["location"] == "http://other/"
         assert sent(faults.HTML_502)[0]["content-type"] == "text/html"
         assert sent(faults.STATUS_520)[1] == sent(faults.EMPTY_SUCCESS)[1] == b""
@@ -206,7 +213,8 @@ def test_what_the_answers_with_a_fault_say():
 
 
 def test_a_create_that_drips_is_dropped_if_the_client_leaves_before_the_end():
-    with FaultServer(script=once(faults.DRIP.but(interval=0.0002), faults.DRIP_HEADERS)) as server:
+    slowly = faults.DRIP_HEADERS.but(interval=0.1)  # some ten seconds in all
+    with FaultServer(script=once(faults.DRIP.but(interval=0.0002), slowly)) as server:
         assert raw(server)[1] == "whole"
         assert server.dropped_creates == 0
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
@@ -215,24 +223,23 @@ def test_a_create_that_drips_is_dropped_if_the_client_leaves_before_the_end():
             connection.sendall(head.encode() + content)
             assert connection.recv(1) == b"H"
         assert (server.dropped_creates, server.dropped_after, len(server.created)) == (1, 1, 2)
-        time.sleep(0.05)
+        until(lambda: not server._conversations, "the server notices")
     assert server.dropped_creates == 1
 
 
 def test_refusing_refuses_and_comes_back_on_the_same_port():
     with FaultServer(script=once(faults.STALL)) as server:
-        idle = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         with idle, ThreadPoolExecutor(1) as pool:
             stalled = pool.submit(raw, server)
-            while not server.faults:
-                time.sleep(0.001)
+            until(lambda: server.faults, "the request comes")
             for _ in range(3):
                 with server.refusing():
                     for _ in range(20):
                         with pytest.raises(ConnectionRefusedError):
                             socket.create_connection(("127.0.0.1", server.port))
                     assert idle.recv(1) == b""
-                    assert stalled.result(5)[1] in {"eof", "reset"}
+                    assert stalled.result(60)[1] in {"eof", "reset"}
                 with caller(server) as ask:
                     assert ask("ping")[0] == 200
     with pytest.raises(ConnectionRefusedError):
@@ -297,27 +304,21 @@ def test_whose_export_it_is(filters, user):
     assert faults.result_of({"filters": filters}) == {"user": user, "n": zlib.crc32((user or "").encode())}
 
 
-def test_it_starts_and_stops_quickly_with_64_connections_in_every_state_and_leaves_nothing_behind():
+def test_it_stops_with_64_connections_in_every_state_and_leaves_nothing_behind():
     script = at_random(0.5, 7, {faults.STALL: 1, faults.DRIP: 1, faults.TRUNCATE.but(then="hang"): 1})
     before = threading.active_count()
     with contextlib.ExitStack() as stack:
-        started = time.perf_counter()
         server = FaultServer(script=script)
         server.__enter__()
-        took_to_start = time.perf_counter() - started
         for _ in range(64):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             connection.sendall(b"GET /v1/ping/ HTTP/1.1\r\nauthorization: Token key\r\n\r\n")
-        while server.requests["ping"] < 64:
-            time.sleep(0.001)
-        started = time.perf_counter()
+        until(lambda: server.requests["ping"] == 64, "all requests have come")
         server.__exit__(None, None, None)
-        took_to_stop = time.perf_counter() - started
     gc.collect()
 
     assert threading.active_count() == before
     assert server.faults.total() > 10
-    assert max(took_to_start, took_to_stop) < 0.5, "some milliseconds, on a machine that has nothing else to do"
 
 
 def test_64_at_a_time_are_counted_to_the_last():
