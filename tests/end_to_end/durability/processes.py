@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -90,10 +89,10 @@ class Server:
         self._process.send_signal(signal.SIGKILL)
         assert self._process.wait(timeout=patient(20)) == -signal.SIGKILL
 
-    def stop(self) -> None:
-        """End it as one should, and see that it did."""
+    def stop(self, seconds: float = 30.0) -> None:
+        """End it as one should, and see that it did, within `seconds` on an idle machine."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(timeout=patient(30)) == 0, self.said()
+        assert self._process.wait(timeout=patient(seconds)) == 0, self.said()
 
     def pause(self, store: Path) -> None:
         """Stop it in its tracks, at a moment at which it holds no lock of the store: others could not go on."""
@@ -151,12 +150,3 @@ def locked(store: Path) -> bool:
     finally:
         connection.close()
     return False
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    """Wait for something to be true, longer on a busy machine."""
-    seconds = patient(seconds)
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
-        time.sleep(0.01)

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mem0_exports import Export, ExportTimeout, F, ServerError
+from mem0_exports import Export, F, ServerError
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.end_to_end.durability import audit
 from tests.end_to_end.durability.processes import Server, started
+from tests.support.patience import patient, until
 
 
 T = TypeVar("T")
@@ -65,6 +66,13 @@ def listed(server: Server) -> dict[str, str]:
         return {memory.memory: memory.id for memory in client.memories.list(F.user_id == "alex")}
 
 
+def is_done(server: Server, export_id: str) -> bool:
+    """Wait until an export is done, or its worker has said that there is no room for it."""
+    full = "cannot write to the store"
+    until(lambda: full in server.said() or read(server, export_id, Export.poll) is not None, "one or the other")
+    return read(server, export_id, Export.poll) is not None
+
+
 def fill(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
     """Add and export until nothing goes any more: the memories, and the exports that were done, and that were not.
 
@@ -76,12 +84,7 @@ def fill(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]
     while not left:
         memories[text_of(len(memories))] = add(server, len(memories))
         export_id = create(server, len(memories))
-        try:
-            read(server, export_id, lambda export: export.result(timeout=1.0))
-        except ExportTimeout:
-            left[export_id] = len(memories)
-        else:
-            done[export_id] = len(memories)
+        (done if is_done(server, export_id) else left)[export_id] = len(memories)
     for _ in range(100):
         try:
             memories[text_of(len(memories))] = add(server, len(memories))
@@ -112,12 +115,12 @@ def test_what_cannot_be_stored_is_refused_and_nothing_else_is_lost(tmp_path, ful
     with started(store, lease=LEASE) as server:
         assert listed(server) == memories
         for export_id, count in {**done, **left}.items():
-            assert read(server, export_id, lambda export: export.result(timeout=30)) == texts(count)
+            assert read(server, export_id, lambda export: export.result(timeout=patient(30))) == texts(count)
         for number in refused:
             memories[text_of(number)] = add(server, number)
         assert listed(server) == memories
         last = create(server, len(memories))
-        assert read(server, last, lambda export: export.result(timeout=30)) == texts(len(memories))
+        assert read(server, last, lambda export: export.result(timeout=patient(30))) == texts(len(memories))
         server.stop()
         assert server.said() == ""
 
@@ -137,11 +140,11 @@ def test_a_server_goes_on_by_itself_once_there_is_room_again(tmp_path):
         memories, done, left = fill(server)
         server.make_room()
         for export_id, count in {**done, **left}.items():
-            assert read(server, export_id, lambda export: export.result(timeout=30)) == texts(count)
+            assert read(server, export_id, lambda export: export.result(timeout=patient(30))) == texts(count)
         memories[text_of(len(memories))] = add(server, len(memories))
         assert listed(server) == memories
         last = create(server, len(memories))
-        assert read(server, last, lambda export: export.result(timeout=30)) == texts(len(memories))
+        assert read(server, last, lambda export: export.result(timeout=patient(30))) == texts(len(memories))
         server.stop()
 
     assert audit.states(store).keys() == {"DONE"}

@@ -12,11 +12,15 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import started, until
+from tests.end_to_end.durability.processes import started
+from tests.support.patience import patient, until
 
 
 COUNT = 40_000
 LEASE = 1.0
+SLOW = {"batch_pause": 0.1}
+"""Twenty batches leave time to see the first parts before the last are there."""
+
 ITEM = {"type": "object", "properties": {"memory": {"type": "string"}, "number": {"type": "integer", "minimum": 0}}}
 SCHEMA = {"type": "object", "properties": {"before": {"type": "integer", "x-mem0-source": {"count": True}}, "all": {
     "type": "array", "items": ITEM}}}  # fmt: skip
@@ -51,7 +55,7 @@ def test_killed_again_and_again_while_parts_are_written(store):
     kills = 4
     export_id = ""
     for number in range(kills):
-        with started(store, lease=LEASE) as server:
+        with started(store, lease=LEASE, **SLOW) as server:
             if not export_id:
                 with server.client() as client:
                     export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
@@ -64,22 +68,23 @@ def test_killed_again_and_again_while_parts_are_written(store):
             assert audit.rows(store, "SELECT state FROM exports") == [("RUNNING",)]
 
     with started(store, lease=LEASE) as server, server.client() as client:
-        assert client.exports.get(export_id, SCHEMA).result(timeout=60) == EXPECTED
+        assert client.exports.get(export_id, SCHEMA).result(timeout=patient(60)) == EXPECTED
         server.stop()
     whole(store, export_id, kills + 1)
     assert audit.rows(store, "SELECT lost FROM exports") == [(kills,)]
 
 
 def test_paused_while_parts_are_written(store):
-    with started(store, lease=LEASE) as first, first.client() as client:
+    # Only the first has a short lease: from the second, nobody may take the job over, however busy the machine is.
+    with started(store, lease=LEASE, **SLOW) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
         until(lambda: 2 <= len(parts(store)) < 15, "parts are written")
         first.pause(store)
-        with started(store, lease=LEASE) as second, second.client() as other:
+        with started(store, lease=600.0) as second, second.client() as other:
             until(lambda: ("RUNNING", 2) in audit.by_job(store)[export_id], "the second takes the job over")
             until(lambda: len(parts(store)) >= 3, "and writes parts of its own")
             first.go_on()
-            assert other.exports.get(export_id, SCHEMA).result(timeout=60) == EXPECTED
+            assert other.exports.get(export_id, SCHEMA).result(timeout=patient(60)) == EXPECTED
             until(lambda: "was taken over by another worker" in first.said(), "the first notices")
             second.stop()
         # Nothing of the first has got in between.
@@ -93,12 +98,14 @@ def test_a_reader_that_is_slow_gets_all_of_it_while_others_write(store):
 
     with started(store) as server, server.client() as client:
         export = client.exports.create(SCHEMA, F.user_id == "alex")
-        export.result(timeout=60)
+        export.result(timeout=patient(60))
         texts = (f"more {n}" for n in itertools.count())
         headers = {"authorization": "Token a-key"}
         body = {"memory_export_id": export.id}
         received = b""
-        with httpx.stream("POST", f"{server.url}/v1/exports/get/", json=body, headers=headers, timeout=60) as answer:
+        with httpx.stream(
+            "POST", f"{server.url}/v1/exports/get/", json=body, headers=headers, timeout=patient(60)
+        ) as answer:
             assert "content-length" not in answer.headers, "it comes piece by piece"
             for piece in answer.iter_raw(100_000):
                 received += piece

@@ -11,24 +11,23 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import started, until
-from tests.support.patience import patient
+from tests.end_to_end.durability.processes import started
+from tests.support.patience import patient, until
 
 
-LEASE = 1.0
 COUNT = 20_000
 CROWD = F.user_id == "crowd"
-FILLER = 250
-"""Properties that no memory fills although each is looked at for all of them, which makes the job long."""
+SLOW = {"batch_pause": 0.3}
+"""Ten batches make a job of some seconds, which a worker can be paused in the middle of."""
 
 SCHEMA = {
     "type": "object",
     "properties": {
         "newest": {"type": "integer", "x-mem0-source": {"metadata": "number"}},
         "memories": {"type": "integer", "x-mem0-source": {"count": True}},
-        **{f"filler_{n}": {"type": "string", "x-mem0-source": {"category": str(n)}} for n in range(FILLER)},
     },
 }
+COUNTED = {"type": "object", "properties": {"memories": SCHEMA["properties"]["memories"]}}
 
 
 @pytest.fixture
@@ -44,23 +43,20 @@ def result_in(store: Path, export_id: str) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("resumed", ["while the other is at work", "after the other is done"])
 def test_the_result_is_that_of_the_worker_that_took_over(store, resumed):
-    with started(store, lease=LEASE) as first, first.client() as client:
+    # Only the first has a short lease: from the second, nobody may take the job over, however busy the machine is.
+    with started(store, lease=1.0, **SLOW) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, CROWD).id
         until(lambda: audit.by_job(store) == {export_id: [("RUNNING", 1)]}, "the first takes the job")
-        begun = time.monotonic()
-        time.sleep(0.2)
         first.pause(store)
         assert audit.by_job(store) == {export_id: [("RUNNING", 1)]}, "it was paused in the middle"
         audit.put(store, [{"memory": "one more", "user_id": "crowd", "metadata": {"number": 1_000_000}}])
 
-        with started(store, lease=LEASE) as second, second.client() as other:
+        with started(store, lease=600.0, **SLOW) as second, second.client() as other:
             taken_over = [("RUNNING", 1), ("RUNNING", 2)]
             until(lambda: audit.by_job(store)[export_id] == taken_over, "the second takes the job over")
             if resumed == "while the other is at work":
-                time.sleep(0.1)
                 first.go_on()
             result = other.exports.get(export_id, SCHEMA).result(timeout=patient(30))
-            assert time.monotonic() - begun > LEASE
             assert result["newest"] == 1_000_000, "the second's: the first began before that memory was there"
             assert result["memories"] == COUNT + 1
             written = result_in(store, export_id)
@@ -81,14 +77,16 @@ def test_the_result_is_that_of_the_worker_that_took_over(store, resumed):
 
 
 def test_a_worker_that_is_alive_keeps_its_job_for_longer_than_a_lease(store):
-    lease = 3.0
-    slow = {"lease": lease, "batch_pause": 0.5}  # ten batches: longer than a lease, and far from busy
+    lease = 2.0 + patient(1.0)
+    slow = {
+        "lease": lease,
+        "batch_pause": lease / 6,
+    }  # for ten batches, which are longer than a lease and far from busy
     with started(store, **slow) as first, started(store, **slow) as second, first.client() as client:
-        export = client.exports.create(SCHEMA, CROWD)
-        until(lambda: bool(audit.notes(store)), "one of them takes the job")
         begun = time.monotonic()
-        assert export.result(timeout=patient(30))["memories"] == COUNT
-        assert time.monotonic() - begun > lease + 1.0, "long enough for the other one to look for jobs"
+        export = client.exports.create(COUNTED, CROWD)
+        assert export.result(timeout=20 * lease)["memories"] == COUNT
+        assert time.monotonic() - begun > 1.5 * lease, "long enough for the other one to look for jobs"
         second.stop()
         first.stop()
         assert "Traceback" not in first.said() + second.said()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import KEY, started, until
+from tests.end_to_end.durability.processes import KEY, started
+from tests.support.patience import patient, until
 
 
 COUNT = 40_000
@@ -27,24 +27,22 @@ LONG = {
     ("grace", "history"),
     [
         (0.2, [("RUNNING", 1), ("PENDING", 1), ("RUNNING", 2), ("DONE", 2)]),
-        (60, [("RUNNING", 1), ("DONE", 1)]),
+        (600, [("RUNNING", 1), ("DONE", 1)]),
     ],
     ids=["handed back", "finished"],
 )
 def test_a_running_export_is_finished_or_handed_back(tmp_path, grace, history):
     store = audit.audited(tmp_path / "store.db", ({"memory": str(n), "user_id": "alex"} for n in range(COUNT)))
-    with started(store, grace=grace) as server, server.client() as client:
+    # Whoever takes over from a worker that vanished has to wait for the end of its lease: longer than this test may take.
+    with started(store, grace=grace, lease=3600.0) as server, server.client() as client:
         export_id = client.exports.create(LONG, F.user_id == "alex").id
         until(lambda: bool(audit.notes(store)), "the job is taken")
         server.stop()
         assert "Traceback" not in server.said()
 
-    begun = time.monotonic()
     with started(store) as server, server.client() as client:
-        assert client.exports.get(export_id, LONG).result(timeout=50) == {"memories": COUNT}
+        assert client.exports.get(export_id, LONG).result(timeout=patient(50)) == {"memories": COUNT}
         server.stop()
-    # The lease is 60 s: whoever takes over from a worker that vanished has to wait for that.
-    assert time.monotonic() - begun < 55
     assert audit.by_job(store) == {export_id: history}
     assert audit.rows(store, "SELECT lost FROM exports") == [(0,)], "nothing was lost on the way"
 
@@ -60,7 +58,4 @@ def test_a_client_that_does_not_read_its_answer_does_not_keep_a_server_from_stop
         connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
         connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         assert connection.recv(12) == b"HTTP/1.1 200"
-        begun = time.monotonic()
-        server.stop()
-
-    assert time.monotonic() - begun < 10
+        server.stop(seconds=20.0)  # before the client loses the connection anyway: slow_clients.READ_TIMEOUT is 30 s
