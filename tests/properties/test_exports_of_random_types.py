@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 
 from mem0_exports import Client, ExportFailed, F, From, Schema
 from tests.support.examples import examples
+from tests.support.timeouts import scaled
 
 
 NAMES = ["city", "age", "tags", "note", "flag", "home", "text", "run_id", "created_at", "memory"]
@@ -144,7 +145,7 @@ def test_an_export_is_valid_typed_and_traceable(client, root, drawn):
 
     job = client.exports.create(dict(schema.json), F.user_id == user)
     try:
-        data = job.result(timeout=30)
+        data = job.result(timeout=scaled(30))
     except ExportFailed as error:
         failed = error
     else:
@@ -156,7 +157,7 @@ def test_an_export_is_valid_typed_and_traceable(client, root, drawn):
         return
 
     jsonschema_rs.validator_for(dict(schema.json), validate_formats=True).validate(data)
-    value = client.exports.get(job.id, schema).result(timeout=30)
+    value = client.exports.get(job.id, schema).result(timeout=scaled(30))
     assert isinstance(value, list | BaseModel)
     given_atoms = {
         atom

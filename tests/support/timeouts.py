@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from collections.abc import Callable
+
 
 def slowdown() -> float:
     """Return how many times longer work takes now than on an idle machine; at least 1."""
@@ -19,3 +21,13 @@ def slowdown() -> float:
 def scaled(seconds: float) -> float:
     """Return a timeout for something that takes at most `seconds` on an idle machine."""
     return seconds * slowdown()
+
+
+def wait_until(condition: Callable[[], object], description: str, seconds: float = 30.0) -> None:
+    """Wait until the condition is true; raise AssertionError if that takes longer than `seconds`, scaled."""
+    start = time.monotonic()
+    while not condition():
+        waited = time.monotonic() - start
+        # The timeout is scaled only here, since the machine may have been idle when the wait began.
+        assert waited < seconds or waited < scaled(seconds), f"after {waited:.0f} s, still not true: {description}"
+        time.sleep(0.005)

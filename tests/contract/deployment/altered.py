@@ -16,6 +16,7 @@ import uvicorn
 
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.server.app import build
+from tests.support.timeouts import scaled
 
 
 class Request(NamedTuple):
@@ -103,7 +104,7 @@ def altered(store: Path, api_key: str, alter: Alter, unknown: Collection[str] = 
         yield f"http://127.0.0.1:{listening.getsockname()[1]}", app
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=scaled(20))
         listening.close()
         engine.close()
     assert not thread.is_alive()

@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -20,7 +19,7 @@ from tests.contract.deployment import command, options, reads
 from tests.contract.deployment.altered import Answer, altered
 from tests.contract.deployment.running import KEY, ROOT, differences, run, start, summary
 from tests.support.serving import served
-from tests.support.timeouts import scaled
+from tests.support.timeouts import scaled, wait_until
 
 
 EXAMPLE = ROOT / "docs" / "examples" / "contract.yml"
@@ -142,10 +141,7 @@ def test_a_run_that_breaks_off_reports_what_it_found_until_then(store, tmp_path,
 
 
 def wait_for_a_request(app):
-    deadline = time.monotonic() + scaled(60)
-    while not app.requests:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: app.requests, "the command sends a request", 60)
 
 
 def test_a_killed_run_leaves_a_report_that_says_so(store, tmp_path):
@@ -171,9 +167,7 @@ def test_an_interrupted_run_cleans_up_and_reports(store, tmp_path, signaled):
 
     file = tmp_path / "contract.xml"
     with altered(store, KEY, pending) as (url, _), start(url, "--write", "--junit", str(file)) as process:
-        deadline = time.monotonic() + scaled(60)
-        while not created and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: created, "the command creates an export", 60)
         process.send_signal(signaled)
         printed, _ = process.communicate(timeout=scaled(30))
 

@@ -13,11 +13,12 @@ from typing import NamedTuple
 from tests.contract.engine.budget import BUDGET, SEED
 from tests.contract.engine.service import KEYS, ROOT, SETTINGS, operation_ids, tally
 from tests.support.serving import served
+from tests.support.timeouts import scaled
 
 
 EXAMPLES = 30
 SECONDS = 90
-"""The timeout of a run of the default size. On two idle cores it takes a quarter of that."""
+"""The timeout of a run of the default size on an idle machine. On two idle cores it takes a quarter of that."""
 
 # Generating the edge cases (the coverage phase) takes a minute, and test_operations.py sends the same ones in-process.
 # So only long runs also send them over a socket.
@@ -49,7 +50,7 @@ class CommandLine:
 
     def wait(self) -> Outcome:
         """Wait for the end, add the report to the tally, and return the outcome."""
-        output, _ = self.process.communicate(timeout=SECONDS * max(1, BUDGET))
+        output, _ = self.process.communicate(timeout=scaled(SECONDS * max(1, BUDGET)))
         if self._report.exists():
             tally.take_report(self._report, operation_ids())
         return Outcome(self.process.returncode, output)

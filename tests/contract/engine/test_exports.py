@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,17 +23,19 @@ from tests.contract.engine import strategies
 from tests.contract.engine.budget import seeded_examples
 from tests.contract.engine.model import RICH, Project
 from tests.contract.engine.service import application, call, fresh_engine
+from tests.support.timeouts import wait_until
 
 
 def wait_for_result(export_id: str) -> Any:
     """Wait until an export is finished, and return the answer."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        answer = call("exports_get", {"memory_export_id": export_id})
-        if answer.status_code == 200 or "reason" in answer.json():
-            return answer
-        time.sleep(0.002)
-    raise AssertionError(f"export {export_id} was not ready within 10 seconds")
+    answers = []
+
+    def is_finished() -> bool:
+        answers.append(call("exports_get", {"memory_export_id": export_id}))
+        return answers[-1].status_code == 200 or "reason" in answers[-1].json()
+
+    wait_until(is_finished, f"export {export_id} is finished")
+    return answers[-1]
 
 
 @seeded_examples(150)

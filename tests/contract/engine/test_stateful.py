@@ -6,7 +6,6 @@ A model predicts the content of each answer; openapi.yaml defines its shape.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from tests.contract.engine.budget import SEED, run_settings
 from tests.contract.engine.model import FAILED, OWNERS, PENDING, RETENTION, RICH, SCHEMAS, Export, Project
 from tests.contract.engine.service import KEYS, call, fresh_engine
+from tests.support.timeouts import wait_until
 
 
 # Few names and texts, so that they recur. Some look equal but are not.
@@ -322,12 +322,12 @@ class ServerMachine(RuleBasedStateMachine):
 
     def wait_and_check(self, key: str, export: Export) -> None:
         """Wait until a job is done, and check each answer against the model."""
-        deadline = time.monotonic() + 20
-        self.check_answer(call("exports_get", {"memory_export_id": export.id}, key=key), export)
-        while export.outcome == PENDING and export.is_kept(self.now):
-            assert time.monotonic() < deadline, f"export {export.id} was not ready within 20 seconds"
-            time.sleep(0.002)
+
+        def is_done() -> bool:
             self.check_answer(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+            return export.outcome != PENDING or not export.is_kept(self.now)
+
+        wait_until(is_done, f"export {export.id} is ready")
 
     def check_answer(self, answer: Any, export: Export) -> None:
         """Check that the model allows this answer. After its first result, an export must always have the same."""

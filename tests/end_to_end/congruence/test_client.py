@@ -23,6 +23,7 @@ from mem0_exports import (
     Ledger,
     Retry,
 )
+from tests.support.timeouts import scaled
 
 
 class Profile(BaseModel):
@@ -118,7 +119,7 @@ def test_run_returns_an_instance_of_the_model(client, user):
         "b", user_id=user, metadata={"city": "Lisbon", "birth_year": "1990", "hobby": ["sailing", "chess"]}
     )
 
-    profile = client.exports.run(Profile, F.user_id == user, timeout=30)
+    profile = client.exports.run(Profile, F.user_id == user, timeout=scaled(30))
 
     assert profile == Profile(full_name="Zoë", city="Lisbon", birth_year=1990, hobby=["chess", "sailing"])
 
@@ -129,7 +130,7 @@ def test_export_can_be_polled_and_fetched_again_by_id(client, user):
 
     again = client.exports.get(job.id, Profile)
 
-    assert again.result(timeout=30) == job.result(timeout=30) == Profile(city="Lisbon")
+    assert again.result(timeout=scaled(30)) == job.result(timeout=scaled(30)) == Profile(city="Lisbon")
     assert job.poll() == Profile(city="Lisbon")
     assert again.id == job.id
 
@@ -146,7 +147,7 @@ def test_export_can_be_polled_and_fetched_again_by_id(client, user):
 def test_result_has_the_type_of_the_schema(client, user, schema, expected):
     client.memories.add("a", user_id=user, metadata={"city": "Lisbon"}, timestamp=datetime(2024, 1, 1, tzinfo=UTC))
 
-    assert client.exports.run(schema, F.user_id == user, timeout=30) == expected
+    assert client.exports.run(schema, F.user_id == user, timeout=scaled(30)) == expected
 
 
 def test_export_has_only_the_memories_that_filters_select(client, user):
@@ -154,7 +155,9 @@ def test_export_has_only_the_memories_that_filters_select(client, user):
         client.memories.add(city, user_id=user, run_id=f"r{month}", timestamp=datetime(2024, month, 1, tzinfo=UTC))
 
     def texts(where):
-        return [visit.memory for visit in client.exports.run(list[Visit], (F.user_id == user) & where, timeout=30)]
+        return [
+            visit.memory for visit in client.exports.run(list[Visit], (F.user_id == user) & where, timeout=scaled(30))
+        ]
 
     assert texts(F.created_at.between("2024-02-01", "2024-03-01")) == ["Lisbon"]
     assert texts((F.run_id == "r1") | (F.run_id == "r3")) == ["Porto", "Braga"]
@@ -168,7 +171,7 @@ def test_failed_export_raises_the_reason_and_the_id(client, user):
         shoe_size: int
 
     with pytest.raises(ExportFailed, match="required fields: shoe_size") as failed:
-        client.exports.run(Needs, F.user_id == user, timeout=30)
+        client.exports.run(Needs, F.user_id == user, timeout=scaled(30))
 
     assert failed.value.export_id in str(failed.value)
 
@@ -179,7 +182,7 @@ def test_unknown_id_is_polled_until_the_timeout(client):
 
     assert job.poll() is None
     with pytest.raises(ExportTimeout, match="no such export") as timeout:
-        job.result(timeout=0.6, on_poll=lambda number, seconds: polls.append((number, seconds)))
+        job.result(timeout=scaled(0.6), on_poll=lambda number, seconds: polls.append((number, seconds)))
 
     assert timeout.value.polls == len(polls) >= 2
     assert [number for number, _ in polls] == [*range(1, len(polls) + 1)]
@@ -192,10 +195,10 @@ def test_result_that_does_not_fit_the_type_is_in_the_error(client, user):
         city: int
 
     job = client.exports.create({"type": "object", "properties": {"city": {"type": "string"}}}, F.user_id == user)
-    job.result(timeout=30)
+    job.result(timeout=scaled(30))
 
     with pytest.raises(ExportInvalid, match="/city") as invalid:
-        client.exports.get(job.id, Strange).result(timeout=30)
+        client.exports.get(job.id, Strange).result(timeout=scaled(30))
 
     assert invalid.value.data == {"city": "Lisbon"}
     assert invalid.value.errors[0]["path"] == "/city"
@@ -234,11 +237,11 @@ def test_run_many_with_a_ledger_creates_each_export_once(client, user, tmp_path)
 
 
 def test_options_can_be_set_per_client_and_per_call(client, user):
-    other = client.with_options(timeout=20, retry=Retry(attempts=1))
+    other = client.with_options(timeout=scaled(20), retry=Retry(attempts=1))
 
-    other.memories.add("x", user_id=user, timeout=20, retry=Retry(attempts=2))
-    assert [memory.memory for memory in client.memories.list(F.user_id == user, timeout=20)] == ["x"]
-    job = other.exports.create(Profile, F.user_id == user, timeout=20)
-    assert job.result(timeout=20, retry=Retry(attempts=2)) == Profile()
+    other.memories.add("x", user_id=user, timeout=scaled(20), retry=Retry(attempts=2))
+    assert [memory.memory for memory in client.memories.list(F.user_id == user, timeout=scaled(20))] == ["x"]
+    job = other.exports.create(Profile, F.user_id == user, timeout=scaled(20))
+    assert job.result(timeout=scaled(20), retry=Retry(attempts=2)) == Profile()
     other.close()
-    assert client.ping(timeout=20).status == "ok"
+    assert client.ping(timeout=scaled(20)).status == "ok"

@@ -7,7 +7,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.extract.offline import records as records_module
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
+from tests.support.timeouts import wait_until
 
 
 KEY = "Token same-bytes"
@@ -92,11 +92,9 @@ def send_all(send: Send, clock: ManualClock) -> list[tuple[int, bytes]]:
 
     def wait_for(export_id: str) -> None:
         body = {"memory_export_id": export_id}
-        deadline = time.monotonic() + 20
+        pending = (404, b'{"error":"No memory export request found"}')
         # Not recorded: the number of polls depends on the speed of the machine.
-        while send("POST", "/v1/exports/get/", "", body) == (404, b'{"error":"No memory export request found"}'):
-            assert time.monotonic() < deadline, f"export {export_id} was not ready within 20 seconds"
-            time.sleep(0.005)
+        wait_until(lambda: send("POST", "/v1/exports/get/", "", body) != pending, f"export {export_id} is ready")
         record("POST", "/v1/exports/get/", body)
 
     record("GET", "/v1/ping/")

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -90,10 +89,10 @@ class Server:
         self._process.send_signal(signal.SIGKILL)
         assert self._process.wait(timeout=scaled(20)) == -signal.SIGKILL
 
-    def stop(self) -> None:
-        """End the process with SIGTERM, and check its exit code."""
+    def stop(self, seconds: float = 30.0) -> None:
+        """End the process with SIGTERM within `seconds`, scaled, and check its exit code."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(timeout=scaled(30)) == 0, self.stderr()
+        assert self._process.wait(timeout=scaled(seconds)) == 0, self.stderr()
 
     def pause(self, store: Path) -> None:
         """Stop the process with SIGSTOP while it holds no lock on the store, which would block the others."""
@@ -151,12 +150,3 @@ def is_locked(store: Path) -> bool:
     finally:
         connection.close()
     return False
-
-
-def wait_until(condition: Callable[[], bool], description: str, seconds: float = 30.0) -> None:
-    """Wait until a condition is true, longer on a busy machine."""
-    seconds = scaled(seconds)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"still not true after {seconds:.0f} s: {description}"
-        time.sleep(0.01)

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mem0_exports import Export, ExportTimeout, F, ServerError
+from mem0_exports import Export, F, ServerError
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.end_to_end.durability import audit
 from tests.end_to_end.durability.processes import Server, start_server
+from tests.support.timeouts import scaled, wait_until
 
 
 T = TypeVar("T")
@@ -65,6 +66,15 @@ def listed(server: Server) -> dict[str, str]:
         return {memory.memory: memory.id for memory in client.memories.list(F.user_id == "alex")}
 
 
+def is_done(server: Server, export_id: str) -> bool:
+    """Wait until the export is done or the worker reports a full disk; return whether the export is done."""
+    wait_until(
+        lambda: "cannot write to the store" in server.stderr() or read(server, export_id, Export.poll) is not None,
+        "the export is done or the disk is full",
+    )
+    return read(server, export_id, Export.poll) is not None
+
+
 def fill_disk(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str, int]]:
     """Add and export until the disk is full; return the memories, the finished exports and the unfinished ones.
 
@@ -76,12 +86,7 @@ def fill_disk(server: Server) -> tuple[dict[str, str], dict[str, int], dict[str,
     while not unfinished:
         memories[text_of(len(memories))] = add(server, len(memories))
         export_id = create(server, len(memories))
-        try:
-            read(server, export_id, lambda export: export.result(timeout=1.0))
-        except ExportTimeout:
-            unfinished[export_id] = len(memories)
-        else:
-            done[export_id] = len(memories)
+        (done if is_done(server, export_id) else unfinished)[export_id] = len(memories)
     for _ in range(100):
         try:
             memories[text_of(len(memories))] = add(server, len(memories))
@@ -112,12 +117,12 @@ def test_full_disk_refuses_writes_and_loses_no_data(tmp_path, full, ending):
     with start_server(store, lease=LEASE) as server:
         assert listed(server) == memories
         for export_id, count in {**done, **unfinished}.items():
-            assert read(server, export_id, lambda export: export.result(timeout=30)) == expected_result(count)
+            assert read(server, export_id, lambda export: export.result(timeout=scaled(30))) == expected_result(count)
         for number in refused:
             memories[text_of(number)] = add(server, number)
         assert listed(server) == memories
         last = create(server, len(memories))
-        assert read(server, last, lambda export: export.result(timeout=30)) == expected_result(len(memories))
+        assert read(server, last, lambda export: export.result(timeout=scaled(30))) == expected_result(len(memories))
         server.stop()
         assert server.stderr() == ""
 
@@ -137,11 +142,11 @@ def test_server_recovers_when_the_disk_has_room_again(tmp_path):
         memories, done, unfinished = fill_disk(server)
         server.make_room()
         for export_id, count in {**done, **unfinished}.items():
-            assert read(server, export_id, lambda export: export.result(timeout=30)) == expected_result(count)
+            assert read(server, export_id, lambda export: export.result(timeout=scaled(30))) == expected_result(count)
         memories[text_of(len(memories))] = add(server, len(memories))
         assert listed(server) == memories
         last = create(server, len(memories))
-        assert read(server, last, lambda export: export.result(timeout=30)) == expected_result(len(memories))
+        assert read(server, last, lambda export: export.result(timeout=scaled(30))) == expected_result(len(memories))
         server.stop()
 
     assert audit.states(store).keys() == {"DONE"}

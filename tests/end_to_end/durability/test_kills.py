@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from mem0_exports import AddedMemory, Client, F, NoAnswer
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import Server, start_server, wait_until
-from tests.support.timeouts import scaled
+from tests.end_to_end.durability.processes import Server, start_server
+from tests.support.timeouts import scaled, wait_until
 
 
 KILLS = 50

@@ -12,11 +12,15 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import start_server, wait_until
+from tests.end_to_end.durability.processes import start_server
+from tests.support.timeouts import scaled, wait_until
 
 
 COUNT = 40_000
 LEASE = 1.0
+SLOW = {"batch_pause": 0.1}
+"""Twenty batches, each with a pause, so that a test can stop a worker between two parts."""
+
 ITEM = {"type": "object", "properties": {"memory": {"type": "string"}, "number": {"type": "integer", "minimum": 0}}}
 SCHEMA = {"type": "object", "properties": {"before": {"type": "integer", "x-mem0-source": {"count": True}}, "all": {
     "type": "array", "items": ITEM}}}  # fmt: skip
@@ -51,7 +55,7 @@ def test_export_is_complete_after_kills_while_parts_are_written(store):
     kills = 4
     export_id = ""
     for number in range(kills):
-        with start_server(store, lease=LEASE) as server:
+        with start_server(store, lease=LEASE, **SLOW) as server:
             if not export_id:
                 with server.client() as client:
                     export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
@@ -67,24 +71,25 @@ def test_export_is_complete_after_kills_while_parts_are_written(store):
             assert audit.rows(store, "SELECT state FROM exports") == [("RUNNING",)]
 
     with start_server(store, lease=LEASE) as server, server.client() as client:
-        assert client.exports.get(export_id, SCHEMA).result(timeout=60) == EXPECTED
+        assert client.exports.get(export_id, SCHEMA).result(timeout=scaled(60)) == EXPECTED
         server.stop()
     check_complete(store, export_id, kills + 1)
     assert audit.rows(store, "SELECT lost FROM exports") == [(kills,)]
 
 
 def test_export_is_complete_after_a_takeover_while_parts_are_written(store):
-    with start_server(store, lease=LEASE) as first, first.client() as client:
+    # Only the first worker has a short lease: nobody may take the job over from the second, however busy the machine is.
+    with start_server(store, lease=LEASE, **SLOW) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, F.user_id == "alex").id
         wait_until(lambda: 2 <= len(parts(store)) < 15, "the worker writes parts")
         first.pause(store)
-        with start_server(store, lease=LEASE) as second, second.client() as other:
+        with start_server(store, lease=600.0) as second, second.client() as other:
             wait_until(
                 lambda: ("RUNNING", 2) in audit.history_by_job(store)[export_id], "the second worker takes the job over"
             )
             wait_until(lambda: len(parts(store)) >= 3, "the second worker writes parts")
             first.resume()
-            assert other.exports.get(export_id, SCHEMA).result(timeout=60) == EXPECTED
+            assert other.exports.get(export_id, SCHEMA).result(timeout=scaled(60)) == EXPECTED
             wait_until(
                 lambda: "was taken over by another worker" in first.stderr(),
                 "the first worker reports that it lost the job",
@@ -101,12 +106,14 @@ def test_slow_reader_gets_the_whole_export_while_others_write(store):
 
     with start_server(store) as server, server.client() as client:
         export = client.exports.create(SCHEMA, F.user_id == "alex")
-        export.result(timeout=60)
+        export.result(timeout=scaled(60))
         texts = (f"more {n}" for n in itertools.count())
         headers = {"authorization": "Token a-key"}
         body = {"memory_export_id": export.id}
         received = b""
-        with httpx.stream("POST", f"{server.url}/v1/exports/get/", json=body, headers=headers, timeout=60) as answer:
+        with httpx.stream(
+            "POST", f"{server.url}/v1/exports/get/", json=body, headers=headers, timeout=scaled(60)
+        ) as answer:
             assert "content-length" not in answer.headers, "the answer is not streamed"
             for piece in answer.iter_raw(100_000):
                 received += piece

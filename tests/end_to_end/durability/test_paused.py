@@ -11,24 +11,23 @@ import pytest
 
 from mem0_exports import F
 from tests.end_to_end.durability import audit
-from tests.end_to_end.durability.processes import start_server, wait_until
-from tests.support.timeouts import scaled
+from tests.end_to_end.durability.processes import start_server
+from tests.support.timeouts import scaled, wait_until
 
 
-LEASE = 1.0
 COUNT = 20_000
 CROWD = F.user_id == "crowd"
-FILLER = 250
-"""Properties that no memory fills. Every memory is searched for each of them, which makes the job slow."""
+SLOW = {"batch_pause": 0.3}
+"""Ten batches, each with a pause, so that a worker can be paused in the middle of a job."""
 
 SCHEMA = {
     "type": "object",
     "properties": {
         "newest": {"type": "integer", "x-mem0-source": {"metadata": "number"}},
         "memories": {"type": "integer", "x-mem0-source": {"count": True}},
-        **{f"filler_{n}": {"type": "string", "x-mem0-source": {"category": str(n)}} for n in range(FILLER)},
     },
 }
+COUNT_SCHEMA = {"type": "object", "properties": {"memories": SCHEMA["properties"]["memories"]}}
 
 
 @pytest.fixture
@@ -44,27 +43,24 @@ def export_row(store: Path, export_id: str) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("resumed", ["while_the_second_runs", "after_the_second_finished"])
 def test_result_is_that_of_the_worker_that_took_over(store, resumed):
-    with start_server(store, lease=LEASE) as first, first.client() as client:
+    # Only the first worker has a short lease: nobody may take the job over from the second, however busy the machine is.
+    with start_server(store, lease=1.0, **SLOW) as first, first.client() as client:
         export_id = client.exports.create(SCHEMA, CROWD).id
         wait_until(
             lambda: audit.history_by_job(store) == {export_id: [("RUNNING", 1)]}, "the first worker claims the job"
         )
-        started_at = time.monotonic()
-        time.sleep(0.2)
         first.pause(store)
         assert audit.history_by_job(store) == {export_id: [("RUNNING", 1)]}, "the job ended before the pause"
         audit.add_memories(store, [{"memory": "one more", "user_id": "crowd", "metadata": {"number": 1_000_000}}])
 
-        with start_server(store, lease=LEASE) as second, second.client() as other:
+        with start_server(store, lease=600.0, **SLOW) as second, second.client() as other:
             taken_over = [("RUNNING", 1), ("RUNNING", 2)]
             wait_until(
                 lambda: audit.history_by_job(store)[export_id] == taken_over, "the second worker takes the job over"
             )
             if resumed == "while_the_second_runs":
-                time.sleep(0.1)
                 first.resume()
             result = other.exports.get(export_id, SCHEMA).result(timeout=scaled(30))
-            assert time.monotonic() - started_at > LEASE
             assert result["newest"] == 1_000_000, "the result is not the second worker's: only it saw this memory"
             assert result["memories"] == COUNT + 1
             written = export_row(store, export_id)
@@ -88,14 +84,13 @@ def test_result_is_that_of_the_worker_that_took_over(store, resumed):
 
 
 def test_running_worker_renews_its_lease(store):
-    lease = 3.0
-    slow = {"lease": lease, "batch_pause": 0.5}  # ten batches take longer than a lease, but need little CPU
+    lease = 2.0 + scaled(1.0)
+    slow = {"lease": lease, "batch_pause": lease / 6}  # ten batches take longer than a lease, but need little CPU
     with start_server(store, **slow) as first, start_server(store, **slow) as second, first.client() as client:
-        export = client.exports.create(SCHEMA, CROWD)
-        wait_until(lambda: bool(audit.changes(store)), "one of the workers claims the job")
         started_at = time.monotonic()
-        assert export.result(timeout=scaled(30))["memories"] == COUNT
-        assert time.monotonic() - started_at > lease + 1.0, (
+        export = client.exports.create(COUNT_SCHEMA, CROWD)
+        assert export.result(timeout=20 * lease)["memories"] == COUNT
+        assert time.monotonic() - started_at > 1.5 * lease, (
             "the job was too short for the other worker to look for jobs after the lease"
         )
         second.stop()

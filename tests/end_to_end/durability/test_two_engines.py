@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mem0_exports import Client, F
 from tests.end_to_end.durability import audit
+from tests.support.timeouts import scaled
 
 
 JOBS = 100
@@ -27,7 +28,7 @@ def test_each_of_a_hundred_jobs_is_run_once(tmp_path):
         ]
         for number, export_id in enumerate(exports):
             for client in (one, two):
-                found = client.exports.get(export_id, SCHEMA).result(timeout=60)
+                found = client.exports.get(export_id, SCHEMA).result(timeout=scaled(60))
                 assert found == {"number": number, "memories": len(crowd) + 1}
         assert one.engine.worker is not two.engine.worker
 

@@ -8,6 +8,7 @@ from typing import Any
 from mem0_exports import F
 from tests.end_to_end.durability import audit
 from tests.end_to_end.durability.processes import Server, start_server
+from tests.support.timeouts import scaled
 
 
 THREADS = 8
@@ -40,7 +41,7 @@ def write_and_read(writer: Server, reader: Server, user: str) -> tuple[dict[str,
             exports[export.id] = {"round": number, "memories": CROWD + number + 1}
             for export_id in list(exports)[-3:-1]:
                 assert other.exports.get(export_id, SCHEMA).poll() == exports[export_id]
-            assert other.exports.get(export.id, SCHEMA).result(timeout=60) == exports[export.id]
+            assert other.exports.get(export.id, SCHEMA).result(timeout=scaled(60)) == exports[export.id]
     return memories, exports
 
 

@@ -74,7 +74,7 @@ async def _collect(
 
 def run(base_url: str, count: int, *, asynchronous: bool = False, **options: Any) -> list[ExportOutcome[Result]]:
     """Run `count` exports, and return all outcomes."""
-    options = {"concurrency": 32, "timeout": 120, **options}
+    options = {"concurrency": 32, "timeout": scaled(120), **options}
     if asynchronous:
         return asyncio.run(_collect(base_url, requests(count), options))
     with Client("key", base_url=base_url, timeout=scaled(1), retry=RETRY) as client:

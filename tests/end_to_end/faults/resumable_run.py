@@ -12,12 +12,13 @@ import sys
 
 from mem0_exports import Ledger
 from tests.end_to_end.faults.bulk_run import run
+from tests.support.timeouts import scaled
 
 
 def main() -> None:
     url, path, count, on_unknown = sys.argv[1:]
     with Ledger(path, on_unknown=on_unknown) as ledger:  # type: ignore[arg-type]
-        outcomes = run(url, int(count), concurrency=8, ledger=ledger, timeout=60)
+        outcomes = run(url, int(count), concurrency=8, ledger=ledger, timeout=scaled(60))
     print(json.dumps([[outcome.request.tag, outcome.status, outcome.lost_answers] for outcome in outcomes]))
 
 

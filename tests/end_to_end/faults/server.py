@@ -425,7 +425,7 @@ class FaultServer:
         started = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._main(started),), name="faults", daemon=True)
         self._thread.start()
-        assert started.wait(10), "the server did not start"
+        assert started.wait(60), "the server did not start"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -477,7 +477,7 @@ class FaultServer:
             self._run_on_loop(self._open())
 
     def _run_on_loop(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     # -- connections
 

@@ -27,6 +27,7 @@ from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import WEIGHTS, Result, check, requests, run
 from tests.end_to_end.faults.conftest import KEY
 from tests.end_to_end.faults.server import FaultServer, at_random, once
+from tests.support.timeouts import scaled, wait_until
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
@@ -122,32 +123,32 @@ def test_failed_exports_do_not_stop_the_others(server, client):
 def test_timeout_error_has_the_id_of_the_export(server, client):
     server.polls_until_ready = 10**9
 
-    (outcome,) = client.exports.run_many(requests(1), timeout=1.5)
+    (outcome,) = client.exports.run_many(requests(1), timeout=scaled(1.5))
 
     assert isinstance(outcome.error, ExportTimeout)
     assert outcome.export_id == outcome.error.export_id == server.created[0]
 
 
 def test_all_exports_wait_after_a_429(server, client):
-    """If the service asks one export to wait half a second, no export sends a request in that time."""
-    limited = threading.Event()
-    delays = []
+    """One export is asked to wait a second, in which the others could send all their requests."""
+    server.polls_until_ready = 0
+    limited_at = None
+    delayed = 0
 
     def script(request):
+        nonlocal limited_at, delayed
         if request.operation == "create" and request.number == 4:
-            limited.set()
-            script.at = time.monotonic()
-            return faults.RATE_LIMITED.replace(seconds=0.5)
-        if limited.is_set():
-            delays.append(time.monotonic() - script.at)
+            limited_at = time.monotonic()
+            return faults.RATE_LIMITED.replace(seconds=1)
+        delayed += request.operation == "create" and limited_at is not None and time.monotonic() - limited_at >= 1
         return None
 
     server.script = script
-    outcomes = list(client.exports.run_many(requests(12), concurrency=4, retry=Retry(initial_delay=0.05)))
+    outcomes = list(client.exports.run_many(requests(40), concurrency=4, retry=Retry(initial_delay=0.05)))
 
     assert {outcome.status for outcome in outcomes} == {"ready"}
-    # Requests that were already sent may still arrive: at most one of each of the three other exports.
-    assert len([seconds for seconds in delays if seconds < 0.45]) <= 3
+    # Some creates are sent before all exports know of the 429, on a busy machine more of them.
+    assert delayed >= 20, "the other exports did not wait"
 
 
 def test_on_progress_reports_every_event_in_the_callers_thread(server, client):
@@ -227,14 +228,14 @@ def bulk_threads():
 
 
 def test_leaving_the_loop_stops_waiting_exports_immediately(server):
-    with Client(KEY, base_url=server.url) as client:
-        started_at = time.monotonic()
-        server.polls_until_ready = 0
-        for outcome in client.exports.run_many(requests(50), concurrency=8, timeout=600):
-            server.polls_until_ready = 10**9
-            assert outcome.status == "ready"
+    """The exports would wait for an hour, longer than the test may take."""
+    server.polls_until_ready = lambda body: 0 if faults.user_of(body["filters"]) == "user-0" else 10**9
+    with Client(KEY, base_url=server.url, retry=Retry(max_retry_after=3600)) as client:
+        for outcome in client.exports.run_many(requests(50), concurrency=8, timeout=7200):
+            assert outcome.request.tag == "user-0"
+            server.script = lambda _request: faults.RATE_LIMITED.replace(seconds=3600)
+            wait_until(lambda: server.faults, "the server answers with a 429, after which all exports wait")
             break
-        assert time.monotonic() - started_at < 10
 
     assert not bulk_threads()
     assert len(server.created) < 20
@@ -264,8 +265,12 @@ def test_cancelling_the_caller_cancels_the_tasks(server):
 
     async def work():
         async with AsyncClient(KEY, base_url=server.url) as client:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(collect(client), 2)
+            collecting = asyncio.create_task(collect(client))
+            while len(server.created) < 8:
+                await asyncio.sleep(0.005)
+            collecting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await collecting
             await asyncio.sleep(0)
             return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
@@ -283,7 +288,7 @@ def test_run_many_on_trio_raises_an_error_with_advice(server):
         with pytest.raises(ConfigurationError, match="nursery"):
             async for _outcome in client.exports.run_many(requests(1)):
                 pass
-        assert (await client.exports.run(Result, F.user_id == "a", timeout=20)).user == "a"
+        assert (await client.exports.run(Result, F.user_id == "a", timeout=scaled(20))).user == "a"
         await client.close()
 
     trio.run(work)
@@ -324,7 +329,7 @@ def test_duplicate_requests_in_one_run_create_one_job(server, client, path):
 def test_second_run_waits_for_pending_exports(server, client, path):
     server.polls_until_ready = 10**9
     with Ledger(path) as ledger:
-        timed_out = list(client.exports.run_many(requests(3), ledger=ledger, timeout=2))
+        timed_out = list(client.exports.run_many(requests(3), ledger=ledger, timeout=scaled(2)))
     server.polls_until_ready = 0
     steps = []
     with Ledger(path) as ledger:

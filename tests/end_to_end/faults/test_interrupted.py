@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import pytest
 
@@ -30,6 +30,7 @@ from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import Result, requests
 from tests.end_to_end.faults.conftest import KEY
 from tests.end_to_end.faults.server import once
+from tests.support.timeouts import scaled, wait_until
 
 
 ALEX = F.user_id == "alex"
@@ -43,14 +44,6 @@ def path(tmp_path):
 def states(path):
     with Ledger(path) as ledger:
         return [(entry.state, entry.asks, entry.lost_answers) for entry in ledger.entries()]
-
-
-def wait_until(condition):
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("the condition was not true within 5 seconds")
 
 
 async def run_and_cancel(client, ledger, condition, *, by):
@@ -115,14 +108,17 @@ def full_backlog():
     return listener, pending
 
 
-def test_run_cancelled_while_connecting_is_recorded_as_not_sent(path):
+def test_run_cancelled_while_connecting_is_recorded_as_not_sent(path, caplog):
+    caplog.set_level(logging.DEBUG, logger="httpcore")
     listener, pending = full_backlog()
-    began = time.monotonic()
+
+    def is_connecting():
+        return "connect_tcp.started" in caplog.text
 
     async def work():
         with Ledger(path) as ledger:
             async with AsyncClient(KEY, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-                await run_and_cancel(client, ledger, lambda: time.monotonic() - began > 0.5, by="asyncio")
+                await run_and_cancel(client, ledger, is_connecting, by="asyncio")
 
     asyncio.run(work())
     for each in (listener, *pending):
@@ -133,9 +129,11 @@ def test_run_cancelled_while_connecting_is_recorded_as_not_sent(path):
 
 def test_closing_the_client_during_a_create_leaves_it_unknown(server, path):
     server.script = once(faults.STALL_AFTER)
-    client = Client(KEY, base_url=server.url, timeout=2, retry=Retry(attempts=1))
+    client = Client(KEY, base_url=server.url, timeout=scaled(2), retry=Retry(attempts=1))
     with Ledger(path) as ledger:
-        closer = threading.Thread(target=lambda: (wait_until(lambda: server.created), client.close()))
+        closer = threading.Thread(
+            target=lambda: (wait_until(lambda: server.created, "the job is created"), client.close())
+        )
         closer.start()
         with pytest.raises((ConnectionFailed, RequestTimeout)) as failed:
             client.exports.run(Result, ALEX, ledger=ledger)
@@ -153,7 +151,7 @@ def test_leaving_the_loop_while_a_duplicate_waits_keeps_the_record(server, path)
     with Ledger(path) as ledger, Client(KEY, base_url=server.url) as client:
         for outcome in client.exports.run_many(export_requests, ledger=ledger, concurrency=3):
             assert outcome.index == 2, "expected the outcome of the invalid request"
-            wait_until(lambda: server.requests["create"])
+            wait_until(lambda: server.requests["create"], "a create is sent")
             break
 
     assert len(server.created) == 1
@@ -193,14 +191,15 @@ def test_closing_the_ledger_does_not_hide_a_cancellation(server, path):
 
 
 def test_lost_answer_is_reported_although_the_ledger_fails(server, path):
-    server.script = once(faults.STALL)
     ledger = Ledger(path)
-    with Client(KEY, base_url=server.url, timeout=0.5) as client:
-        closer = threading.Thread(target=lambda: (wait_until(lambda: server.faults), ledger.close()))
-        closer.start()
-        with pytest.raises(RequestTimeout) as lost:
-            client.exports.run(Result, ALEX, ledger=ledger)
-        closer.join()
+
+    def script(_request):
+        ledger.close()
+        return faults.RESET_AFTER
+
+    server.script = script
+    with Client(KEY, base_url=server.url) as client, pytest.raises(ConnectionFailed) as lost:
+        client.exports.run(Result, ALEX, ledger=ledger)
 
     assert lost.value.outcome_unknown
     assert "closed" in "".join(lost.value.__notes__)
@@ -246,9 +245,9 @@ def test_run_interrupted_by_ctrl_c_is_recorded(server, path):
             client.exports.run({{"type": "object"}}, F.user_id == "alex", ledger=ledger)
     """
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True) as process:
-        wait_until(lambda: server.created)
+        wait_until(lambda: server.created, "the job is created")
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=scaled(20))
 
     assert stderr.strip().endswith("KeyboardInterrupt")
     assert "ignored" not in stderr

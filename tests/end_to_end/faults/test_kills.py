@@ -17,6 +17,7 @@ from mem0_exports.exports.spec import ExportSpec
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import WEIGHTS, Result, requests
 from tests.end_to_end.faults.server import FaultServer, at_random, result_of
+from tests.support.timeouts import scaled
 
 
 KILLS = 20
@@ -39,7 +40,7 @@ def start(server, path, on_unknown):
 
 def run_to_the_end(server, path, on_unknown):
     with start(server, path, on_unknown) as process:
-        out, _ = process.communicate(timeout=120)
+        out, _ = process.communicate(timeout=scaled(120))
     assert process.returncode == 0
     return {tag: (status, lost) for tag, status, lost in json.loads(out)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from mem0_exports.exports.spec import Origin
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import Result
 from tests.end_to_end.faults.conftest import KEY
+from tests.support.timeouts import scaled, wait_until
 
 
 JOB = "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"
@@ -28,8 +30,8 @@ CALLS = {
 }
 
 WAITS = {
-    "result": lambda client, **options: client.exports.get(JOB, Result).result(**{"timeout": 30, **options}),
-    "run": lambda client, **options: client.exports.run(Result, ALEX, **{"timeout": 30, **options}),
+    "result": lambda client, **options: client.exports.get(JOB, Result).result(**{"timeout": scaled(30), **options}),
+    "run": lambda client, **options: client.exports.run(Result, ALEX, **{"timeout": scaled(30), **options}),
 }
 
 
@@ -52,12 +54,13 @@ def test_retry_of_a_call_overrides_that_of_the_client(server, client, name, atte
 @pytest.mark.parametrize("name", CALLS)
 def test_timeout_of_a_call_overrides_that_of_the_client(server, client, name):
     server.script = lambda _request: faults.STALL
-    started = time.monotonic()
 
-    with pytest.raises(RequestTimeout):
+    with pytest.raises(RequestTimeout) as late:
         CALLS[name](client, timeout=0.3)
 
-    assert time.monotonic() - started < 5, "the timeout of the call did not apply; that of the client is at least 10 s"
+    within = re.search(r"no answer within (\S+) s", str(late.value))
+    # On a busy machine, the timeout may expire before anything is sent.
+    assert float(within[1]) <= 0.3 if within else "no time is left" in str(late.value)
 
 
 @pytest.mark.parametrize("name", WAITS)
@@ -66,7 +69,7 @@ def test_wait_ends_at_its_timeout_and_calls_on_poll_for_each_poll(server, client
     polls = []
 
     with pytest.raises(ExportTimeout):
-        WAITS[name](client, timeout=1, on_poll=lambda *arguments: polls.append(arguments))
+        WAITS[name](client, timeout=scaled(1), on_poll=lambda *arguments: polls.append(arguments))
 
     assert [number for number, _ in polls] == list(range(1, len(polls) + 1))
     assert len(polls) >= 2
@@ -98,7 +101,7 @@ PROJECT = {"org_id": "o", "project_id": "p"}
 def test_create_and_polls_send_org_id_and_project_id(server, client):
     bodies = recorded_bodies(server)
 
-    client.exports.create(Result, ALEX, instructions="newest wins", **PROJECT).result(timeout=30)
+    client.exports.create(Result, ALEX, instructions="newest wins", **PROJECT).result(timeout=scaled(30))
 
     assert bodies["create"].items() >= {"export_instructions": "newest wins", **PROJECT}.items()
     assert bodies["get"].items() >= PROJECT.items()
@@ -109,7 +112,7 @@ def test_run_and_run_many_send_org_id_and_project_id(server, client, method):
     bodies = recorded_bodies(server)
 
     if method == "run":
-        client.exports.run(Result, ALEX, instructions="newest wins", timeout=30, **PROJECT)
+        client.exports.run(Result, ALEX, instructions="newest wins", timeout=scaled(30), **PROJECT)
     else:
         list(client.exports.run_many([ExportRequest(Result, ALEX, instructions="newest wins", **PROJECT)]))
 
@@ -146,9 +149,11 @@ def test_each_bulk_run_has_its_own_gate(client):
     assert first.settings.gate is not second.settings.gate
 
 
-def slow_requests(count, consumed):
+def slow_requests(server, count, consumed):
     for number in range(count):
-        time.sleep(0.2)
+        if number > 0:
+            wait_until(lambda: server.answered["get", 200], "the first export is ready")
+            time.sleep(scaled(0.2))
         consumed.append(number)
         yield ExportRequest(Result, F.user_id == f"user-{number}")
 
@@ -159,7 +164,7 @@ def test_slow_iterable_does_not_delay_outcomes(server):
     consumed = []
 
     with Client(KEY, base_url=server.url) as client:
-        outcomes = client.exports.run_many(slow_requests(6, consumed), concurrency=8)
+        outcomes = client.exports.run_many(slow_requests(server, 6, consumed), concurrency=8)
         next(outcomes)
 
         assert len(consumed) < 6
@@ -176,7 +181,7 @@ def test_bulk_run_uses_one_connection_per_concurrent_export(server, client):
 
     server.script = script
     requests = [ExportRequest(Result, F.user_id == f"user-{number}") for number in range(40)]
-    outcomes = list(client.with_options(timeout=3).exports.run_many(requests, concurrency=40))
+    outcomes = list(client.with_options(timeout=scaled(3)).exports.run_many(requests, concurrency=40))
 
     assert {outcome.status for outcome in outcomes} == {"unknown"}
     assert server.connections == 40

@@ -19,6 +19,7 @@ from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import WEIGHTS, Result
 from tests.end_to_end.faults.conftest import KEY, QUICK
 from tests.end_to_end.faults.server import at_random, once, result_of
+from tests.support.timeouts import scaled
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no os.fork on this system")
@@ -41,8 +42,8 @@ def test_32_threads_can_share_a_client(server):
 
         def work(number):
             user = f"thread-{number}"
-            results = [client.exports.run(Result, F.user_id == user, timeout=60) for _ in range(3)]
-            client.with_options(timeout=20).ping()
+            results = [client.exports.run(Result, F.user_id == user, timeout=scaled(60)) for _ in range(3)]
+            client.with_options(timeout=scaled(20)).ping()
             list(client.memories.list(F.user_id == user))
             found[number] = [result.model_dump() for result in results]
 
@@ -161,7 +162,7 @@ def test_copying_clients_handles_and_ledgers_raises_an_error_with_advice(copy_or
 def test_with_options_shares_the_connections_and_does_not_close_them(server):
     with Client(KEY, base_url=server.url) as client:
         client.ping()
-        with client.with_options(timeout=1, retry=Retry(attempts=1)) as shorter:
+        with client.with_options(timeout=scaled(1), retry=Retry(attempts=1)) as shorter:
             shorter.ping()
         server.script = lambda _request: faults.STALL
         with pytest.raises(TimeoutError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 
 from contextlib import closing
 
@@ -20,7 +19,7 @@ from tests.support import spec
 from tests.support.command import command
 from tests.support.requests import ask
 from tests.support.serving import served
-from tests.support.timeouts import scaled
+from tests.support.timeouts import scaled, wait_until
 
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -49,11 +48,9 @@ def add(engine, key, text="x", **more):
 
 
 def finished_export(engine, key, body):
-    """Poll until the export is finished, and return the answer."""
-    deadline = time.monotonic() + scaled(10)
-    while (answer := ask(engine, "/v1/exports/get/", body, key=key))[0] == 404 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return answer
+    """Wait until the export is finished, and return the answer."""
+    wait_until(lambda: ask(engine, "/v1/exports/get/", body, key=key)[0] != 404, "the export is finished")
+    return ask(engine, "/v1/exports/get/", body, key=key)
 
 
 def test_a_store_needs_no_key_until_the_first_one_is_created(engine):
@@ -157,10 +154,8 @@ def test_cannot_see_why_an_export_of_another_project_failed(engine, both_keys):
     add(engine, red)
     request = {"schema": {**CITY, "required": ["city"]}, "filters": {"user_id": "alex"}}
     export_id = ask(engine, "/v1/exports/", request, key=red)[1]["id"]
-    deadline = time.monotonic() + scaled(10)
-    while "reason" not in ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=red)[1]:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    get = {"memory_export_id": export_id}
+    wait_until(lambda: "reason" in ask(engine, "/v1/exports/get/", get, key=red)[1], "the export has failed")
 
     answer = ask(engine, "/v1/exports/get/", {"memory_export_id": export_id}, key=blue)
     assert answer == (404, {"error": "No memory export request found"})
@@ -206,7 +201,7 @@ def test_creates_uses_lists_and_revokes_keys_of_a_running_server(tmp_path):
 
     with served(store) as url, Client(key, base_url=url) as red, Client(other, base_url=url) as blue:
         red.memories.add("Lives in Rome", user_id="alex", metadata={"city": "Rome"})
-        assert red.exports.run(CITY, F.user_id == "alex", timeout=10) == {"city": "Rome"}
+        assert red.exports.run(CITY, F.user_id == "alex", timeout=scaled(10)) == {"city": "Rome"}
         assert list(blue.memories.list(F.user_id == "alex")) == []
         with pytest.raises(Forbidden, match="project_id: this key belongs to 'blue'"):
             blue.exports.create(CITY, F.user_id == "alex", project_id="red")

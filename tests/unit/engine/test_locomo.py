@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from mem0_exports import Client, F
+from tests.support.timeouts import scaled
 
 
 MEMORIES = Path(
@@ -36,7 +37,7 @@ def test_the_export_of_a_user_equals_the_rows_of_the_file(tmp_path):
     with Client.local(tmp_path / "store.db") as client:
         first = client.engine.import_lines(lines)
         again = client.engine.import_lines(lines)
-        exported = client.exports.run(list[Record], F.user_id == "joanna-42", timeout=60)
+        exported = client.exports.run(list[Record], F.user_id == "joanna-42", timeout=scaled(60))
         users = {entity.name for entity in client.entities.list() if entity.type == "user"}
 
     assert (first.added, first.known, first.bad) == (1620, 0, [])

@@ -33,7 +33,7 @@ def test_raises_connection_failed_if_an_answer_is_cut_off(tmp_path, monkeypatch,
         for text in ("a", "b", "c"):
             client.memories.add(text, user_id="alex")
         job = client.exports.create(SCHEMA, F.user_id == "alex")
-        assert len(job.result(timeout=30)["all"]) == 3
+        assert len(job.result(timeout=scaled(30))["all"]) == 3
         with client.engine.store.database.write() as connection:
             connection.exec_driver_sql(statement)
 

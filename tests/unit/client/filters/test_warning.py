@@ -17,6 +17,7 @@ import pytest
 from mem0_exports import AsyncClient, Client, ExportRequest, F, FilterWarning
 from mem0_exports.call_site import call_site
 from mem0_exports.filters.check import check_where
+from tests.support.timeouts import scaled
 
 
 BOTH = (F.user_id == "a") & (F.agent_id == "b")
@@ -127,7 +128,7 @@ def test_python_shows_the_warning_once_per_line_of_the_user(tmp_path):
         encoding="utf-8",
     )
 
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=scaled(60))
 
     caught = [line for line in done.stderr.splitlines() if "FilterWarning" in line]
     assert [line.split(":")[1] for line in caught] == ["4", "6"]

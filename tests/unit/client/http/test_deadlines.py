@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import httpcore
 import httpx
@@ -11,11 +10,29 @@ import pytest
 
 from mem0_exports import Client, ConnectionFailed
 from mem0_exports.http import connection as _connection
+from mem0_exports.http import deadlines
 from mem0_exports.http.connection import Connection
 from mem0_exports.http.deadlines import Backend, Deadline, _Stream
 from mem0_exports.http.driver import AsyncDriver, AtomicCall, Driver
 from mem0_exports.http.flow import Request, send
 from mem0_exports.http.settings import PollSchedule, Retry, Settings
+
+
+class Clock:
+    """Replaces `time` in the module under test: only the test moves it."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    replacement = Clock()
+    monkeypatch.setattr(deadlines, "time", replacement)
+    return replacement
 
 
 class RecordingStream(httpcore.NetworkStream):
@@ -39,31 +56,33 @@ class RecordingStream(httpcore.NetworkStream):
 class SecondAddressBackend(httpcore.NetworkBackend):
     """A backend that times out for the first address and connects to the second."""
 
-    def __init__(self):
+    def __init__(self, clock):
+        self.clock = clock
         self.tried = []
 
     def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
         self.tried.append((host, timeout))
         if host == "192.0.2.1":
-            time.sleep(0.1)
+            self.clock.now += 0.5
             raise httpcore.ConnectTimeout
         return RecordingStream()
 
 
-def test_limits_every_operation_to_the_time_left():
+def test_limits_every_operation_to_the_time_left(clock):
     inner = RecordingStream()
     stream = _Stream(inner)
 
-    with Deadline(time.monotonic() + 2):
+    with Deadline(clock.now + 2):
         stream.read(1, 30)
+        clock.now += 0.25
         stream.write(b"x", 30)
+        clock.now += 0.25
         secure = stream.start_tls(None, "host", 30)
         secure.read(1, 0.5)
         secure.read(1)
 
     assert isinstance(secure, _Stream), "the stream must be limited after the TLS handshake, too"
-    assert all(1 < timeout <= 2 for timeout in (*inner.timeouts[:3], inner.timeouts[4]))
-    assert inner.timeouts[3] == 0.5
+    assert inner.timeouts == [2, 1.75, 1.5, 0.5, 1.5]
 
 
 @pytest.mark.parametrize(
@@ -74,40 +93,37 @@ def test_limits_every_operation_to_the_time_left():
         (lambda stream: stream.start_tls(None, "host", 30), httpcore.ConnectTimeout),
     ],
 )
-def test_raises_without_any_io_after_the_deadline(act, timeout_error):
+def test_raises_without_any_io_after_the_deadline(clock, act, timeout_error):
     inner = RecordingStream()
 
-    with Deadline(time.monotonic()), pytest.raises(timeout_error):
+    with Deadline(clock.now), pytest.raises(timeout_error):
         act(_Stream(inner))
 
     assert inner.timeouts == []
 
 
-def test_an_inner_deadline_ends_with_its_context_and_restores_the_outer_one():
+def test_an_inner_deadline_ends_with_its_context_and_restores_the_outer_one(clock):
     inner = RecordingStream()
     stream = _Stream(inner)
 
-    with Deadline(time.monotonic() + 5):
-        with Deadline(time.monotonic() + 1):
+    with Deadline(clock.now + 5):
+        with Deadline(clock.now + 1):
             pass
         stream.read(1, 30)
     stream.read(1, 30)
 
-    assert 4 < inner.timeouts[0] <= 5
-    assert inner.timeouts[1] == 30
+    assert inner.timeouts == [5, 30]
 
 
-def test_tries_each_address_of_a_host_within_the_time_left(monkeypatch):
+def test_tries_each_address_of_a_host_within_the_time_left(monkeypatch, clock):
     addresses = [(0, 0, 0, "", (address, 80)) for address in ("192.0.2.1", "192.0.2.2")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
-    backend = SecondAddressBackend()
+    backend = SecondAddressBackend(clock)
 
-    with Deadline(time.monotonic() + 2):
+    with Deadline(clock.now + 2):
         assert isinstance(Backend(backend).connect_tcp("host", 80, 30), _Stream)
 
-    (first, first_timeout), (second, second_timeout) = backend.tried
-    assert (first, second) == ("192.0.2.1", "192.0.2.2")
-    assert second_timeout < first_timeout <= 2
+    assert backend.tried == [("192.0.2.1", 2), ("192.0.2.2", 1.5)]
 
 
 def test_raises_connection_failed_for_an_unknown_host():

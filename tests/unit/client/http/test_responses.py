@@ -29,6 +29,7 @@ from mem0_exports import (
     StatusError,
     Unauthorized,
 )
+from tests.support.timeouts import scaled
 
 
 class Model(BaseModel):
@@ -66,7 +67,7 @@ def service():
 @pytest.fixture
 def client(service):
     service.requests.clear()
-    with Client("key", base_url=f"{service.url}/base/", timeout=5, retry=Retry(attempts=1)) as opened:
+    with Client("key", base_url=f"{service.url}/base/", timeout=scaled(5), retry=Retry(attempts=1)) as opened:
         yield opened
 
 
@@ -229,14 +230,14 @@ def test_errors_after_the_create_name_the_export(service, client):
         id: int
 
     with pytest.raises(Mem0ExportsError) as failed:
-        client.exports.run(Other, F.user_id == "alex", timeout=5)
+        client.exports.run(Other, F.user_id == "alex", timeout=scaled(5))
     assert failed.value.export_id == job_id
 
     service.answer = (201, {}, json.dumps({"message": "ok", "id": job_id}).encode())
     job = client.exports.create(Model, F.user_id == "alex", org_id="o", project_id="p")
     service.answer = (200, {}, json.dumps(bad).encode())
     with pytest.raises(Mem0ExportsError, match=job_id):
-        job.result(timeout=5)
+        job.result(timeout=scaled(5))
     assert json.loads(service.requests[-1][3]) == {"memory_export_id": job_id, "org_id": "o", "project_id": "p"}
 
 
@@ -252,7 +253,7 @@ def test_a_refused_poll_of_run_names_the_export(service, client, monkeypatch):
 
     monkeypatch.setattr(client.exports._driver, "_send", send_and_revoke_key)
     with pytest.raises(Unauthorized) as failed:
-        client.exports.run(Model, F.user_id == "alex", timeout=5)
+        client.exports.run(Model, F.user_id == "alex", timeout=scaled(5))
 
     assert failed.value.export_id == job_id
     assert job_id in "".join(failed.value.__notes__)
@@ -288,7 +289,7 @@ def test_does_not_poll_on_after_an_undocumented_404(service, client, body):
     service.answer = (404, {}, body)
 
     with pytest.raises(NotFound):
-        client.exports.get("id", Model).result(timeout=5)
+        client.exports.get("id", Model).result(timeout=scaled(5))
 
     assert len(service.requests) == 1
 
@@ -297,7 +298,7 @@ def test_polls_until_the_deadline_after_the_documented_404(service, client):
     service.answer = (404, {}, b'{"error": "No memory export request found"}')
 
     with pytest.raises(ExportTimeout):
-        client.exports.get("id", Model).result(timeout=0.4)
+        client.exports.get("id", Model).result(timeout=scaled(0.4))
 
     assert len(service.requests) >= 2
 

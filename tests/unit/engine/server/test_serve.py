@@ -15,6 +15,7 @@ from mem0_exports import Client, ExportFailed, F
 from mem0_exports_engine.engine import Engine
 from tests.support.command import command
 from tests.support.serving import served
+from tests.support.timeouts import scaled
 
 
 KEY = "m0-a-very-secret-key"
@@ -29,9 +30,9 @@ def log(tmp_path_factory):
     with served(folder / "store.db", KEY, log_level="info", log=folder / "log") as url, Client(KEY, base_url=url) as c:
         c.memories.add("Lives in Lisbon", user_id="alex")
         list(c.memories.list(F.user_id == "alex"))
-        c.exports.create(PROFILE, F.user_id == "alex", instructions="newest wins").result(timeout=10)
+        c.exports.create(PROFILE, F.user_id == "alex", instructions="newest wins").result(timeout=scaled(10))
         with pytest.raises(ExportFailed):
-            c.exports.run({**PROFILE, "required": ["full_name"]}, F.user_id == "alex", timeout=10)
+            c.exports.run({**PROFILE, "required": ["full_name"]}, F.user_id == "alex", timeout=scaled(10))
         answer = httpx.get(f"{url}/v1/ping/", headers={"authorization": "Token wrong"})
         httpx.get(f"{url}/health")
         httpx.get(f"{url}/v1/{'x' * 5000}", params={"secret": "Lisbon"})

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +23,7 @@ from mem0_exports_engine.workers import run_job as run_job_module
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, _Lease, _Parts, run_job
 from mem0_exports_engine.workers.thread import WorkerThread
 from tests.support import stores
-from tests.support.timeouts import scaled
+from tests.support.timeouts import scaled, wait_until
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -197,10 +196,12 @@ def test_worker_thread_goes_on_after_unexpected_errors(tmp_path, monkeypatch):
     monkeypatch.setattr(store.jobs, "claim", claim)
     thread = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
     new_job(store)
-    deadline = time.monotonic() + scaled(10)
-    while row(store).state != "DONE" and time.monotonic() < deadline:
+
+    def is_done_after_waking():
         thread.wake()
-        time.sleep(0.01)
+        return row(store).state == "DONE"
+
+    wait_until(is_done_after_waking, "the job is done")
     thread.stop()
 
     assert row(store).state == "DONE"
@@ -211,7 +212,7 @@ def test_many_processes_can_create_the_same_store_at_once(tmp_path):
     code = f"from mem0_exports_engine.store.sqlite.store import SqliteStore; SqliteStore({str(tmp_path / 'store.db')!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
 
-    errors = [process.communicate(timeout=60)[1].decode() for process in running]
+    errors = [process.communicate(timeout=scaled(60))[1].decode() for process in running]
 
     assert errors == [""] * 6
 
@@ -320,7 +321,7 @@ client.close()
 for thread in threads: thread.join(20)
 print("done")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=scaled(60), check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
@@ -412,8 +413,6 @@ def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
     assert row(store).state == "PENDING"
 
     second = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
-    deadline = time.monotonic() + scaled(10)
-    while row(store).state != "DONE" and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: row(store).state == "DONE", "the second worker does the job")
     second.stop()
     assert (row(store).state, stores.job_row(store, "e-1")["crashed_attempts"]) == ("DONE", 0)

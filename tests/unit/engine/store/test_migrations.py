@@ -15,6 +15,7 @@ import pytest
 from mem0_exports import Client, ExportFailed, F
 from mem0_exports_engine.store.sqlite import tables
 from mem0_exports_engine.store.sqlite.store import SqliteStore
+from tests.support.timeouts import scaled
 
 
 VERSIONS = [1, 2]
@@ -63,7 +64,7 @@ def check_contents(path):
         assert client.exports.get(DONE, {"type": "object"}).poll() == {"city": "Lisbon"}
         with pytest.raises(ExportFailed, match="required zip"):
             client.exports.get(FAILED, {"type": "object"}).poll()
-        finished = client.exports.get(PENDING, {"type": "object"}).result(timeout=10)
+        finished = client.exports.get(PENDING, {"type": "object"}).result(timeout=scaled(10))
         assert [each["memory"] for each in finished["memories"]] == [memory.memory for memory in found]
         assert client.engine.report(DONE).memories == 2
 
@@ -107,5 +108,5 @@ def test_several_processes_can_migrate_a_store_at_once(old_store):
     code = f"from mem0_exports_engine.store.sqlite.store import SqliteStore; SqliteStore({str(old_store)!r}).close()"
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(5)]
 
-    assert [process.communicate(timeout=60)[1] for process in running] == [b""] * 5
+    assert [process.communicate(timeout=scaled(60))[1] for process in running] == [b""] * 5
     check_contents(old_store)
