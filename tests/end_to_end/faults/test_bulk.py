@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 
@@ -227,14 +228,16 @@ def bulk_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("mem0-exports-bulk")]
 
 
-def test_leaving_the_loop_stops_waiting_exports_immediately(server):
+def test_leaving_the_loop_stops_waiting_exports_immediately(server, caplog):
     """The exports would wait for an hour, longer than the test may take."""
+    caplog.set_level(logging.DEBUG, logger="mem0_exports")
     server.polls_until_ready = lambda body: 0 if faults.user_of(body["filters"]) == "user-0" else 10**9
     with Client(KEY, base_url=server.url, retry=Retry(max_retry_after=3600)) as client:
         for outcome in client.exports.run_many(requests(50), concurrency=8, timeout=7200):
             assert outcome.request.tag == "user-0"
             server.script = lambda _request: faults.RATE_LIMITED.replace(seconds=3600)
-            wait_until(lambda: server.faults, "the server answers with a 429, after which all exports wait")
+            wait_until(lambda: ": 429," in caplog.text, "one export is told to wait, after which all of them wait")
+            time.sleep(0.1)  # so that the exports wait by now; if they do not, this test shows less but does not fail
             break
 
     assert not bulk_threads()
