@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PACKAGE: Final = __name__.partition(".")[0]
 
 _SCHEDULERS: Final = frozenset({"anyio", "asyncio", "concurrent", "threading", "trio"})
-"""Packages that run code on somebody else's behalf: their lines tell a user nothing."""
+"""Packages that run the user's code in threads or tasks. A warning that points at their lines would not help."""
 
 
 class CallSite(NamedTuple):
@@ -24,7 +24,7 @@ class CallSite(NamedTuple):
     lineno: int
     module: str
     registry: dict[Any, Any]
-    """The module's record of the warnings it has shown, in which Python looks up whether to show one again."""
+    """The module's `__warningregistry__`. Python stores shown warnings in it, so as not to repeat them."""
 
     def warn(self, message: str, category: type[Warning]) -> None:
         """Issue a warning that points at this line."""
@@ -34,14 +34,14 @@ class CallSite(NamedTuple):
 def call_site() -> CallSite:
     """Return the innermost line on the stack that belongs neither to this package nor to an event loop.
 
-    `warnings.warn(..., skip_file_prefixes=...)` does this from Python 3.12 on; this package supports 3.11.
+    Python 3.12 can do this with `warnings.warn(..., skip_file_prefixes=...)`, but this package also supports 3.11.
 
-    An awaited coroutine has its awaiter on the stack, so this finds the line of the `await`. A coroutine in a task of
-    its own (`asyncio.gather`, `create_task`) has only the event loop below it, so this finds the line that started the
-    loop. In a thread there may be no such line at all: call this before starting the thread.
+    For an awaited coroutine, this is the line of the `await`. A coroutine in a task of its own (`asyncio.gather`,
+    `create_task`) is called by the event loop, so this is the line that started the loop. The stack of a thread may
+    have no line of the user's code: call this function before you start the thread.
     """
     start = sys._getframe(1)  # noqa: SLF001 -- the only way to walk the stack without reading source files
-    # If only this package and an event loop or thread are on the stack, settle for a line of the latter.
+    # If the whole stack belongs to this package and the schedulers, return a line of a scheduler.
     for hidden in ({_PACKAGE} | _SCHEDULERS, {_PACKAGE}):
         frame: FrameType | None = start
         while frame is not None and _top_level_package(frame) in hidden:

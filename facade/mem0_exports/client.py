@@ -1,4 +1,4 @@
-"""The clients, sync and async. Neither constructor touches the network.
+"""`Client` and `AsyncClient`. Their constructors do not use the network.
 
 with Client() as client:                        # MEM0_API_KEY
     profile = client.exports.run(Profile, F.user_id == "alex", timeout=60)
@@ -44,13 +44,13 @@ PLATFORM: Final = "https://api.mem0.ai"
 REQUEST_TIMEOUT: Final = 30.0
 """The default timeout of one request, in seconds."""
 
-_LOCAL_ADDRESS: Final = "http://embedded.invalid"  # never resolved: the embedded engine is no server
+_LOCAL_ADDRESS: Final = "http://embedded.invalid"  # never resolved: the embedded engine needs no network
 _SCHEDULE: Final = PollSchedule()
 _LOCAL_SCHEDULE: Final = PollSchedule(initial_interval=0.005, factor=1.5, max_interval=0.5)
 
 
 class _Config:
-    """The configuration of a client, decided once: argument, then environment variable, then default."""
+    """The configuration of a client. A value is the argument, or else the environment variable, or else the default."""
 
     def __init__(
         self,
@@ -82,14 +82,17 @@ class _Config:
     def origin(self, service: str | None = None) -> Origin:
         """Return the service (or the embedded engine's store) and the account that the client works with.
 
-        The account is part of a hash, so that a ledger can tell accounts apart without holding a key.
+        The account is identified by part of a hash of the key, so that a ledger can tell accounts apart without a key.
         """
         account = hashlib.sha256(f"{self.base_url} {self.headers['authorization']}".encode()).hexdigest()[:16]
         return Origin(self.base_url if service is None else service, account)
 
 
 def _checked(timeout: float, retry: Retry) -> tuple[float, Retry]:
-    """Return the arguments, or raise ConfigurationError: in a constructor, these two are configuration, not input."""
+    """Return both arguments, or raise ConfigurationError if one is invalid.
+
+    Calls raise InputError for the same mistake. In the constructor of a client, it is a mistake in the configuration.
+    """
     try:
         return check_timeout(timeout), check_retry(retry)
     except InputError as error:
@@ -178,7 +181,7 @@ class Client:
                 client.memories.add("Alex lives in Lisbon.", user_id="alex")
 
         Args:
-            path: the SQLite file that holds memories and jobs. Default: in memory only, until the client is closed.
+            path: the SQLite file that holds memories and jobs. By default they are only in memory.
             timeout: seconds that one request may take. Default: 30.
             retry: how often and how soon to repeat requests. Default: `Retry()`.
             filter_rules: how to read filters where the Platform's documentation is silent. Default: `FilterRules()`.
@@ -196,9 +199,9 @@ class Client:
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
-        """Return a client with another timeout or retry policy, over the same connections.
+        """Return a client with another timeout or retry policy, which uses the same connections.
 
-        Closing the new client leaves the connections open; closing this one closes them for both.
+        Closing the new client leaves the connections open. Closing this client closes them for both clients.
         """
         new_timeout, new_retry = _checked(
             self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
@@ -210,7 +213,7 @@ class Client:
 
     @property
     def engine(self) -> LocalEngine:
-        """The embedded engine of a client made with `local`, to import memories and to see what an export left empty.
+        """The embedded engine of a client made with `local`. It imports memories and reports what an export left empty.
 
         Raises ConfigurationError for any other client.
         """
@@ -219,7 +222,7 @@ class Client:
     def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
         """Check the API key and return the account it belongs to.
 
-        `timeout` limits the whole call in seconds, retries included; without it only each request is limited.
+        `timeout` limits the whole call in seconds, retries included. Without it, only each single request has a limit.
         """
         call, settings = operations.ping(), self._settings.with_retry(retry)
         return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
@@ -245,7 +248,7 @@ class Client:
 
 
 class AsyncClient:
-    """The async twin of `Client`, for asyncio and trio (`exports.run_many` needs asyncio).
+    """The async version of `Client`, for asyncio and trio. `exports.run_many` needs asyncio.
 
     async with AsyncClient() as client:
         profile = await client.exports.run(Profile, F.user_id == "alex", timeout=60)
@@ -312,9 +315,9 @@ class AsyncClient:
         return client
 
     def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
-        """Return a client with another timeout or retry policy, over the same connections.
+        """Return a client with another timeout or retry policy, which uses the same connections.
 
-        Closing the new client leaves the connections open; closing this one closes them for both.
+        Closing the new client leaves the connections open. Closing this client closes them for both clients.
         """
         new_timeout, new_retry = _checked(
             self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
@@ -326,7 +329,7 @@ class AsyncClient:
 
     @property
     def engine(self) -> LocalEngine:
-        """The embedded engine of a client made with `local`, to import memories and to see what an export left empty.
+        """The embedded engine of a client made with `local`. It imports memories and reports what an export left empty.
 
         Raises ConfigurationError for any other client.
         """
@@ -335,7 +338,7 @@ class AsyncClient:
     async def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
         """Check the API key and return the account it belongs to.
 
-        `timeout` limits the whole call in seconds, retries included; without it only each request is limited.
+        `timeout` limits the whole call in seconds, retries included. Without it, only each single request has a limit.
         """
         call, settings = operations.ping(), self._settings.with_retry(retry)
         return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
@@ -346,8 +349,8 @@ class AsyncClient:
             await self._driver.close()
 
     async def __aenter__(self) -> Self:
-        """Import in a thread what the first request needs, so that the first request does not block the event loop."""
-        import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+        """Import the modules that the first request needs in a thread, so that it does not block the event loop."""
+        import anyio.to_thread  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
 
         await anyio.to_thread.run_sync(_prepare)
         if self._local is None:  # the embedded engine needs no TLS

@@ -1,14 +1,14 @@
-"""The exceptions of this package, in one tree. They are plain data: picklable, without HTTP objects or secrets inside.
+"""The exceptions of this package. They are plain data: they can be pickled and hold no HTTP objects and no secrets.
 
 Mem0ExportsError
 ├── ConfigurationError (ValueError)     no key, a bad base URL, an extra that is not installed
 ├── InputError (ValueError)             an argument cannot be sent; `field` names it
-│   ├── FilterError                     a filter the service would refuse or misread; `pointer` into its dict
+│   ├── FilterError                     a filter the service would refuse or misread; `pointer` names the bad part
 │   └── SchemaError                     a schema that cannot describe an export
-├── NoAnswer                            the service did not answer; `sent`
+├── NoAnswer                            the service did not answer; `sent` is True if it may have got the request
 │   ├── ConnectionFailed (ConnectionError)  the connection was refused, reset or closed early
 │   └── RequestTimeout (TimeoutError)   the answer did not come in time
-├── StatusError                         an error status: `status`, `message`, `retry_after`
+├── StatusError                         the service answered with an error: `status`, `message`, `retry_after`
 │   ├── BadRequest                      400, 413, 422
 │   ├── Unauthorized                    401
 │   ├── Forbidden                       403
@@ -17,8 +17,8 @@ Mem0ExportsError
 │   └── ServerError                     5xx
 ├── ContractViolation                   a success status with a body that openapi.yaml does not allow
 ├── LedgerError                         the file of a Ledger cannot be used
-├── OutcomeUnknown                      an earlier run lost the answer to this create; see Ledger
-├── ExportTimeout (TimeoutError)        the export was not ready in time; `export_id` to resume with
+├── OutcomeUnknown                      an earlier run sent this create and got no answer; see Ledger
+├── ExportTimeout (TimeoutError)        the export was not ready in time; resume it with `export_id`
 ├── ExportFailed                        the embedded engine could not make the export; `reason`
 └── ExportInvalid (ValueError)          the export does not fit the requested type; `data`, `errors`
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 
 class Mem0ExportsError(Exception):
-    """The base class of all exceptions of this package. `str()` of one is a sentence for people to read.
+    """The base class of all exceptions of this package. `str(error)` is a message for people.
 
     try:
         profile = client.exports.run(Profile, F.user_id == "alex")
     except Mem0ExportsError as error:
         if error.outcome_unknown:
-            ...  # a job may exist although the answer is lost: a second create could make a second one
+            ...  # a job may exist although the answer was lost: another create could start a second job
         raise
     """
 
@@ -49,23 +49,26 @@ class Mem0ExportsError(Exception):
     """The id of the export that the error is about, if any. Resume it with `client.exports.get(export_id, Model)`."""
 
     operation: str | None = None
-    """The operation of openapi.yaml that failed, such as "exports_create"; None if nothing was to be sent."""
+    """The operation of openapi.yaml that failed, such as "exports_create"; None if the error is not about one."""
 
     attempts: int = 0
     """How many requests the failed call sent, including the last one."""
 
     request_id: str | None = None
-    """The service's X-Request-ID header, to quote to its support; None if it sent none."""
+    """The X-Request-ID header of the last answer, for questions to the service's support; None if there is none."""
 
     retry_after: float | None = None
-    """Seconds that the service asked to wait (Retry-After); None if it did not say."""
+    """The wait in seconds that the service asked for (Retry-After); None if it asked for none."""
 
     outcome_unknown: bool = False
-    """True if a create or an add may have been carried out although its answer is lost, so that sending it again may do
-    it twice. False if nothing can have happened, and always False for operations that only read."""
+    """True if an operation that writes may have been carried out although no usable answer came. Repeating it may then
+    do the same thing twice. False if it cannot have been carried out, and for every operation that only reads."""
 
     def __reduce__(self) -> tuple[Callable[..., Mem0ExportsError], tuple[object, ...]]:
-        """Pickle as plain data: Exception's own way calls the constructor with `args`, which most of these lack."""
+        """Pickle the error as plain data.
+
+        Exception's own method would call the constructor with `args` only, and most of these constructors need more.
+        """
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -77,7 +80,7 @@ def _rebuild(kind: type[Mem0ExportsError], args: tuple[object, ...], state: dict
 
 
 class ConfigurationError(Mem0ExportsError, ValueError):
-    """The client cannot be set up this way: no key, a bad `base_url`, a missing extra, or the client is closed."""
+    """The client cannot be used: it has no key or a bad `base_url`, an extra is not installed, or it is closed."""
 
 
 class InputError(Mem0ExportsError, ValueError):
@@ -91,7 +94,8 @@ class InputError(Mem0ExportsError, ValueError):
 class FilterError(InputError):
     """A filter that the service would refuse or misread; nothing was sent.
 
-    `pointer` is the JSON pointer (RFC 6901) of the bad part in a filter dict, such as "/AND/0/user_id"; otherwise None.
+    `pointer` is the JSON pointer (RFC 6901) of the bad part of a filter dict, such as "/AND/0/user_id". It is None if
+    the filter is not a dict.
     """
 
     def __init__(self, message: str, *, pointer: str | None = None) -> None:
@@ -100,7 +104,7 @@ class FilterError(InputError):
 
 
 class FilterWarning(UserWarning):
-    """The service accepts this filter, but it probably does not select what you mean. Points at your own line."""
+    """The service accepts this filter, but it probably does not select what you mean. It points at your line."""
 
 
 class SchemaError(InputError):
@@ -129,7 +133,7 @@ class RequestTimeout(NoAnswer, TimeoutError):
 
 
 class StatusError(Mem0ExportsError):
-    """The service answered with an error status: `status`, and its own words in `message`."""
+    """The service answered with an error status, `status`. Its own error message is in `message`."""
 
     def __init__(
         self,
@@ -175,7 +179,7 @@ class ServerError(StatusError):
 class ContractViolation(Mem0ExportsError):
     """A success status whose body openapi.yaml does not allow. `excerpt` is the first 200 characters of the body.
 
-    `garbled` is True if the body is not JSON at all: a broken transfer is likelier than another version of the service.
+    `garbled` is True if the body is not JSON. Then the likely cause is a broken transfer, not another API version.
     """
 
     def __init__(
@@ -202,11 +206,11 @@ class LedgerError(Mem0ExportsError):
 
 
 class OutcomeUnknown(Mem0ExportsError):
-    """An earlier run sent this create and lost the answer: a job may exist whose id nobody knows.
+    """An earlier run sent this create and got no answer: a job may exist, but its id is unknown.
 
     Nothing was sent now. `Ledger(path, on_unknown="ask_again")` sends the create again, which may make a second job.
-    `fingerprint` is the ledger's key for the export, and `lost_answers` the number of its creates whose outcome is
-    unknown.
+    `fingerprint` is the ledger's key for the export. `lost_answers` is the number of creates of this export whose
+    outcome is unknown.
     """
 
     def __init__(self, message: str, *, fingerprint: str, lost_answers: int = 1) -> None:
@@ -220,8 +224,8 @@ class OutcomeUnknown(Mem0ExportsError):
 class ExportTimeout(Mem0ExportsError, TimeoutError):
     """The export was not ready in time. The job continues; resume it with `client.exports.get(export_id, Model)`.
 
-    `timeout` is the wait in seconds, `polls` the number of "not ready" answers, and `last_failure` the error of the
-    last poll if that got no usable answer.
+    `timeout` is the wait in seconds, and `polls` is the number of "not ready" answers. `last_failure` is the error of
+    the last poll, or None if that poll got a usable answer.
     """
 
     def __init__(

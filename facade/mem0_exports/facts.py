@@ -16,7 +16,7 @@ ENTITY_FIELDS: Final = tuple(ENTITY_TYPES.values())
 """The fields that hold an entity's id, in the API's order."""
 
 RUN_ALIAS: Final = "session_id"
-"""The key under which the list of memories returns the `run_id`."""
+"""The name that the service's list of memories uses for `run_id`."""
 
 NOTICE: Final = "mem0_notice"
 """A key that the service may add to any response for an account without an owner. It is never part of an export."""

@@ -27,12 +27,12 @@ class Gap(Protocol):
 
     @property
     def count(self) -> int:
-        """How often this happened: for a field of records, the number of records."""
+        """How often this happened. For a field of the records in a list, this is the number of records."""
         ...
 
     @property
     def did_you_mean(self) -> str | None:
-        """A metadata key with a similar name, or None. It is only a hint: the engine did not use it."""
+        """A metadata key with a similar name, or None. It is only a hint: the engine did not use that key."""
         ...
 
 
@@ -99,7 +99,7 @@ class Imported(Protocol):
 
 
 class LocalEngine(Protocol):
-    """The embedded engine of a client made with `local`: the operations that the API does not have."""
+    """The embedded engine of a client made with `local`. It has operations that the API does not have."""
 
     def import_lines(self, lines: Iterable[bytes]) -> Imported:
         """Import memory records from JSON Lines, one record per line.
@@ -117,7 +117,7 @@ class LocalEngine(Protocol):
 
 
 class EngineTransport(Protocol):
-    """The transport of a local client: it takes the place of a connection to a service."""
+    """The transport of a local client. It passes requests to the engine instead of sending them to a service."""
 
     @property
     def path(self) -> str:
@@ -126,7 +126,7 @@ class EngineTransport(Protocol):
 
     @property
     def origin(self) -> str:
-        """A name for the store, by which a ledger tells its exports from those of other stores."""
+        """A name for the store. A ledger uses it to keep the exports of different stores apart."""
         ...
 
     @property

@@ -58,7 +58,7 @@ def _add(
 
 
 def _messages(messages: str | Mapping[str, str] | Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Return the pairs of role and content that the user's messages mean."""
+    """Return the user's messages as pairs of role and content."""
     if messages == "":
         raise InputError("messages must be a non-empty text, or a list of messages, got ''", field="messages")
     if isinstance(messages, str):
@@ -87,7 +87,8 @@ def _messages(messages: str | Mapping[str, str] | Sequence[Mapping[str, str]]) -
 
 
 def _day(expiration_date: date) -> str:
-    # In Python a datetime is also a date, but the service takes anything but a plain day to mean "never expires".
+    # A datetime must be refused, although it is also a date in Python: the service reads every value that is not a
+    # plain day as "never expires".
     if not isinstance(expiration_date, date) or isinstance(expiration_date, datetime):
         raise InputError(
             f"expiration_date must be a datetime.date, such as date(2026, 1, 31), got {expiration_date!r}",
@@ -167,8 +168,8 @@ class Memories(Resource):
 
             client.memories.add("Alex lives in Lisbon.", user_id="alex", metadata={"city": "Lisbon"})
 
-        The result may be shorter than `messages`: system messages are not stored, and neither is a text that the same
-        user, agent, app and run already have.
+        The result may be shorter than `messages`. System messages are not stored, and neither is a text that is already
+        stored for the same user, agent, app and run.
 
         Args:
             messages: a text, a message, or a list of messages; a message is a dict of `role` ("user", "assistant" or
@@ -178,11 +179,11 @@ class Memories(Resource):
             app_id: the application that they belong to.
             run_id: the session or conversation that they come from.
             metadata: further facts about the memories, as JSON values.
-            timestamp: their `created_at`, with a time zone and in whole seconds. Default: now.
+            timestamp: the `created_at` of the memories, with a time zone and in whole seconds. Default: now.
             expiration_date: the last day on which they are valid. Default: they never expire.
-            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
-            retry: a retry policy in place of the client's. A request is repeated only if it cannot have been carried
-                out.
+            timeout: seconds for the whole call, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's. A request is repeated only if it cannot have been
+                carried out.
 
         Raises:
             InputError: an argument cannot be used; nothing was sent.
@@ -219,9 +220,9 @@ class Memories(Resource):
         Args:
             where: a filter, or a filter dict; it must name at least one user, agent, app or run.
             show_expired: include memories whose expiration date has passed.
-            page_size: memories for each request, from 1 to 200.
-            timeout: seconds for each page, retries included. Default: only each request has the client's timeout.
-            retry: a retry policy in place of the client's.
+            page_size: how many memories to get with each request, from 1 to 200.
+            timeout: seconds for each page, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's.
 
         Raises:
             FilterError, InputError: an argument cannot be used; raised by the call itself, before anything is sent.
@@ -235,8 +236,8 @@ class Memories(Resource):
 
         Args:
             memory_id: the id, as `list` and `add` return it.
-            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
-            retry: a retry policy in place of the client's.
+            timeout: seconds for the whole call, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's.
 
         Raises:
             InputError: the id is not a UUID; nothing was sent.
@@ -252,14 +253,14 @@ class Memories(Resource):
             for memory in list(client.memories.list(F.user_id == "alex")):
                 client.memories.delete(memory.id)
 
-        Read a list to its end before you delete from it, as `list(...)` does here: the pages that follow would move up,
-        and some memories would never be listed.
+        Read a list to its end before you delete from it, as `list(...)` does here. Otherwise later memories would move
+        to pages that were read already, and would never be listed.
 
         Args:
             memory_id: the id, as `list` and `add` return it.
-            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
-            retry: a retry policy in place of the client's. A request is repeated only if it cannot have been carried
-                out.
+            timeout: seconds for the whole call, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's. A request is repeated only if it cannot have been
+                carried out.
 
         Raises:
             InputError: the id is not a UUID; nothing was sent.
@@ -335,7 +336,10 @@ class Entities(Resource):
     def list(
         self, *, page_size: int = MAX_PAGE_SIZE, timeout: float | None = None, retry: Retry | None = None
     ) -> Iterator[Entity]:
-        """Return an iterator over all entities. Pages are requested as you iterate; `timeout` is seconds per page."""
+        """Return an iterator over all entities. Pages are requested as you iterate.
+
+        `timeout` limits each page in seconds, retries included. Without it, only each single request has a limit.
+        """
         return self._iterate(_entities(page_size), timeout, retry)
 
 

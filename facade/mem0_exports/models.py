@@ -1,7 +1,7 @@
-"""The records that calls other than exports return: frozen, and free of the HTTP layer's details.
+"""The records that calls return, except for exports. They are immutable and hold no details of HTTP.
 
-openapi.yaml defines the shapes. Here a missing key and a null are both None, and a memory's run is always `run_id`, the
-name that filters use.
+openapi.yaml defines what the service sends. In these records, both a missing key and a null are None. The run of a
+memory is always called `run_id`, as it is in filters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Memory:
     agent_id: str | None
     app_id: str | None
     run_id: str | None
-    """The session or conversation that it came from. The service's list calls it `session_id`."""
+    """The session or conversation that the memory came from. The service's list of memories calls it `session_id`."""
     metadata: dict[str, Any] | None
     categories: list[str] | None
     expiration_date: str | None
@@ -40,17 +40,17 @@ class Entity:
     """A user, agent, app or run that has memories."""
 
     name: str
-    """The id that filters take, such as the "alex" of `F.user_id == "alex"`."""
+    """The id to use in filters, such as "alex" in `F.user_id == "alex"`."""
     type: str
     """One of user, agent, app and run."""
     id: str
-    """The service's internal id of the entity. Filters do not take it."""
+    """The service's internal id of the entity. It cannot be used in filters."""
     created_at: datetime | None
     updated_at: datetime | None
     owner: str | None = None
     """The account that the entity belongs to, if the service names it."""
     metadata: dict[str, Any] | None = None
-    """What the service keeps about the entity itself, if anything."""
+    """The metadata that the service stores for the entity itself, if any."""
 
 
 @attrs.frozen(slots=True)

@@ -1,4 +1,4 @@
-"""What the parts of a client share: sending a call, and reading a list page by page."""
+"""The base classes of the parts of a client. They send calls, and read lists page by page."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MAX_PAGE_SIZE: Final = 200
 
 
 class Pages(Generic[T]):
-    """Step through the pages of a list: which request is next, and which items of a page are new. Does no I/O.
+    """Decides which page of a list to request next, and which items of a page are new. Does no I/O.
 
     Pages are requested by number. The `next` address in the service's answer is not followed, because it may lead to
-    another host, which must not get the key. If memories are added or deleted while we list them, an item may move to
-    the next page and come twice, or the last page may vanish: neither is an error.
+    another host, which must not get the key. If memories are added or deleted during the listing, an item may move to
+    the next page and be sent twice, or the last page may no longer exist. Neither is an error.
     """
 
     def __init__(self, call_for: Callable[[int], Call[Page[T]]], key: Callable[[T], object]) -> None:
@@ -44,24 +44,27 @@ class Pages(Generic[T]):
         return call
 
     def take(self, page: Page[T]) -> tuple[list[T], bool]:
-        """Return the items of the page that did not come before, and whether to request another page."""
+        """Return the items that were on no earlier page, and whether to request another page."""
         fresh = {self._key(item): item for item in page.items if self._key(item) not in self._seen}
         self._seen.update(fresh)
         if page.more and not fresh and len(self._seen) >= page.count:
             return [], False
-        # Without this, a service that ignores the page number would keep us in an endless loop.
+        # Without this check, a service that ignores the page number would cause an endless loop.
         if page.more and page.items and not fresh:
             problem = f"page {self._number} repeats items of earlier pages but claims that more pages follow"
             raise ContractViolation(problem, operation=self._operation, excerpt="")
         return list(fresh.values()), page.more
 
     def ended_by(self, error: NotFound) -> bool:
-        """Return whether this 404 means that the page vanished with deleted items: the service says "Invalid page"."""
+        """Return whether this 404 means that the list has become shorter and no longer has this page.
+
+        The service's message is then "Invalid page".
+        """
         return self._number > 1 and "invalid page" in error.message.lower()
 
 
 def check_page_size(page_size: int) -> None:
-    """Raise InputError if pages cannot have this size."""
+    """Raise InputError if the service does not allow this page size."""
     if not 1 <= page_size <= MAX_PAGE_SIZE:
         raise InputError(f"page_size must be between 1 and {MAX_PAGE_SIZE}, got {page_size}", field="page_size")
 

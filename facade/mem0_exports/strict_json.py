@@ -21,7 +21,7 @@ def decode(body: bytes) -> Any:
         return _DECODER.decode(body.decode("utf-8-sig"))
     except RecursionError:
         problem = "it is nested too deep to parse"
-    raise ValueError(problem)  # outside the handler, without the thousands of frames of the RecursionError
+    raise ValueError(problem)  # outside the handler, to drop the thousands of frames of the RecursionError
 
 
 def refuse_constant(name: str) -> NoReturn:
@@ -43,7 +43,7 @@ def pointer(path: Iterable[object]) -> str:
 
 
 def follow(document: Any, reference: str) -> Any:
-    """Return the target of a `$ref` such as `#/$defs/Address`; None if it has none, or lies in another document."""
+    """Return the target of a `$ref` such as `#/$defs/Address`; None if it is missing or in another document."""
     if not reference.startswith("#"):
         return None
     node = document

@@ -1,4 +1,4 @@
-"""`client.exports`: start export jobs and get their results. `api_async` is its async twin and runs the same flows."""
+"""`client.exports`: start export jobs and get their results. `api_async` is the async version."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Exports:
             export = client.exports.create(Profile, F.user_id == "alex")
             profile = export.result(timeout=60)
 
-        Two creates would make two jobs, so a create is sent again only if the one before cannot have been carried out.
+        Two create requests would start two jobs. It is repeated only if the first one cannot have been carried out.
 
         Args:
             schema: what to export into: a Pydantic model, dataclass, TypedDict or other type, or a JSON Schema dict.
@@ -90,13 +90,13 @@ class Exports:
             instructions: guidance for the service's language model, in plain language.
             org_id: the organization that the key must belong to; any other is refused. Default: no check.
             project_id: the project that the key must belong to; any other is refused. Default: no check.
-            timeout: seconds for the whole call, retries included. Default: only each request has the client's timeout.
-            retry: a retry policy in place of the client's.
+            timeout: seconds for the whole call, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's.
 
         Raises:
             SchemaError, FilterError: the argument cannot be used; nothing was sent.
             StatusError: the service answered with an error status; the subclass says which.
-            ConnectionFailed, RequestTimeout: no answer came. If `outcome_unknown` is True, a job may have been made.
+            ConnectionFailed, RequestTimeout: no answer came. If `outcome_unknown` is True, a job may have started.
 
         """
         settings = self._settings.with_retry(retry)
@@ -158,15 +158,15 @@ class Exports:
             instructions: guidance for the service's language model, in plain language.
             org_id: the organization that the key must belong to; any other is refused. Default: no check.
             project_id: the project that the key must belong to; any other is refused. Default: no check.
-            on_poll: called after each poll that found no result yet, with the number of polls and the seconds so far.
-            retry: a retry policy in place of the client's.
-            ledger: makes the export survive a crash: run it again, and it waits for the job that exists already, or
-                returns the result that was received before.
+            on_poll: called after each poll that found no result yet, with the number of polls and the seconds passed.
+            retry: a retry policy to use instead of the client's.
+            ledger: makes the export survive a crash. If you run the export again with the same ledger, this waits for
+                the job that exists already, or returns the result that was received before.
 
         Raises:
-            ExportTimeout: the result was not ready in time. The job continues; `export_id` resumes it.
+            ExportTimeout: the result was not ready in time. The job continues; resume it with `export_id`.
             ExportFailed: the embedded engine could not make the export.
-            ExportInvalid: the result does not fit the type; `data` has it.
+            ExportInvalid: the result does not fit the type. `data` is the result as received.
             OutcomeUnknown, LedgerError: only with a ledger; see `Ledger`.
             SchemaError, FilterError, StatusError, ConnectionFailed, RequestTimeout: as for `create`.
 
@@ -195,18 +195,19 @@ class Exports:
             for outcome in client.exports.run_many(requests, concurrency=20):
                 print(outcome.request.tag, outcome.status, outcome.value)
 
-        A failed export is an outcome as well, and does not stop the others. If the service answers 429, all of them
-        wait. Requests are taken from `requests` one at a time, in the thread that iterates, whenever there is room, so
-        that memory use does not grow with their number. Leaving the loop early stops the exports in progress.
+        A failed export is an outcome as well, and does not stop the others. If the service answers 429 to one export,
+        all exports wait. A request is taken from `requests` only when its export can start, so that memory use does not
+        grow with the number of requests. This happens in the thread that iterates. Leaving the loop early stops the
+        exports in progress.
 
         Args:
-            requests: what to export: any iterable, such as a generator.
+            requests: the exports to run, in any iterable, such as a generator.
             concurrency: how many exports are in progress at once, from 1 to 100. Default: 8.
             timeout: seconds for each export, from its create to its result. Default: 120; at most 7 days.
-            ordered: yield the outcomes in the order of the requests, instead of as they finish. Up to twice
-                `concurrency` requests are then started ahead of the next outcome.
-            retry: a retry policy in place of the client's.
-            ledger: makes the whole run resumable after a crash.
+            ordered: yield the outcomes in the order of the requests, not in the order in which they finish. Then up to
+                twice `concurrency` exports can have started whose outcomes have not been yielded yet.
+            retry: a retry policy to use instead of the client's.
+            ledger: makes it possible to resume the whole run after a crash.
             on_progress: called with each step, in the thread that iterates.
 
         Raises:

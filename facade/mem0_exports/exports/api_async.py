@@ -1,4 +1,4 @@
-"""`client.exports` of an AsyncClient: the methods of `api`, awaited, over the same flows."""
+"""`client.exports` of an AsyncClient. It has the methods of `api` as coroutines and runs the same flows."""
 
 from __future__ import annotations
 
@@ -147,8 +147,8 @@ class AsyncExports:
             async for outcome in client.exports.run_many(requests, concurrency=20):
                 print(outcome.request.tag, outcome.status, outcome.value)
 
-        Arguments and errors are those of `Exports.run_many`. Needs asyncio, and iterates `requests` on the event loop.
-        Leaving the loop early cancels the exports in progress.
+        Arguments and errors are those of `Exports.run_many`. This method needs asyncio, and iterates `requests` on the
+        event loop. Leaving the loop early cancels the exports in progress.
 
         Raises:
             ConfigurationError: the event loop is not asyncio's.
@@ -190,6 +190,6 @@ class AsyncExports:
     def get(
         self, export_id: str | UUID, schema: Any, *, org_id: str | None = None, project_id: str | None = None
     ) -> AsyncExport[Any]:
-        """Return the handle of an export by its id. Nothing is sent; arguments and errors as for `Exports.get`."""
+        """Return the handle of an export by its id, as `Exports.get` does. Nothing is sent."""
         ref = ExportRef.of(export_id, schema, org_id, project_id)
         return AsyncExport(ref, self._settings, self._driver)

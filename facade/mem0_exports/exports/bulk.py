@@ -1,7 +1,7 @@
 """Run many exports at once: the requests, the outcomes, and the limit on how many are in progress.
 
-At most `concurrency` exports are in progress at any time, and a request is taken from the input only when there is
-room, so that memory use does not grow with the number of requests. Sync and async share all but their main loops.
+At most `concurrency` exports are in progress at any time. A request is taken from the input only when its export can
+start, so that memory use does not grow with the number of requests. Sync and async share all but their main loops.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 MAX_CONCURRENCY: Final = 100
-"""The size of a client's connection pool: more exports than that would only wait for a connection."""
+"""The size of a client's connection pool. Any further exports would only wait for a connection."""
 
 Status: TypeAlias = Literal["ready", "failed", "unknown", "skipped"]
 
@@ -62,7 +62,7 @@ class ExportRequest(Generic[T]):
     org_id: str | None
     project_id: str | None
     tag: Any
-    """Any value of yours. It is not sent, and comes back with the outcome as `outcome.request.tag`."""
+    """Any value of yours. It is not sent. The outcome has it as `outcome.request.tag`."""
 
     @overload
     def __init__(
@@ -108,10 +108,10 @@ class ExportOutcome(Generic[T]):
     request: ExportRequest[T]
     status: Status
     """ready: `value` is the result. failed: `error` says why. unknown: the create was sent and its answer was lost, so
-    a job may exist whose id nobody knows. skipped: the answer was lost in an earlier run, and the ledger's `on_unknown`
-    is "skip"."""
+    a job may exist, but its id is unknown. skipped: the answer was lost in an earlier run, and the ledger has
+    `on_unknown="skip"`."""
     export_id: str | None
-    """The id of the job if it is known, also if the job was not ready in time."""
+    """The id of the job, or None if it is unknown. A job that was not ready in time has an id too."""
     value: T | None
     error: Exception | None
     lost_answers: int
@@ -152,7 +152,7 @@ OnProgress: TypeAlias = Callable[[ExportProgress], None]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Plan(Generic[T]):
-    """A bulk run with checked arguments: how each request becomes a flow, and how many run at once."""
+    """The checked arguments of a bulk run. `flow` makes the flow of each request."""
 
     settings: Settings
     origin: Origin
@@ -163,7 +163,7 @@ class Plan(Generic[T]):
     ledger: Ledger | None
     on_progress: OnProgress | None
     caller: CallSite
-    """The line that called `run_many`: filters are checked in threads and tasks that do not have it on their stack."""
+    """The line that called `run_many`. Filters are checked in threads and tasks whose stack does not have it."""
 
     @classmethod
     def of(
@@ -181,7 +181,7 @@ class Plan(Generic[T]):
     ) -> Plan[T]:
         """Check the arguments of `run_many` and return the plan; raise InputError for a bad one.
 
-        All requests of the plan share one gate: a 429 to one of them holds back all of them.
+        All requests of the plan share one gate, so that a 429 for one of them makes all of them wait.
         """
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= MAX_CONCURRENCY:
             raise InputError(
@@ -259,12 +259,12 @@ class _Window(Generic[T]):
         self._ready = 0
 
     def next_request(self) -> tuple[int, ExportRequest[T]] | None:
-        """Return the next request and its index; None if there is no room for one, or no request left."""
+        """Return the next request and its index; None if no more can start now, or none is left."""
         in_progress = self._started - self._finished
         room = in_progress < self._plan.concurrency
         if self._plan.ordered:
-            # Outcomes that wait for their turn are limited too, or one slow export would let them pile up in memory.
-            # Twice the concurrency, so that a slow export does not stop all others.
+            # The outcomes that wait for their turn are limited too: behind one slow export, they would fill the memory.
+            # The limit is twice the concurrency, so that one slow export does not stop all others.
             room = room and self._started - self._yielded < 2 * self._plan.concurrency
         if not room or self._exhausted:
             return None
@@ -293,7 +293,7 @@ class _Window(Generic[T]):
             yield self._held.pop(self._yielded - 1)
 
     def take(self, message: _Message[T]) -> Iterator[ExportOutcome[T]]:
-        """Handle a message of a worker: report a step, yield the outcomes whose turn it is, or raise a crash."""
+        """Handle a message of a worker: report a step, yield the outcomes that are due, or raise the worker's error."""
         if isinstance(message, BaseException):
             raise message
         if isinstance(message, ExportProgress):
@@ -303,7 +303,7 @@ class _Window(Generic[T]):
 
     def _show(self, step: ExportProgress) -> None:
         assert self._plan.on_progress is not None  # workers send steps only if it is set
-        # The step comes before its outcome, which `_finish` counts: count it here already.
+        # This step arrives before its outcome, and `_finish` counts only outcomes. So the outcome is added here.
         is_final = step.event not in {"created", "resumed", "polled"}
         self._plan.on_progress(
             attrs.evolve(
@@ -321,8 +321,8 @@ _Message: TypeAlias = "ExportProgress | ExportOutcome[T] | BaseException"
 def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]) -> Iterator[ExportOutcome[T]]:
     """Run the plan in threads and yield its outcomes.
 
-    If the caller leaves the loop early, a sleeping export stops at once, and one that is sending a request stops after
-    its answer: a blocking request cannot be interrupted.
+    If the caller leaves the loop early, an export that sleeps stops at once. An export that is sending a request stops
+    after the answer, because a blocking request cannot be interrupted.
     """
     window = _Window(plan, requests)
     messages: queue.SimpleQueue[_Message[T]] = queue.SimpleQueue()
@@ -333,7 +333,7 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
             messages.put(driver.run(plan.flow(index, request, messages.put), stop))
         except FlowInterrupted:
             pass  # `stop` was set: nobody reads messages any more
-        except BaseException as error:  # noqa: BLE001 -- raised where the user iterates
+        except BaseException as error:  # noqa: BLE001 -- raised in the user's loop
             messages.put(error)
 
     with ThreadPoolExecutor(plan.concurrency, thread_name_prefix="mem0-exports-bulk") as threads:
@@ -344,12 +344,12 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
                     threads.submit(work, *started)
                 elif window.over():
                     return
-                # Start requests while there is room, but do not let a slow iterable hold back finished outcomes.
+                # Start as many requests as possible, but yield finished outcomes in between: the iterable may be slow.
                 if started is None or not messages.empty():
                     yield from window.take(messages.get())
         finally:
-            # Must come before the executor's own exit, which waits for all threads: without it, leaving the loop early
-            # would wait for every export in progress to finish.
+            # This must run before the executor's own exit, which waits for all threads. Otherwise, leaving the loop
+            # early would wait until every export in progress has finished.
             stop.set()
 
 
@@ -357,7 +357,7 @@ async def run_many_async(  # noqa: C901 -- the loop, its tasks and their end hav
     driver: AsyncDriver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
 ) -> AsyncIterator[ExportOutcome[T]]:
     """Run the plan in tasks and yield its outcomes. If the caller leaves the loop early, the tasks are cancelled."""
-    import asyncio  # noqa: PLC0415 -- a sync client needs none
+    import asyncio  # noqa: PLC0415 -- a sync client does not need it
 
     try:
         asyncio.get_running_loop()
@@ -374,7 +374,7 @@ async def run_many_async(  # noqa: C901 -- the loop, its tasks and their end hav
             messages.put_nowait(await driver.run(plan.flow(index, request, messages.put_nowait)))
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 -- raised where the user iterates
+        except BaseException as error:  # noqa: BLE001 -- raised in the user's loop
             messages.put_nowait(error)
 
     try:
@@ -384,14 +384,14 @@ async def run_many_async(  # noqa: C901 -- the loop, its tasks and their end hav
                 task = asyncio.create_task(work(*started))
                 tasks.add(task)  # the event loop keeps only weak references to tasks
                 task.add_done_callback(tasks.discard)
-                await asyncio.sleep(0)  # let the task begin, or a fast iterable would keep the loop to itself
+                await asyncio.sleep(0)  # let the task begin: a fast iterable must not block the loop
             elif window.over():
                 return
             if started is None or not messages.empty():
                 for outcome in window.take(await messages.get()):
                     yield outcome
     finally:
-        # Wait for the cancelled tasks: each may still be writing to the ledger how far its export came.
+        # Wait for the cancelled tasks: each may still be writing the state of its export to the ledger.
         unfinished = list(tasks)
         for task in unfinished:
             task.cancel()

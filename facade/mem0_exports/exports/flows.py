@@ -1,6 +1,6 @@
-"""Create an export job, poll it, wait for it, or do all in one, as flows that sync and async share.
+"""Flows that create an export job, poll it, wait for it, or do all of this. Sync and async share them.
 
-`resume` does the same with a ledger.
+`resume` has the flow of an export with a ledger.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ OnPoll: TypeAlias = Callable[[int, float], None]
 """Called after each poll that found no result yet, with the number of polls and the seconds since the start."""
 
 OnJson: TypeAlias = Callable[[bytes], object]
-"""Called with the JSON text of a result before it is validated, so also if it does not fit the type."""
+"""Called with the JSON text of a result, whether or not the result fits the type."""
 
 Step: TypeAlias = Literal["created", "resumed", "polled"]
 
 
 class Progress:
-    """The progress of one export: for progress reports, and for the details of an error if it fails."""
+    """The progress of one export, for progress reports and for the details of errors."""
 
     def __init__(self, report: Callable[[Step, Progress], object] | None = None) -> None:
         self._report = report
         self.export_id: str | None = None
         self.polls = 0
         self.lost_answers = 0
-        """How many creates were sent, or may have been, without an answer."""
+        """How many creates of this export have an unknown outcome."""
 
     def reached(self, step: Step, export_id: str) -> None:
         """Record the id of the job, and report the step."""
@@ -61,7 +61,7 @@ class Progress:
 
     @contextmanager
     def adding_the_export_id_to_errors(self) -> Iterator[None]:
-        """Add the id of the export to any error raised inside, so that the user can resume a job that exists."""
+        """Add the id of the export to every error raised in the block, so that the user can resume the job."""
         try:
             yield
         except Mem0ExportsError as error:
@@ -88,12 +88,12 @@ def create(spec: ExportSpec[T], settings: Settings, deadline: float | None = Non
 
 
 def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, progress: Progress) -> Flow[ExportRef[T]]:
-    """Start a job; if that fails, count a create that may have been carried out in `progress.lost_answers`.
+    """Start a job. If this fails but may have been carried out, count it in `progress.lost_answers`.
 
-    An error of this package says itself whether the request may have been sent. An error of a user's own transport and
-    an interruption (cancellation, Ctrl-C) do not. Then it depends on the command in progress: a request that was being
-    sent may have arrived, whereas a sleep between two attempts has sent nothing. Counting too few would let a ledger
-    create the export a second time.
+    An error of this package says whether the create may have been carried out (`outcome_unknown`). An error of the
+    user's own transport and an interruption (cancellation, Ctrl-C) do not say it. For these, the command in progress
+    decides: a request that was being sent may have arrived, but during a sleep between two attempts nothing was sent.
+    If a create were not counted, a ledger could create the export a second time.
     """
     flow = create(spec, settings, deadline)
     sending = False
@@ -103,7 +103,7 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
             sending = isinstance(command, Send)
             try:
                 reply = yield command
-            except Exception as error:  # noqa: BLE001 -- a transport of the user's own may raise anything
+            except Exception as error:  # noqa: BLE001 -- the user's own transport may raise anything
                 command = flow.throw(error)
             else:
                 command = flow.send(reply)
@@ -118,11 +118,11 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
         progress.lost_answers += sending and not nothing_sent
         raise
     finally:
-        flow.close()  # an interruption arrives at our own `yield`, not in the inner flow, which would stay open
+        flow.close()  # an interruption is raised at the `yield` above; the inner flow would stay open
 
 
 def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Ready[T] | None]:
-    """Return the request for the result of a job, and how to read its answer."""
+    """Return the call that fetches the result of a job."""
 
     def load(raw: bytes) -> T:
         is_json_object = True
@@ -156,7 +156,7 @@ def result(
 ) -> Flow[T]:
     """Wait for the result until `timeout` seconds after `start` (default: now), and return it.
 
-    `answered` says that the service has answered before, so that temporary failures do not end the wait. Raises
+    If `answered` is True, the service has answered before, and temporary failures do not end the wait. Raises
     ExportTimeout at the deadline.
     """
     check_timeout(timeout)

@@ -1,7 +1,7 @@
 """The handles of export jobs that `exports.create` and `exports.get` return.
 
-A handle is no more than an id and a schema. `exports.get(id, Model)` recreates it, in any process, for as long as the
-service keeps the export (7 days, per the Platform's documentation).
+A handle holds only an id and a schema. `exports.get(id, Model)` recreates it in any process, as long as the service
+keeps the export. According to the Platform's documentation, that is 7 days.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Export(Handle[T]):
     def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
         """Return the result if it is ready, otherwise None. Asks the service once.
 
-        None may also mean that the export will never be ready: the service gives one answer for both. `timeout` limits
-        the call in seconds, retries included; without it only each request is limited.
+        None can also mean that the export will never be ready, because the service gives the same answer in both cases.
+        `timeout` limits the call in seconds, retries included. Without it, only each single request has a limit.
         """
         ready = self._driver.run(flows.poll(self._ref, self._settings.with_retry(retry), timeout))
         return None if ready is None else ready.value
@@ -66,18 +66,18 @@ class Export(Handle[T]):
     def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
         """Wait for the result and return it.
 
-        A temporary failure (a lost connection, a 5xx) ends the wait only until the service has answered once; after
-        that, polling goes on until the deadline.
+        Until the service has answered once, a temporary failure (a lost connection, a 5xx) ends the wait. After that,
+        polling continues through such failures until the deadline.
 
         Args:
             timeout: seconds to wait in all. Default: 120; at most 7 days.
-            on_poll: called after each poll that found no result yet, with the number of polls and the seconds so far.
-            retry: a retry policy in place of the client's.
+            on_poll: called after each poll that found no result yet, with the number of polls and the seconds passed.
+            retry: a retry policy to use instead of the client's.
 
         Raises:
             ExportTimeout: the result was not ready in time. The job continues: call `result` again, or keep its id.
             ExportFailed: the embedded engine could not make the export.
-            ExportInvalid: the result does not fit the type; `data` has it.
+            ExportInvalid: the result does not fit the type. `data` is the result as received.
             StatusError, NoAnswer: the service refused the request or did not answer.
 
         """
@@ -94,8 +94,8 @@ class AsyncExport(Handle[T]):
     async def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
         """Return the result if it is ready, otherwise None. Asks the service once.
 
-        None may also mean that the export will never be ready: the service gives one answer for both. `timeout` limits
-        the call in seconds, retries included; without it only each request is limited.
+        None can also mean that the export will never be ready, because the service gives the same answer in both cases.
+        `timeout` limits the call in seconds, retries included. Without it, only each single request has a limit.
         """
         ready = await self._driver.run(flows.poll(self._ref, self._settings.with_retry(retry), timeout))
         return None if ready is None else ready.value

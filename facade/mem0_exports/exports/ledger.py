@@ -3,10 +3,10 @@
     with Ledger("exports.db") as ledger:
         profile = client.exports.run(Profile, F.user_id == "alex", ledger=ledger)
 
-Run the same code again, after a crash or not: a finished export is returned from the ledger, a pending one is waited
-for, and nothing is created twice. The ledger identifies an export by its fingerprint: service, schema, filters,
-instructions, organization and project. A filter like `F.created_at.last(days=7)` is therefore a new export every time
-it is evaluated; write out dates instead.
+If you run the same code again, a finished export is returned from the ledger, a pending one is waited for, and nothing
+is created twice. The ledger identifies an export by its fingerprint, a hash of service, schema, filters, instructions,
+organization and project. A filter like `F.created_at.last(days=7)` is different each time it is evaluated, and so makes
+a new export each time. Write out dates instead.
 
 The states of an entry and the transitions between them:
 
@@ -15,8 +15,8 @@ The states of an entry and the transitions between them:
                            ├── refused: no job was made ──> the state before
                            └── answer lost, or the process died ──> unknown ── on_unknown ──> asking
 
-Each transition is on disk (fsync) before the next step begins. The ledger holds ids, times and results, so the file is
-readable for its owner only. It holds no keys, schemas or filters.
+Each transition is on disk (fsync) before the next step begins. The ledger holds ids, times and results, so only its
+owner can read the file. It holds no keys, schemas or filters.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ RETENTION: Final = facts.RETENTION.total_seconds()
 """How long the service keeps an export, in seconds."""
 
 CLOCK_CORRECTION: Final = 3600.0
-"""How many seconds the clock may be set back after a create without the job being created a second time."""
+"""If the clock is set back after a create by at most this many seconds, the job is not created a second time."""
 
 
 @attrs.frozen(slots=True)
 class LedgerEntry:
-    """What a ledger knows about one export, except its result: for that, call `Ledger.result(fingerprint)`."""
+    """What a ledger knows about one export, except its result, which `Ledger.result(fingerprint)` returns."""
 
     fingerprint: str
     """64 hexadecimal digits that identify the export."""
     state: State
-    """asking: a create is in progress. unknown: its answer was lost. pending: there is a job. ready: there is a result.
-    open: there is no job, and no create in progress."""
+    """asking: a create is in progress. unknown: the answer to a create was lost. pending: there is a job.
+    ready: there is a result. open: there is no job, and no create in progress."""
     export_id: str | None
     asked_at: datetime
     """When the last create was started."""
@@ -77,7 +77,7 @@ class LedgerEntry:
 
 
 class KnownExport(NamedTuple):
-    """What the ledger knows about an export before anything is sent: perhaps an id, and perhaps a result."""
+    """What the ledger knows about an export before anything is sent. An unknown id or result is None."""
 
     export_id: str | None
     result: bytes | None
@@ -87,8 +87,8 @@ class KnownExport(NamedTuple):
 class Ledger:
     """A record of exports on disk, so that they survive a crash.
 
-    Only one process at a time can have it open; its threads and tasks may share it. Close it, or use it in a `with`
-    block.
+    Only one process at a time can have it open. The threads and tasks of that process can share it. Close it, or use it
+    in a `with` block.
 
     with Ledger("exports.db") as ledger:
         for outcome in client.exports.run_many(requests, ledger=ledger):
@@ -104,8 +104,8 @@ class Ledger:
                 default) raises OutcomeUnknown. "skip" makes `run_many` yield an outcome with the status "skipped"; a
                 single `run` still raises, because it has nothing to return. "ask_again" sends the create again, which
                 may make a second job.
-            new_key: accept another API key than the one the ledger was written with. It must belong to the same
-                account, because jobs and results of one account do not exist for another.
+            new_key: accept an API key other than the one that the ledger was written with. The new key must belong to
+                the same account, because another account cannot use the jobs and results.
 
         Raises:
             LedgerError: another process has the file open, or it is not a ledger.
@@ -123,7 +123,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._forked = False
         self._asking: set[str] = set()
-        """The fingerprints whose create a call of this process has in progress."""
+        """The fingerprints of the exports that calls of this process are creating now."""
         opened = open_ledger(self.path)
         if isinstance(opened, str):
             raise LedgerError(f"the ledger {self.path} cannot be opened: {opened}")
@@ -132,12 +132,12 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Run a transaction that is on disk when the block ends. Internal.
+        """Run the block in a transaction, which is on disk when the block ends. Internal.
 
         Raises LedgerError if the ledger is closed, was opened before a fork, or cannot be read or written.
         """
         if self._forked:
-            # The parent still uses the file, and SQLite connections do not survive a fork.
+            # The parent still uses the file, and an SQLite connection must not be used after a fork.
             raise LedgerError(f"the ledger {self.path} was opened before the process forked; open it after the fork")
         # Threads share the connection: without the lock, their statements would mix in one transaction.
         with self._lock:
@@ -215,9 +215,9 @@ class Ledger:
 class EntryWriter:
     """Writes the transitions of one entry, each in a transaction.
 
-    A transition happens only if the entry is still in the state that this writer left it in. `asks` numbers the creates
-    of an entry, and the writer that started the last one owns the entry: a late writer, whose entry was meanwhile
-    deleted and created again, must not change it.
+    A transition happens only if the entry is still in the state in which this writer left it. `asks` counts the creates
+    of an entry, and the writer that started the last create owns the entry. If the entry has been deleted and created
+    again, an earlier writer does not own it and must not change it.
     """
 
     def __init__(self, ledger: Ledger, fingerprint: str, service: str, account: str) -> None:
@@ -236,24 +236,24 @@ class EntryWriter:
         return self._ledger.on_unknown
 
     def begin(self) -> KnownExport | None:
-        """Return what the ledger knows about the export, or None while another call has a create for it in progress.
+        """Return what the ledger knows about the export, or None while another call is creating it.
 
-        If no id is known, the intent to create is on disk when this returns, before anything is sent. If it were
-        written later, a crash in between would leave a job that the ledger does not know of.
+        If no id is known, this writes the intent to create the job to disk before anything is sent. If the intent were
+        written later, a crash could leave a job that the ledger does not know about.
 
         Raises OutcomeUnknown if an earlier answer was lost, unless `on_unknown` is "ask_again".
         """
         try:
             return self._begin()
-        except LedgerError:  # the intent may not be on disk, so nothing may be sent
+        except LedgerError:  # perhaps the intent is not on disk, so nothing must be sent
             self.leave()
             raise
 
     def _begin(self) -> KnownExport | None:
         asking = self._ledger._asking  # noqa: SLF001 -- an entry is a part of its ledger
         with self._ledger.writing() as connection:
-            # Read inside the ledger's lock: a time from before the wait for it is older than an id that another call
-            # wrote meanwhile. The clock of that call would seem to be ahead, and its job would be created a second time.
+            # Read the time while holding the ledger's lock. A time from before the wait for it could be older than a
+            # job that another call has just recorded. Its clock would seem to be ahead, and we would create it again.
             now = self._ledger._now()  # noqa: SLF001
             self._check_account(connection)
             row = connection.execute(
@@ -273,13 +273,13 @@ class EntryWriter:
                 state, export_id, expires_at, result, asks, lost_answers, asked_at = row
                 if state == "asking" and self._fingerprint in asking:
                     return None
-                # The upper bound is for a clock that was far ahead at the create: `expires_at` is then too late, and the
-                # service may have deleted the job already. A small correction of the clock must not count as that.
+                # If the clock was far ahead at the create, `expires_at` is too late, and the service may have deleted
+                # the job already. `latest` detects this; it tolerates a small correction of the clock since then.
                 latest = now + RETENTION + CLOCK_CORRECTION
                 if state == "ready" or (state == "pending" and now < expires_at <= latest):
                     self._export_id = export_id
                     return KnownExport(export_id, result, lost_answers)
-                if state == "asking":  # but no call is: the one that was could not write how its create ended
+                if state == "asking":  # the call that created it could not record the outcome
                     state, lost_answers = "unknown", lost_answers + 1
                 if state == "unknown" and self.on_unknown != "ask_again":
                     raise OutcomeUnknown(
@@ -294,8 +294,8 @@ class EntryWriter:
                     " asks = asks + 1, lost_answers = ? WHERE fingerprint = ?",
                     ("unknown" if state == "unknown" else "open", now, lost_answers, self._fingerprint),
                 )
-            # Inside the transaction, and so inside the ledger's lock: another call of this process that saw the entry
-            # 'asking' before it is in `asking` would take the create for one whose answer was lost.
+            # Set these inside the transaction, while holding the lock. Otherwise another call of this process could see
+            # the state 'asking' before `asking` has the fingerprint, and conclude that the answer was lost.
             self._ask, self._is_asking = asks + 1, True
             asking.add(self._fingerprint)
         return KnownExport(None, None, lost_answers)
@@ -311,7 +311,7 @@ class EntryWriter:
             )
 
     def created(self, export_id: str) -> None:
-        """Write the id of the new job. It must be on disk before the wait, or a crash would lose the job."""
+        """Write the id of the new job. It must be on disk before the wait begins: a crash would lose the job."""
         expires_at = self._ledger._now() + RETENTION  # noqa: SLF001
         self._export_id = export_id
         if not self._step("state = 'pending', export_id = ?, expires_at = ?", "asking", export_id, expires_at):
@@ -326,8 +326,8 @@ class EntryWriter:
         self._step("state = 'unknown', lost_answers = lost_answers + 1", "asking")
 
     def ready(self, result: bytes) -> None:
-        """Write the result. Must be on disk before the caller gets it, since the service deletes it after 7 days."""
-        # The id is the fence here, not the state: two calls may wait for the same job, and both write its result.
+        """Write the result. It must be on disk before the caller gets it: the service deletes it after 7 days."""
+        # The fence is the id, not the state, because two calls may wait for the same job and both write its result.
         with self._ledger.writing() as connection:
             changed = connection.execute(
                 "UPDATE exports SET state = 'ready', result = ? WHERE fingerprint = ? AND export_id = ?",
@@ -338,7 +338,7 @@ class EntryWriter:
 
     def failed(self) -> None:
         """Write that the job will never be ready, so that the next run creates the export again."""
-        # Only if still pending: a result that another call has written must not be lost.
+        # The entry must still be 'pending': a result that another call has written must not be lost.
         with self._ledger.writing() as connection:
             connection.execute(
                 "UPDATE exports SET state = 'open' WHERE fingerprint = ? AND state = 'pending' AND export_id = ?",
@@ -348,8 +348,8 @@ class EntryWriter:
     def leave(self) -> None:
         """Release the entry at the end of the call.
 
-        If the create could not be recorded, the entry stays 'asking' with no call behind it, which the next `begin`
-        takes for a lost answer.
+        If the outcome of the create could not be recorded, the entry stays 'asking'. The next `begin` then treats the
+        answer as lost.
         """
         if self._is_asking:
             self._is_asking = False
@@ -358,18 +358,18 @@ class EntryWriter:
     def _step(self, change: str, state: State, *values: object) -> bool:
         if self._ask is None:
             return False
-        # `state` and `asks` are the fence: for a writer that no longer owns the entry, no row matches.
+        # `state` and `asks` are the fence: no row matches for a writer that no longer owns the entry.
         with self._ledger.writing() as connection:
             changed = connection.execute(
                 f"UPDATE exports SET {change} WHERE fingerprint = ? AND state = ? AND asks = ?",  # noqa: S608 -- from above
                 (*values, self._fingerprint, state, self._ask),
             ).rowcount
-            # Before the lock is released: after that, another call may start a create, and we would remove its mark.
+            # Leave while holding the lock. Later, this could remove the mark of a create that another call has started.
             self.leave()
         return bool(changed)
 
     def _check_written(self, state: State) -> None:
-        """Raise LedgerError unless the entry is already in this state: a write may be repeated, but never be lost."""
+        """Raise LedgerError unless the entry is already in this state. A write may be repeated but must not be lost."""
         with self._ledger.writing() as connection:
             row = connection.execute(
                 "SELECT state, export_id FROM exports WHERE fingerprint = ?", (self._fingerprint,)

@@ -11,7 +11,7 @@ from typing import Final
 from mem0_exports.errors import InputError
 
 
-_APPLICATION_ID: Final = 0x6D30_6C67  # "m0lg": tells a ledger from other SQLite files
+_APPLICATION_ID: Final = 0x6D30_6C67  # "m0lg": marks an SQLite file as a ledger
 _VERSION: Final = 1
 
 _TABLES: Final = (
@@ -47,8 +47,9 @@ def file_path(path: str | Path) -> Path:
 def open_ledger(path: Path) -> sqlite3.Connection | str:
     """Return the connection to a ledger, or the reason why it cannot be opened.
 
-    This creates the file itself to make it readable for its owner only. A file that exists is opened by nobody but
-    SQLite: POSIX drops all locks of a process on a file when it closes any descriptor of that file, SQLite's included.
+    This function creates a missing file itself, so that only its owner can read it. It leaves opening an existing file
+    to SQLite: when a process closes any descriptor of a file, POSIX drops all locks that the process has on that file,
+    and so would drop SQLite's.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -87,7 +88,7 @@ def never_close(connection: sqlite3.Connection) -> None:
     """
     import ctypes  # noqa: PLC0415 -- only the child of a fork that had a ledger open needs it
 
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # one reference too many: it is never collected
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # with one reference too many, it is never collected
 
 
 def _why_not_a_ledger(connection: sqlite3.Connection) -> str | None:
@@ -103,10 +104,10 @@ def _why_not_a_ledger(connection: sqlite3.Connection) -> str | None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables in a new file; in an existing one, mark creates in progress as of unknown outcome.
+    """Create the tables in a new file. In an existing file, record that creates in progress have an unknown outcome.
 
     Only one process at a time has the file open, so an entry that is still 'asking' belongs to a process that died. Its
-    create may have arrived: treating it as not sent could make a second job.
+    create may have been carried out. If it were treated as not sent, a second job could be created.
     """
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables:

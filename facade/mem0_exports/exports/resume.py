@@ -1,8 +1,8 @@
-"""Run an export from the create to the result, with a ledger also across crashes.
+"""Run an export from the create to the result. With a ledger, the run can be resumed after a crash.
 
-What must survive a crash is written to disk before the step that depends on it: the intent before the request is sent,
-the id before the wait begins, and the result before it is returned. In any other order, a crash between the two would
-lose a job, whose id was never written, or create a second one, because the ledger does not know of the first.
+The intent to create the job is on disk before the request is sent. The id is on disk before the wait begins, and the
+result before it is returned. In any other order, a crash could lose the id of a job, or a second job would be created
+because the ledger does not know about the first.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def run(
     progress = progress or flows.Progress()
     if ledger is None:
         return flows.run(spec, settings, timeout, on_poll, progress=progress)
-    from mem0_exports.exports.ledger import Ledger  # noqa: PLC0415 -- most runs have none, and it loads sqlite3
+    from mem0_exports.exports.ledger import Ledger  # noqa: PLC0415 -- most runs have no ledger, and this loads sqlite3
 
     if not isinstance(ledger, Ledger):
         raise InputError(f"ledger must be a Ledger, such as Ledger('exports.db'), got {ledger!r}", field="ledger")
@@ -89,7 +89,7 @@ def _run_recorded(
             if known.result is not None:
                 return spec.schema.load(known.result, export_id=ref.id)
             watching = progress.on_poll(ref.id, on_poll)
-            # A create counts as an answer of the service. A resumed run has had none yet: its first failure ends it.
+            # A new run has the answer to its create. A resumed run has had no answer yet: its first failure ends it.
             return (yield from _wait_and_record(entry, ref, settings, start, timeout, watching, answered=is_new))
     except OutcomeUnknown as error:
         progress.lost_answers = error.lost_answers
@@ -99,16 +99,16 @@ def _run_recorded(
 
 
 def _begin_entry(entry: EntryWriter, settings: Settings, deadline: float) -> Flow[KnownExport]:
-    """Return what the ledger knows about the export; if it knows no id, the intent to create is then on disk.
+    """Return what the ledger knows about the export. If it knows no id, write the intent to create the job first.
 
-    While another call of this process creates the same export, wait for it until the deadline.
+    If another call of this process is creating the same export, this waits for it until the deadline.
     """
     while True:
         try:
             known: KnownExport | None = yield RunBlocking(entry.begin)
         except FlowInterrupted:
-            # The intent may be on disk already, but nothing was sent: take it back, or the next run would take this
-            # export for one whose answer was lost.
+            # The intent may be on disk already, but nothing was sent. Undo it, because otherwise the next run would
+            # conclude that the answer to a create was lost.
             yield from _record_if_possible(entry.refused)
             raise
         if known is not None:
@@ -123,10 +123,10 @@ def _begin_entry(entry: EntryWriter, settings: Settings, deadline: float) -> Flo
 def _create_recorded(
     entry: EntryWriter, spec: ExportSpec[T], settings: Settings, deadline: float, progress: Progress
 ) -> Flow[tuple[ExportRef[T], Step]]:
-    """Create the job and write its id. The intent is on disk already.
+    """Create the job, write its id to the ledger, and return the job. The intent is on disk already.
 
-    If the answer is lost and `on_unknown` is "ask_again", create it again. Returns the job, and "resumed" instead of
-    "created" if another call has created it in the meantime.
+    If the answer is lost and `on_unknown` is "ask_again", this creates the job again. The second value is "created", or
+    "resumed" if another call has created the job in the meantime.
     """
     for attempt in range(1, settings.retry.attempts + 1):
         lost_before = progress.lost_answers
@@ -135,19 +135,19 @@ def _create_recorded(
         except Mem0ExportsError as error:
             failure = error
         except BaseException:
-            # Cancelled, interrupted, or a user's transport failed. If the create may have arrived, the next run must
-            # not repeat it silently; if it cannot have, the next run must not be stopped by it.
+            # The run was cancelled or interrupted, or the user's own transport failed. If the create may have arrived,
+            # the next run must not repeat it silently. If it cannot have arrived, it must not stop the next run.
             lost = progress.lost_answers > lost_before
             yield from _record_if_possible(entry.lost if lost else entry.refused)
             raise
         else:
-            progress.export_id = ref.id  # before the write: if that fails, the error still names the job
+            progress.export_id = ref.id  # set first: if the write fails, its error names the job
             yield from _record(partial(entry.created, ref.id))
             return ref, "created"
         try:
             yield from _record(entry.lost if failure.outcome_unknown else entry.refused)
         except LedgerError as error:
-            failure.add_note(str(error))  # raise the failed create: it is what the user must know first
+            failure.add_note(str(error))  # raise the create's error, which matters more to the user
             raise failure from None
         pause = settings.jitter() * settings.retry.initial_delay
         if (
@@ -158,7 +158,7 @@ def _create_recorded(
         ):
             raise failure
         yield Sleep(pause)
-        # Another call may have started, or finished, the same export during the pause: look it up again.
+        # Look the export up again: another call may have started or finished it during the pause.
         known = yield from _begin_entry(entry, settings, deadline)
         if known.export_id is not None:
             return spec.created(known.export_id), "resumed"
@@ -175,7 +175,7 @@ def _wait_and_record(
     *,
     answered: bool,
 ) -> Flow[T]:
-    """Wait for the result and write it to the ledger before returning it, also if it does not fit the type."""
+    """Wait for the result, write it to the ledger, and return it. It is written even if it does not fit the type."""
     texts: list[bytes] = []
     failure: Exception | None = None
     value: T | None = None
@@ -183,9 +183,9 @@ def _wait_and_record(
         value = yield from flows.result(
             ref, settings, timeout, on_poll, start=start, answered=answered, on_json=texts.append
         )
-    except Exception as error:  # noqa: BLE001 -- a validator of the user's own may raise anything
+    except Exception as error:  # noqa: BLE001 -- the user's own validators may raise anything
         failure = error
-    # Also if validation failed: the service may have deleted the export by the time the user has corrected the type.
+    # Write it even if validation failed. When the user has corrected the type, the service may have deleted it.
     if texts:
         yield from _record(partial(entry.ready, texts[-1]))
     elif isinstance(failure, ExportFailed):
@@ -196,7 +196,7 @@ def _wait_and_record(
 
 
 def _record(write: Callable[[], object]) -> Flow[None]:
-    """Write to the ledger, even if the flow is interrupted first: an id or a result that we have must not be lost."""
+    """Write to the ledger, even if the flow is interrupted meanwhile, so that no id and no result is lost."""
     try:
         yield RunBlocking(write)
     except FlowInterrupted as interrupted:
@@ -206,6 +206,6 @@ def _record(write: Callable[[], object]) -> Flow[None]:
 
 
 def _record_if_possible(write: Callable[[], object]) -> Flow[None]:
-    """Write to the ledger unless it is closed or full; the next run then takes the export's outcome for unknown."""
+    """Write to the ledger if possible. Otherwise, the next run treats the outcome of the create as unknown."""
     with contextlib.suppress(LedgerError):
         yield RunBlocking(write)

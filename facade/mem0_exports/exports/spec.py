@@ -1,4 +1,4 @@
-"""An export before and after its create: `ExportSpec` is checked and ready to send, `ExportRef` is the job."""
+"""`ExportSpec` is an export that is checked and ready to send; `ExportRef` is the job that it became."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Origin(NamedTuple):
     service: str
     """The base URL of the service, or the name of the embedded engine's store."""
     account: str
-    """Part of a hash of the API key: it tells accounts apart without revealing the key."""
+    """Part of a hash of the API key. It tells accounts apart without revealing the key."""
 
 
 class ExportSpec(NamedTuple, Generic[T]):
-    """What to export, already checked: sending it cannot fail for a bad argument."""
+    """What to export. The arguments have been checked, so they can be sent."""
 
     schema: Schema[T]
     filters: Mapping[str, Any]
@@ -53,11 +53,11 @@ class ExportSpec(NamedTuple, Generic[T]):
     ) -> ExportSpec[Any]:
         """Check the arguments of `exports.create` and return them ready to send.
 
-        `caller` is the line that a FilterWarning points at, where that is not on the stack; see `check_where`.
+        `caller` is the line that a FilterWarning points at, if that line is not on the stack; see `check_where`.
 
-        Raises SchemaError, FilterError or InputError for what cannot be sent.
+        Raises SchemaError, FilterError or InputError for an argument that cannot be sent.
         """
-        from mem0_exports.filters.check import check_where  # noqa: PLC0415 -- a client that only fetches needs none
+        from mem0_exports.filters.check import check_where  # noqa: PLC0415 -- calls that only fetch need no filters
 
         for field, text in (("instructions", instructions), ("org_id", org_id), ("project_id", project_id)):
             if text is not None and not isinstance(text, str):

@@ -16,10 +16,10 @@ Where: TypeAlias = Filter | Mapping[str, Any]
 
 
 def check_where(where: Where, rules: FilterRules | None = None, *, caller: CallSite | None = None) -> Filter:
-    """Return `where` as a filter that the service accepts: parse a dict, and require that an entity is named.
+    """Return `where` as a filter; raise FilterError if the service would not accept it.
 
-    `caller` is the line that a FilterWarning points at; without it, the nearest line of user code on the stack. Pass it
-    if the check runs in another thread or task than the user's call.
+    A FilterWarning points at `caller`, or by default at the nearest line of user code on the stack. Pass `caller` if
+    the check does not run in the thread or task of the user's call.
     """
     rules = rules or CAREFUL
     tree = where if isinstance(where, Filter) else Filter.from_dict(where, rules)

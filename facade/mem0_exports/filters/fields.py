@@ -71,7 +71,7 @@ class _Field:
             )
         if not isinstance(value, str) or not value:
             raise FilterError(f"F.{self._name} must be compared with a non-empty string, got {value!r}")
-        return str.__str__(value)  # for a member of a string enum, its value
+        return str.__str__(value)  # turns a member of a string enum into its value
 
     def _texts(self, values: tuple[object, ...]) -> tuple[str, ...]:
         return tuple(self._text(value) for value in self._listed(values))
@@ -170,7 +170,7 @@ class TimeField(_Field):
         return (self >= start) & (self < end)
 
     def last(self, *, weeks: float = 0, days: float = 0, hours: float = 0, minutes: float = 0) -> Filter:
-        """Match times of the last so many days, hours or minutes before this call: `F.created_at.last(days=30)`."""
+        """Match times that are at most this long before the call: `F.created_at.last(days=30)`."""
         given = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes}
         for name, value in given.items():
             if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 -- only NaN differs from itself
@@ -215,11 +215,11 @@ class KeywordsField(_Field):
     _operators = ("contains(text)", "icontains(text)")
 
     def contains(self, value: str) -> Filter:
-        """Match memories whose text contains this, with the same case."""
+        """Match memories whose text contains `value`, with the same case."""
         return Condition(self._name, "contains", self._text(value))
 
     def icontains(self, value: str) -> Filter:
-        """Match memories whose text contains this, ignoring case."""
+        """Match memories whose text contains `value`, ignoring case."""
         return Condition(self._name, "icontains", self._text(value))
 
 
@@ -266,7 +266,7 @@ class MetadataValue(_Field):
         return Condition("metadata", "ne", self._value(value), self._key)
 
     def contains(self, value: str) -> Filter:
-        """Match memories whose value is a string that contains this, or a list that has it as an item."""
+        """Match memories whose value is a string that contains `value`, or a list with `value` as an item."""
         return Condition("metadata", "contains", self._text(value), self._key)
 
 

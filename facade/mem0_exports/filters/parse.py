@@ -1,7 +1,7 @@
-"""Parse filter dicts: every form that the Platform documents, and none that it would misread.
+"""Parse filter dicts. Accepts every form that the Platform documents, and refuses every filter that it would misread.
 
-This module does not know the classes of the tree. `parse` gets functions that build its nodes (`Nodes`), so that `tree`
-can import this module without a cycle.
+`tree` imports this module, so this module cannot import the classes of the tree. Instead, `parse` gets functions that
+build the nodes (`Nodes`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from reprlib import repr as short  # of any size and depth, without the length and the recursion of the builtin
+from reprlib import repr as short  # unlike the builtin, short for values of any size and depth
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from mem0_exports.errors import FilterError
@@ -58,14 +58,14 @@ def parse(document: object, rules: FilterRules, nodes: Nodes[N]) -> N:
 
 
 class _Parser(Generic[N]):
-    """Parses one document. `pointer` is the position of the current part, `depth` how many AND, OR, NOT enclose it."""
+    """Parses one document. `pointer` is the place of the current part, `depth` counts the AND, OR, NOT around it."""
 
     def __init__(self, rules: FilterRules, nodes: Nodes[N]) -> None:
         self._rules = rules
         self._nodes = nodes
 
     def filter(self, document: object, pointer: str, depth: int) -> N:
-        """Return the tree for an object of fields, AND, OR and NOT. Its members must all match."""
+        """Return the tree for an object of fields, AND, OR and NOT. A memory must match all of them."""
         if depth > MAX_DEPTH:
             raise FilterError(f"filters must not be nested more than {MAX_DEPTH} levels deep", pointer=pointer)
         if not isinstance(document, Mapping):
@@ -203,13 +203,16 @@ def _hint(key: object) -> str:
 
 
 def _whole_days(value: object) -> object:
-    """Return the operators with `lte` and `gt` of a date without a time replaced by `lt` and `gte` of the next day."""
+    """Return the operators, in which a date without a time now means the end of that day.
+
+    For such a date, `lte` becomes `lt` with the next day, and `gt` becomes `gte` with the next day.
+    """
     if not isinstance(value, Mapping):
         return value
     replaced: dict[Any, object] = {}
     for name, operand in value.items():
         other = {"lte": "lt", "gt": "gte"}.get(name)
-        # If the other operator is there too, replacing would overwrite it.
+        # If the other operator is present too, it must not be overwritten.
         if other is None or not isinstance(operand, str) or not _DATE.fullmatch(operand) or other in value:
             replaced[name] = operand
         else:

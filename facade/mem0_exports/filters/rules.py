@@ -18,16 +18,16 @@ class FilterRules:
     """
 
     scope: Literal["required", "optional"] = "required"
-    """Whether a filter must name an entity with `==` or `in_`. The Platform documents this for lists of memories; for
-    exports its documentation is silent."""
+    """Whether a filter must name an entity with `==` or `in_`. The Platform documents this for lists of memories, but
+    not for exports."""
 
     two_entities: Literal["warn", "allow", "refuse"] = "warn"
-    """What to do about user_id AND agent_id. The Platform stores a memory that it extracts under one of the two, so
-    that both together select nothing; only memories stored with infer=False can have both."""
+    """What to do about a filter with user_id AND agent_id. The Platform stores each memory that it extracts under only
+    one of the two, so that such a filter selects none of them. Only memories stored with infer=False can have both."""
 
     not_list: Literal["none_of", "not_all_of", "refused"] = "none_of"
-    """What a list below NOT means. The documentation has only an object; the open-source version of Mem0 reads a list
-    as "none of these"."""
+    """What a list below NOT means. The documentation shows only an object there. The open-source version of Mem0 reads
+    a list as "none of these"."""
 
     date_bound: Literal["midnight", "whole_day"] = "midnight"
     """What a date without a time means for `lte` and `gt` in a filter dict: midnight UTC at the start of that day, or
@@ -35,7 +35,7 @@ class FilterRules:
 
     metadata_operators: Literal["nested", "refused"] = "nested"
     """Whether `{"metadata": {"city": {"ne": "Porto"}}}` is read as an operator. The operators are documented, but not
-    where to write them."""
+    their place in the dict."""
 
 
 CAREFUL: Final = FilterRules()

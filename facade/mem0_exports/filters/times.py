@@ -1,4 +1,4 @@
-"""Convert times to the text that filters send: ISO 8601 in UTC with Z, and microseconds only if they are not 0."""
+"""Convert times to text for filters: ISO 8601 in UTC with Z, and with microseconds only if they are not 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mem0_exports.errors import FilterError
 
 
 def to_wire(value: object, name: str) -> str:
-    """Return a time as the text that filters send. `name` is the field's name in error messages. Raises FilterError."""
+    """Return a time as text for a filter; raise FilterError if it is not valid. `name` is the field in the message."""
     return text_of(moment(value, name))
 
 
@@ -49,7 +49,7 @@ _PLAIN: Final = re.compile(
 def _parsed(text: str, name: str) -> datetime:
     if _PLAIN.fullmatch(text):
         try:
-            return datetime.fromisoformat(text)  # ten times as fast, and covers nearly all times in practice
+            return datetime.fromisoformat(text)  # ten times as fast as isoparse, and enough for nearly all times
         except ValueError:
             pass  # 24:00:00, which isoparse accepts, or an invalid time
     from dateutil.parser import isoparse  # noqa: PLC0415 -- only strings need it
@@ -64,5 +64,5 @@ def _parsed(text: str, name: str) -> datetime:
 
 
 def text_of(value: datetime) -> str:
-    """Return an aware datetime in UTC as the text that filters send."""
+    """Return an aware datetime in UTC as text for a filter."""
     return value.isoformat().removesuffix("+00:00") + "Z"

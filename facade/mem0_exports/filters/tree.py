@@ -1,4 +1,4 @@
-"""The filter tree: conditions joined by and, or and not. Written as a dict for the service, as SQL, or as `repr`.
+"""The filter tree: conditions joined by and, or and not. It is sent as a dict; the embedded engine turns it into SQL.
 
 Python would silently drop part of a filter written with `and`, `or`, `not` or a chained comparison. These raise
 FilterError, and the message says what to write instead.
@@ -114,7 +114,7 @@ class Condition(Filter):
 
 
 class _Joined(Filter):
-    """Two or more filters joined by one operator. No part is of the same class: `_join` flattens them."""
+    """Two or more filters joined by one operator. No part has the same class, because `_join` flattens such parts."""
 
     __slots__ = ()
     parts: tuple[Filter, ...]
@@ -218,8 +218,8 @@ _NODES: Final = Nodes[Filter](Condition, lambda parts: all_of(*parts), lambda pa
 def restore(document: Mapping[str, Any]) -> Filter:
     """Return the tree for a dict that `to_dict` wrote. Nothing is checked, and the dict may be nested to any depth.
 
-    `from_dict` cannot be used for this: it limits the depth of filters from outside, and `to_dict` may nest a filter
-    slightly deeper than it was when parsed, because a list below NOT becomes an OR.
+    `from_dict` cannot be used for this, because it limits the depth. The dict that `to_dict` writes can be nested
+    deeper than the dict that was parsed: a list below NOT becomes an OR.
     """
     ((name, value),) = document.items()
     if name in {"AND", "OR"}:

@@ -1,6 +1,7 @@
 """A call: the request of an operation, and the function that reads its response.
 
-`operations` builds the calls; `flow` sends their requests. Nothing here knows a single operation or the generated code.
+`operations` builds the calls; `flow` sends their requests. This module does not depend on single operations or on the
+generated code.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ M = TypeVar("M")
 """A generated model."""
 
 MAX_EXCERPT: Final = 1000
-"""Bytes of a body that are searched for the key before an excerpt is cut off. It is more than is shown, because half a
-key would not be found and redacted."""
+"""How many bytes of a body are searched for the key before the excerpt is cut off. This is more than the excerpt shows,
+because a key that was cut in half would not be recognized and redacted."""
 
 
 class Call(NamedTuple, Generic[T]):
@@ -46,22 +47,22 @@ def call(
     *,
     writes: bool = False,
 ) -> Call[T]:
-    """Return the call of an operation whose successes all have a JSON body.
+    """Return the call of an operation whose success responses all have a JSON body.
 
     Args:
         operation_id: its id in openapi.yaml.
         built: what its generated request builder returned.
         parse: `from_dict` of the generated model of its success body.
-        convert: makes the result of that model.
-        writes: whether the operation changes something. If so, it is repeated only where it cannot have been carried
-            out; an operation that only reads is repeated freely, even if it is a POST.
+        convert: turns that model into the result.
+        writes: whether the operation changes something. If so, it is repeated only if it cannot have been carried out.
+            An operation that only reads can always be repeated, even if it is a POST.
 
     """
     return Call(request(operation_id, built, writes=writes), _reader(operation_id, parse, convert))
 
 
 def request(operation_id: str, built: dict[str, Any], *, writes: bool = False) -> Request:
-    """Return the request for the result of a generated builder: method, url, and perhaps params and json."""
+    """Return the request for `built`, the dict of a generated builder: method, url, and optional params and json."""
     body = built.get("json")
     try:
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
@@ -82,7 +83,8 @@ def request(operation_id: str, built: dict[str, Any], *, writes: bool = False) -
 def _body(operation_id: str, response: Response) -> Any:
     """Return the JSON of a success; raise StatusError for any other status.
 
-    Any 2xx is a success, as in the service's own clients: rejecting a create's 200 would lose the id of its job.
+    Any 2xx is a success, as in the service's own clients. If a create answered with 200 were rejected, the id of its
+    job would be lost.
     """
     if not 200 <= response.status < 300:
         raise refusal(operation_id, response)

@@ -35,17 +35,17 @@ U = TypeVar("U")
 _log = logging.getLogger("mem0_exports")
 
 _LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-"""The pool keeps as many connections as a bulk run may use at once."""
+"""The size of the connection pool: as many connections as a bulk run can use at once."""
 
 _MIN_SECRET: Final = 8
-"""Characters of the shortest key that is redacted. Only tests and the embedded engine use shorter ones."""
+"""The length of the shortest key that is redacted. Only tests and the embedded engine use shorter keys."""
 
 _ssl_lock = threading.Lock()
 _ssl_context: ssl.SSLContext | None = None
 
 
 def shared_ssl_context() -> ssl.SSLContext:
-    """Return the SSL context that all clients share: loading the CA bundle takes tens of milliseconds each time."""
+    """Return the SSL context. All clients share it, because loading the CA bundle takes tens of milliseconds."""
     global _ssl_context  # noqa: PLW0603 -- a cache, filled once
     with _ssl_lock:
         if _ssl_context is None:
@@ -77,11 +77,11 @@ def checked_base_url(text: str) -> str:
 
 
 class Sending(dict[str, float]):
-    """The timeouts of one request, which also record how far it has come.
+    """The timeouts of one request. They also record which phase the request has reached.
 
-    httpx looks up the timeout of each phase when the phase begins: pool, connect, write, read. Before "write", nothing
-    can have reached the service. A user's own transport may not look up any, so with one (`assume_sent`) every request
-    counts as sent.
+    The phases are pool, connect, write and read. httpx looks up the timeout of each phase when the phase begins. Before
+    "write", nothing can have reached the service. A user's own transport might not look up any timeout, so with such a
+    transport (`assume_sent`) every request counts as sent.
     """
 
     def __init__(self, seconds: float, *, assume_sent: bool) -> None:
@@ -107,10 +107,10 @@ _NOT_SENT: Final = (
     httpx.UnsupportedProtocol,
     UnicodeError,  # a host name that DNS cannot carry
 )
-"""httpx's errors from before there is a connection, so that nothing was sent."""
+"""The errors that httpx raises before there is a connection. Nothing has been sent then."""
 
 FAILURES: Final = (httpx.RequestError, httpx.InvalidURL, TimeoutError, RuntimeError, UnicodeError)
-"""What sending with httpx can raise. InvalidURL: a malformed redirect. RuntimeError: the pool was closed meanwhile."""
+"""What sending with httpx can raise. InvalidURL means a malformed redirect, and RuntimeError means a closed pool."""
 
 _UNUSABLE: Final = (ImportError, ValueError, httpx.InvalidURL)
 """What httpx raises for proxy settings in the environment that it cannot use."""
@@ -142,12 +142,13 @@ class Connection:
         _drivers.add(self)
 
     def forget_connections(self) -> None:
-        """Drop the connections, in the child of a fork. The sockets and the event loop belong to the parent.
+        """Drop the connections in the child of a fork. The sockets and the event loop belong to the parent.
 
         If both processes used a socket, each could read the other's answers. Python closes the child's copies of the
-        sockets as it collects the pool, which does not affect the parent.
+        sockets when it collects the pool. This does not affect the parent.
         """
-        self._lock = threading.Lock()  # another thread of the parent may have held the old one: it would never be free
+        # Another thread of the parent may have held the old lock. In the child, it would never be released.
+        self._lock = threading.Lock()
         self._forked = self._own_transport
 
     def check_open(self) -> None:
@@ -161,18 +162,18 @@ class Connection:
             )
 
     def _url(self, request: Request) -> httpx.URL:
-        """Return the URL of a request. Those of the last paths are cached: parsing is a sixth of the time of a call."""
+        """Return the URL of a request. URLs are cached, because parsing one takes a sixth of the time of a call."""
         url = self._urls.get(request.path)
         if url is None:
-            if len(self._urls) >= MAX_CACHED_URLS:  # a path may contain an id, so there is no end of paths
+            if len(self._urls) >= MAX_CACHED_URLS:  # paths contain ids, so their number has no limit
                 self._urls.clear()
             url = self._urls[request.path] = httpx.URL(self.base_url + request.path)
         return url
 
     def translated(self, error: Exception, command: Send, sending: Sending) -> Mem0ExportsError:
-        """Return this package's error for one of httpx's.
+        """Return the error of this package for an error of httpx.
 
-        Only text is copied: httpx's error holds the request, and with it the key.
+        Only text is copied, because httpx's error holds the request, which contains the key.
         """
         operation = command.request.operation
         # When in doubt, the request counts as sent: a create that is sent again by mistake makes a second job.
@@ -244,7 +245,7 @@ def log_attempt(command: Send, start: float, outcome: Response | Mem0ExportsErro
 def _after_fork() -> None:
     global _ssl_lock  # noqa: PLW0603 -- another thread of the parent may have held it
     _ssl_lock = threading.Lock()
-    for driver in list(_drivers):  # a copy, since other objects may be collected meanwhile
+    for driver in list(_drivers):  # a copy, because the set shrinks when a driver is collected
         driver.forget_connections()
 
 

@@ -1,9 +1,9 @@
 """Give each blocking request one deadline, which limits every read and write on its socket.
 
 httpx has a timeout for each phase and for each read within a phase. A server that sends one byte now and then never
-exceeds those, so that a request with a timeout of 30 s could last for hours. Here the thread that sends the request
-stores a deadline, and the connections limit each read and write by the time that is left. Async requests do not need
-this: the event loop cancels them.
+exceeds those, so that a request with a timeout of 30 s could last for hours. Here, the thread that sends a request
+stores its deadline, and the connections give each read and write only the time that is left. Async requests do not need
+this, because the event loop cancels them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ _thread = threading.local()
 
 
 class Deadline:
-    """A context manager: this thread's reads and writes on a `Backend`'s connections end at `at` (time.monotonic)."""
+    """A context manager that sets the deadline of this thread to `at`, a time of time.monotonic.
+
+    The thread's reads and writes on the connections of a `Backend` end at this time.
+    """
 
     __slots__ = ("_at", "_outer")
 
@@ -29,7 +32,7 @@ class Deadline:
         self._at = at
 
     def __enter__(self) -> None:
-        # Restored on exit: a request may be sent while another one of the same thread is in progress.
+        # Kept for __exit__: a thread may send a request while another request of the thread is in progress.
         self._outer: float | None = getattr(_thread, "deadline", None)
         _thread.deadline = self._at
 
@@ -108,8 +111,8 @@ class Backend(httpcore.NetworkBackend):
 def _addresses(host: str, port: int) -> list[str]:
     """Return the addresses of a host.
 
-    Resolved here, because the standard library would try each address with the full timeout. The resolver itself cannot
-    be given a deadline.
+    The host is resolved here, because the standard library would try each address with the full timeout. The resolver
+    itself does not accept a deadline.
     """
     try:
         results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -123,9 +126,9 @@ def _addresses(host: str, port: int) -> list[str]:
 def keep_deadlines(transport: object) -> None:
     """Make the connections of one of httpx's own transports keep deadlines.
 
-    httpx accepts a network backend only with a transport of one's own, which would turn off the environment's proxy
-    settings. So this replaces the backend inside httpx's transport. If a later httpx stores it elsewhere, nothing is
-    replaced, and a test in tests/end_to_end/faults fails.
+    httpx accepts another network backend only in a custom transport, and then ignores the proxy settings of the
+    environment. So this function replaces the backend inside httpx's own transport. If a later version of httpx stores
+    the backend elsewhere, nothing is replaced, and a test in tests/end_to_end/faults fails.
     """
     pool = getattr(transport, "_pool", None)
     backend = getattr(pool, "_network_backend", None)

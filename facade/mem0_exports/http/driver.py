@@ -1,6 +1,6 @@
 """Run flows: carry out their commands with httpx, in the calling thread or on an event loop.
 
-Sync and async differ only here. Decisions are left to the flows.
+Sync and async differ only in this module. The flows make all decisions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
 
 
 class AtomicCall:
-    """A blocking call that cancellation cannot split: once started we wait for it; otherwise it never runs."""
+    """A blocking call that cancellation cannot interrupt: it runs to its end, or not at all."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
@@ -52,7 +52,7 @@ class AtomicCall:
     @property
     def carried_out(self) -> bool:
         """Whether the call has run. Drops a call that has not started, and waits for one that has."""
-        # Under the lock, so that the thread cannot start the call between our check and our drop.
+        # Hold the lock, so that the thread cannot start the call between the check and the drop.
         with self._lock:
             self._dropped = not self._started
         if self._started:
@@ -61,7 +61,7 @@ class AtomicCall:
 
 
 class Driver(Connection):
-    """Runs flows in the calling thread. Opens nothing before the first request; safe to share between threads."""
+    """Runs flows in the calling thread. Does not connect before the first request. Safe to share between threads."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: Transport | None) -> None:
         super().__init__(base_url, headers, own_transport=transport is not None)
@@ -87,7 +87,7 @@ class Driver(Connection):
             return self._http
 
     def forget_connections(self) -> None:
-        """Drop the connection pool, in the child of a fork."""
+        """Drop the connection pool in the child of a fork."""
         super().forget_connections()
         self._http = None
 
@@ -96,7 +96,7 @@ class Driver(Connection):
         try:
             command = next(flow)
             while True:
-                # Before each command: once `stop` is set, nothing more is sent, and `_sleep` has ended early.
+                # Check this before each command: once `stop` is set, nothing more must be sent.
                 if stop is not None and stop.is_set():
                     self._interrupt(flow, carried_out=False)
                     raise FlowInterrupted(carried_out=False)
@@ -114,8 +114,8 @@ class Driver(Connection):
                 except Exception as error:  # noqa: BLE001 -- the flow decides
                     failure = error
                 except BaseException:
-                    # Ctrl-C or the like. The flow must learn whether its request may have arrived, or a ledger would
-                    # record a create as not sent and send it again.
+                    # Interrupted, by Ctrl-C for example. The flow must learn whether its request may have arrived.
+                    # Otherwise a ledger would record a create as not sent, and the next run would send it again.
                     self._interrupt(flow, carried_out=sending is not None and sending.carried_out)
                     raise
                 command = flow.send(reply) if failure is None else flow.throw(failure)
@@ -126,8 +126,8 @@ class Driver(Connection):
             flow.close()
 
     def _interrupt(self, flow: Flow[T], *, carried_out: bool) -> None:
-        """Interrupt the flow, and let it record how far it came."""
-        # Only blocking calls are carried out now. A flow that yields anything else does not get another turn.
+        """Interrupt the flow, and let it record its progress."""
+        # From now on, only blocking calls are carried out. Any other command ends the flow.
         try:
             command = flow.throw(FlowInterrupted(carried_out=carried_out))
             while isinstance(command, RunBlocking):
@@ -159,7 +159,7 @@ class Driver(Connection):
             log_attempt(command, start, outcome)
             return outcome
         log_attempt(command, start, failure)
-        # Raised outside the handler, so that httpx's error, whose request holds the key, is not our `__context__`.
+        # Raised outside the handler, so that its `__context__` is not httpx's error, which holds the key.
         raise failure
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class Driver(Connection):
 
 
 class AsyncDriver(Connection):
-    """Runs flows on an event loop, asyncio's or trio's. Opens nothing before the first request."""
+    """Runs flows on an event loop, asyncio's or trio's. Does not connect before the first request."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
         super().__init__(base_url, headers, own_transport=transport is not None)
@@ -185,7 +185,7 @@ class AsyncDriver(Connection):
         loop = _running_loop()
         with self._lock:
             self.check_open()
-            # Connections belong to the event loop that opened them. Those of an earlier asyncio.run() are dead.
+            # Connections work only on the event loop that opened them, so those of an earlier asyncio.run() are dead.
             if self._http is None or (self._loop != loop and not self._own_transport):
                 if self._transport is not None and answers_in_process(self._transport):
                     self._http = AsyncInProcessClient(self._headers, self._transport)
@@ -195,12 +195,12 @@ class AsyncDriver(Connection):
             return self._http
 
     def forget_connections(self) -> None:
-        """Drop the connection pool, in the child of a fork."""
+        """Drop the connection pool in the child of a fork."""
         super().forget_connections()
         self._http = None
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run a flow; return its value or raise its error. When cancelled, let it record how far it came first."""
+        """Run a flow; return its value or raise its error. When cancelled, let the flow record its progress first."""
         try:
             command = next(flow)
             while True:
@@ -219,8 +219,8 @@ class AsyncDriver(Connection):
                 except Exception as error:  # noqa: BLE001 -- the flow decides
                     failure = error
                 except BaseException:
-                    # Cancelled. The flow must learn whether its command may have been carried out: a ledger would
-                    # otherwise lose an id, or record a create as not sent and send it again.
+                    # Cancelled. The flow must learn whether its command may have been carried out. Otherwise a ledger
+                    # would lose an id, or record a create as not sent, and the next run would send it again.
                     in_progress = sending or work
                     await self._interrupt(flow, carried_out=in_progress is not None and in_progress.carried_out)
                     raise
@@ -232,7 +232,7 @@ class AsyncDriver(Connection):
             flow.close()
 
     async def _interrupt(self, flow: Flow[T], *, carried_out: bool) -> None:
-        """Interrupt the flow, and let it record in a thread how far it came. A second cancellation cannot stop that."""
+        """Interrupt the flow, and let it record its progress in a thread. A second cancellation cannot stop this."""
         try:
             command = flow.throw(FlowInterrupted(carried_out=carried_out))
             while isinstance(command, RunBlocking):
@@ -243,7 +243,7 @@ class AsyncDriver(Connection):
                 except Exception as error:  # noqa: BLE001 -- the flow decides
                     failure = error
                 except BaseException:  # noqa: BLE001 -- the first cancellation is raised again when this is done
-                    # Cancelled again before the thread started: write here, on the loop, rather than not at all.
+                    # Cancelled again before the thread started. Make the call here, on the event loop: it must happen.
                     if not work.carried_out:
                         command.call()
                 command = flow.send(None) if failure is None else flow.throw(failure)
@@ -251,7 +251,7 @@ class AsyncDriver(Connection):
             pass
 
     async def _sleep(self, seconds: float) -> None:
-        import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+        import anyio  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
 
         await anyio.sleep(seconds)
 
@@ -272,27 +272,27 @@ class AsyncDriver(Connection):
 
     async def close(self) -> None:
         """Close the connections and the transport."""
-        import anyio  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+        import anyio  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
 
         with self._lock:
             self._closed, http, self._http = True, self._http, None
         if http is not None and not self._own_transport and self._loop != _running_loop():
-            return  # the connections died with the event loop that opened them
+            return  # the connections ended with the event loop that opened them
         closing = http or self._transport
         if closing is not None:
-            # Shielded from cancellation, which would otherwise leave the engine's worker and open files behind.
+            # A cancellation must not interrupt this: the engine's worker would keep running, with its files open.
             with anyio.CancelScope(shield=True):
                 await closing.aclose()
 
 
 def _running_loop() -> object:
     """Return the event loop that runs the caller: asyncio's, or a token of trio's."""
-    import asyncio  # noqa: PLC0415 -- a sync client needs none
+    import asyncio  # noqa: PLC0415 -- a sync client does not need it
 
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx brings it
+        from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx depends on it
 
         return current_token()
 
@@ -300,9 +300,9 @@ def _running_loop() -> object:
 def _within(seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
     """Return a context manager that raises TimeoutError after `seconds`.
 
-    On asyncio it is asyncio's own, which takes less than half the time of anyio's.
+    On asyncio this is asyncio.timeout, which takes less than half the time of anyio's equivalent.
     """
-    import asyncio  # noqa: PLC0415 -- a sync client needs none
+    import asyncio  # noqa: PLC0415 -- a sync client does not need it
 
     try:
         asyncio.get_running_loop()
@@ -313,7 +313,7 @@ def _within(seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
 
 @contextlib.asynccontextmanager
 async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
-    import anyio  # noqa: PLC0415 -- httpx brings it
+    import anyio  # noqa: PLC0415 -- httpx depends on it
 
     with anyio.fail_after(seconds):
         yield
@@ -321,7 +321,7 @@ async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
 
 async def _in_thread(work: AtomicCall) -> Any:
     """Run blocking work in a thread, and wait for it even when cancelled."""
-    import anyio.to_thread  # noqa: PLC0415 -- httpx brings it; only the async side needs it
+    import anyio.to_thread  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
 
     with anyio.CancelScope(shield=True):
         return await anyio.to_thread.run_sync(work)

@@ -1,8 +1,8 @@
 """Retry, deadlines and polling, as generators that yield commands: `Send`, `Sleep` and `RunBlocking`.
 
-When to try again, how long to wait and when to give up are decided only here, for sync and async alike. This module
-does no I/O and reads no clock of its own: a driver carries the commands out, or a test does, with a clock that it moves
-itself. A driver answers `Send` with a `Response`, or throws one of this package's errors into the generator.
+Only this module decides when to try again, how long to wait and when to give up, for both sync and async. It does no
+I/O and reads no clock of its own. A driver carries out the commands; a test can do it too, with a clock of its own. A
+driver answers `Send` with a `Response`, or throws one of this package's errors into the generator.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def _unchanged(text: str) -> str:
 
 
 class Response(NamedTuple):
-    """One HTTP response, with header names in lower case. Its repr shows only the status: the rest is the user's."""
+    """One HTTP response, with header names in lower case. Its repr shows only the status: the rest is user data."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     redacted: Callable[[str], str] = _unchanged
-    """Removes the key from a text. Everything shown to users goes through it: a service may echo what it was sent."""
+    """Removes the key from a text. Every text shown to users passes through it, since a service may repeat the key."""
 
     @property
     def request_id(self) -> str | None:
@@ -58,7 +58,7 @@ class Response(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send a request within `timeout` seconds, including the whole answer. `attempt` counts from 1, for the log."""
+    """Send a request and get the whole answer within `timeout` seconds. `attempt` counts from 1, for the log."""
 
     request: Request
     timeout: float
@@ -72,7 +72,7 @@ class Sleep(NamedTuple):
 
 
 class RunBlocking(NamedTuple):
-    """Call a blocking function, such as one that writes to disk; on an event loop, in a thread."""
+    """Call a blocking function, such as one that writes to disk. An async driver calls it in a thread."""
 
     call: Callable[[], Any]
 
@@ -87,7 +87,7 @@ class FlowInterrupted(BaseException):
     """Thrown into a flow that was stopped, cancelled or interrupted.
 
     `carried_out` is False only if the last command certainly was not carried out. The flow may still yield
-    `RunBlocking` to record how far it came, and must then let this exception pass. Internal. It derives from
+    `RunBlocking` to record its progress, and must then let this exception pass. Internal. It derives from
     BaseException, like GeneratorExit, so that no `except Exception` in a flow mistakes it for a failure.
     """
 
@@ -121,7 +121,7 @@ def send(
     deadline: float | None = None,
     tally: Tally | None = None,
 ) -> Flow[T]:
-    """Send a request and return what `read` makes of the response; retry as `settings.retry` allows.
+    """Send a request and return the value that `read` returns for the response. Retry as `settings.retry` allows.
 
     No attempt starts or lasts beyond `deadline` (on the settings' clock). A request that only reads is repeated after
     every temporary failure. One that writes is repeated only if it cannot have been carried out, because a second
@@ -174,8 +174,8 @@ def _wait_at_gate(
                 operation=request.operation,
                 retry_after=closed_for,
             )
-        # With jitter, so that not all exports of the run send at the moment the gate opens; but early enough that time
-        # is left for the request.
+        # Add jitter, so that the exports of the run do not all send at the moment when the gate opens. Limit it, so
+        # that time is left for the request.
         jitter = settings.jitter() * settings.retry.initial_delay
         yield Sleep(closed_for + min(jitter, (remaining - closed_for) / 2))
 
@@ -199,7 +199,7 @@ def _delay(request: Request, error: Mem0ExportsError, attempt: int, settings: Se
         return settings.jitter() * min(retry.max_delay, retry.initial_delay * 2.0 ** (attempt - 1))
     if retry_after > retry.max_retry_after:
         return None
-    # With jitter, so that clients that got the same Retry-After do not come back at the same moment.
+    # Add jitter, so that clients that got the same Retry-After do not all send at the same moment.
     return retry_after + settings.jitter() * retry.initial_delay
 
 
@@ -211,7 +211,7 @@ def _transient(error: Mem0ExportsError) -> bool:
 
 
 def _refused_for_now(error: Mem0ExportsError) -> bool:
-    """Return whether the request cannot have been carried out now, but may succeed later."""
+    """Return whether the request was certainly not carried out, but may succeed later."""
     if isinstance(error, NoAnswer):
         return not error.sent
     return _asks_to_wait(error)
@@ -246,11 +246,11 @@ def wait(
     answered: bool = False,
     on_poll: Callable[[int, float], None] | None = None,
 ) -> Flow[T]:
-    """Poll: send the same request until `read` returns a value; raise TimedOut `timeout` seconds after `start`.
+    """Send the same request until `read` returns a value; raise TimedOut `timeout` seconds after `start`.
 
-    No sleep and no request lasts beyond that deadline. A temporary failure ends the wait only until the service has
-    answered once (`answered`), since the address or the network may be wrong; after that it is retried until the
-    deadline. `on_poll(polls, elapsed)` is called after each answer that had no value yet.
+    No sleep and no request lasts beyond that deadline. Until the service has answered once (`answered`), a temporary
+    failure ends the wait, because the address or the network may be wrong. After that, the request is repeated until
+    the deadline. `on_poll(polls, elapsed)` is called after each answer that had no value yet.
     """
     clock = settings.clock
     deadline = start + timeout
@@ -265,7 +265,7 @@ def wait(
         except Mem0ExportsError as error:
             failure = error
             retry_after = error.retry_after or 0.0
-            # A request cut off by our own deadline is no failure of the service: it ends in TimedOut, below.
+            # If our own deadline ended the request, the service has not failed: TimedOut is raised below.
             is_ours = isinstance(error, RequestTimeout) and clock() >= deadline
             if not is_ours and not (answered and _transient(error) and retry_after <= settings.retry.max_retry_after):
                 raise

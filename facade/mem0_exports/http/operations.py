@@ -1,10 +1,10 @@
 """Build the request of each operation and read its response. The only module that imports mem0_exports_api.
 
-It uses the generated request builders and models, with their types: where openapi.yaml renames, removes or retypes a
-property, the type checkers name the line here that has to follow. It does not use the generated functions that send
-requests: they have no timeout, return None for errors, and fail on status codes that are not in Python's list. Success
-bodies are parsed by the generated models, so that openapi.yaml decides what is valid; errors are read from every format
-that the service uses.
+It uses the generated request builders and models, with their types. If openapi.yaml renames, removes or retypes a
+property, the type checkers name the line here that has to change. The generated functions that send requests are not
+used: they have no timeout, return None for errors, and fail on status codes that are not in Python's list. The
+generated models parse the bodies of successes, so that openapi.yaml decides what is valid. Errors are read in every
+format that the service uses.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Ready(NamedTuple, Generic[T]):
-    """The result of a finished export. Wrapped, because the value itself may be None if its type allows that."""
+    """The result of a finished export. It wraps the value, which can be None if its type allows that."""
 
     value: T
 
@@ -40,8 +40,8 @@ class Ready(NamedTuple, Generic[T]):
 def prepare() -> None:
     """Import every module that the first requests need.
 
-    The generated package alone takes some 30 ms to import. That is too slow for `import mem0_exports`, and an event
-    loop should do it before its first request.
+    The generated package alone takes about 30 ms to import, which is too slow for `import mem0_exports`. An async
+    client calls this before its first request.
     """
     import mem0_exports.models  # noqa: F401, PLC0415
 
@@ -59,9 +59,9 @@ def _unset_type() -> type[Unset]:
 
 
 def _sent(value: T | None) -> T | Unset:
-    """Return the value for an optional property of a request, where None means that it is not sent.
+    """Return the value of an optional property of a request, or UNSET for None, so that None is not sent.
 
-    For the generated models None would be an explicit null.
+    The generated models would send None as null.
     """
     from mem0_exports_api.types import UNSET  # noqa: PLC0415 -- see prepare()
 
@@ -76,7 +76,7 @@ def _known(value: T | Unset | None) -> T | None:
 
 
 def _text(value: str) -> str:
-    """Return a string of a response. The generated models do not check that it is one."""
+    """Return a string of a response; raise TypeError for anything else. The generated models do not check this."""
     if not isinstance(value, str):
         raise TypeError(f"expected a string, got {type(value).__name__}")
     return value
@@ -94,12 +94,12 @@ def _id(value: UUID) -> str:
 
 
 def _id_as_written(parsed: UUID, written: object) -> str:
-    """Return an id in the service's own spelling: it compares ids as text, and the model has read this one as a UUID."""
+    """Return an id as the service wrote it. The model has read it as a UUID, but the service compares ids as text."""
     return written if isinstance(written, str) else _id(parsed)
 
 
 class _Verbatim:
-    """A checked document in place of a generated model that would only copy it.
+    """A checked document that is used instead of a generated model, which would only copy it.
 
     Copying takes longer than the rest of a call. tests/unit/client/filters/test_filters.py checks that the copy would be equal.
     """
@@ -148,7 +148,7 @@ def exports_get(
 ) -> Call[Ready[T] | None]:
     """Return the call that fetches an export.
 
-    Its response is read as what `load` makes of the JSON text, or None while the export is not ready (404).
+    Its response is read as the value that `load` returns for the JSON text, or None if the export is not ready (404).
     """
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.exports.exports_get import _get_kwargs as exports_get_request  # noqa: PLC0415 -- see prepare()
@@ -169,9 +169,9 @@ def exports_get(
         raise violation("exports_get", response, problem, garbled=garbled)
 
     def _pending(response: Response) -> models.MemoryExportNotFound | None:
-        """Return the documented 404, or None for any other, such as a proxy's page, which is an error.
+        """Return the documented 404 of an export that is not ready; None for any other 404, such as a proxy's page.
 
-        Taken for "not ready", a wrong address would be polled until the deadline.
+        Any other 404 is an error. If it counted as "not ready", a wrong address would be polled until the deadline.
         """
         try:
             body = decode(response.body)
@@ -288,14 +288,14 @@ def memories_delete(memory_id: UUID) -> Call[None]:
 
 
 def _page(items: list[T], count: int, next_page: str | None) -> Page[T]:
-    """Return the public page for what every list answers: its items, their number in all, and the next address."""
+    """Return a page of a list. `count` is the length of the list, and `next_page` the address of the next page."""
     from mem0_exports.models import Page  # noqa: PLC0415 -- see prepare()
 
     return Page(items=items, count=count, more=next_page is not None)
 
 
 def _memory(record: models.Memory) -> Memory:
-    """Return the public record of a memory for the generated model's."""
+    """Return the public record of a memory for the generated model of it."""
     from mem0_exports.models import Memory  # noqa: PLC0415 -- see prepare()
 
     metadata, categories = _known(record.metadata), _known(record.categories)
@@ -328,7 +328,7 @@ def entities_list(*, page: int, page_size: int) -> Call[Page[Entity]]:
 
 
 def _entity(record: models.Entity) -> Entity:
-    """Return the public record of an entity for the generated model's."""
+    """Return the public record of an entity for the generated model of it."""
     from mem0_exports.models import Entity  # noqa: PLC0415 -- see prepare()
 
     metadata = _known(record.metadata)

@@ -63,7 +63,7 @@ def _message(response: Response) -> str:
 def _json_message(body: Any) -> str | None:
     """Return the message in a JSON error, or None if there is none in any of the service's formats.
 
-    These are details.message, error.message, message, error, detail, and lists of problems keyed by field.
+    The formats are details.message, error.message, message, error, detail, and lists of problems keyed by field.
     """
     if not isinstance(body, dict):
         return None
@@ -95,9 +95,10 @@ def readable(text: str) -> str:
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Return the wait in seconds that Retry-After gives, as seconds or as a date; None if it is missing or malformed.
+    """Return the wait in seconds that the Retry-After header asks for; None if it is missing or malformed.
 
-    A date is compared with the Date header of the same response, not with our clock: the two machines' clocks differ.
+    The header is a number of seconds or a date. A date is compared with the Date header of the same response, not with
+    our clock, because the clocks of the two machines may differ.
     """
     value = headers.get("retry-after")
     if value is None:

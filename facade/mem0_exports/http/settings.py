@@ -18,7 +18,7 @@ Clock: TypeAlias = Callable[[], float]
 """Returns seconds since some fixed point and never goes backwards, such as time.monotonic."""
 
 MAX_TIMEOUT: Final = RETENTION.total_seconds()
-"""The longest timeout in seconds: the service does not keep an export any longer."""
+"""The longest timeout in seconds. The service does not keep an export for longer than this."""
 
 
 def _seconds(_instance: Retry, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -52,10 +52,10 @@ class Retry:
 
     initial_delay: float = attrs.field(default=0.5, validator=_seconds)
     """The upper bound of the first wait in seconds, from 0 to 3600. Each wait is a random time from 0 to a bound that
-    doubles every time ("full jitter"), so that many clients do not come back at the same moment."""
+    doubles every time ("full jitter"), so that many clients do not all send at the same moment."""
 
     max_delay: float = attrs.field(default=8.0, validator=_seconds)
-    """The largest bound in seconds, from 0 to 3600."""
+    """The value in seconds at which the bound stops doubling, from 0 to 3600."""
 
     max_retry_after: float = attrs.field(default=120.0, validator=_seconds)
     """The longest Retry-After of the service that is obeyed, in seconds, from 0 to 3600. If the service asks for more,
@@ -63,7 +63,7 @@ class Retry:
 
 
 class PollSchedule(NamedTuple):
-    """The waits between polls in seconds: `initial_interval` first, then growing by `factor` up to `max_interval`."""
+    """The waits between polls in seconds. They grow from `initial_interval` by `factor` up to `max_interval`."""
 
     initial_interval: float = 0.25
     factor: float = 1.5

@@ -1,8 +1,8 @@
 """Limit the cost of checking a value against a schema, so that no schema can keep a process busy forever.
 
-Two things make the cost grow exponentially: keywords that apply to the same value and refer to each other, so that the
-checks double with every reference; and unions that contain themselves, whose branches are tried in every combination at
-every level of a value.
+Two things can make the cost grow exponentially. First, keywords that apply to the same value can refer to each other,
+so that the number of checks doubles with every reference. Second, unions can contain themselves, so that their branches
+are tried in every combination at every level of a value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SINGLE: Final = ("not", "if", "then", "else")
 
 
 def max_value_depth(schema: Any) -> int:
-    """Return how deep a value may be nested to be checked against `schema`.
+    """Return how deep a value may be nested if it is to be checked against `schema`.
 
     Raises ValueError if checking even a flat value could take too many steps, or would never end.
     """

@@ -19,7 +19,7 @@ _DECIMAL: Final = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)$"
 def describe(adapter: TypeAdapter[Any], name: str | None) -> dict[str, Any]:
     """Return the JSON Schema of the type that `adapter` validates. `name` is the type's name, if it has one.
 
-    Raises ValueError for a field that no answer could fill.
+    Raises ValueError for a field that no result can fill.
     """
     for field in _unreachable(adapter.core_schema):
         raise ValueError(
@@ -29,7 +29,7 @@ def describe(adapter: TypeAdapter[Any], name: str | None) -> dict[str, Any]:
     schema = adapter.json_schema(schema_generator=_Compact)
     for key, definition in {name or "": schema, **schema.get("$defs", {})}.items():
         title = definition.get("title")
-        if title and key.endswith(title):  # Pydantic puts a module before the name if two $defs have the same name
+        if title and key.endswith(title):  # for two $defs of one name, Pydantic puts the module before the name
             del definition["title"]
     return schema
 
@@ -44,8 +44,8 @@ class _Compact(GenerateJsonSchema):
     def decimal_schema(self, schema: Any) -> JsonSchemaValue:
         """Add a pattern to the string form of a Decimal.
 
-        Depending on its version, Pydantic has no pattern there, which lets through any text, or one with a lookahead,
-        which a server that guards against slow patterns refuses.
+        Some versions of Pydantic have no pattern there, so that every text is valid. Others have a pattern with a
+        lookahead, which a server refuses if it guards against slow patterns.
         """
         described = super().decimal_schema(schema)
         for branch in described.get("anyOf", ()):
@@ -96,5 +96,5 @@ def _unreachable(node: Any) -> Iterator[str]:
 
 
 def _paths_of(alias: list[Any]) -> list[Any]:
-    """Return the alias as a list of paths: Pydantic writes one path as a list of parts, several as a list of lists."""
+    """Return the alias as a list of paths. Pydantic writes one path as a list of parts, several as a list of lists."""
     return alias if isinstance(alias[0], list) else [alias]

@@ -25,7 +25,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 Typed: TypeAlias = "type[T] | Schema[T] | TypeAdapter[T]"
-"""What makes an export typed: a type, a Schema of one, or a TypeAdapter for a type that is not a class."""
+"""A source that gives an export a type: a type, a Schema of one, or a TypeAdapter for a type that is not a class."""
 
 Validate: TypeAlias = Literal["strict", "lax", "off"]
 """How strictly a result is validated; see `Schema.of`."""
@@ -93,19 +93,19 @@ class Schema(Generic[T]):
             return Schema(source, None, wrapped=False, validate=validate)
         try:
             hash(source)
-        except TypeError:  # types are hashable, so this is not one, and the cache below needs a hash
+        except TypeError:  # the cache below needs a hash; all types have one, so this is not a type
             raise SchemaError(_EXPECTED.format(got=type(source).__name__)) from None
         return _of_type(source, repr(source), validate)
 
     def load(self, raw: bytes, *, export_id: str | None = None) -> T:
         """Validate the JSON text of an export and return its value.
 
-        Raises ExportInvalid, with the data, if it does not fit the type, and ContractViolation if it is not a JSON
-        object.
+        Raises ExportInvalid, with the data, if the value does not fit the type. Raises ContractViolation if the text is
+        not a JSON object.
         """
         declared = NOTICE in self.json.get("properties", ())
         typed = self._adapter is not None and self._validate != "off"
-        # Pydantic parses JSON fast, but accepts NaN and Infinity, which are not JSON, and would keep the notice.
+        # Pydantic parses JSON fast, but it accepts NaN and Infinity, which are not JSON, and it keeps the notice.
         plain = b"NaN" not in raw and b"Infinity" not in raw and (declared or NOTICE.encode() not in raw)
         if typed and plain:
             return self._of_text(raw, raw, export_id)
@@ -119,7 +119,7 @@ class Schema(Generic[T]):
         return cast("T", data.get(WRAPPED) if self._wrapped else data)
 
     def _of_text(self, text: bytes, raw: bytes, export_id: str | None) -> T:
-        """Validate `text` with Pydantic. `raw` is what the service sent, which an ExportInvalid shows."""
+        """Validate `text` with Pydantic. An ExportInvalid gets its data from `raw`, the text that the service sent."""
         import pydantic  # noqa: PLC0415 -- kept out of the import of the package
 
         assert self._adapter is not None  # the caller checked
@@ -155,7 +155,8 @@ _EXPECTED = (
 def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
     """Return the schema of a type.
 
-    `_text`, the type's repr, is only part of the cache key: A | B equals B | A, but Pydantic may choose differently.
+    `_text` is the repr of the type and is used only as a part of the cache key: A | B equals B | A, but Pydantic may
+    choose another branch for each.
     """
     import pydantic  # noqa: PLC0415 -- kept out of the import of the package
 

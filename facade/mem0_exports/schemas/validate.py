@@ -15,7 +15,7 @@ class Unusable(ValueError):
 
 
 def validator(schema: Any, *, linear: bool = False) -> jsonschema_rs.Validator:
-    """Return the validator of a schema. `linear` refuses patterns that could take exponential time: for servers."""
+    """Return the validator of a schema. `linear`, for servers, refuses patterns that could take exponential time."""
     options = jsonschema_rs.RegexOptions() if linear else None
     return jsonschema_rs.validator_for(schema, offline=True, validate_formats=True, pattern_options=options)
 
@@ -30,10 +30,10 @@ def validator_map(schema: Any) -> jsonschema_rs.ValidatorMap:
 def check(schema: Any, *, linear: bool = False) -> None:
     """Raise Unusable if `schema` is not valid under its JSON Schema draft, refers outside itself, or excludes objects.
 
-    `linear` also refuses a schema whose check could take exponential time: for servers.
+    `linear`, for servers, also refuses a schema whose check could take exponential time.
     """
     try:
-        if linear:  # only a server checks the schemas of strangers, who might want to keep it busy
+        if linear:  # only a server gets schemas from strangers, who could want to keep it busy
             max_value_depth(schema)
         validator(schema, linear=linear)
         check_sources(schema)
