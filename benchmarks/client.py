@@ -1,4 +1,4 @@
-"""Measure the speed of the client: each figure is compared with a named baseline measured in the same run.
+"""Measure the speed of the client, and compare each figure with a named baseline measured in the same run.
 
     python benchmarks/client.py
 
@@ -6,12 +6,12 @@ All times are CPU times (user and system), because wall-clock times depend on th
 each round, both our code and the baseline run, in alternating order. The ratio is the median of the ratios of the
 rounds; the next column has its quartiles. All other values are medians over the rounds.
 
-- Imports run in fresh, isolated interpreters (-I); "net" is the time beyond that of a bare interpreter in the same
-  round. click is hidden: if click and rich are installed, `import httpx` also loads httpx's command line. Users of this
-  package may not have them, and that time would make our share in the ratio look smaller.
+- Imports run in fresh, isolated interpreters (-I). "net" is the time minus that of a bare interpreter in the same
+  round. click is hidden, because `import httpx` also loads httpx's command line if click and rich are installed. Users
+  of this package may not have them, and the additional time would make our share in the ratio look smaller.
 - Calls run in blocks in this process. Their time is that of the calling thread, without garbage collection. Client and
-  baseline use the same httpx class, headers and mock transport, which returns prepared bytes. As no socket is involved,
-  the ratio is the worst case of what users see.
+  baseline use the same httpx class, headers and mock transport, which returns prepared bytes. No socket is involved,
+  so the ratio is the worst case for users.
 - The embedded engine runs its jobs in another thread, whose time does not count.
 
 Budgets are goals, not tests: the last column says "ok" or "over", but the exit code is always 0. The last two rows have
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 PROCESS_ROUNDS: Final = 31
-"""Rounds of fresh interpreters."""
+"""The number of rounds with fresh interpreters."""
 
 ROUNDS: Final = 120
-"""Rounds of blocks in this process."""
+"""The number of rounds with blocks in this process."""
 
 CALLS: Final = 40
 """The default number of calls in a block."""
@@ -115,7 +115,7 @@ class Pairs(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of the table. `within` is None if there is no budget; `budget` is then only for orientation."""
+    """One line of the table. `within` is None if there is no budget. The text `budget` is then only informative."""
 
     what: str
     baseline: str
@@ -210,7 +210,7 @@ def imports() -> list[Row]:
 
 
 def net_times(spent: list[float], bare: list[float]) -> list[float]:
-    """Return the time of each round beyond that of its bare interpreter."""
+    """Return the time of each round minus that of its bare interpreter."""
     return [each - least for each, least in zip(spent, bare, strict=True)]
 
 
@@ -225,7 +225,7 @@ def loaded() -> str:
 
 
 def constructor() -> list[Row]:
-    """Return row 3: creating a client. The clients are kept, so that the time does not include their destruction."""
+    """Return row 3: creating a client. The clients are kept, so that the time to destroy them does not count."""
     clients: list[object] = []
     context = ssl.create_default_context()
     pairs = paired(
@@ -237,7 +237,7 @@ def constructor() -> list[Row]:
 
 
 def answer(request: httpx.Request) -> httpx.Response:
-    """Answer like a service, with the same bytes for every request to a path."""
+    """Answer like a service. All requests to a path get the same bytes."""
     status, body = ANSWERS[request.url.path]
     return httpx.Response(status, headers=CONTENT_TYPE, content=body)
 

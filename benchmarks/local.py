@@ -2,15 +2,15 @@
 
     python benchmarks/local.py [MEMORIES]        (default: 1,000,000, which takes about ten minutes)
 
-The lower bound ("floor") of reading is plain sqlite3 that reads the same rows of the same file in the same order, tuple
-by tuple, without using them. It is measured before and after each export, and the ratio is to the mean of the two. The
-floor of importing is plain sqlite3 that inserts prepared rows into the same tables, with one executemany and one
-transaction per batch of the same size as in the import.
+The lower bound ("floor") for reading is the time in which plain sqlite3 reads the same rows of the same file in the
+same order, tuple by tuple, without using them. It is measured before and after each export. The ratio uses the mean of
+the two. The floor for importing is the time in which plain sqlite3 inserts prepared rows into the same tables, with one
+executemany and one transaction per batch. The batches are as large as in the import.
 
-Each step runs in a process of its own, whose peak resident memory is in the last column, including 50 MB for the
-interpreter and the imported modules. Ratios are of CPU times (user and system), because wall-clock times depend on the
-other load of a shared machine; they are in the table, too. An export is measured from its creation to the last byte of
-its answer, in the process that runs the job. Budgets are goals, not tests.
+Each step runs in a process of its own. The last column has the peak resident memory of this process, which includes 50
+MB for the interpreter and the imported modules. Ratios are ratios of CPU times (user and system), because wall-clock
+times depend on the other load of a shared machine. The table has the wall-clock times too. An export is measured from
+its creation to the last byte of its answer, in the process that runs the job. Budgets are goals, not tests.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def memory_lines(count: int) -> Iterator[bytes]:
 
 
 def raw_import(store: Path, lines: Path) -> None:
-    """Measure the floor of importing. Only the inserts count."""
+    """Measure the floor for importing. Only the inserts count."""
     SqliteStore(store).close()  # creates the tables
     connection = sqlite3.connect(store, isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
@@ -136,7 +136,7 @@ def measure_import(store: Path, lines: Path) -> None:
 
 
 def raw_read(store: Path, where: dict[str, str]) -> None:
-    """Measure the floor of reading, with all columns that records use."""
+    """Measure the floor for reading, with all columns that records use."""
     ((column, value),) = where.items()
     query = (
         "SELECT id, memory, user_id, agent_id, app_id, run_id, metadata, categories, expiration_date, created_at, "
@@ -149,7 +149,7 @@ def raw_read(store: Path, where: dict[str, str]) -> None:
 
 
 def run_export(store: Path, schema: dict[str, Any]) -> None:
-    """Measure an export of all memories, until its answer is read to the end."""
+    """Measure an export of all memories, until its answer has been read completely."""
     engine = Engine(store)
     body = json.dumps({"schema": schema, "filters": APP}).encode()
     with Stopwatch() as stopwatch:
@@ -175,7 +175,7 @@ def read_pages(store: Path) -> None:
 
 
 def raw_pages(store: Path) -> None:
-    """Measure the floor of pages: the same rows, and their count."""
+    """Measure the floor for pages: plain sqlite3 reads the same rows and their count."""
     connection = sqlite3.connect(store)
     where = "FROM memories WHERE project = 'local' AND user_id = 'user-17'"
     with Stopwatch() as stopwatch:

@@ -4,7 +4,7 @@
     python tools/generate.py --check                                     exit 1 with a diff if that package is stale
     python tools/generate.py --spec FILE --out DIR --package NAME        the package DIR/NAME from another document
 
-If generation fails, what was there before stays as it is. The generated package includes its document as
+If generation fails, an existing package stays as it is. The generated package includes its document as
 openapi.json, so that an installed wheel can validate with it and needs no YAML parser.
 """
 
@@ -40,13 +40,13 @@ CONFIG: Final = ROOT / "codegen.yml"
 PACKAGE: Final = ROOT / "generated" / "mem0_exports_api"
 
 MARKER: Final = ".generated"
-"""A file in packages generated from other documents: a folder without it is never replaced."""
+"""The name of a file that marks packages generated from other documents. A folder without it is never replaced."""
 
 MAX_QUOTED: Final = 6
-"""Lines of the document to show with each of the generator's messages."""
+"""The most lines of the document to show with each message of the generator."""
 
 _VALUES: Final = frozenset({"example", "examples", "default", "enum", "const"})
-"""Keys below which a `$ref` or a `type` is data."""
+"""Keys whose values are data, in which `$ref` and `type` have no special meaning."""
 
 
 class FailedError(Exception):
@@ -54,12 +54,12 @@ class FailedError(Exception):
 
 
 def unsupported(document: dict[str, Any]) -> list[str]:
-    """Return what the generator cannot read in a document, one line each: where, what, and how to correct it."""
+    """Return one line for each part that the generator cannot read: the place, the problem and how to correct it."""
     return [f"  {where}: {problem}" for where, problem in _unsupported(document, document, "", named=False)]
 
 
 def _unsupported(document: dict[str, Any], node: Any, where: str, *, named: bool) -> Iterator[tuple[str, str]]:
-    """Yield the pointer and the problem of everything unsupported below `node`; `named` if its keys are names."""
+    """Yield the pointer and the problem of everything unsupported in `node`. `named` says that its keys are names."""
     if isinstance(node, list):
         for index, each in enumerate(node):
             yield from _unsupported(document, each, f"{where}{pointer(index)}", named=False)
@@ -82,7 +82,7 @@ def _unsupported(document: dict[str, Any], node: Any, where: str, *, named: bool
 
 def invalid(document: dict[str, Any]) -> list[str]:
     """Return what the OpenAPI 3.1 specification does not allow in a document, one line each."""
-    # Slow to import, and not needed for other documents: the generator decides what it takes.
+    # Imported here because it is slow to import. Other documents do not need it, because the generator checks them.
     from openapi_spec_validator import OpenAPIV31SpecValidator  # noqa: PLC0415
 
     lines = []
@@ -100,13 +100,13 @@ def generate(document: dict[str, Any], name: str, into: Path) -> None:
     if lines := unsupported(document):
         raise FailedError("\n".join([f"{name} has parts that the generator does not support:", *lines]))
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    # The generator reads this copy: as JSON, with string keys, whatever the format of the original.
+    # The generator reads this copy, which is JSON with string keys even if the original is YAML.
     source = into.with_name("openapi.json")
     source.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(source)]
     # Without --fail-on-warning the generator leaves out what it cannot parse, and exits 0.
     command += ["--config", str(CONFIG), "--meta", "none", "--fail-on-warning", "--output-path", str(into)]
-    # The generator calls ruff by name: find the one of this interpreter's environment.
+    # The generator calls ruff by name. This makes it find the ruff of this interpreter's environment.
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "TYPER_STANDARD_TRACEBACK": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -117,7 +117,7 @@ def generate(document: dict[str, Any], name: str, into: Path) -> None:
 
 
 def _problems(output: str) -> str:
-    """Return what is wrong with a document, from the output of the generator: without paths, links and tracebacks."""
+    """Return the problems in the output of the generator, without paths, links and tracebacks."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     if any("Traceback (most recent call last)" in line for line in lines):
         return f"  it crashed: {lines[-1]}"
@@ -127,7 +127,7 @@ def _problems(output: str) -> str:
         # The generator quotes the part of the document in question. A few lines are enough to recognize it.
         quoted = quoted + 1 if line.startswith("{") or (quoted and line.startswith((" ", "}"))) else 0
         if quoted <= MAX_QUOTED and not line.startswith(chatter):
-            # An object of the generator's own stands where the status code should be.
+            # The generator prints an internal object instead of the status code.
             kept.append(re.sub(" for status code <[^>]*>", "", line))
         elif quoted == MAX_QUOTED + 1:
             kept.append("  ...")
@@ -135,7 +135,7 @@ def _problems(output: str) -> str:
 
 
 def replace(new: Path, place: Path) -> None:
-    """Move `new` to `place`, instead of what was there. If that fails, what was there comes back."""
+    """Replace `place` with `new`. If that fails, restore the old content of `place`."""
     old = new.with_name("old")
     if place.exists():
         place.rename(old)
@@ -183,7 +183,10 @@ def _scratch(beside: Path) -> Iterator[Path]:
 
 
 def own(*, check: bool, lint: bool) -> int:
-    """Generate PACKAGE from SPEC, or compare the two if `check`, after the rules of lint_spec. Return the exit status."""
+    """Generate PACKAGE from SPEC, or only compare the two if `check`. Return the exit status.
+
+    With `lint`, the rules of lint_spec are checked first.
+    """
     document = read(SPEC)
     if lines := unsupported(document) or invalid(document):
         raise FailedError("\n".join(["openapi.yaml is not valid:", *lines]))

@@ -2,8 +2,8 @@
 
     python tools/lint_spec.py [FILE]    exit 1 and print for each finding: the place, the problem, and how to fix it
 
-The rules are in tools/spec_rules.py. Among them are the public validator of OpenAPI documents, and the embedded engine:
-an openapi.yaml without findings is one that the engine can serve.
+The rules are in tools/spec_rules.py. One of them runs the public validator of OpenAPI documents, and another one lets
+the embedded engine read the document. The engine can therefore serve an openapi.yaml without findings.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ GROUPS: Final[tuple[tuple[Callable[[Any], Iterator[rules.Finding]], ...], ...]] 
     _OTHERS,
     (rules.openapi,),
 )
-"""The rules. A group relies on the ones before it, and runs only if they found nothing."""
+"""The rules, in groups. A group relies on the groups before it, and runs only if those found nothing."""
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -64,7 +64,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def load(path: Path) -> Any:
-    """Return the document; raise OSError, UnicodeDecodeError or yaml.YAMLError if it cannot be read."""
+    """Return the document. Raise OSError, UnicodeDecodeError or yaml.YAMLError if it cannot be read."""
     return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 -- a SafeLoader
 
 
@@ -75,7 +75,8 @@ def lint(document: Any) -> list[rules.Finding]:
         for rule in group:
             places = {finding.pointer for finding in wrong}
             for finding in rule(document):
-                # The engine also refuses what another rule explains better, and meets a shared parameter several times.
+                # Leave out findings of the engine that another rule has explained better, and repeated findings. The
+                # engine reports a shared parameter once for each use.
                 if finding not in wrong and not (rule is rules.engine and finding.pointer in places):
                     wrong.append(finding)
         if wrong:
@@ -84,7 +85,7 @@ def lint(document: Any) -> list[rules.Finding]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the findings of a file; return the exit code."""
+    """Print the findings of a file, and return the exit code."""
     path = Path(arguments[0]) if arguments else SPEC
     try:
         wrong = lint(load(path))

@@ -19,7 +19,7 @@ class UnreadableError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose dates stay strings, as in JSON."""
+    """A YAML loader that keeps dates as strings, as in JSON."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -29,7 +29,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the document in the file at `path` as JSON values. Raise UnreadableError if it is none."""
+    """Return the document in the file at `path` as JSON values. Raise UnreadableError if there is none."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -62,7 +62,7 @@ def _json(path: Path, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         try:
-            return _yaml(path, text)  # YAML may start with a brace, too
+            return _yaml(path, text)  # YAML can start with a brace too
         except UnreadableError:
             pass
         cause = str(error)
@@ -77,7 +77,7 @@ def _yaml(path: Path, text: str) -> Any:
     except yaml.YAMLError as error:
         raise UnreadableError(f"{path} is not valid YAML: {_cause(error)}") from None
     try:
-        # Keys become strings, as in JSON: YAML reads the status 200 as a number.
+        # Convert keys to strings, as in JSON, because YAML reads the status 200 as a number.
         return json.loads(json.dumps(parsed))
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"{path} cannot be written as JSON: {error}") from None

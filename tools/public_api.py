@@ -44,7 +44,7 @@ from typing import overload
 
 
 class Change(NamedTuple):
-    """A breaking change: the name, as the changelog must give it, and a description of the change."""
+    """A breaking change: the name that the changelog must contain, and a description of the change."""
 
     name: str
     description: str
@@ -54,7 +54,8 @@ class Listing:
     """Lists the public API of a package as the text of a stub."""
 
     def __init__(self, source: Path) -> None:
-        # With its own collection, so that a second tree with a package of the same name is not mistaken for the first.
+        # The loader has a collection of its own. It would otherwise return a package of the same name from another
+        # tree.
         loader = griffe.GriffeLoader(search_paths=[source], modules_collection=griffe.ModulesCollection())
         self._package: Any = loader.load(PACKAGE)
         loader.resolve_aliases()
@@ -119,7 +120,7 @@ class Listing:
         return f"{self._attribute(node)}\n"
 
     def _attribute(self, node: Any) -> str:
-        """Return `name: type`; aliases also with their value, and unannotated values with their class."""
+        """Return `name: type`. An alias also has its value. A value without an annotation has its class as its type."""
         annotation = self._annotation_text(node.annotation)
         if "TypeAlias" in annotation:
             return f"{_public_name(node.name)}: TypeAlias = {self._annotation_text(node.value)}"
@@ -145,7 +146,7 @@ class Listing:
         return "\n".join(lines if len(lines) > 1 else [*lines, "    ..."]) + "\n"
 
     def _is_internal(self, base: Any) -> bool:
-        """Return whether a base is internal, so that its members are listed as those of the class itself."""
+        """Return whether a base is internal. Members of internal bases are listed as members of the class itself."""
         target = self._base(base)
         return target is not None and target.name not in self._package.exports
 
@@ -215,7 +216,7 @@ class Listing:
             return text
         default = parameter.default
         target = self._target(default) if isinstance(default, griffe.ExprName) else None
-        # Show the value of a constant instead of its name, so that a changed value is seen as a changed default.
+        # Show the value of a constant instead of its name, so that a new value counts as a changed default.
         return f"{text} = {default if target is None or target.is_class else target.value!s}"
 
 
@@ -244,7 +245,7 @@ def _parse(text: str) -> Any:
 
 
 def _description(breakage: griffe.Breakage) -> str:
-    """Return the kind of a breakage found by griffe, with the name of the parameter if it is about one."""
+    """Return the kind of a breakage that griffe found, and the name of the parameter if it concerns one."""
     about = getattr(breakage.old_value, "name", None) or getattr(breakage.new_value, "name", None)
     parameter = f"{about}: " if breakage.kind.name.startswith("PARAMETER") else ""
     return f"{parameter}{breakage.kind.value}".lower()

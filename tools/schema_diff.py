@@ -1,8 +1,11 @@
 """Compare two JSON Schemas: what one of them refuses and the other allows.
 
-The comparison errs on the side of a refusal where it cannot decide, such as between two patterns. Three things it takes
-more lightly than JSON Schema does: a property that a schema does not describe is absent, not of any type; oneOf is
-compared like anyOf; and a format on one side is not compared with a pattern on the other.
+If the comparison cannot decide, for example between two patterns, it reports a refusal. In three points it is less
+strict than JSON Schema:
+
+- It treats a property that a schema does not describe as absent, and not as a property of any type.
+- It compares oneOf like anyOf.
+- It does not compare a format on one side with a pattern on the other.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 60
 MAX_DIFFERENCES: Final = 300
-"""How many differences of one schema are listed. More come from parts that a document repeats."""
+"""The most differences that are listed for one schema. Longer lists come from parts that a document repeats."""
 
 NOTHING: Final = "-"
 
@@ -28,7 +31,7 @@ class Difference(NamedTuple):
     """One difference between their schema and ours."""
 
     path: str
-    """Where, from the root of the schema: properties by name, "[]" for items, "*" for properties that are not listed."""
+    """The place in the schema: properties by name, "[]" for items, and "*" for properties that are not listed."""
 
     aspect: str
     """What differs: a keyword, or one of missing, extra, properties, null, alternatives, more and depth."""
@@ -67,13 +70,13 @@ class Comparison:
 
     def differences(self, theirs: Schema, ours: Schema, depth: int = 0) -> tuple[Difference, ...]:
         """Return the differences between two schemas."""
-        # Two references to a schema are the same pair: what contains itself is compared and reported once.
+        # References are followed first, so that a schema that contains itself is compared and reported only once.
         theirs, ours = tuple(map(self._theirs.origin, theirs)), tuple(map(self._ours.origin, ours))
         key = (tuple(map(id, theirs)), tuple(map(id, ours)))
         if key not in self._found:
             if depth > MAX_DEPTH:
                 return (Difference("", "depth", "nested too deeply", "not compared", narrower=True, wider=True),)
-            # A schema that contains itself differs from another only if something else in them differs.
+            # While two schemas that contain themselves are compared, their inner occurrences count as equal.
             self._found[key] = ()
             found = list(self._compare(self._theirs.view(theirs), self._ours.view(ours), depth))
             if rest := found[MAX_DIFFERENCES:]:
@@ -150,9 +153,10 @@ class Comparison:
             yield from self._inside(name, theirs.properties[name], ours.additional, depth)
 
     def _alternatives(self, theirs: View, ours: View, depth: int, *, base: bool) -> Iterator[Difference]:
-        """Yield whether a choice of branches on one side fits into none of the other side.
+        """Yield a difference if a choice of branches on one side fits into no choice on the other side.
 
-        With `base`, branches are compared together with what stands beside them; without it, that was compared before.
+        With `base`, branches are compared together with the keywords beside the union. Without it, these keywords have
+        already been compared.
         """
         if theirs.has_many_alternatives or ours.has_many_alternatives:
             if text(theirs.unions) != text(ours.unions):
@@ -160,19 +164,19 @@ class Comparison:
             return
         theirs_all, ours_all = theirs.alternatives(base=True), ours.alternatives(base=True)
         theirs_wanted, ours_wanted = theirs.alternatives(base=base), ours.alternatives(base=base)
-        # Other kinds of values were reported as a difference of type.
+        # Other kinds of values have already been reported as a difference of type.
         of_ours = [each for each in _by_kind(self._ours, ours_all) if self._ours.kinds(each) <= theirs.kinds]
         of_theirs = [each for each in _by_kind(self._theirs, theirs_all) if self._theirs.kinds(each) <= ours.kinds]
         fits = [max(self._fit(each, one, depth, narrower=True) for each in theirs_wanted) for one in of_ours]
         fits_back = [max(self._fit(one, each, depth, narrower=False) for each in ours_wanted) for one in of_theirs]
-        # What stands beside the unions differs from a mere branch by nature.
+        # Without `base`, only one side has the keywords beside the unions, so an exact fit is not expected.
         enough = _Fit.EXACT if base else _Fit.WITH_NOTES
         if min([*fits, *fits_back], default=enough) < enough:
             left, right = _summaries(self._theirs, theirs_wanted), _summaries(self._ours, ours_wanted)
             yield Difference("", "alternatives", left, right, _Fit.NOT in fits, _Fit.NOT in fits_back)
 
     def _fit(self, theirs: Schema, ours: Schema, depth: int, *, narrower: bool) -> _Fit:
-        # Whether one of the branches allows null was compared for all of them together.
+        # Null is ignored here, because it has been compared for all branches together.
         found = [each for each in self.differences(theirs, ours, depth + 1) if (each.path, each.aspect) != ("", "null")]
         if any(each.narrower if narrower else each.wider for each in found):
             return _Fit.NOT
@@ -185,7 +189,7 @@ class Comparison:
 
 
 def _by_kind(reader: Reader, schemas: list[Schema]) -> Iterator[Schema]:
-    """Yield the schemas, those that allow several kinds of values once for each kind."""
+    """Yield the schemas. A schema that allows several kinds of values is yielded once for each kind."""
     for schema in schemas:
         kinds = reader.kinds(schema)
         each = [part for part in _KINDS if kinds & reader.kinds((part,))]
@@ -201,7 +205,7 @@ def _note(path: str, aspect: str, theirs: str, ours: str) -> Difference:
 
 def _kinds(theirs: View, ours: View) -> Iterator[Difference]:
     if theirs.kinds != ours.kinds:
-        # null is a difference of its own, unless one side does not say anything about the type.
+        # null is reported separately, unless one side says nothing about the type.
         null = theirs.anything != ours.anything
         narrower = bool(ours.kinds - theirs.kinds) or (null and ours.nullable and not theirs.nullable)
         wider = bool(theirs.kinds - ours.kinds) or (null and theirs.nullable and not ours.nullable)
@@ -226,7 +230,7 @@ def _values(theirs: View, ours: View) -> Iterator[Difference]:
 
 
 def _bounds(theirs: View, ours: View) -> Iterator[Difference]:
-    # The larger bound is the stricter one: `View.maximum` is negated.
+    # The larger bound is always the stricter one, because `View.maximum` is negated.
     for keyword, sign, least, most in (
         ("minimum", 1, theirs.minimum, ours.minimum),
         ("maximum", -1, theirs.maximum, ours.maximum),
@@ -255,7 +259,7 @@ def _formats(theirs: View, ours: View) -> Iterator[Difference]:
     if "string" not in theirs.kinds & ours.kinds:
         return
     if bool(theirs.formats) != bool(ours.formats) and bool(theirs.patterns) != bool(ours.patterns):
-        # A format on one side and a pattern on the other often mean the same, such as a date.
+        # A format on one side and a pattern on the other often mean the same, for example a date.
         left, right = (", ".join(sorted(each.formats | each.patterns)) or NOTHING for each in (theirs, ours))
         if bool(theirs.formats) != bool(theirs.patterns):
             yield _note("", "format", left, right)
@@ -265,7 +269,7 @@ def _formats(theirs: View, ours: View) -> Iterator[Difference]:
 
 
 def _one_sided(keyword: str, theirs: frozenset[str], ours: frozenset[str]) -> Iterator[Difference]:
-    """Yield the difference in a keyword of which only equal values can be compared."""
+    """Yield the difference in a keyword whose values can only be compared for equality."""
     if theirs != ours:
         left, right = (", ".join(sorted(each)) or NOTHING for each in (theirs, ours))
         yield Difference("", keyword, left, right, bool(theirs - ours), bool(ours - theirs))

@@ -46,7 +46,7 @@ _FORMATS: Final = frozenset(
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """Return `value` if it is a JSON object, else an empty one: a document may have the wrong type anywhere."""
+    """Return `value` if it is a JSON object, else an empty one. A document can have the wrong type anywhere."""
     return value if isinstance(value, dict) else {}
 
 
@@ -67,7 +67,7 @@ class Reader:
         self._document = document
         # OpenAPI 3.0 ignores what is beside a $ref.
         self._siblings = not str(document.get("openapi")).startswith("3.0")
-        # By the id of a node. The document keeps its nodes alive, so that an id stays unique.
+        # The keys are the ids of nodes. The document keeps its nodes alive, so an id stays unique.
         self._bare: dict[int, dict[str, Any]] = {}
         self._unions: dict[int, dict[str, Any]] = {}
         self._kinds: dict[int, frozenset[str]] = {}
@@ -75,7 +75,7 @@ class Reader:
         self._values: dict[int, frozenset[str] | None] = {}
 
     def resolve(self, node: Any) -> Any:
-        """Return what `node` means after following its `$ref`, if it has one: None if that leads nowhere."""
+        """Return `node` with its `$ref` followed, or None if the reference has no target."""
         seen: set[int] = set()
         while isinstance(node, dict) and "$ref" in node and id(node) not in seen:
             seen.add(id(node))
@@ -98,7 +98,7 @@ class Reader:
         return part
 
     def parts(self, node: dict[str, Any]) -> tuple[dict[str, Any], Schema]:
-        """Return a node without what its `$ref` replaces, and the schemas that a value must be valid for as well."""
+        """Return a node without the keywords that its `$ref` replaces, and the other schemas that also apply."""
         if "$ref" not in node:
             return node, tuple(as_list(node.get("allOf")))
         found = target(self._document, node["$ref"])
@@ -112,7 +112,7 @@ class Reader:
         return self._bare[id(node)]
 
     def union(self, branches: list[Any]) -> dict[str, Any]:
-        """Return a schema of nothing but these branches, always the same object for the same list."""
+        """Return a schema that has only these branches, always the same object for the same list."""
         return self._unions.setdefault(id(branches), {"anyOf": branches})
 
     def kinds(self, schema: Schema) -> frozenset[str]:
@@ -139,7 +139,7 @@ class Reader:
         if id(part) not in self._null:
             self._null[id(part)] = True  # for a schema that refers to itself
             node, also = self.parts(part)
-            # "nullable: true" beside an allOf or a $ref means that null is allowed in spite of them.
+            # "nullable: true" beside an allOf or a $ref allows null even if they do not.
             self._null[id(part)] = (node.get("nullable") is True and not node.keys() & {"enum", "const"}) or (
                 _own_null(node)
                 and self.nullable(also)
@@ -148,7 +148,7 @@ class Reader:
         return self._null[id(part)]
 
     def values(self, schema: Schema) -> frozenset[str] | None:
-        """Return the JSON texts of the only values, other than null, that the schema allows; None if not limited."""
+        """Return the JSON texts of the only values, other than null, that the schema allows. None means no limit."""
         return _both(map(self._values_of, schema))
 
     def _values_of(self, part: Any) -> frozenset[str] | None:
@@ -162,7 +162,7 @@ class Reader:
         return self._values[id(part)]
 
     def values_of_any(self, branches: list[Any]) -> frozenset[str] | None:
-        """Return the only values, other than null, that one of the branches allows; None if not limited."""
+        """Return the only values, other than null, that one of the branches allows. None means no limit."""
         found: frozenset[str] = frozenset()
         for branch in branches:
             values = frozenset[str]() if self.only_null(branch) else self._values_of(branch)
@@ -177,7 +177,7 @@ class Reader:
 
 
 def _both(limits: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
-    """Return the values that are within all limits. None is no limit."""
+    """Return the values that are within all limits. None means no limit."""
     found: frozenset[str] | None = None
     for limit in limits:
         if limit is not None:
@@ -242,7 +242,7 @@ def _own_values(node: dict[str, Any]) -> frozenset[str] | None:
 
 
 class View:
-    """What a schema says, with everything that it refers to taken together."""
+    """The constraints of a schema, combined with those of all schemas that it refers to."""
 
     def __init__(self, reader: Reader, schema: Schema) -> None:
         self._reader = reader
@@ -291,7 +291,7 @@ class View:
         return prod(map(len, self.unions)) > MAX_ALTERNATIVES
 
     def alternatives(self, *, base: bool) -> list[Schema]:
-        """Return one schema for each choice of branches, with what stands beside the unions if `base`."""
+        """Return one schema for each choice of branches. With `base`, each includes the keywords beside the unions."""
         told = _CONSTRAINTS | {"type", "nullable"}
         shared = (*(node for node in self.nodes if node.keys() & told), *self._listed) if base else ()
         return [(*shared, *choice) for choice in product(*self.unions)]
@@ -307,7 +307,7 @@ class View:
         schema: Schema = ()
         for node in self.nodes:
             listed = as_object(node.get("properties"))
-            # additionalProperties is about the properties that its own node does not list.
+            # additionalProperties applies to the properties that its own node does not list.
             others = True if "patternProperties" in node else node.get("additionalProperties", True)
             if name in listed:
                 schema = (*schema, listed[name])
@@ -329,12 +329,12 @@ class View:
 
     @cached_property
     def additional(self) -> Schema:
-        """The schema of properties that are not listed, () if anything is allowed."""
+        """The schema of properties that are not listed, or () if any value is allowed."""
         return tuple(node[word] for node in self.nodes for word in _ADDITIONAL if as_object(node.get(word)))
 
     @cached_property
     def items(self) -> Schema:
-        """The schema of an array's items, () if anything is allowed."""
+        """The schema of an array's items, or () if any value is allowed."""
         return tuple(node["items"] for node in self.nodes if "items" in node)
 
     @cached_property
@@ -344,7 +344,7 @@ class View:
 
     @cached_property
     def formats(self) -> frozenset[str]:
-        """The formats of a string, as far as they are checked."""
+        """The formats of a string, without those that are not checked."""
         return frozenset(node["format"] for node in self.nodes if str(node.get("format")) in _FORMATS)
 
     @cached_property

@@ -1,7 +1,7 @@
 """The rules of openapi.yaml. tools/lint_spec.py runs them.
 
-A rule is a function that takes the document and yields a finding for each place that breaks the rule. What the embedded
-engine supports is not repeated here: `mem0_exports_engine.read_spec` defines it, and the rule `engine` asks it.
+A rule is a function that takes the document and yields a finding for each place that breaks the rule. The rule `engine`
+calls `mem0_exports_engine.read_spec`, which defines what the embedded engine supports, so this is not repeated here.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 BREAKING_PROPERTIES: Final = frozenset({"d", "cls", "to_dict", "from_dict", "additional_properties", "field_dict"})
-"""Properties whose attributes would hide the methods and variables of a generated model."""
+"""Names of properties that would hide methods and variables of a generated model."""
 
 BREAKING_SCHEMAS: Final = frozenset({"Client", "AuthenticatedClient", "Response", "Unset", "File"})
-"""Schemas whose models would hide the generator's own classes."""
+"""Names of schemas whose models would hide the generator's own classes."""
 
 BREAKING_PARAMETERS: Final = frozenset(
     {"client", "url", "body", "headers", "params", "cookies", "quote", "kwargs", "sync_detailed", "asyncio_detailed"}
 )
-"""Parameters whose arguments would hide a name in the generated functions."""
+"""Names of parameters that would hide another name in the generated functions."""
 
 
 class Finding(NamedTuple):
@@ -79,7 +79,7 @@ def walk(node: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(node, dict):
         yield pointer, node
         for key, value in node.items():
-            # A property may be called "example", too.
+            # A property can be called "example" too.
             if key not in {"example", "examples", "default", "enum", "const"} or pointer.endswith("/properties"):
                 yield from walk(value, f"{pointer}{at(key)}")
     elif isinstance(node, list):
@@ -126,7 +126,7 @@ def parameters(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def is_json(document: Any) -> Iterator[Finding]:
-    """YAML has values that JSON does not have."""
+    """Yield the keys and values that YAML has and JSON does not have."""
 
     def check(node: Any, pointer: str) -> Iterator[Finding]:
         if isinstance(node, dict):

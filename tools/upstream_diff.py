@@ -3,11 +3,11 @@
     python tools/upstream_diff.py FILE           a table of the differences
     python tools/upstream_diff.py FILE --json    the same as JSON
 
-Operations are matched by method and path, whatever their operationIds. The exit status is 1 if the other document
-refuses what openapi.yaml promises: a request that openapi.yaml allows is invalid, or a response is valid that
-openapi.yaml does not allow. It is 0 if the other document only allows more requests or fewer responses, and 2 if FILE
-cannot be read or is not an OpenAPI document. An error status that openapi.yaml does not have counts as a difference,
-but not as a refusal: clients handle every error status.
+Operations are matched by method and path; their operationIds may differ. The exit status is 1 if the other document
+refuses what openapi.yaml promises: it refuses a request that openapi.yaml allows, or it allows a response that
+openapi.yaml refuses. It is 0 if the other document only allows more requests or fewer responses, and 2 if FILE cannot
+be read or is not an OpenAPI document. An error status that openapi.yaml does not have counts as a difference, but not
+as a refusal: clients handle every error status.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SPEC: Final = Path(__file__).resolve().parent.parent / "openapi.yaml"
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 JSON: Final = "application/json"
 WIDEST: Final = 40
-"""Characters of a cell of the table. Longer ones are cut; --json has all of them."""
+"""The most characters of a cell of the table. Longer texts are cut; --json prints them completely."""
 
 
 class Row(NamedTuple):
@@ -45,7 +45,7 @@ class Row(NamedTuple):
     ours: str
     meaning: str
     refuses: bool
-    """Whether theirs refuses what ours promises."""
+    """Whether the other document refuses what ours promises."""
 
 
 class Operation(NamedTuple):
@@ -71,7 +71,7 @@ class Document:
                     self.operations[method, template(path)] = found
 
     def parameters(self, operation: Operation) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the parameters by where they are and their name. A path parameter is named by its place in the path."""
+        """Return the parameters by location and name. The name of a path parameter is its position in the path."""
         places = re.findall(r"\{([^{}]*)\}", operation.path)
         found = {}
         for raw in (*as_list(operation.item.get("parameters")), *as_list(operation.body.get("parameters"))):
@@ -85,7 +85,7 @@ class Document:
         return found
 
     def responses(self, operation: Operation) -> dict[str, dict[str, Any]]:
-        """Return the responses by status; "4XX" and "default" are statuses, too."""
+        """Return the responses by status, which can be "4XX" or "default" too."""
         raw = as_object(operation.body.get("responses"))
         return {str(status).upper(): as_object(self.reader.resolve(each)) for status, each in raw.items()}
 
@@ -156,7 +156,7 @@ def _needed(holder: dict[str, Any] | None) -> str:
 
 
 def _schema(holder: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the schema of a parameter or a media type: () if there is none."""
+    """Return the schema of a parameter or a media type, or () if there is none."""
     if "schema" in holder:
         return (holder["schema"],)
     return next((_schema(as_object(each)) for each in as_object(holder.get("content")).values()), ())
@@ -193,7 +193,7 @@ def _responses(
 ) -> Iterator[Row]:
     for status in sorted(theirs.keys() | ours.keys()):
         where = f"response {status}"
-        # A status that is not listed may be part of a range, such as 4XX, or the default.
+        # A status that is not listed can be covered by a range, such as 4XX, or by the default.
         one = next((theirs[each] for each in (status, f"{status[:1]}XX", "DEFAULT") if each in theirs), None)
         other = next((ours[each] for each in (status, f"{status[:1]}XX", "DEFAULT") if each in ours), None)
         if one is None:
@@ -292,7 +292,7 @@ def _printable(cell: object) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as text, in columns; refusals are marked with an exclamation mark."""
+    """Return the rows as text, in columns. Refusals are marked with an exclamation mark."""
     heads = ("", "operation", "where", "what", "theirs", "ours", "what it means")
     cells = [("!" if row.refuses else "", *map(_printable, row[:-1])) for row in rows]
     cut = [

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands to a parser."""
+    """Add the commands to the subparsers of a parser."""
     demo = _with_text(commands.add_parser("demo", help="show example exports of sample memories"), _demo)
     demo.add_argument(
         "--out",
@@ -84,8 +84,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         type=_above_zero,
         default=10.0,
         metavar="SECONDS",
-        help="when stopping, how long to wait for open requests, and then for the running export; an export that takes "
-        "longer is started again by the next server (default: 10)",
+        help="when the server stops, how long to wait for open requests, and after that for the running export; an export "
+        "that takes longer is started again by the next server (default: 10)",
     )
     serve.add_argument(
         "--log-level",
@@ -98,8 +98,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     keys = commands.add_parser(
         "keys",
         help="create, list and revoke API keys for the server",
-        description="Create, list and revoke the API keys of a store. As soon as a store has had a key, every request to "
-        "'mem0-exports serve' needs one.",
+        description="Create, list and revoke the API keys of a store. Once a key has been created, every request to "
+        "'mem0-exports serve' needs a key, even if all keys have been revoked.",
     )
     actions = keys.add_subparsers(title="actions", required=True, metavar="ACTION")
     create = _with_text(actions.add_parser("create", help="create a key and print it"), _keys_create)
@@ -202,9 +202,9 @@ def _import(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     """Serve the export API over HTTP, with memories and exports kept in one SQLite file.
 
-    By default only programs on this machine can connect, and no API key is needed. Requests need a key as soon as the
-    store has had one ('mem0-exports keys create') or --api-key is set. The server prints its URL on standard output
-    and logs to standard error, one JSON object per request and per finished export.
+    By default only programs on this machine can connect, and no API key is needed. Requests need a key once one
+    has been created with 'mem0-exports keys create', or if --api-key is set. The server prints its URL on standard
+    output and logs to standard error, one JSON object per request and per finished export.
 
     SIGTERM or Ctrl-C stops it after open requests and the running export have had time to finish (--grace). A second
     signal stops it at once; no export is lost.
@@ -225,7 +225,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _keys_create(options: argparse.Namespace) -> int:
-    """Create an API key for a project and print it. It is shown only this once: the store has only a digest.
+    """Create an API key for a project and print it. It is shown only once, because the store keeps only a digest.
 
     A key opens the memories and exports of its own project and no others. Projects do not have to be created.
     """

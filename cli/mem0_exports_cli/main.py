@@ -25,11 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     SystemExit(2).
 
     Args:
-        arguments: the command and its options; those of the process by default.
+        arguments: the command and its options. The default is the command line of the process.
 
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal may not have every letter that a memory has
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may be unable to show every letter of a memory
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:

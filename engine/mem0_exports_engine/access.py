@@ -1,8 +1,8 @@
 """Decide whether a request may use the engine, and which project it opens.
 
-The store has only SHA-256 digests of API keys, and digests are compared in constant time. A key has the form
-`mx-<id>-<secret>`: the id, which is not secret, finds the row. The secret has 256 random bits, too many to guess, so a
-plain SHA-256 is safe: it needs no salt and no slow password hash.
+The store keeps only SHA-256 digests of API keys, and digests are compared in constant time. A key has the form
+`mx-<id>-<secret>`. The id is not secret; it identifies the key in the store. The secret has 256 random bits and cannot
+be guessed. A plain SHA-256 is therefore safe, without a salt or a slow password hash.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _KEY: Final = re.compile(r"mx-([0-9a-f]{8})-[A-Za-z0-9_-]{43}")
 _NO_DIGEST: Final = b"\0" * 32
-"""Stands in for the digest of an unknown key. No key has it.
+"""The digest to compare with if the store has no key with the given id. No key has this digest.
 
-An unknown id is compared too, so that it takes as long as a wrong secret and timing does not reveal which ids exist.
+The comparison makes an unknown id take as long as a wrong secret, so that timing does not reveal which ids exist.
 """
 
 
@@ -48,7 +48,7 @@ class Access(Protocol):
 
 
 class OpenAccess:
-    """Let every request in, all into one project. For an engine inside the client's own process."""
+    """Admit every request to the same project. An engine inside the client's own process uses this."""
 
     def __init__(self, project: str = DEFAULT_PROJECT) -> None:
         self.own_project = checked_project(project)
@@ -59,9 +59,9 @@ class OpenAccess:
 
 
 class KeyAccess:
-    """Let in requests that carry a key of the store, or the key that the server was started with.
+    """Admit requests that carry a key of the store, or the key that the server was started with.
 
-    While there is no key at all, every request from this machine is let into the project "local".
+    As long as there is no key at all, every request from this machine is admitted to the project "local".
     """
 
     own_project = DEFAULT_PROJECT
@@ -104,6 +104,6 @@ def create_key(keys: KeyStore, project: str, name: str, now: datetime) -> tuple[
 
 
 def revoke_key(keys: KeyStore, key_id: str, now: datetime) -> None:
-    """Revoke a key, effective immediately. ConfigurationError if no active key has this id."""
+    """Revoke a key, effective immediately. Raises ConfigurationError if no active key has this id."""
     if not keys.revoke(key_id, now):
         raise ConfigurationError(f"no active key has the id {key_id!r}; `mem0-exports keys list` shows the ids")

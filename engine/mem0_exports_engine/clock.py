@@ -1,4 +1,4 @@
-"""Times in the store: each is kept as microseconds since 1970, and also as the text the user wrote."""
+"""Convert times between text and microseconds since 1970. The store keeps times in both forms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def length(span: timedelta) -> int:
 
 
 def microseconds(when: datetime) -> int:
-    """Return an aware datetime as microseconds since 1970, in integers: floats would lose the last digits."""
+    """Return an aware datetime as microseconds since 1970, computed in integers because floats lose digits."""
     return (when - _START) // _MICROSECOND
 
 
@@ -41,9 +41,9 @@ class Stamp(NamedTuple):
 
 
 def stamp(text: str, name: str) -> Stamp:
-    """Parse a time. The text is kept unchanged if it is complete RFC 3339, and is rewritten in UTC if not.
+    """Parse a time. Complete RFC 3339 text is kept unchanged; any other text is rewritten in UTC.
 
-    FilterError, with `name` as the name of the field, if it is not a time.
+    Raises FilterError if the text is not a time. The error gives `name` as the name of the field.
     """
     parsed = moment(text, name)
     return Stamp(text if _STAMP.fullmatch(text) else text_of(parsed), microseconds(parsed))
@@ -55,7 +55,7 @@ def text_at(moment_us: int) -> str:
 
 
 def day(text: str) -> int | None:
-    """Return the first microsecond of a date written YYYY-MM-DD, or None if it is not one."""
+    """Return the first microsecond of a date written YYYY-MM-DD, or None if the text is not such a date."""
     if not _DAY.fullmatch(text):
         return None
     try:

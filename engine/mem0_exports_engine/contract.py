@@ -1,4 +1,4 @@
-"""The operations of openapi.yaml at run time: find the one that a request means, and validate bodies."""
+"""Find the operation of openapi.yaml that a request is for, and validate bodies."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Operation(NamedTuple):
     id: str
     method: str
     path: str
-    """The path as the spec has it, with the names of its parameters in braces."""
+    """The path as it is in the spec, with the names of its parameters in braces."""
     path_parameters: Mapping[str, Parameter]
     query_parameters: Mapping[str, Parameter]
     request: jsonschema_rs.Validator | None
-    """The validator of the request's body; None if the operation takes none."""
+    """The validator of the request's body; None if the operation takes no body."""
     body_required: bool
     responses: Mapping[int, jsonschema_rs.Validator | None]
-    """The documented statuses, each with the validator of its body; None if it has no body."""
+    """The validator of the body for each documented status; None for a status without a body."""
 
 
 class Match(NamedTuple):
-    """The path of a request, found in the spec: its operations by method, and the text of its parameters."""
+    """The path of the spec that a request matches, its operations by method, and the text of its parameters."""
 
     path: str
     methods: Mapping[str, Operation]
@@ -50,7 +50,7 @@ class Contract:
         self.paths: Final[dict[str, dict[str, Operation]]] = {}
         for operation in operations:
             self.paths.setdefault(operation.path, {})[operation.method] = operation
-        # Where two paths match, the one with a literal segment wins, the leftmost difference first.
+        # If two paths match a request, the one with a literal segment at their leftmost difference wins.
         templates = sorted((path.split("/") for path in self.paths), key=lambda parts: [*map(is_parameter, parts)])
         self._templates: dict[int, list[list[str]]] = {}
         for template in templates:
@@ -60,7 +60,7 @@ class Contract:
     def match(self, path: str) -> Match | None:
         """Return the operations at a percent-encoded path, or None if the spec has no such path.
 
-        A path parameter is exactly one segment, and not an empty one. Its value is not validated yet.
+        A path parameter is exactly one segment that is not empty. Its value is not validated yet.
         """
         raw = path.split("/")
         texts = [*map(decoded, raw)]
@@ -107,7 +107,7 @@ def problem(validator: jsonschema_rs.Validator, body: Any) -> Problem | None:
 def refusal_status(operation: Operation) -> int:
     """Return the documented status for a request that does not match the spec.
 
-    It is 400. An operation that documents no 400 can only be refused for a path parameter, with 404.
+    The status is 400. An operation that does not document 400 can refuse only its path parameters, with 404.
     """
     return 400 if 400 in operation.responses or 404 not in operation.responses else 404
 
@@ -115,9 +115,9 @@ def refusal_status(operation: Operation) -> int:
 def error_body(
     validator: jsonschema_rs.Validator | None, message: str, *, about_filters: bool = False
 ) -> dict[str, Any] | None:
-    """Return an error body with `message` that matches a schema, or None if there is none.
+    """Return an error body that contains `message` and matches a schema, or None if no form of error body does.
 
-    The service has four forms of error bodies. exports_create allows two of them, and uses `error` for the filters.
+    The service has four forms of error bodies. exports_create allows two of them, and uses `error` for invalid filters.
     """
     forms: list[dict[str, Any]] = [{"message": message}, {"error": message}, {"detail": message}]
     forms.append({"error": "400 Bad Request", "details": {"message": message}})

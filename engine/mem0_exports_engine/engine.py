@@ -1,4 +1,4 @@
-"""The engine: takes a request, returns an answer. It is independent of any HTTP server or client library.
+"""Answer requests with the embedded engine, which is independent of any HTTP server or client library.
 
 Every request is validated against openapi.yaml before it is carried out, and every answer before it is returned.
 """
@@ -86,8 +86,8 @@ class Engine:
         Args:
             path: the SQLite file, created if it does not exist, or ":memory:".
             project: the project that all requests use, unless `served` or `api_key` requires keys.
-            served: whether other programs can send requests. If so, requests need an API key as soon as the store has
-                had one; until then, only requests from this machine are answered.
+            served: whether other programs can send requests. If so, requests need an API key once a key has been added
+                to the store; until then, only requests from this machine are answered.
             api_key: an API key for the project "local" that is not kept in the store. If set, requests need a key.
             filter_rules: how to read filters where the Platform's documentation does not say.
             retention: how long an export can be fetched, counted from its creation.
@@ -102,9 +102,10 @@ class Engine:
 
         """
         self._contract = contract()
+        # Both arguments are checked before the store is opened, because a later failure would leave it open.
         if api_key is not None:
             usable_key(api_key)
-        open_access = OpenAccess(project)  # both are checked before the store is opened: a failure would leave it open
+        open_access = OpenAccess(project)
         self.store = open_store(path)
         needs_access = served or api_key is not None
         self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else open_access
@@ -132,9 +133,9 @@ class Engine:
         return admitted if isinstance(admitted, Answer) else self.perform(admitted, query, body)
 
     def admit(self, method: str, path: str, headers: Mapping[str, str]) -> Admitted | Answer:
-        """Check path, method, API key and headers; return the admitted request, or an answer that ends it.
+        """Check path, method, API key and headers. Return the admitted request, or the answer that refuses it.
 
-        It needs no body, so a server can turn a request away before it reads what could be 10 MB from a stranger.
+        The body is not needed, so a server can refuse a request before it reads up to 10 MB from an unknown client.
         """
         if path == HEALTH:
             return self._health() if method == "GET" else _not_allowed(method, ["GET"])
@@ -201,7 +202,7 @@ class Engine:
         operation = admitted.operation
         try:
             values = read_path(operation.path_parameters, admitted.segments)
-            if 400 in operation.responses:  # without it, no answer is documented for an unknown query parameter
+            if 400 in operation.responses:  # without 400, no answer is documented for an unknown query parameter
                 values |= read_query(operation.query_parameters, query)
         except Invalid as error:
             raise refusals.bad_request(operation, str(error)) from None
@@ -217,7 +218,7 @@ class Engine:
         return HANDLERS[operation.id](self._service, Request(operation, admitted.project, Values(values), document))
 
     def _checked(self, operation: Operation, outcome: Outcome) -> Answer:
-        """Return the answer if it matches the spec. If not, return a 500 that says so: it is a bug in this engine."""
+        """Return an outcome as an answer. If it does not match the spec, return a 500 that reports this as a bug."""
         if isinstance(outcome.document, Text):
             return Answer(outcome.status, outcome.document.json)
         wrong = _mismatch(operation, outcome)
@@ -242,7 +243,10 @@ class Engine:
         )
 
     def report(self, export_id: str) -> Report:
-        """Return what an export filled, what stayed empty, and why. InputError if no such export has finished."""
+        """Return the report of a finished export of this engine's own project.
+
+        It says what was filled, and what stayed empty and why. Raises InputError if no such export has finished.
+        """
         export = self.store.jobs.find(self.access.own_project, self._service.now(), export_id=export_id)
         if export is None or export.report is None:
             raise InputError(f"export_id must be the id of a finished export, got {export_id!r}", field="export_id")
@@ -269,7 +273,7 @@ def _mismatch(operation: Operation, outcome: Outcome) -> Problem | str | None:
 
 
 def _unreadable(headers: Mapping[str, str]) -> str | None:
-    """Return why a body with these headers is not read, or None if it can be."""
+    """Return why a body with these headers cannot be read, or None if it can."""
     media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json":
         return f"Content-Type must be application/json, got {media_type[:100]!r}"

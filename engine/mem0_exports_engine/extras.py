@@ -1,4 +1,4 @@
-"""The optional packages that the engine needs, by the extra that installs them."""
+"""Check that the packages of an extra, such as `mem0-exports[server]`, are installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PACKAGES: Final = {
 
 
 def require(extra: Literal["local", "server"], what: str) -> None:
-    """Raise ConfigurationError, with the command that installs the extra, if a package that `what` needs is missing."""
+    """Raise ConfigurationError if a package that `what` needs is missing. Its message says how to install the extra."""
     missing = [package for package in _PACKAGES[extra] if find_spec(package) is None]
     if missing:
         raise ConfigurationError(

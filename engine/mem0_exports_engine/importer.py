@@ -1,8 +1,8 @@
 """Import memory records from JSON Lines. Records are stored unchanged, and importing them again adds nothing.
 
 A record is an object with `memory` (the text), at least one of `user_id`, `agent_id`, `app_id` and `run_id`, and
-optionally `id`, `metadata`, `categories`, `created_at`, `updated_at` and `expiration_date`. `session_id`, the name that
-the service's memory list uses for the run, is read as `run_id`.
+optionally `id`, `metadata`, `categories`, `created_at`, `updated_at` and `expiration_date`. Instead of `run_id`, a
+record may have `session_id`, the name of the run in the service's memory list.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_BATCH: Final = 5000
 """The most lines that are stored in one transaction."""
 
 _MAX_BATCH_BYTES: Final = 8_000_000
-"""Lines are stored as soon as this many bytes of them have been read, so that long lines do not fill the memory."""
+"""Lines are stored as soon as this many bytes of them have been read, so that long lines do not exhaust the RAM."""
 
 _MAX_LISTED: Final = 1000
 """The most rejected lines that the result lists; any more are only counted."""
@@ -112,7 +112,7 @@ def import_lines(
             flush()
             size = 0
     flush()
-    # Ids that are already taken are noticed only when a batch is stored, after later lines were checked.
+    # A line whose id is already taken is noticed only when its batch is stored. Later lines may be in the list by then.
     result.bad.sort(key=lambda bad: bad.number)
     return result
 

@@ -24,10 +24,11 @@ MAX_DEPTH: Final = 100
 
 
 def read(text: bytes) -> Any:
-    """Parse untrusted JSON. ValueError, worded to continue "the body is ...", if it is not acceptable.
+    """Parse untrusted JSON. Raises ValueError if it is not acceptable; its message can follow "the body is".
 
-    Also refused: NaN, infinities and numbers too large for a float; unpaired surrogates, which are not valid UTF-8; deep
-    nesting; and a name that appears twice in one object, since parsers disagree on which value counts.
+    Some valid JSON is refused too: numbers too large for a float, unpaired surrogates, which are not valid UTF-8, deep
+    nesting, and a name that appears twice in one object, because parsers disagree on which of its values counts. NaN
+    and infinities, which Python would accept, are refused as well.
     """
     if not text.strip():
         raise ValueError("empty; it must be JSON")
@@ -47,7 +48,7 @@ def read(text: bytes) -> Any:
 
 _MARKS: Final = bytes(48 if chr(byte) in "0123456789" else 58 if chr(byte) in ":,[-" else 32 for byte in range(256))
 _LONG: Final = b":" + 19 * b"0"
-"""The start of an integer that may not fit 64 bits, in a text whose bytes were translated with _MARKS."""
+"""The start of an integer that could need more than 64 bits, in a text whose bytes were translated with _MARKS."""
 
 
 def load(text: str) -> Any:
@@ -58,7 +59,7 @@ def load(text: str) -> Any:
 
 
 def dump(value: Any) -> bytes:
-    """Return a value that `read` or `load` accepted as JSON in UTF-8."""
+    """Return a value as JSON in UTF-8. It must be a value that `read` or `load` could return."""
     try:
         return orjson.dumps(value)
     except TypeError:  # an integer beyond 64 bits
@@ -66,7 +67,7 @@ def dump(value: Any) -> bytes:
 
 
 def _depth(text: str) -> int:
-    """Return how deep brackets are nested. Brackets inside strings count too, so it may be too high, never too low."""
+    """Return how deep brackets are nested. The result can be too high, because brackets inside strings count too."""
     deepest = depth = 0
     for letter in text:
         if letter in "[{":

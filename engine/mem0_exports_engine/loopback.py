@@ -1,4 +1,4 @@
-"""Recognize requests that come from this machine. Without an API key only these are served."""
+"""Recognize requests that come from this machine. As long as there is no API key, only these are answered."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def from_this_machine(headers: Mapping[str, str]) -> bool:
     """Return whether a request without a key comes from a program on this machine, and not from a web page.
 
-    A browser lets any web page send requests to this machine, and the owner of a page can point a host name of theirs at
-    it (DNS rebinding). The Host, Origin and Sec-Fetch-Site headers, which a page cannot forge, give both away.
+    A browser lets any web page send requests to this machine. The owner of a page can also point a host name of their
+    own at this machine (DNS rebinding). The headers Host, Origin and Sec-Fetch-Site reveal both. A page cannot forge
+    them.
     """
     host = headers.get("host")
     try:

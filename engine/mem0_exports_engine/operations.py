@@ -1,4 +1,4 @@
-"""Handlers: one function per operation. A handler gets only requests that match the spec."""
+"""Carry out the operations, each in a handler of its own. A handler gets only requests that match the spec."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _exports_get(service: Service, request: Request) -> Outcome:
     export = service.store.jobs.find(project, service.now(), export_id=export_id, filters=filters)
     if export is not None and export.state == "DONE":
         return Outcome(200, Text(service.store.jobs.result(export)))
-    # The service answers 404 for pending, failed and unknown exports alike; only a failed one has a reason.
+    # The service answers 404 for pending, failed and unknown exports alike. This engine adds the reason for a failure.
     if export is not None and export.state == "FAILED":
         return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason})
     return Outcome(404, {"error": _NOT_FOUND})
@@ -154,7 +154,7 @@ def _memories_delete(service: Service, request: Request) -> Outcome:
 
 
 def _memory_id(request: Request) -> str:
-    """Return the id of the path in the spelling of the store: a UUID may be written in upper case too."""
+    """Return the memory id of the path in lower case, as in the store. Requests may have UUIDs in upper case."""
     return request.parameters.get("memory_id", str).lower()
 
 

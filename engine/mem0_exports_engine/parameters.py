@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Value: TypeAlias = str | int | float | bool
-"""The value of a parameter: a `number` is a float, every other type of JSON Schema the Python type of the same name."""
+"""The value of a parameter. KINDS has the Python type for each type of JSON Schema."""
 
 KINDS: Final[dict[str, type[Value]]] = {"string": str, "integer": int, "number": float, "boolean": bool}
-"""The types of JSON Schema that a parameter can have."""
+"""The types of JSON Schema that a parameter can have, each with the Python type of its values."""
 
 T = TypeVar("T", bound=Value)
 
@@ -42,7 +42,7 @@ class Parameter(NamedTuple):
     default: Value | None = None
 
     def read(self, text: str) -> Value:
-        """Return the value that `text` stands for; raise Invalid if it does not match the schema."""
+        """Return the value that `text` stands for. Raises Invalid if it does not match the schema."""
         value = _converted(self.kind, text)
         if value is None:
             raise Invalid(f"{self.name} must be {_NOUNS[self.kind]}, got {text[:50]!r}")
@@ -75,8 +75,9 @@ class Values:
     def get(self, name: str, kind: type[T]) -> T:
         """Return the value of a parameter that is required or has a default.
 
-        `kind` is the Python type of its type in openapi.yaml: str for a string, int for an integer, float for a number
-        and bool for a boolean. Raises TypeError for any other, and KeyError if the request does not have the parameter.
+        `kind` must be the Python type for the parameter's type in openapi.yaml: str for a string, int for an integer,
+        float for a number, or bool for a boolean. Raises TypeError if it is another type, and KeyError if the request
+        does not have the parameter.
         """
         value = self._values[name]
         if not isinstance(value, kind) or type(value) is not kind:  # True is an instance of int
@@ -102,7 +103,7 @@ def _converted(kind: type[Value], text: str) -> Value | None:
 
 
 def read_path(parameters: Mapping[str, Parameter], segments: Mapping[str, str]) -> dict[str, Value]:
-    """Return the values of the path parameters. `segments` has their percent-encoded text; raises Invalid."""
+    """Return the values of the path parameters, given their percent-encoded text. Raises Invalid if one is invalid."""
     values: dict[str, Value] = {}
     for name, parameter in parameters.items():
         text = decoded(segments[name])
@@ -121,7 +122,7 @@ def decoded(segment: str) -> str | None:
 
 
 def read_query(parameters: Mapping[str, Parameter], query: str) -> dict[str, Value]:
-    """Return the values of the query parameters, with the defaults filled in; raises Invalid."""
+    """Return the values of the query parameters, with the defaults filled in. Raises Invalid if one is invalid."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:

@@ -1,10 +1,10 @@
 """Protocols between the store, the extractor and the workers, which do not import each other.
 
-A store keeps memories, jobs and keys (`Store`). A worker claims a job, passes the memories of the export to an extractor
-(`MemoryReader`, `Extractor`), and stores the result (`ListSink`, `JobStore`). To add a store or an extractor, write a
-package that implements these protocols and select it in `store.open_store` or with `Engine(extractor=...)`.
+A store keeps memories, jobs and keys (`Store`). A worker claims a job, passes the memories of the export to an
+extractor (`MemoryReader`, `Extractor`), and stores the result (`ListSink`, `JobStore`). To add a store or an extractor,
+write a package that implements these protocols and select it in `store.open_store` or with `Engine(extractor=...)`.
 
-All times are aware datetimes in UTC. Everything belongs to one project; no method returns data of another.
+All times are aware datetimes in UTC. A method that takes a project never returns data of another project.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Row: TypeAlias = "dict[str, Any]"
 """A memory as stores keep it. `store.rows.row_for` returns one."""
 
 Frame: TypeAlias = "list[str | int]"
-"""The JSON text of a result in pieces. A number stands for the items of the list that a `ListSink` has at this index."""
+"""The JSON text of a result in pieces. A number stands for the items of the list with this index in a `ListSink`."""
 
 
 # ---- what a store raises -------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ class Gone(Exception):
 
 
 class FieldPath(NamedTuple):
-    """Where a memory has a value: in its field `own`, or under `key` of its metadata. Exactly one of them is set."""
+    """Where a memory has a value: in its field `own`, or under `key` of its metadata. Exactly one of the two is set."""
 
     own: str | None = None
     key: str | None = None
@@ -79,7 +79,7 @@ class WrittenRecords(NamedTuple):
     text: str
     """The objects, separated by commas."""
     incomplete: list[tuple[int, dict[str, Any] | None]]
-    """The objects with a null for a missing value: each as its index and the metadata of its memory."""
+    """The index and the metadata of each memory whose object has a null for a missing value."""
 
 
 class MemoryBatch(Protocol):
@@ -114,7 +114,7 @@ class MemoryStore(MemoryReader, Protocol):
     """Stores the memories of all projects."""
 
     def add(self, rows: list[Row], now: datetime) -> list[Row]:
-        """Store the rows whose text their owner does not have yet. Return the rows that were added."""
+        """Store each row, unless a memory with the same text and entity ids exists. Return the rows that were added."""
         ...
 
     def import_rows(self, project: str, rows: list[Row]) -> list[Literal["added", "known"] | None]:
@@ -132,11 +132,11 @@ class MemoryStore(MemoryReader, Protocol):
         ...
 
     def get(self, project: str, memory_id: str) -> Record | None:
-        """Return a memory, also one that has expired; None if the project has none with this id."""
+        """Return a memory, even if it has expired. None if the project has no memory with this id."""
         ...
 
     def delete(self, project: str, memory_id: str) -> bool:
-        """Delete a memory. Return whether the project had one with this id."""
+        """Delete a memory. Return whether the project had a memory with this id."""
         ...
 
     def entities(self, project: str) -> list[dict[str, str]]:
@@ -163,7 +163,7 @@ class Job(NamedTuple):
     project: str
     attempt: int
     crashed_attempts: int
-    """How many earlier attempts ended without a result, failure or hand-back: the worker was killed or stalled."""
+    """How many earlier attempts ended because the worker was killed or stalled, so that it stored no outcome."""
     schema: dict[str, Any]
     filters: dict[str, Any]
     """The output of `Filter.to_dict`; `filters.tree.restore` reads it."""
@@ -211,11 +211,14 @@ class JobStore(Protocol):
         ...
 
     def result(self, export: StoredExport) -> bytes | Iterator[bytes]:
-        """Return the JSON text of a finished export, whole or in pieces. Reading the pieces raises Gone if it expires."""
+        """Return the JSON text of a finished export, whole or in pieces.
+
+        Reading the pieces raises Gone if the export expires.
+        """
         ...
 
     def claim(self, now: datetime) -> Job | None:
-        """Claim the job that has waited longest, for one lease. None if no job is waiting."""
+        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting."""
         ...
 
     def renew(self, job: Job, now: datetime) -> None:
@@ -268,7 +271,10 @@ class KeyStore(Protocol):
     """Stores API keys, each as the SHA-256 digest of its text."""
 
     def is_empty(self) -> bool:
-        """Return whether no key was ever added. Revoked keys count: revoking the last one must not open the store."""
+        """Return whether no key was ever added.
+
+        A store whose keys are all revoked is not empty, because revoking the last key must not make keys unnecessary.
+        """
         ...
 
     def add(self, key_id: str, project: str, name: str, digest: bytes, now: datetime) -> Key:
@@ -356,8 +362,9 @@ class Extractor(Protocol):
         *,
         instructions: str | None = None,
     ) -> Extraction:
-        """Fill the schema from memories, which come oldest first. Unfillable if that is not possible.
+        """Fill the schema from memories, which come oldest first. Raises Unfillable if that is not possible.
 
-        The schema was checked when the export was created. What was put into the sink is kept only if this returns.
+        The schema was checked when the export was created. Items that were put into the sink are kept only if this
+        method returns, and not if it raises.
         """
         ...

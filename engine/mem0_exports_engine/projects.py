@@ -1,4 +1,7 @@
-"""Projects: each has its own memories and exports, invisible to the others. An API key opens exactly one project."""
+"""Validate names of projects.
+
+Each project has its own memories and exports, which other projects cannot see. An API key opens exactly one project.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read an OpenAPI document as a contract, and say what the engine does not support and what to write instead.
+"""Read an OpenAPI document as a contract, and report what the engine does not support and what to write instead.
 
 tools/lint_spec.py reports the same problems, so an openapi.yaml without findings is one that the engine can serve.
 """
@@ -97,7 +97,7 @@ def contract() -> Contract:
 
 
 def read(document: Any) -> Contract:
-    """Return the contract of an OpenAPI document; raise UnsupportedSpec if the engine cannot serve all of it."""
+    """Return the contract of an OpenAPI document. Raises UnsupportedSpec if the engine cannot serve all of it."""
     reader = _Reader(document)
     operations = [*reader.operations()]
     if reader.problems:
@@ -207,7 +207,7 @@ class _Reader:
     def _merged(
         self, pointer: str, item: Mapping[str, Any], place: str, raw: Mapping[str, Any]
     ) -> dict[str, dict[str, Parameter]]:
-        """Return the parameters of an operation by where they are and by name; its own ones override the path's."""
+        """Return the parameters of an operation by location and name. Its own parameters override the path's."""
         found: dict[str, dict[str, Parameter]] = {"path": {}, "query": {}}
         places: dict[str, str] = {}
         for base, holder in ((pointer, item), (place, raw)):
@@ -272,7 +272,7 @@ class _Reader:
         return Parameter(name, kind, validator, required is True, None if default is None else kind(default))
 
     def _values(self, pointer: str, name: str, schema: Mapping[str, Any]) -> None:
-        """Note a problem for a schema whose values the generated client cannot send or the engine cannot read."""
+        """Note a problem if the generated client cannot send, or the engine cannot read, the values of a schema."""
         kind = schema["type"]
         if "format" in schema and (kind != "string" or schema["format"] not in _FORMATS):
             problem = f"the parameter {name} has the format {schema['format']}, which the engine does not check"
@@ -353,7 +353,7 @@ class _Reader:
         return pointer, node
 
     def _list(self, pointer: str, node: Any) -> list[Any]:
-        """Return `node` if it is a list, else an empty one, and note a problem."""
+        """Return `node` if it is a list. Otherwise note a problem and return an empty list."""
         if isinstance(node, list):
             return node
         self._note(pointer, "it is not a list", "see the OpenAPI 3.1 specification")
@@ -362,7 +362,10 @@ class _Reader:
     def _object(
         self, pointer: str, node: Any, keys: frozenset[str] | None = None, instead: str = "remove it"
     ) -> Mapping[str, Any]:
-        """Return `node` if it is an object, else an empty one; note a problem for each key that is not in `keys`."""
+        """Return `node` if it is an object. Otherwise note a problem and return an empty object.
+
+        Also note a problem for each key that is not in `keys`.
+        """
         if not isinstance(node, dict) or not all(isinstance(key, str) for key in node):
             self._note(pointer, "it is not an object with text as keys", "see the OpenAPI 3.1 specification")
             return {}

@@ -1,7 +1,7 @@
-"""The documented error answers to requests that cannot be carried out.
+"""Make the documented error answers to requests that cannot be carried out.
 
-Where Mem0's Platform has a fixed text for an error, the engine sends the same text, byte for byte: client code may
-compare it.
+If Mem0's Platform has a fixed text for an error, the engine sends exactly the same text, because client code could
+depend on it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.contract import Operation, Problem
 
 MAX_CONDITIONS: Final = 400
-"""The most conditions in one filter. Somewhat above this, SQLite refuses the resulting expression as too deep."""
+"""The most conditions in one filter. With somewhat more, SQLite refuses the resulting expression as too deep."""
 
 NO_SCHEMA: Final = "Schema is required and must be a valid object"
 
@@ -39,7 +39,7 @@ _NOT_SCOPED: Final = (
 
 
 class Text(NamedTuple):
-    """A JSON document that is already text, whole or in pieces, and is sent without being validated again."""
+    """A JSON document that is already text, whole or in pieces. It is sent without another validation."""
 
     json: bytes | Iterator[bytes]
 
@@ -68,14 +68,14 @@ UNAUTHORIZED: Final = Outcome(
 
 
 def bad_request(operation: Operation, message: str, *, about_filters: bool = False) -> Refused:
-    """Return the answer to a request that does not match the spec, in the form that the spec gives the operation."""
+    """Return the answer to a request that does not match the spec, with the error body that the spec documents."""
     status = refusal_status(operation)
     body = error_body(operation.responses.get(status), message, about_filters=about_filters)
     return Refused(Outcome(status, body or {"detail": message}))
 
 
 def misshapen(rules: FilterRules, operation: Operation, document: Any, wrong: Problem) -> Refused:
-    """Return the 400 for a body that does not match the spec, in the service's own words if it has any."""
+    """Return the 400 for a body that does not match the spec, with the service's own message if it has one."""
     keys = document.keys() if isinstance(document, dict) else set()
     if operation.id == "exports_create" and not isinstance(keys and document.get("schema"), dict):
         return bad_request(operation, NO_SCHEMA)
@@ -91,13 +91,16 @@ def misshapen(rules: FilterRules, operation: Operation, document: Any, wrong: Pr
     if wrong.pointer == "/infer" or (operation.id == "memories_add" and "infer" not in keys):
         return bad_request(operation, "infer must be false: this server has no language model and stores texts as is")
     if wrong.pointer.startswith("/filters") and isinstance(document["filters"], dict):
-        parse_filters(rules, operation, document["filters"])  # raises a clearer message than the schema's
+        parse_filters(rules, operation, document["filters"])  # raises an error with a clearer message than the schema's
     message = f"{wrong.pointer or 'the body'}: {wrong.message}"
     return bad_request(operation, message, about_filters=wrong.pointer.startswith("/filters"))
 
 
 def parse_filters(rules: FilterRules, operation: Operation, document: Any, *, scoped: bool = False) -> Filter:
-    """Return the filters of a request. Raise Refused (400) if they are invalid, or if `scoped` and they name no entity."""
+    """Return the filters of a request. Raises Refused (400) if they are invalid.
+
+    With `scoped`, filters that name no entity are refused as well, provided that `rules` require an entity.
+    """
     try:
         filters = Filter.from_dict(document, rules)
     except FilterError as error:

@@ -18,7 +18,7 @@ class Gap:
     reason: str
     """Why, for example `"about 40" was left out: it is not of type "integer"`."""
     count: int = 1
-    """How often. For a field of a list of records: the number of records."""
+    """How often this happened. For a field of a list of records, this is the number of records."""
     did_you_mean: str | None = None
     """A metadata key with a similar name. It is only a hint; its value was not used."""
 

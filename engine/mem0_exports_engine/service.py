@@ -29,4 +29,4 @@ class Service:
     """The clock: aware datetimes in UTC."""
     new_id: Callable[[], uuid.UUID]
     wake: Callable[[], None]
-    """Tell the worker that there is a new job."""
+    """Tells the worker that there is a new job."""

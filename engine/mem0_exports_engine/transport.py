@@ -33,7 +33,7 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._pieces = pieces
 
     def __iter__(self) -> Iterator[bytes]:
-        # What breaks off an answer over HTTP is an error of the connection here, too.
+        # Over HTTP, these failures would break the connection, so they are reported as a connection error here, too.
         try:
             yield from self._pieces
         except Gone:
@@ -108,7 +108,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return await anyio.to_thread.run_sync(self._answer, request, body)
 
     def close(self) -> None:
-        """Close the engine. The running job may finish first, within the engine's grace period."""
+        """Close the engine. The running job has the engine's grace period to finish first."""
         with self._lock:
             self._closed, engine, self._engine = True, self._engine, None
         if engine is not None:

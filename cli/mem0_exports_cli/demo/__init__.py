@@ -1,6 +1,6 @@
-"""The demo behind `mem0-exports demo`: three exports of sample memories of four invented people.
+"""Run the demo of `mem0-exports demo`: three exports of sample memories of four invented people.
 
-It runs on the embedded engine. Everything it prints is produced by the run, nothing is prepared.
+It runs on the embedded engine. All results that it prints come from this run; nothing is prepared.
 """
 
 from __future__ import annotations

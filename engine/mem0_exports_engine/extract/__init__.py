@@ -1,4 +1,4 @@
-"""Schema and memories in, an export out. `ports.Extractor` says what an extractor does; each folder here is one."""
+"""Extractors, which fill a schema from memories. `ports.Extractor` says what they do; each folder here contains one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def default_extractor() -> Extractor:
-    """Return the extractor of an engine that was given none: the one without a language model."""
+    """Return the default extractor of an engine. It uses no language model."""
     from mem0_exports_engine.extract.offline.extractor import OfflineExtractor  # noqa: PLC0415 -- only if it is used
 
     return OfflineExtractor()

@@ -1,4 +1,4 @@
-"""The frame of a result: its JSON text, with a number in place of the items of each list that is in the sink."""
+"""Make the frame of a result: its JSON text, in which a number stands for the items of each list in the sink."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class ListInSink(NamedTuple):
-    """Takes the place, in a result, of a list whose items were put into the sink."""
+    """Stands in a result for a list whose items were put into the sink."""
 
     list_index: int
 
 
 def frame_of(data: dict[str, Any]) -> Frame:
-    """Return the JSON text of a result in pieces, with a list's number in place of each `ListInSink`."""
+    """Return the JSON text of a result in pieces, with the index of the list in place of each `ListInSink`."""
     frame: Frame = []
     text = "{"
     for name, value in data.items():

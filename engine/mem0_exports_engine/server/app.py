@@ -42,8 +42,8 @@ _MAX_CHUNK: Final = 64 * 1024
 
 def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
     """Return an ASGI application for an engine. It does not close the engine; the caller does."""
-    # Request heads have their own threads. In the shared pool, /health and key checks would wait behind requests that
-    # wait for the write lock, and a monitor would take a busy server for a dead one.
+    # Request heads are checked in threads of their own. In the shared pool, /health and key checks would wait behind
+    # requests that wait for the write lock, and a monitor would conclude that a busy server is dead.
     for_heads = anyio.CapacityLimiter(8)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +51,7 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
         path = _raw_path(scope)
         log = _RequestLog(request.method, engine.loggable(path))
         headers = dict(request.headers)
-        # In a thread: it looks a key up in the store, which blocks.
+        # This runs in a thread because it looks up a key in the store, which blocks.
         outcome = await anyio.to_thread.run_sync(engine.admit, request.method, path, headers, limiter=for_heads)
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         if isinstance(outcome, Admitted):
@@ -83,18 +83,18 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
                 more["content-length"] = str(len(outcome.body))
             response = StreamingResponse(chunks, outcome.status, more, media_type="application/json")
         try:
-            # If the export expires while it is sent, the chunks raise Gone. The connection then breaks off without the
-            # final chunk, which HTTP clients report as an error, so nobody takes half an export for a whole one.
+            # If the export expires while it is sent, the chunks raise Gone. The connection is then closed without
+            # the final chunk. HTTP clients report this as an error, so nobody mistakes half an export for a whole one.
             await response(scope, receive, send)
         finally:
             log.write(None if chunks.begun and not chunks.whole else outcome.status)
 
-    # No routes: the engine decides about paths and methods.
+    # There are no routes, because the engine decides about paths and methods.
     return Router(redirect_slashes=False, default=answer)
 
 
 def _raw_path(scope: Scope) -> str:
-    """Return the path as the client sent it, percent-encoded: decoded, %2F in a parameter would end its segment."""
+    """Return the path as the client sent it, percent-encoded. A decoded %2F in a parameter would end its segment."""
     raw = scope.get("raw_path")
     return quote(scope["path"]) if raw is None else raw.partition(b"?")[0].decode("latin-1")
 
@@ -102,7 +102,8 @@ def _raw_path(scope: Scope) -> str:
 class _RequestLog:
     """Writes one log line per request.
 
-    It never contains the query, a header, a body or the value of a path parameter: they may be secrets or memory data.
+    The line never contains the query, a header, a body or the value of a path parameter, because these can contain
+    secrets or memories.
     """
 
     def __init__(self, method: str, path: str) -> None:
@@ -132,7 +133,7 @@ class _Chunks:
         self.begun = self.whole = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the chunks. Each piece is read from the store in a thread, because that blocks."""
+        """Yield the chunks. Each piece is read from the store in a thread, because reading blocks."""
         self.begun = True
         async for piece in iterate_in_threadpool([self._body] if isinstance(self._body, bytes) else self._body):
             for start in range(0, len(piece), _MAX_CHUNK):
@@ -141,7 +142,7 @@ class _Chunks:
 
 
 async def _body(request: Request) -> bytes:
-    """Return the body. Reading stops just above the maximum size; the engine then refuses it."""
+    """Return the body. Reading stops as soon as the body exceeds the maximum size; the engine then refuses it."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -32,9 +32,9 @@ def serve(
 ) -> None:
     """Serve a store until SIGINT or SIGTERM. Print the URL once the server accepts requests.
 
-    On a signal, open requests have `grace` seconds to finish, and then the running job has the same time; after that it
-    is handed back, and the next server of this store starts it again. Port 0 picks a free port. ConfigurationError if
-    `host` is reachable from other machines but there is no API key.
+    On a signal, open requests have `grace` seconds to finish. After that, the running job has another `grace` seconds.
+    A job that takes longer is handed back, and the next server of this store runs it again. Port 0 picks a free port.
+    Raises ConfigurationError if `host` is reachable from other machines but there is no API key.
     """
     keyless = api_key is None and not _has_keys(store)
     if keyless and not is_loopback(host):
@@ -44,8 +44,8 @@ def serve(
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
-        # Accepted connections inherit this. Without it, the body of an answer waits up to 40 ms for the client to
-        # acknowledge the headers (Nagle's algorithm).
+        # Accepted connections inherit this option. Without it, the body of an answer waits up to 40 ms for the client
+        # to acknowledge the headers (Nagle's algorithm).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         engine = Engine(store, served=True, api_key=api_key, retention=retention)
         if keyless:
@@ -71,13 +71,14 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
             print(f"listening on http://{host}:{listening.getsockname()[1]}", flush=True)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            # Order: first stop claiming jobs, then let the open requests finish (they need the store), and only then
-            # close the engine, in `serve`. A worker that went on would claim a job it has no time for.
+            # First stop claiming jobs, because the worker would have no time for another one. Then let the open
+            # requests finish. `serve` closes the engine only after that, because these requests need the store.
             engine.worker.take_no_more()
             await super().shutdown(sockets)
 
-    # After it has stopped, uvicorn raises the signal once more with the original handler, which would end the process
-    # before the engine is closed. So the original handler is a no-op while uvicorn runs.
+    # After uvicorn has stopped, it restores the handlers that it found and raises the signal again. The default
+    # handlers would end the process before the engine is closed. So handlers that do nothing are installed while
+    # uvicorn runs.
     before = {stop: signal.signal(stop, lambda *_: None) for stop in (signal.SIGINT, signal.SIGTERM)}
     try:
         config = uvicorn.Config(
@@ -92,6 +93,6 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
         Server(config).run([listening])
     finally:
         for stop, handler in before.items():
-            # A second signal may now end the process while it waits for a job. Nothing is lost: the job's lease ends, and
-            # another worker runs it.
+            # From here on, a second signal ends the process, even while it waits for a job. Nothing is lost: the lease
+            # of the job ends, and another worker runs it.
             signal.signal(stop, handler)

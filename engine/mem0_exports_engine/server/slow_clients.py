@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import asyncio
 
 HEAD_TIMEOUT: Final = 10.0
-"""Seconds within which the head of a request must arrive, counted from the connection or from its first byte."""
+"""Seconds for the head of a request to arrive, counted from its first byte or from the start of the connection."""
 
 READ_TIMEOUT: Final = 30.0
 """Seconds that a client may leave sent data unread."""
@@ -45,7 +45,7 @@ class TimeoutProtocol(H11Protocol):
             self._head = self.loop.call_later(self.head_timeout, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """Start the timer for unread data: the send buffer is full."""
+        """Start the timer for unread data, because the send buffer is full."""
         super().pause_writing()
         self._unread = self.loop.call_later(self.read_timeout, self.transport.abort)
 

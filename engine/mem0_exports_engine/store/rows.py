@@ -31,15 +31,15 @@ RECORD_FIELDS: Final = (
 def row_for(record: Mapping[str, Any], project: str, new_id: str, now: datetime) -> Row:
     """Return the row for a record with `memory`, entity ids, and optionally `id`, `metadata`, `categories` and times.
 
-    A time that has date, time and offset keeps its text; any other is rewritten in UTC. A missing created_at is `now`.
-    FilterError if a time is not valid.
+    A time that has date, time and offset keeps its text; any other is rewritten in UTC. A missing created_at becomes
+    `now`. Raises FilterError if a time is not valid.
     """
     created = clock.stamp(record.get("created_at") or times.text_of(now), "created_at")
     changed = record.get("updated_at")
     updated = created if not changed or changed == created.text else clock.stamp(changed, "updated_at")
     expires = record.get("expiration_date")
     owners = {name: record.get(name) for name in ENTITY_FIELDS}
-    # Nulls are left out, so that a record equals itself whether an unset field is null or absent.
+    # Nulls are left out, so that the digest is the same whether an unset field is null or absent.
     members = {name: value for name, value in record.items() if value is not None}
     return {
         "project": project,
@@ -60,8 +60,8 @@ def row_for(record: Mapping[str, Any], project: str, new_id: str, now: datetime)
 
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-"""Writes the JSON that digests are made of. Not orjson: another version of it may format floats differently, and new
-digests would no longer match the stored ones."""
+"""Writes the JSON from which digests are computed. orjson is not suitable: another version of it could format floats
+differently, and new digests would no longer match the stored ones."""
 
 
 def _json(value: object) -> str | None:

@@ -1,8 +1,8 @@
 """Run one claimed job: read its memories, fill its schema, and store the result and the report.
 
 A run ends in one of these ways: the job is done; it has failed; it is handed back; or another worker has taken it over
-(Fenced). If the worker has to stop while the store is busy or full, the job stays as it is and is claimed again when its
-lease ends.
+(Fenced). If the worker has to stop while the store is busy or full, the job stays as it is and is claimed again when
+its lease ends.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ GRACE: Final = 10.0
 POLL_INTERVAL: Final = 1.0
 """Seconds between an idle worker's checks for new jobs, and between attempts to write to a store that is full or busy.
 
-New jobs of the same process wake the worker at once; this is for jobs of other processes and for leases that end.
+New jobs of the same process wake the worker at once. Only jobs of other processes, and jobs whose lease has ended, wait
+for the next check.
 """
 
 MAX_CRASHED_ATTEMPTS: Final = 5
 """The number of crashed or stalled attempts after which a job fails.
 
-By then it is probably the job that crashes its workers; without a limit it would crash them forever.
+After so many attempts, the job is probably what crashes its workers. Without a limit, it would crash them forever.
 """
 
 _log = logging.getLogger("mem0_exports_engine.jobs")
 
 
 class Stop:
-    """Tells a worker to stop, in two steps: `soon`, claim no more jobs; `at_once`, hand the running job back too."""
+    """Tells a worker to stop: `soon`, after the running job, or `at_once`, which also hands the running job back."""
 
     def __init__(self) -> None:
         self.soon = threading.Event()
@@ -57,8 +58,8 @@ class _Lease:
     """Hold the lease of a job while it runs, and retry writes while the store is busy or full.
 
     The lease is renewed once a quarter of it has passed. This leaves three quarters for a slow batch or a busy store
-    before another worker takes the job for abandoned. If that happened, the fence would keep the result correct, but the
-    work of this worker would be lost.
+    before another worker can claim the job. If another worker does claim it, the fence keeps the result correct, but
+    the work of this worker is lost.
     """
 
     def __init__(self, jobs: JobStore, job: Job, now: Callable[[], datetime], stop: Stop, started: datetime) -> None:
@@ -69,10 +70,10 @@ class _Lease:
         self._renewed = started
 
     def keep(self) -> None:
-        """Renew the lease if it is time to. Fenced if another worker has the job; _HandBack if this one must stop.
+        """Renew the lease if a quarter of it has passed.
 
-        Called before each batch: this is the only place where a running job can be interrupted, and never in the middle
-        of a write.
+        Raises Fenced if another worker has the job, and _HandBack if this worker must stop. This is called before each
+        batch. A running job can be interrupted only here, and therefore never in the middle of a write.
         """
         if self._stop.at_once:
             raise _HandBack
@@ -80,10 +81,10 @@ class _Lease:
             self.write_and_renew(lambda moment: self._jobs.renew(self._job, moment))
 
     def write_and_renew(self, call: Callable[[datetime], None]) -> None:
-        """Write with a call that also renews the lease, from the time that it is given.
+        """Write with `call`, which also renews the lease. The lease counts from the time that `call` gets.
 
-        The clock is read on every attempt: after a long wait for the store, an older time would set a lease that has
-        already ended, and another worker could claim the job at once.
+        The clock is read again for every attempt. After a long wait for the store, an older time would set a lease that
+        has already ended, and another worker could claim the job at once.
         """
 
         def attempt() -> None:
@@ -94,10 +95,10 @@ class _Lease:
         self.write(attempt)
 
     def write(self, call: Callable[[], None]) -> None:
-        """Call `call` until the store accepts it, or raise if the worker has to stop.
+        """Call `call` until the store accepts the write. Raise the store's error if the worker has to stop.
 
         A full disk or a busy store is temporary, and giving up would waste the work already done. If the lease ends
-        meanwhile, the fence decides: the write raises Fenced only if another worker has claimed the job.
+        meanwhile, the write still succeeds, unless another worker has claimed the job; then it raises Fenced.
         """
         while True:
             try:
@@ -132,16 +133,16 @@ class _Parts:
             self._lease.write(lambda: self._jobs.drop(self._job, list_index))
 
     def check(self, frame: Frame) -> None:
-        """Raise TypeError for what is not a frame of this sink's lists: readers would fail on it, again and again."""
+        """Raise TypeError if `frame` is not made of texts and lists of this sink. No reader could use such a frame."""
         texts = [piece for piece in frame if isinstance(piece, str)]
         lists = [piece for piece in frame if not isinstance(piece, str)]
         if not texts or not all(type(index) is int and index in self._counts for index in lists):
             raise TypeError("the extractor returned a frame that is not made of JSON texts and of lists in the sink")
-        "".join(texts).encode()  # half of a surrogate pair cannot be stored
+        "".join(texts).encode()  # raises UnicodeEncodeError for an unpaired surrogate, which cannot be stored
 
 
 class _Outcome(NamedTuple):
-    """What an attempt has come to, in the form in which it is stored."""
+    """The outcome of an attempt, in the form in which it is stored."""
 
     report: str
     frame: Frame | None
@@ -158,7 +159,7 @@ def run_job(
     now: Callable[[], datetime],
     stop: Stop | None = None,
 ) -> None:
-    """Run a claimed job and store its result. Fenced if another worker has taken it over."""
+    """Run a claimed job and store its result. Raises Fenced if another worker has taken it over."""
     started = now()
     if job.crashed_attempts >= MAX_CRASHED_ATTEMPTS:
         jobs.fail(job, f"gave up after {MAX_CRASHED_ATTEMPTS} attempts that crashed or stalled")
@@ -168,13 +169,14 @@ def run_job(
     try:
         outcome = _attempt(jobs, memories, extractor, job, now, lease)
     except _HandBack:
-        # Not retried: the process is about to end. If this fails, the job is claimed again when its lease ends.
+        # This is not retried, because the process is about to end. If it fails, the job is claimed again when its lease
+        # ends.
         jobs.hand_back(job, now())
         _note(job, "handed back", now() - started)
     except (Fenced, StoreBusy, StoreFull, KeyboardInterrupt, SystemExit):
-        raise  # not the job's fault: it stays claimed and runs again when its lease ends
+        raise  # not caused by the job, which stays claimed and runs again when its lease ends
     except BaseException as error:  # noqa: BLE001 -- a panic of native code is not an Exception
-        # Users see only the type of the error: its message may contain memories.
+        # Users see only the type of the error, because its message could contain memories.
         _log.exception("export %s failed", job.id)
         jobs.fail(job, f"internal error: {type(error).__name__}")
     else:
@@ -202,8 +204,8 @@ def _attempt(
             lease.keep()
             yield batch
 
-    # Parts of an earlier attempt must go first: their numbers would collide with the parts of this one, and any that are
-    # left over would end up in the result.
+    # Delete the parts of an earlier attempt first. Otherwise their numbers would collide with those of this attempt,
+    # and any parts left over would end up in the result.
     if job.attempt > 1:
         lease.write_and_renew(lambda moment: jobs.clear(job, moment))
     sink = _Parts(jobs, job, lease)

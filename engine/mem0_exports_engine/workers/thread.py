@@ -36,11 +36,11 @@ class WorkerThread:
         self._thread.start()
 
     def wake(self) -> None:
-        """Tell the worker that there is a new job. Otherwise it looks only every `POLL_INTERVAL` seconds."""
+        """Tell the worker that there is a new job. Otherwise it checks only every `POLL_INTERVAL` seconds."""
         self._wake.set()
 
     def take_no_more(self) -> None:
-        """Claim no more jobs. The running one goes on; waiting ones stay in the store for other workers."""
+        """Claim no more jobs. The running job continues; waiting jobs stay in the store for other workers."""
         self._stop.soon.set()
         self._wake.set()
 
@@ -49,13 +49,13 @@ class WorkerThread:
         self.take_no_more()
         self._thread.join(grace)
         self._stop.at_once = True
-        # Without a timeout: the thread must have stopped before the store is closed. It stops before the next batch.
+        # No timeout here, because the thread must stop before the store is closed. It stops before the next batch.
         self._thread.join()
 
     def _work(self) -> None:
         while not self._stop.soon.is_set():
-            # Clear before looking for jobs. Cleared afterwards, a wake() that came in between would be lost, and its job
-            # would wait for the next poll.
+            # Clear the event before looking for jobs. If it were cleared afterwards, a wake() in between would be lost,
+            # and its job would wait for the next poll.
             self._wake.clear()
             try:
                 while not self._stop.soon.is_set() and (job := self._jobs.claim(self._now())) is not None:

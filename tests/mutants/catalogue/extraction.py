@@ -89,7 +89,7 @@ MUTANTS: Final = (
     Mutant(
         "extraction.parts-out-of-order",
         _RECORDS,
-        "        self._flush()  # first the earlier records that are still in memory: the order is that of the memories\n"
+        "        self._flush()  # earlier records come first, because records are in the order of their memories\n"
         "        self._put(written.text.encode())\n",
         "        self._put(written.text.encode())\n        self._flush()\n",
         "the records of a long list are not in the order of the memories",

@@ -1,14 +1,14 @@
 """Fill a schema from memories. `lookup` decides where a value comes from, `fit` converts it.
 
-What a top-level property is filled with depends on its type:
+The type of a top-level property decides what it is filled with:
 
-- an array of objects: the records from the lists that memories have under its name. If no memory has such a list: one
-  record per memory, filled from that memory alone;
+- an array of objects: the records from the lists that memories have under the name of the property. If no memory has
+  such a list, one record per memory, filled from that memory alone;
 - any other array: the distinct values from all memories, oldest first;
 - anything else: the value of the newest memory whose value fits.
 
-Values are converted only without loss, and nothing is extracted from the text of a memory. A property whose collected
-value does not match its schema is left out and reported; the export fails only if the property is required.
+A value is converted only if nothing is lost, and nothing is extracted from the text of a memory. A property whose
+collected value does not match its schema is left out and reported; the export fails only if the property is required.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OF_PROPERTIES: Final = frozenset(
     {"type", "properties", "required", "additionalProperties", "title", "description", "default", "examples", "$defs"}
     | {"$schema", "$id", "$comment"}
 )
-"""Keywords of an object schema that validate nothing beyond which properties there are and what each contains."""
+"""Keywords of an object schema that constrain only which properties it has and what each of them contains."""
 
 
 def _field(name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> Field:
@@ -60,8 +60,8 @@ class _Filling:
     def __init__(self, shape: Shape, root: Shape, sink: ListSink, first_list: int) -> None:
         self._shape = shape
         self._root = root
-        # A list in the sink is validated item by item only. That is enough if no keyword of the root, such as `not` or
-        # `if`, looks at the values of its properties.
+        # The items of a list in the sink are validated one by one. That is enough if no keyword of the root, such as
+        # `not` or `if`, looks at the values of its properties.
         may_be_in_sink = shape is root and not shape.node.keys() - _OF_PROPERTIES and not shape.hidden
         self._fields = [
             _field(name, property_shape, sink, index, may_be_in_sink=may_be_in_sink)
@@ -88,11 +88,11 @@ class _Filling:
             field.see(records, steps)
 
     def see_as_written(self, batch: MemoryBatch) -> bool:
-        """Collect a batch as JSON text that the store writes, without reading records. False if that is not possible."""
+        """Collect a batch as JSON text that the store writes. Return False if that is not possible."""
         lists = [field for field in self._fields if isinstance(field, RecordList)]
         counts = [field for field in self._fields if isinstance(field, Count)]
-        # At most one list: if a second one could not take the batch, the first would already have taken it, and the
-        # batch would be counted twice when it is read as records.
+        # Only one list is supported. With two, the first could take the batch and the second refuse it. The batch would
+        # then be read as records, and the first list would contain it twice.
         if len(lists) != 1 or len(lists) + len(counts) < len(self._fields) or not lists[0].see_as_written(batch):
             return False
         for count in counts:
@@ -100,7 +100,7 @@ class _Filling:
         return True
 
     def finish(self, count: int, notes: list[str]) -> tuple[Record, Report]:
-        """Return the filled object and its report. Unfillable if a required property has no value."""
+        """Return the filled object and its report. Raises Unfillable if a required property has no value."""
         data: Record = {}
         missing: list[str] = []
         gaps: list[Gap] = []
@@ -149,8 +149,8 @@ class OfflineExtractor:
     ) -> Extraction:
         """Fill the schema from memories, which come oldest first.
 
-        If the root is a union of objects, the first branch that can be filled is used. Unfillable if a required property
-        has no value that fits, or if the filled object does not match the schema.
+        If the root is a union of objects, the first branch that can be filled is used. Raises Unfillable if a required
+        property has no value that fits, or if the filled object does not match the schema.
         """
         root = Shape.of(schema)
         fillings: list[_Filling] = []

@@ -1,7 +1,7 @@
-"""Convert a value so that it matches a JSON Schema, without losing or adding information, or say why that is impossible.
+"""Convert a value to match a JSON Schema without losing or adding information, or say why that is impossible.
 
-"79" becomes the integer 79, 79 the string "79", and "true" a boolean; "about 80" cannot become a number. A value that
-is already valid is not changed. Nothing is rounded, truncated or guessed.
+For example, "79" becomes the integer 79, the integer 79 becomes the string "79", and "true" becomes a boolean. "about
+80" cannot become a number. A value that is already valid is not changed. Nothing is rounded, truncated or guessed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?
 
 
 class _Document:
-    """A whole schema. Parts of it are validated in place, so that `$schema`, `$id` and references keep their meaning."""
+    """A whole schema. Its parts are validated in place, so that `$schema`, `$id` and references keep their meaning."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
@@ -52,7 +52,7 @@ class _Document:
 
 
 class Shape:
-    """A part of a schema, with references resolved and an alternative of null removed.
+    """A part of a schema, with its references resolved and null removed from its unions.
 
     `node` is the resolved schema. Validation always uses the original schema.
     """
@@ -64,8 +64,10 @@ class Shape:
         node, self._pointers, hidden = _resolved(document, schema, pointer)
         self.node, self._inner, more_hidden = _without_null(document, node, self._pointers)
         self.hidden = hidden | more_hidden
-        """Keywords that occur twice with different values, next to a $ref and behind it. `node` has only one of them, so
-        only a validator knows the full meaning."""
+        """Keywords that occur twice with different values, such as next to a $ref and in its target.
+
+        `node` has only one of the two values, so only a validator knows the full meaning.
+        """
         self._cache: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
 
     @classmethod
@@ -133,17 +135,17 @@ class Shape:
         return not (isinstance(value, dict) and self.properties) and _depth(value) <= self._document.max_depth
 
     def fit(self, value: Any) -> Any:
-        """Return `value`, converted if necessary, so that it is valid. Mismatch if that is not possible."""
+        """Return `value`, converted if necessary, so that it is valid. Raises Mismatch if that is not possible."""
         kind = type(value)
         if kind is str or kind is int or kind is bool:
-            # Cached, because memories repeat the same few values. The type is part of the key: True == 1 in Python.
+            # Results are cached because values often repeat. The type is part of the key because True == 1 in Python.
             cached = self._cache.get((kind, value))
             if cached is None:
                 cached = self._fit_cached(value)
             if isinstance(cached, Mismatch):
                 raise Mismatch(*cached.args)
             return cached[0]
-        # Validating deeply nested unions takes exponential time; `max_value_depth` keeps it bounded.
+        # The time to validate nested unions grows exponentially with the depth. `max_value_depth` bounds it.
         if _depth(value) > self._document.max_depth:
             raise Mismatch(f"it is nested more than {self._document.max_depth} levels deep")
         return self._fit(value)
@@ -188,13 +190,13 @@ class Shape:
         if isinstance(value, list):
             return [self._list(value)] if "items" in self.node else []
         if "array" in self.kinds:
-            # A single value becomes a list of one item, unless the items could be lists themselves: then it is unclear
-            # which of the lists is meant.
+            # A single value becomes a list of one item, unless the items could be lists themselves. It would then be
+            # unclear which of the lists is meant.
             return [self._list([value])] if self.items.kinds and "array" not in self.items.kinds else []
         return [*_written_as(value, self.kinds), *self._choices(value)]
 
     def _renames(self, value: dict[str, Any]) -> dict[str, str]:
-        """Return the keys of `value` to rename: from each missing property to the one key that is spelled like it."""
+        """Return, for each missing property, the key of `value` that is spelled like it, if there is exactly one."""
         renames: dict[str, str] = {}
         for name in self.properties.keys() - value.keys():
             alike = [key for key in value if folded(key) == folded(name) and key not in self.properties]
@@ -203,7 +205,7 @@ class Shape:
         return renames
 
     def _objects(self, value: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return two candidates with renamed and converted properties: one keeps the undeclared keys, one drops them."""
+        """Return two candidates with renamed and converted properties: one with the undeclared keys, one without."""
         renames = self._renames(value)
         declared = {
             name: shape._fit(value[renames.get(name, name)])
@@ -218,7 +220,7 @@ class Shape:
         return [items._fit(item) for item in value]
 
     def _choices(self, value: Any) -> list[Any]:
-        """Return the enum members that equal `value` except for case, spaces, hyphens and underscores, if only one does."""
+        """Return the only enum member that equals `value` except for case, spaces, hyphens and underscores, if any."""
         if not isinstance(value, str):
             return []
         members = self.node.get("enum", ())
@@ -237,7 +239,7 @@ def _depth(value: Any) -> int:
 
 
 def _first(checker: jsonschema_rs.Validator, value: Any) -> str | None:
-    """Return the first validation error of `value`, with the place if it is inside it. None if it is valid."""
+    """Return the first validation error of `value`, with its place inside the value. None if it is valid."""
     for error in checker.iter_errors(value):
         path = "/".join(map(str, error.instance_path))
         return f"{path}: {error.message[:200]}" if path else error.message[:200]
@@ -245,7 +247,7 @@ def _first(checker: jsonschema_rs.Validator, value: Any) -> str | None:
 
 
 def _written_as(value: Any, kinds: set[str]) -> list[Any]:
-    """Return a scalar converted to the types of `kinds`, as far as that loses nothing."""
+    """Return a scalar converted to each of the types `kinds` for which the conversion loses nothing."""
     if isinstance(value, str):
         converted: list[Any] = []
         text = value.strip()
@@ -272,7 +274,7 @@ def _exactly(text: str) -> list[int | float]:
 
 @lru_cache(maxsize=10_000)
 def folded(name: str) -> str:
-    """Return a name without what naming styles differ in: case, underscores, hyphens and spaces."""
+    """Return a name in lower case, without underscores, hyphens and spaces, in which naming styles differ."""
     return re.sub(r"[_\-\s]", "", name).casefold()
 
 
@@ -282,13 +284,16 @@ _NULL: Final = {"type": "null"}
 def _resolved(document: _Document, schema: Any, pointer: str) -> tuple[dict[str, Any], dict[str, str], set[str]]:
     """Follow the references of a schema.
 
-    Return the keywords of all schemas on the way, siblings of $ref included; for each keyword, the pointer of the schema
-    that has it; and the keywords that a later schema repeats with another value.
+    Return three things:
+
+    - the keywords of all schemas on the way, siblings of $ref included;
+    - for each keyword, the pointer of the schema that has it;
+    - the keywords that a later schema repeats with another value.
     """
     node: dict[str, Any] = {}
     pointers: dict[str, str] = {}
     hidden: set[str] = set()
-    for _ in range(32):  # a longer chain of references is taken for a loop
+    for _ in range(32):  # a longer chain of references is treated as a loop
         if not isinstance(schema, dict):
             break
         for key, keyword in schema.items():
@@ -308,8 +313,11 @@ def _without_null(
 ) -> tuple[dict[str, Any], tuple[str, Any] | None, set[str]]:
     """Simplify a union of null and one other schema.
 
-    Return `node` with that schema merged in; the pointer and the text of that schema, or None if there was no such
-    union; and the keywords that occur in both with different values.
+    Return three things:
+
+    - `node`, with the other schema in place of the union;
+    - the pointer of the other schema and the schema itself, or None if there was no such union;
+    - the keywords that occur in both with different values.
     """
     for key in ("anyOf", "oneOf"):
         branches = node.get(key)

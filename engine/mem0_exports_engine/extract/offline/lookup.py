@@ -2,12 +2,13 @@
 
 The sources, in this order:
 
-0. the source that an annotation of the schema names (`mem0_exports.schemas.annotations`), and then no other;
+0. the source that an annotation of the schema names (see `mem0_exports.schemas.annotations`). If there is one, no other
+   source is used;
 1. the memory's own field of that name: id, memory, user_id, agent_id, app_id, run_id, metadata, categories, created_at,
    updated_at, expiration_date;
 2. the metadata key of that name;
-3. the field of the memory that has this common alias: text and content (memory), session_id (run_id), timestamp
-   (created_at), tags (categories), memory_id (id).
+3. the memory's own field for which the name is a common alias: text or content for memory, session_id for run_id,
+   timestamp for created_at, tags for categories, memory_id for id.
 
 Names match even if they differ in case, underscores, hyphens and spaces. If a value does not fit, the next source is
 tried.
@@ -36,7 +37,7 @@ class Step(NamedTuple):
     """One place to look for a value."""
 
     take: Callable[[Record], Any]
-    """Return the value in a memory, or None if it has none there."""
+    """Return the value that a memory has in this place, or None."""
     path: FieldPath | None = None
     """The place, or None if it involves more than one field."""
 
@@ -86,7 +87,10 @@ class Lookup:
 
     @property
     def path(self) -> FieldPath | None:
-        """The first place to look, for a key spelled exactly like the property. None if it involves several fields."""
+        """The first place to look, if metadata keys are spelled exactly like the property.
+
+        None if the value comes from several fields.
+        """
         if self.annotation is not None:
             kind, name = self.annotation
             return FieldPath(own=name) if kind == "memory" else FieldPath(key=name) if kind == "metadata" else None
@@ -110,7 +114,7 @@ class Lookup:
                 return (_metadata_key(name),) if name in keys else ()
             # A count cannot be looked up in a single memory.
             return (Step(partial(_text_of_category, name.casefold())),) if kind == "category" else ()
-        # An exact key wins. Of several similar ones none is used, since choosing would be guessing.
+        # An exact key wins. If there are only several similar keys, none is used, because any choice would be a guess.
         alike = [key for key in keys if folded(key) == self._folded]
         key = self.name if self.name in keys else alike[0] if len(alike) == 1 else None
         steps = [_own_field(self._own)] if self._own is not None else []
@@ -149,7 +153,8 @@ class Plan:
         paths = [steps[0].path for steps in self.steps if steps]
         if None in paths:
             return None
-        # For speed, all fields are read with one itemgetter and all metadata with another, then put in the order of names.
+        # For speed, all fields are read with one itemgetter and all metadata with another, then put in the order of
+        # names.
         take_own = _taker([path.own for path in paths if path is not None and path.own is not None])
         take_metadata = _taker([path.key for path in paths if path is not None and path.own is None])
         taken = sorted(range(len(paths)), key=lambda index: paths[index].own is None)  # type: ignore[union-attr]

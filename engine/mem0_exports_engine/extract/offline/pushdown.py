@@ -1,9 +1,9 @@
 """Pushdown: let the store write the records of a list as JSON, several times faster than building them in Python.
 
-The guarantee: a pushed-down batch gives exactly the records and gaps that the extractor would have made from the same
-memories. Pushdown is therefore used only if
+A pushed-down batch must give exactly the records and gaps that the extractor would have made from the same memories.
+Pushdown is therefore used only if
 
-- every property has one known path, where its value is found if the memory has one;
+- every property has one known path, at which its value is found if the memory has a value;
 - every property is a scalar, or `categories`, so that no value can be nested deeper than is allowed;
 - no memory of the batch has a list in its metadata, since its items could be the records;
 - the records are valid as they are, so that no value has to be converted or left out.
@@ -41,7 +41,7 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 """The fields of memories that are strings, with the values of `format` that they always satisfy."""
 
 _MAX_FAILURES: Final = 3
-"""After this many batches that could not be used, pushdown is given up: the next ones would be no different."""
+"""Pushdown is no longer tried after so many batches for which it was not possible: later batches would be alike."""
 
 
 class Pushdown:
@@ -62,7 +62,7 @@ class Pushdown:
             path = lookup.path
             scalar = shape.kinds and not shape.kinds & {"object", "array"}
             if path is None or not (scalar or path.own == "categories"):
-                return None  # the value may be nested deeper than `Shape.fit` allows
+                return None  # the value could be nested deeper than `Shape.fit` allows
             paths[lookup.name] = path
         return cls(paths, always_valid=_is_always_valid(item, columns, paths)) if paths else None
 
@@ -98,5 +98,5 @@ def _always_fits(field: str, shape: Shape) -> bool:
             and not items.node.keys() - ANNOTATIONS - {"type"}
         )  # fmt: skip
     if field not in _TEXTS:
-        return False  # metadata may be nested deeper than `Shape.fit` allows
+        return False  # metadata could be nested deeper than `Shape.fit` allows
     return "string" in shape.kinds and keywords <= {"type", "format"} and node.get("format") in _TEXTS[field]

@@ -1,9 +1,10 @@
-"""The field for a top-level list of records.
+"""Fill a top-level list of records.
 
-If any memory has a list under this name, the result is the records of those lists; otherwise one record per memory.
-A record whose first-choice values are valid is used unchanged. Any other is converted value by value, and what was left
-out is reported. If only its items, and not the list as a whole, have to be validated, the list is put into the sink while
-it grows, and `pushdown` may let the store write it.
+If any memory has a list under the name of the property, the result contains the records of those lists. Otherwise it
+contains one record per memory. A record whose first-choice values are valid is used unchanged. The values of any other
+record are converted one by one, and those that do not fit are left out and reported. If the items of the list have to
+be validated, but not the list as a whole, it is put into the sink while it grows, and `pushdown` can let the store
+write it.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ class RecordList(Field):
     """Collect the records of a top-level list, in memory or in the sink."""
 
     def __init__(self, name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> None:
-        """`may_be_in_sink`: no keyword of the root constrains the list, so its items can be validated one by one."""
+        """Create the field. `may_be_in_sink` says that no keyword of the root constrains the list as a whole."""
         super().__init__(name, shape)
         self._item = shape.items
         self._columns = [(Lookup(key, column), column) for key, column in self._item.properties.items()]
-        # Scalars that are valid stay as they are. Lists and objects have to be looked into first: `Shape.keeps`.
+        # A valid scalar needs no conversion. A list or object might need one, which only `Shape.keeps` can tell.
         self._scalars = all(shape.kinds and not shape.kinds & {"object", "array"} for _, shape in self._columns)
         self._plans = Plans([lookup for lookup, _ in self._columns])
         self._defaults = [
@@ -50,8 +51,8 @@ class RecordList(Field):
         other_keywords = shape.node.keys() - ANNOTATIONS - {"type", "items"} | shape.hidden - ANNOTATIONS
         self._may_be_in_sink = may_be_in_sink and not other_keywords
         self._is_in_sink = False
-        # If the name is that of a field of memories, such as categories, the field may hold the list. The store does not
-        # look there, so such a list cannot be pushed down.
+        # If the property has the name of a field of memories, such as categories, that field could contain the list.
+        # The store does not look there, so such a list cannot be pushed down.
         possible = self._may_be_in_sink and not self.lookup.steps(())
         self._pushdown = Pushdown.of(self._item, self._columns) if possible else None
 
@@ -95,12 +96,12 @@ class RecordList(Field):
         """Collect records in which no value is missing. False if one of them is not valid as it is."""
         if not pushdown.always_valid and not self.shape.accepts(load(f"[{written.text}]")):
             return False
-        self._flush()  # first the earlier records that are still in memory: the order is that of the memories
+        self._flush()  # earlier records come first, because records are in the order of their memories
         self._put(written.text.encode())
         return True
 
     def _take_incomplete(self, written: WrittenRecords, pushdown: Pushdown) -> bool:
-        """Collect records in which some values are missing. False if a missing value takes more than leaving it out."""
+        """Collect records in which some values are missing. False if it is not enough to leave them out."""
         records = load(f"[{written.text}]")
         absent: Counter[int] = Counter()
         for position, metadata in written.incomplete:
@@ -136,7 +137,7 @@ class RecordList(Field):
         return self.result() if self._is_in_sink else super().settled()
 
     def _switch_to_lists(self) -> None:
-        """Switch to the records of lists, because a memory has one, and discard those made from single memories."""
+        """Collect only records of lists from now on, and discard the records made from single memories."""
         if self._lists:
             return
         self._lists = True
@@ -182,7 +183,8 @@ class RecordList(Field):
     def _first_values(self, record: Record, steps: list[Steps]) -> tuple[Record | None, list[int]]:
         """Return the record of first-choice values, and the indexes of the columns that have none.
 
-        The record is None if that is not enough: a value may need conversion, a required one is missing, or all are.
+        The record is None if it cannot be used: a value may need conversion, or a required value or all values are
+        missing.
         """
         filled: Record = {}
         empty: list[int] = []
@@ -252,7 +254,7 @@ class RecordList(Field):
 
 
 class _Required:
-    """The type of _REQUIRED: a record without this value is left out."""
+    """The type of _REQUIRED, which means that a record without the value is left out."""
 
 
 _REQUIRED: Final = _Required()

@@ -1,4 +1,4 @@
-"""Fields for top-level properties that are filled with values. `records` has the field for lists of records."""
+"""Fill top-level properties with values. Lists of records are in `records`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Missing:
 
 
 MISSING: Final = Missing()
-"""Means that there is no value. None cannot mean it, since null may be a value."""
+"""Means that there is no value. None cannot be used for this, because null can be a value."""
 
 
 class Field:

@@ -67,16 +67,17 @@ class SqliteBatch:
 
     def records(self, fields: Collection[str] = RECORD_FIELDS) -> list[Record]:
         """Return the memories as records with these fields."""
-        # One JSON text for the whole batch: SQLite builds it faster than Python can convert row by row.
+        # SQLite returns one JSON text for the whole batch. This is faster than to convert the rows one by one in
+        # Python.
         (text,) = self._query(f"SELECT json_group_array(json_array({', '.join(_AS_JSON[name] for name in fields)}))")
         return [dict(zip(fields, values, strict=True)) for values in load(text)]
 
     def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
         """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
-        Return None if the metadata of a memory could contain a list, if a memory was deleted meanwhile, or if SQL cannot
-        express the paths: they are too many, or a key needs escaping. Always None before SQLite 3.38, which introduced
-        the `->` operator.
+        Return None if the metadata of a memory could contain a list, if a memory was deleted meanwhile, or if SQL
+        cannot express the paths: they are too many, or a key needs escaping. Always None before SQLite 3.38, which
+        introduced the `->` operator.
         """
         plain = all(key is None or _PLAIN_KEY.fullmatch(key) for _, key in paths.values())
         if sqlite3.sqlite_version_info < (3, 38) or len(paths) > _MAX_COLUMNS or not plain:
@@ -93,5 +94,5 @@ class SqliteBatch:
             *named,
             *keys,
         )
-        # The indexes of `incomplete` are positions in the list of seqs: with a memory missing, they would be off.
+        # The indexes in `incomplete` are positions in the list of seqs. They would be wrong if a memory is missing.
         return None if lists or count < self.size else WrittenRecords(text[1:-1], load(incomplete))

@@ -1,8 +1,8 @@
 """Connections, transactions and errors of one SQLite database, used through SQLAlchemy Core.
 
 All transactions are explicit. `read()` sees one consistent snapshot; `write()` locks out other writers from its first
-statement. A file is in WAL mode: any number of readers and one writer work at the same time, across threads and
-processes. An in-memory database has a single connection, so its transactions run one at a time.
+statement. A file is in WAL mode, so any number of readers and one writer can work at the same time, in any threads
+and processes. An in-memory database has a single connection, so its transactions run one at a time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TIMEOUT: Final = 30.0
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
-"""Result codes that go away once the disk has room again or is repaired."""
+"""Result codes of failures that end once the disk has room again or is repaired."""
 
 
 class Database:
@@ -70,7 +70,7 @@ class Database:
             sa.URL.create("sqlite", database=self.path),
             connect_args={"check_same_thread": False, "timeout": _TIMEOUT},
             hide_parameters=True,  # errors are logged, and memories must not end up in a log
-            # More connections than a server has threads, so a reader never waits for one that a waiting writer holds.
+            # There are more connections than a server has threads, so readers need not wait for those of writers.
             **({"poolclass": StaticPool} if in_memory else {"pool_size": 8, "max_overflow": 120}),
         )
         event.listen(self._engine, "connect", _on_connect)
@@ -78,11 +78,12 @@ class Database:
         self._open()
 
     def _open(self) -> None:
-        """Make or upgrade the tables. StoreBusy if another process holds the file for too long, NotAStore if it is no store.
+        """Create or upgrade the tables.
 
-        SQLite does not always wait for other processes here: while the last connection of another one closes the file,
-        or several change its journal mode, it may answer "database is locked" at once. So this tries again until
-        `_TIMEOUT` seconds are over.
+        Raises StoreBusy if another process holds the file for too long, and NotAStore if the file is not a store.
+        SQLite does not always wait for other processes here. It can answer "database is locked" at once while another
+        process closes its last connection, or while several processes change the journal mode. So this tries again
+        until `_TIMEOUT` seconds are over.
         """
         deadline = time.monotonic() + _TIMEOUT
         while True:
@@ -95,8 +96,8 @@ class Database:
             else:
                 return
             self._engine.dispose()
-            # Raised outside the except block, here and below, so that no SQLAlchemy exception, with its statement, is
-            # attached to it as context.
+            # The errors here and in `_translated` are raised outside the except block. Inside it, Python would attach
+            # the SQLAlchemy exception to them as context, and with it the SQL statement.
             if not busy:
                 raise NotAStore(problem)
             if time.monotonic() >= deadline:
@@ -104,13 +105,13 @@ class Database:
             time.sleep(0.02)
 
     def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
-        """Open a transaction that only reads. StoreError if the database fails."""
+        """Open a transaction that only reads. Raises StoreError if the database fails."""
         return self._translated(write=False)
 
     def write(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """Open a transaction that locks out other writers from its start, and commit it at the end.
 
-        StoreError if the database fails; nothing is written then.
+        Raises StoreError if the database fails. Nothing is written in this case.
         """
         return self._translated(write=True)
 
@@ -152,7 +153,7 @@ def _code(error: DBAPIError) -> int:
 
 
 def _store_error(error: DBAPIError | PoolTimeout) -> StoreError:
-    """Translate an error of SQLAlchemy, by SQLite's result code: its messages may change between versions."""
+    """Return the StoreError for an error of SQLAlchemy, by SQLite's result code: messages can differ by version."""
     if isinstance(error, PoolTimeout):
         return StoreBusy("The store is busy with other requests.")
     code = _code(error)
@@ -163,19 +164,19 @@ def _store_error(error: DBAPIError | PoolTimeout) -> StoreError:
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # _on_begin begins transactions; the driver's own BEGIN would come too late
-    # The journal mode is written into the file, so set it only in a store: another program's database, which `migrate`
-    # refuses, must stay unchanged.
+    # The journal mode is written into the file, so it is set only in a store. The database of another program, which
+    # `migrate` refuses, must stay unchanged.
     if not is_foreign(*schema_of(connection)):
         connection.execute("PRAGMA journal_mode = WAL")
-    # FULL syncs the WAL at every commit, so that an acknowledged write survives a power cut. WAL's usual NORMAL may lose
-    # the last commits.
+    # FULL syncs the WAL at every commit, so that an acknowledged write survives a power cut. With
+    # NORMAL, which is usual for WAL, the last commits could be lost.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")  # shrink the WAL to 64 MB after a large export
     functions.register(connection)
 
 
 def _on_begin(connection: sa.Connection) -> None:
-    # IMMEDIATE takes the write lock at once, and waits for it if need be. A plain BEGIN takes it at the first write, and
-    # that fails without waiting if another process has committed since this transaction's first read.
+    # IMMEDIATE takes the write lock at once, and waits for it if necessary. After a plain BEGIN, the first write takes
+    # the lock. That write fails without waiting if another process has committed since this transaction's first read.
     write = connection.get_execution_options().get("mem0_exports_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

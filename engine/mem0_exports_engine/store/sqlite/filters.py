@@ -98,8 +98,8 @@ def _metadata(condition: Condition) -> Clause:
     operator = "contains" if condition.operator == "contains" else "eq"
     expected = json.dumps(condition.value)
     holds = sa.and_(
-        # A cheap test first: it skips most memories without the key before Python has to parse their metadata. It may
-        # let one through, since the key may also occur in a nested object or a string; mem0_metadata decides.
+        # This cheap test skips most memories without the key, so that Python does not have to parse their metadata. The
+        # key can also occur in a nested object or a string, so mem0_metadata has to decide.
         sa.func.coalesce(sa.func.instr(memories.c.metadata, f"{dump(condition.key).decode()}:"), 0) > 0,
         sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, expected) == 1,
     )

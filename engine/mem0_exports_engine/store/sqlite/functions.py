@@ -1,7 +1,7 @@
 """SQL functions, implemented in Python, that compare values in JSON columns.
 
-SQLite's own JSON functions cut a text at a NUL character and read integers beyond 64 bits as floats, so that different
-values may look equal. These functions are exact. They are registered on every connection of the store.
+SQLite's own JSON functions cut a text at a NUL character and read integers beyond 64 bits as floats, so different
+values could look equal. These functions are exact. They are registered on every connection of the store.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _metadata(document: str | None, operator: str, key: str, expected: str) -> b
 
 
 def _equal(actual: Any, expected: Any) -> bool:
-    """Compare as JSON does: 1 equals 1.0, but neither true nor "1". In Python, True == 1."""
+    """Return whether two JSON values are equal. 1 equals 1.0, but neither true nor "1". In Python, 1 == True."""
     if isinstance(actual, bool) or isinstance(expected, bool):
         return actual is expected
     return bool(actual == expected)

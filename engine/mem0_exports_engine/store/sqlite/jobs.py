@@ -1,12 +1,12 @@
 """Store export jobs as rows with a lease and a fencing token.
 
 A worker claims a row for a limited time (the lease) and raises its attempt number. Every write of the worker carries
-that number (the fence) and has no effect once the row has a newer one. So a worker that was paused past its lease, and
-whose job was taken over, cannot write. Without the fence, two workers would mix their parts, or one would mark as done a
-result that the other is still writing.
+that number (the fence) and has no effect once the row has a newer one. So a worker cannot write if it was paused for
+longer than its lease and another worker has taken the job over. Without the fence, two workers would mix their parts,
+or one would mark as done a result that the other is still writing.
 
-A result is stored as a frame: its JSON text with gaps for the lists that may not fit in memory. These lists are stored
-in parts, which the worker writes as it goes and readers fetch one at a time.
+A result is stored as a frame: its JSON text with gaps for lists that could be too long for memory. These lists are
+stored in parts, which the worker writes as it goes and readers fetch one at a time.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class SqliteJobs:
         """Return the JSON text of a finished export: whole, or in pieces if it has lists that are stored in parts.
 
         Reading the pieces raises Gone if the export expires and is purged meanwhile. A reader then notices that the
-        result is incomplete, instead of taking the first half of a list for the whole.
+        result is incomplete, instead of mistaking the first half of a list for all of it.
         """
         frame: Frame = json.loads(export.frame or "[]")
         if len(frame) == 1:
@@ -98,15 +98,15 @@ class SqliteJobs:
 
     def _pieces(self, seq: int, export_id: str, frame: Frame) -> Iterator[bytes]:
         # Matching the seq alone would be wrong: SQLite reuses the seq of a purged export for a new one, and a slow
-        # reader would continue with the parts of somebody else's export.
+        # reader would continue with the parts of another export.
         export = sa.select(exports.c.seq).where(exports.c.seq == seq, exports.c.id == export_id).scalar_subquery()
         for piece in frame:
             if isinstance(piece, str):
                 yield piece.encode()
                 continue
-            # One short transaction per part: a single long one would keep SQLite from truncating the WAL for as long as
-            # the slowest client reads. The count is read first to notice parts that vanish. An empty list was never put
-            # into parts, so a count of 0 means that the export is gone.
+            # Each part is read in a short transaction. A single long transaction would keep SQLite from truncating the
+            # WAL for as long as the slowest client reads. The count is read first to notice parts that vanish. An empty
+            # list was never put into parts, so a count of 0 means that the export is gone.
             number = 0
             of_list = sa.select(parts.c.content).where(parts.c.export == export, parts.c.list_index == piece)
             with self._database.read() as connection:
@@ -128,8 +128,8 @@ class SqliteJobs:
             if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:
                 return None
         waiting = sa.select(exports.c.id).where(due).order_by(exports.c.available_us, exports.c.seq).limit(1)
-        # A job that is still RUNNING after its lease has ended was left behind by a worker that crashed or stalled. One
-        # that was handed back is PENDING, so restarts of a server do not count as crashes.
+        # A job that is still RUNNING after its lease has ended was left behind by a worker that crashed or stalled. A
+        # job that was handed back is PENDING, so restarts of a server do not count as crashes.
         crashed = sa.case((exports.c.state == "RUNNING", 1), else_=0)
         # Selecting and claiming is a single UPDATE, so two workers cannot claim the same job.
         take = (
@@ -152,10 +152,11 @@ class SqliteJobs:
 
     @contextlib.contextmanager
     def _fenced(self, job: Job, **values: Any) -> Iterator[sa.Connection]:
-        """Open a transaction that sets `values` in the row of the job. Fenced if another worker has the job.
+        """Open a transaction that sets `values` in the row of the job. Raises Fenced if another worker has the job.
 
-        The attempt number is checked by the UPDATE itself, so no other worker can claim the job between check and write.
-        The state is checked too: after `finish`, `fail` or `hand_back` the same worker cannot write either.
+        The attempt number is checked by the UPDATE itself, so no other worker can claim the job between check and
+        write. The state is checked too, so that not even the same worker can write after `finish`, `fail` or
+        `hand_back`.
         """
         with self._database.write() as connection:
             updated = connection.execute(

@@ -24,7 +24,7 @@ class SqliteKeys:
         self._database = database
 
     def is_empty(self) -> bool:
-        """Return whether no key was ever added; revoked keys count."""
+        """Return whether no key was ever added. A store whose keys are all revoked is not empty."""
         with self._database.read() as connection:
             return connection.execute(sa.select(keys.c.id).limit(1)).first() is None
 

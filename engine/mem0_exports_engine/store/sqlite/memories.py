@@ -35,7 +35,7 @@ _COUNT: Final = sa.select(sa.func.count()).select_from(memories)
 _RECORD: Final = tuple(memories.c[name] for name in RECORD_FIELDS)
 
 _IN_ORDER: Final = (memories.c.created_us, memories.c.seq)
-"""Oldest first. The seq makes the order total; without it, pages could repeat or skip memories of the same time."""
+"""Oldest first. The seq makes the order total. Without it, pages could repeat or skip memories with equal times."""
 
 
 class SqliteMemories:
@@ -45,10 +45,10 @@ class SqliteMemories:
         self._database = database
 
     def add(self, rows: list[Row], now: datetime) -> list[Row]:
-        """Store the rows whose text their owner does not have yet. Return the rows that were added.
+        """Store each row, unless a memory with the same text and entity ids exists. Return the rows that were added.
 
-        Memories that have expired do not count, unless one is identical in every field: then the row is not stored,
-        since record keys are unique.
+        A memory that has expired does not prevent this, unless it equals the row in every field, because record keys
+        are unique.
         """
         current = _current(now)
         added: list[Row] = []
@@ -106,15 +106,15 @@ class SqliteMemories:
             return count, [record_of(row) for row in rows]
 
     def get(self, project: str, memory_id: str) -> Record | None:
-        """Return a memory, also one that has expired; None if the project has none with this id."""
+        """Return a memory, even if it has expired. None if the project has no memory with this id."""
         with self._database.read() as connection:
             row = connection.execute(sa.select(*_RECORD).where(_has_id(project, memory_id))).first()
         return None if row is None else record_of(row)
 
     def delete(self, project: str, memory_id: str) -> bool:
-        """Delete a memory. Return whether the project had one with this id.
+        """Delete a memory. Return whether the project had a memory with this id.
 
-        Its seq is never used again (see `tables.memories`), since running exports have chosen their memories by seq.
+        Its seq is never used again (see `tables.memories`), because running exports have chosen their memories by seq.
         """
         with self._database.write() as connection:
             return connection.execute(sa.delete(memories).where(_has_id(project, memory_id))).rowcount > 0
@@ -122,9 +122,9 @@ class SqliteMemories:
     def batches(self, project: str, filters: Filter, now: datetime) -> Iterator[SqliteBatch]:
         """Yield the memories that the filters select now and that have not expired, oldest first.
 
-        The selection is made once, when iteration starts; memories that are added later are left out, and so are those
-        that are deleted before their batch is read. No transaction
-        stays open between batches: it would keep SQLite from truncating the WAL, and would block an in-memory store.
+        The memories are selected once, when iteration starts. Memories that are added later are left out, and so are
+        those that are deleted before their batch is read. No transaction stays open between batches, because it would
+        keep SQLite from truncating the WAL, and would block an in-memory store.
         """
         selected = _selected(project, filters, now, show_expired=False)
         ordered = sa.select(memories.c.seq).where(selected).order_by(*_IN_ORDER).subquery()
@@ -171,7 +171,8 @@ def _selected(project: str, filters: Filter, now: datetime, *, show_expired: boo
 def _current(now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition for memories that have not expired.
 
-    A memory is valid through the whole of its expiration date, in UTC. One whose date cannot be read never expires.
+    A memory is valid through the whole of its expiration date, in UTC. A memory whose date cannot be read never
+    expires.
     """
     today = clock.microseconds(now.replace(hour=0, minute=0, second=0, microsecond=0))
     return sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= today)

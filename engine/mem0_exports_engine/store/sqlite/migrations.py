@@ -1,7 +1,7 @@
 """Create the tables of a store, or upgrade them to the current version, in one transaction.
 
-Each step is SQL text that must never change, even when `tables` does: it upgrades files that exist. A test checks that a
-store which went through all steps has the same tables as a new one.
+Each step is SQL text that must never change, even if `tables` does, because it upgrades existing files. A test checks
+that a store which went through all steps has the same tables as a new one.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 
 _IN_EVERY_VERSION: Final = frozenset({"memories", "memories_text", "exports", "exports_waiting"})
-"""Tables and indexes that a store of any version has: enough to tell it from another program's database."""
+"""Tables and indexes that a store of any version has. They distinguish it from other programs' databases."""
 
 
 def is_foreign(version: int, names: set[str]) -> bool:
     """Return whether a database belongs to another program, by its user_version and the names in its schema.
 
-    An empty database of version 0 may become a store. The version alone says nothing: many programs number theirs.
+    An empty database of version 0 is not foreign, because it can become a store. The version alone does not identify a
+    store, because other programs number their databases too.
     """
     return bool(names) if version == 0 else version < 0 or not names >= _IN_EVERY_VERSION
 
@@ -43,8 +44,9 @@ def schema_of(connection: sqlite3.Connection | sa.Connection) -> tuple[int, set[
 def migrate(connection: sa.Connection, path: str) -> None:
     """Create or upgrade the tables.
 
-    The caller holds a write transaction, so of several processes that open an old store, one upgrades it and the others
-    find it upgraded. NotAStore if the file belongs to another program; ConfigurationError if a newer version wrote it.
+    The caller holds a write transaction. If several processes open an old store, one of them therefore upgrades it, and
+    the others find it upgraded. Raises NotAStore if the file belongs to another program, and ConfigurationError if a
+    newer version wrote it.
     """
     version, names = schema_of(connection)
     if is_foreign(version, names):
@@ -199,7 +201,7 @@ CREATE INDEX memories_agent ON memories (project, agent_id, created_us, seq) WHE
 CREATE INDEX memories_app ON memories (project, app_id, created_us, seq) WHERE app_id IS NOT NULL;
 CREATE INDEX memories_run ON memories (project, run_id, created_us, seq) WHERE run_id IS NOT NULL;
 """
-"""Makes the seq of a memory unique for good, so that memories can be deleted."""
+"""Ensures that the seq of a deleted memory is never used again, so that memories can be deleted."""
 
 
 def _to_2(connection: sa.Connection) -> None:

@@ -1,6 +1,6 @@
 """The tables of a store: memories, exports, the parts of their results, and API keys.
 
-To change a table, raise VERSION, add a step to `migrations`, and keep a store of the old version, as SQL, for its test.
+To change a table, raise VERSION, add a step to `migrations`, and add a store of the old version, as SQL, to the tests.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ memories: Final = sa.Table(
     sa.Index("memories_record", "record_key", "project", unique=True),
     sa.Index("memories_text", "text_key", "project"),
     *(_owner_index(kind, field) for kind, field in ENTITY_TYPES.items()),
-    # Never give the seq of a deleted memory to a new one: a running export, which has chosen its memories by seq, would
-    # then contain a memory that its filters do not select, or one of another project.
+    # Never give the seq of a deleted memory to a new one. A running export has chosen its memories by seq. It would
+    # then contain a memory that its filters do not select, possibly one of another project.
     sqlite_autoincrement=True,
 )
 
@@ -59,9 +59,7 @@ exports: Final = sa.Table(
     sa.Column("project", sa.Text, nullable=False),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("schema", sa.Text, nullable=False, comment="JSON, as the client sent it"),
-    sa.Column(
-        "filters", sa.Text, nullable=False, comment="JSON in the form of filters_key; exports are looked up by it"
-    ),
+    sa.Column("filters", sa.Text, nullable=False, comment="JSON as filters_key returns it, for finding exports"),
     sa.Column("instructions", sa.Text),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),

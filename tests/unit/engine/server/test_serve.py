@@ -119,7 +119,7 @@ def test_help_of_serve_explains_keys_port_signals_and_retention():
     help_text = " ".join(command("serve", "--help").stdout.split())
 
     for text in (
-        "Requests need a key as soon as the store has had one",
+        "Requests need a key once one has been created",
         "default: 8765",
         "SIGTERM",
         "default: 7",
