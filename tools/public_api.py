@@ -232,6 +232,7 @@ def changes(old: str, new: str) -> list[Change]:
     found = [
         Change(each.obj.path.removeprefix(f"{PACKAGE}."), _description(each))
         for each in griffe.find_breaking_changes(before, after)
+        if not _is_overloaded_now(each, before, after)
     ]
     found += [Change(name, "is no longer exported") for name in exported - still]
     for name, node in before.members.items():
@@ -242,6 +243,16 @@ def changes(old: str, new: str) -> list[Change]:
 
 def _parse(text: str) -> Any:
     return griffe.visit(PACKAGE, filepath=Path(f"{PACKAGE}.pyi"), code=text)
+
+
+def _is_overloaded_now(breakage: griffe.Breakage, before: Any, after: Any) -> bool:
+    """Return whether a method that griffe reports as removed has overloads now, one of which accepts its old calls."""
+    owner, _, name = breakage.obj.path.removeprefix(f"{PACKAGE}.").rpartition(".")
+    if breakage.kind is not griffe.BreakageKind.OBJECT_REMOVED or owner not in before.members:
+        return False
+    old, holder = before.members[owner].members.get(name), after.members.get(owner)
+    overloads = () if holder is None else holder.overloads.get(name, ())
+    return old is not None and old.is_function and any(_accepts_all_calls_of(old, each) for each in overloads)
 
 
 def _description(breakage: griffe.Breakage) -> str:
