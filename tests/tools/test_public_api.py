@@ -71,7 +71,7 @@ BREAKING_CHANGES = {
     "a return type changes": ("exports/ledger", "def forget(self, fingerprint: str) -> bool", "def forget(self, fingerprint: str) -> None", "Ledger.forget", "bool"),
     "a class method becomes a method": ("client", "    @classmethod\n    def local(\n        cls", "    def local(\n        cls", "Client.local", "classmethod"),
     "a property becomes a method": ("client", "    @property\n    def engine", "    def engine", "Client.engine", "kind"),
-    "overloads that do not accept the old calls": ("exports/ledger", "    def forget(self, fingerprint: str) -> bool:", "    @overload\n    def forget(self, fingerprint: bytes) -> bool: ...\n    @overload\n    def forget(self, fingerprint: list[str]) -> bool: ...\n    def forget(self, fingerprint: object) -> bool:", "Ledger.forget", "removed"),
+    "overloads that do not accept the old calls": ("filters/fields", "    def icontains(self, value: str) -> Filter:", "    @overload\n    def icontains(self, value: bytes) -> Filter: ...\n    @overload\n    def icontains(self, value: list[str]) -> Filter: ...\n    def icontains(self, value: object) -> Filter:", "KeywordsField.icontains", "removed"),
     "an overload changes": ("exports/api", "-> Export[JsonObject]: ...", "-> Export[str]: ...", "Exports.get", "Export[JsonObject]"),
     "another overload changes": ("exports/api", "        schema: Typed[T],\n        where", "        schema: type[T],\n        where", "Exports.run", "overload"),
     "an overload is removed": ("exports/api", "    @overload\n    def get(\n        self,\n        export_id: str | UUID,\n        schema: Typed[T],\n        *,\n        org_id: str | None = None,\n        project_id: str | None = None,\n    ) -> Export[T]: ...\n", "", "Exports.get", "overload"),
@@ -112,7 +112,7 @@ ADDITIONS = {
     "a method": ("client", "    def close(self)", "    def brandnew(self) -> None: ...\n\n    def close(self)"),
     "an optional parameter": ("exports/ledger", "def forget(self, fingerprint: str)", "def forget(self, fingerprint: str, *, quiet: bool = False)"),
     "an optional parameter of an overload": ("exports/api", "        timeout: float | None = None,\n", "        timeout: float | None = None,\n        extra: int = 0,\n"),
-    "an overload of a method that had none": ("exports/ledger", "    def forget(self, fingerprint: str) -> bool:", "    @overload\n    def forget(self, fingerprint: str) -> bool: ...\n    @overload\n    def forget(self, fingerprint: list[str]) -> bool: ...\n    def forget(self, fingerprint: object) -> bool:"),
+    "an overload of a method that had none": ("filters/fields", "    def icontains(self, value: str) -> Filter:", "    @overload\n    def icontains(self, value: str) -> Filter: ...\n    @overload\n    def icontains(self, value: list[str]) -> Filter: ...\n    def icontains(self, value: object) -> Filter:"),
     "a private name is removed": ("client", "def _repr_of(", "def _renamed("),
 }  # fmt: skip
 
