@@ -34,8 +34,11 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
 
-Operation: TypeAlias = Literal["create", "get", "ping", "add", "list", "entities", "unknown"]
+Operation: TypeAlias = Literal["create", "get", "ping", "add", "list", "entities", "get_memory", "delete", "unknown"]
 """The operation of a request; "unknown" for any other method and path, which gets a 404."""
+
+MEMORY_ID: Final = "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4"
+"""The id of the only memory."""
 
 _ROUTES: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v1/exports/"): "create",
@@ -44,6 +47,8 @@ _ROUTES: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", "/v3/memories/add/"): "add",
     ("POST", "/v3/memories/"): "list",
     ("GET", "/v1/entities/"): "entities",
+    ("GET", f"/v1/memories/{MEMORY_ID}/"): "get_memory",
+    ("DELETE", f"/v1/memories/{MEMORY_ID}/"): "delete",
 }
 
 _MESSAGE: Final = "Memory export request received. The export will be ready in a few seconds."
@@ -55,7 +60,7 @@ _MEMORIES: Final = {
     "previous": None,
     "results": [
         {
-            "id": "0d6e7c4b-9a59-4c83-b9a2-0c60b6a2f0d4",
+            "id": MEMORY_ID,
             "memory": "Lives in Lisbon",
             "user_id": "alex",
             "metadata": {"city": "Lisbon"},
@@ -392,6 +397,7 @@ class FaultServer:
         self.polls: Counter[str] = Counter()
         """The number of processed polls, by job id."""
         self.adds = 0
+        self.deletes = 0
         self.requests: Counter[Operation] = Counter()
         self.answered: Counter[tuple[Operation, int | None]] = Counter()
         """The number of answers by operation and status; None if the client gets no status."""
@@ -602,6 +608,11 @@ class FaultServer:
             return Answer(200, _PING)
         if operation == "entities":
             return Answer(200, _ENTITIES)
+        if operation == "get_memory":
+            return Answer(200, _MEMORIES["results"][0])
+        if operation == "delete":
+            self.deletes += processed
+            return Answer(200, {"message": "Memory deleted successfully!"})
         if not isinstance(body, dict):
             return Answer(400, {"message": "The body must be a JSON object", "error": "400 Bad Request"})
         if operation == "list":

@@ -28,7 +28,7 @@ from mem0_exports import (
 )
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.conftest import KEY
-from tests.end_to_end.faults.server import ALL_FAULTS, FaultServer, once
+from tests.end_to_end.faults.server import ALL_FAULTS, MEMORY_ID, FaultServer, once
 from tests.support.timeouts import scaled
 
 
@@ -53,10 +53,12 @@ READS = {
     "list": lambda client: list(client.memories.list(ALEX)),
     "entities": lambda client: list(client.entities.list()),
     "get": lambda client: client.exports.get(JOB, Result).poll() or "pending",
+    "get_memory": lambda client: client.memories.get(MEMORY_ID),
 }
 WRITES = {
     "create": lambda client: client.exports.create(Result, ALEX),
     "add": lambda client: client.memories.add("Lives in Lisbon", user_id="alex"),
+    "delete": lambda client: client.memories.delete(MEMORY_ID) or "deleted",
 }
 
 PERMANENT = {"bad_request", "redirect", "wrong_types"}
@@ -123,7 +125,7 @@ def test_write_is_retried_only_if_it_cannot_have_been_carried_out(server, client
         assert server.requests[operation] == error.attempts == 1
         assert error.outcome_unknown is fault.ambiguous
         check_self_contained(error)
-        expected = {"create": len(server.created), "add": server.adds}[operation]
+        expected = {"create": len(server.created), "add": server.adds, "delete": server.deletes}[operation]
         assert expected == int(fault.processed)
 
 
@@ -131,7 +133,7 @@ def test_write_is_retried_only_if_it_cannot_have_been_carried_out(server, client
     ("fault", "error_class", "pattern"),
     [
         (faults.RESET_AFTER, ConnectionFailed, "exports_create"),
-        (faults.STALL, RequestTimeout, r"no answer within [\d.]+ s"),
+        (faults.STALL, RequestTimeout, r"no answer from 127.0.0.1:\d+ within [\d.]+ s"),
         (faults.TRUNCATE, ConnectionFailed, "peer closed|incomplete"),
         (faults.GARBAGE, ConnectionFailed, "exports_create"),
         (faults.HTML_502, ServerError, "502: 502 Bad Gateway$"),

@@ -14,6 +14,7 @@ from mem0_exports.exports.spec import Origin
 from tests.end_to_end.faults import server as faults
 from tests.end_to_end.faults.bulk_run import Result
 from tests.end_to_end.faults.conftest import KEY
+from tests.end_to_end.faults.server import MEMORY_ID
 from tests.support.timeouts import scaled, wait_until
 
 
@@ -27,6 +28,8 @@ CALLS = {
     "get": lambda client, **options: client.exports.get(JOB, Result).poll(**options),
     "create": lambda client, **options: client.exports.create(Result, ALEX, **options),
     "add": lambda client, **options: client.memories.add("x", user_id="alex", **options),
+    "get_memory": lambda client, **options: client.memories.get(MEMORY_ID, **options),
+    "delete": lambda client, **options: client.memories.delete(MEMORY_ID, **options),
 }
 
 WAITS = {
