@@ -70,7 +70,7 @@ class Export(Handle[T]):
         polling continues through such failures until the deadline.
 
         Args:
-            timeout: seconds to wait in all. Default: 120; at most 7 days.
+            timeout: the total wait in seconds. Default: 120; at most 7 days.
             on_poll: called after each poll that found no result yet, with the number of polls and the seconds passed.
             retry: a retry policy to use instead of the client's.
 
