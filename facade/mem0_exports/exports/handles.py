@@ -34,7 +34,7 @@ class Handle(Generic[T]):
 
     @property
     def id(self) -> str:
-        """The service's id of the export. Keep it to get the export again later, with `exports.get(id, Model)`."""
+        """The service's id of the export. With the id, `exports.get(id, Model)` gets the export again later."""
         return self._ref.id
 
     def __repr__(self) -> str:
