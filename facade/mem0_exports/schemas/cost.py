@@ -65,7 +65,7 @@ def _in_place(node: dict[str, Any], schema: Any) -> list[Any]:
 
 
 def _cost(node: Any, schema: Any, costs: dict[int, int], open_: set[int]) -> int:
-    """Return the number of sub-schemas against which a value is checked at `node`. `open_` holds the nodes being counted."""
+    """Return the number of sub-schemas that check a value at `node`. `open_` holds the nodes being counted."""
     if not isinstance(node, dict):
         return 1
     key = id(node)
