@@ -37,8 +37,8 @@ def call_site() -> CallSite:
     Python 3.12 can do this with `warnings.warn(..., skip_file_prefixes=...)`, but this package also supports 3.11.
 
     For an awaited coroutine, this is the line of the `await`. A coroutine in a task of its own (`asyncio.gather`,
-    `create_task`) is called by the event loop, so this is the line that started the loop. The stack of a thread may
-    have no line of the user's code: call this function before you start the thread.
+    `create_task`) is called by the event loop, so this is the line that started the loop. The stack of a thread can
+    lack any line of the user's code, so call this function before you start the thread.
     """
     start = sys._getframe(1)  # noqa: SLF001 -- the only way to walk the stack without reading source files
     # If the whole stack belongs to this package and the schedulers, return a line of a scheduler.

@@ -94,8 +94,8 @@ class InputError(Mem0ExportsError, ValueError):
 class FilterError(InputError):
     """A filter that the service would refuse or misread; nothing was sent.
 
-    `pointer` is the JSON pointer (RFC 6901) of the bad part of a filter dict, such as "/AND/0/user_id". It is None if
-    the filter is not a dict.
+    `pointer` is the JSON pointer (RFC 6901) of the bad part of a filter dict, such as "/AND/0/user_id". `pointer` is
+    None if the filter is not a dict.
     """
 
     def __init__(self, message: str, *, pointer: str | None = None) -> None:
@@ -115,7 +115,7 @@ class SchemaError(InputError):
 
 
 class NoAnswer(Mem0ExportsError):
-    """The service did not answer. `sent` says whether the request may have reached it."""
+    """The service did not answer. `sent` says whether the request could have reached it."""
 
     def __init__(self, message: str, *, operation: str | None = None, sent: bool = True) -> None:
         super().__init__(message if operation is None else f"{operation}: {message}")

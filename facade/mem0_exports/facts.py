@@ -22,4 +22,4 @@ NOTICE: Final = "mem0_notice"
 """A key that the service may add to any response for an account without an owner. It is never part of an export."""
 
 RETENTION: Final = timedelta(days=7)
-"""How long the service keeps an export, from its creation ("expires after 7 days" in the Platform's documentation)."""
+"""How long the service keeps an export after its creation ("expires after 7 days" in the Platform's documentation)."""

@@ -332,7 +332,7 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
         try:
             messages.put(driver.run(plan.flow(index, request, messages.put), stop))
         except FlowInterrupted:
-            pass  # `stop` was set: nobody reads messages any more
+            pass  # `stop` was set, so no message is read any more
         except BaseException as error:  # noqa: BLE001 -- raised in the user's loop
             messages.put(error)
 

@@ -88,7 +88,7 @@ def create(spec: ExportSpec[T], settings: Settings, deadline: float | None = Non
 
 
 def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, progress: Progress) -> Flow[ExportRef[T]]:
-    """Start a job. If this fails but may have been carried out, count it in `progress.lost_answers`.
+    """Start a job. If the create fails but may have been carried out, count it in `progress.lost_answers`.
 
     An error of this package says whether the create may have been carried out (`outcome_unknown`). An error of the
     user's own transport and an interruption (cancellation, Ctrl-C) do not say it. For these, the command in progress

@@ -34,7 +34,7 @@ class Handle(Generic[T]):
 
     @property
     def id(self) -> str:
-        """The service's id of the export. Keep it to get the export again later, with `exports.get(id, Model)`."""
+        """The service's id of the export. With the id, `exports.get(id, Model)` gets the export again later."""
         return self._ref.id
 
     def __repr__(self) -> str:
@@ -70,7 +70,7 @@ class Export(Handle[T]):
         polling continues through such failures until the deadline.
 
         Args:
-            timeout: seconds to wait in all. Default: 120; at most 7 days.
+            timeout: the total wait in seconds. Default: 120; at most 7 days.
             on_poll: called after each poll that found no result yet, with the number of polls and the seconds passed.
             retry: a retry policy to use instead of the client's.
 

@@ -245,7 +245,7 @@ class EntryWriter:
         """
         try:
             return self._begin()
-        except LedgerError:  # perhaps the intent is not on disk, so nothing must be sent
+        except LedgerError:  # nothing must be sent unless the intent is certainly on disk
             self.leave()
             raise
 

@@ -47,9 +47,9 @@ def file_path(path: str | Path) -> Path:
 def open_ledger(path: Path) -> sqlite3.Connection | str:
     """Return the connection to a ledger, or the reason why it cannot be opened.
 
-    This function creates a missing file itself, so that only its owner can read it. It leaves opening an existing file
-    to SQLite: when a process closes any descriptor of a file, POSIX drops all locks that the process has on that file,
-    and so would drop SQLite's.
+    This function creates a missing file itself, so that only its owner can read it. Only SQLite opens an existing file:
+    when a process closes any descriptor of a file, POSIX drops all locks of the process on that file, including those
+    of SQLite.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -1,8 +1,8 @@
 """Run an export from the create to the result. With a ledger, the run can be resumed after a crash.
 
-The intent to create the job is on disk before the request is sent. The id is on disk before the wait begins, and the
-result before it is returned. In any other order, a crash could lose the id of a job, or a second job would be created
-because the ledger does not know about the first.
+For this, the intent to create the job is on disk before the request is sent. The id is on disk before the wait begins,
+and the result before it is returned. In any other order, a crash could lose the id of a job, or a second job would be
+created because the ledger does not know about the first.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class _Field:
     def __repr__(self) -> str:
         return f"F.{self._name}"
 
-    if not TYPE_CHECKING:  # type checkers see no such operators, so they report their use as an error
+    if not TYPE_CHECKING:  # hidden from type checkers, so that they report every use of these operators
 
         def _refuse(self, _value: object) -> NoReturn:
             raise FilterError(f"{self!r} does not have this operator; {self._offers}")

@@ -39,7 +39,7 @@ class Nodes(NamedTuple, Generic[N]):
 
 
 MAX_DEPTH: Final = 16
-"""How deep AND, OR and NOT may be nested. A few levels more would exceed the limit of SQLite's parser."""
+"""The largest number of nested levels of AND, OR and NOT. A few more would exceed the limit of SQLite's parser."""
 
 TIME_FIELDS: Final = ("created_at", "updated_at", "timestamp", "expiration_date")
 

@@ -1,7 +1,7 @@
 """Retry, deadlines and polling, as generators that yield commands: `Send`, `Sleep` and `RunBlocking`.
 
 Only this module decides when to try again, how long to wait and when to give up, for both sync and async. It does no
-I/O and reads no clock of its own. A driver carries out the commands; a test can do it too, with a clock of its own. A
+I/O and reads no clock of its own. A driver carries out the commands. A test can also do this, with its own clock. A
 driver answers `Send` with a `Response`, or throws one of this package's errors into the generator.
 """
 

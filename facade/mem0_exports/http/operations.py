@@ -204,7 +204,7 @@ def ping() -> Call[Account]:
 
 
 def message_roles() -> list[str]:
-    """Return the roles that a message may have."""
+    """Return the allowed roles of a message."""
     from mem0_exports_api.models.role import ROLE_VALUES  # noqa: PLC0415 -- see prepare()
 
     return sorted(ROLE_VALUES)

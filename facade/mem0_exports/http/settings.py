@@ -105,7 +105,7 @@ class Settings(NamedTuple):
     gate: Gate | None = None
 
     def with_retry(self, retry: Retry | None) -> Settings:
-        """Return the settings for a call that may have its own retry policy."""
+        """Return these settings, with the retry policy `retry` unless it is None."""
         return self if retry is None else self._replace(retry=check_retry(retry))
 
     def deadline(self, timeout: float | None) -> float | None:

@@ -115,7 +115,7 @@ def check_sources(schema: Any) -> None:
 
 
 def _nodes(value: Any, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Iterate over the sub-schemas that may have an annotation: below properties, items, $defs and unions."""
+    """Iterate over the sub-schemas that can have an annotation: those in properties, items, $defs and unions."""
     if not isinstance(value, Mapping):
         return
     yield pointer, value

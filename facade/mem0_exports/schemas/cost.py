@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_CHECKS: Final = 5_000
-"""How many sub-schemas a single value may be checked against."""
+"""The largest number of sub-schemas against which a single value is checked."""
 
 _LISTS: Final = ("allOf", "anyOf", "oneOf")
 _SINGLE: Final = ("not", "if", "then", "else")
 
 
 def max_value_depth(schema: Any) -> int:
-    """Return how deep a value may be nested if it is to be checked against `schema`.
+    """Return how many levels deep a value can be nested and still be checked against `schema`.
 
     Raises ValueError if checking even a flat value could take too many steps, or would never end.
     """
@@ -65,7 +65,7 @@ def _in_place(node: dict[str, Any], schema: Any) -> list[Any]:
 
 
 def _cost(node: Any, schema: Any, costs: dict[int, int], open_: set[int]) -> int:
-    """Return how many sub-schemas a value is checked against at `node`. `open_` holds the nodes being counted."""
+    """Return the number of sub-schemas that check a value at `node`. `open_` holds the nodes being counted."""
     if not isinstance(node, dict):
         return 1
     key = id(node)

@@ -35,7 +35,7 @@ def describe(adapter: TypeAdapter[Any], name: str | None) -> dict[str, Any]:
 
 
 class _Compact(GenerateJsonSchema):
-    """Generates schemas without titles that only repeat names, and with a NamedTuple as an object of its fields."""
+    """Generates schemas without titles that only repeat names. Describes a NamedTuple as an object of its fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never set a title: it would only repeat the name of the field."""

@@ -1,8 +1,8 @@
 """The schema of an export: the JSON Schema that is sent, and the type that the result becomes.
 
 `Schema.of` accepts a Pydantic model, a dataclass, a TypedDict, a NamedTuple, any other type that Pydantic can validate
-(`list[Row]`), or a JSON Schema as a dict. A dict is sent as it is. The service can only export objects, so a type whose
-schema is not an object is sent as an object with the key `items`, and unwrapped again in the result.
+(`list[Row]`), or a JSON Schema as a dict. A dict is sent as it is. The service can only export objects, so a schema
+that is not an object is wrapped in an object with the key `items`, and the result is unwrapped again.
 """
 
 from __future__ import annotations
