@@ -1,8 +1,8 @@
 """Run one claimed job: read its memories, fill its schema, and store the result and the report.
 
-A run ends in one of four ways: the job is done, it has failed, it is handed back, or another worker has taken it over
-(Fenced). If the worker has to stop while the store is busy or full, the job stays as it is and is claimed again when
-its lease ends.
+A run normally ends in one of four ways: the job is done, it has failed, it is handed back, or another worker has taken
+it over (Fenced). If the worker has to stop while the store is busy or full, the job stays as it is and is claimed again
+when its lease ends.
 """
 
 from __future__ import annotations
