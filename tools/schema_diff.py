@@ -40,10 +40,10 @@ class Difference(NamedTuple):
     ours: str
 
     narrower: bool
-    """Whether theirs may refuse a value that ours allows."""
+    """Whether their schema could refuse a value that ours allows."""
 
     wider: bool
-    """Whether theirs may allow a value that ours refuses."""
+    """Whether their schema could allow a value that ours refuses."""
 
     def below(self, path: str) -> Difference:
         """Return the difference as seen from a schema that has this one at `path`."""

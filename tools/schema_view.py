@@ -116,7 +116,7 @@ class Reader:
         return self._unions.setdefault(id(branches), {"anyOf": branches})
 
     def kinds(self, schema: Schema) -> frozenset[str]:
-        """Return the kinds of values, other than null, that the schema may allow."""
+        """Return the kinds of values, other than null, that the schema could allow."""
         return KINDS.intersection(*map(self._kinds_of, schema))
 
     def _kinds_of(self, part: Any) -> frozenset[str]:

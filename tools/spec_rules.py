@@ -313,7 +313,7 @@ def closed_requests(document: Any) -> Iterator[Finding]:
                 waiting.append(found(document, reference))
     for name, pointer, schema in components(document, "schemas"):
         if f"#{pointer}" in seen and schema.get("properties") and schema.get("additionalProperties") is not False:
-            problem = f"requests may have more than the properties of {name}, so a misspelled one is not noticed"
+            problem = f"requests can have properties that {name} does not list, so a misspelled name is not noticed"
             yield Finding(pointer, "open-request", problem, "write additionalProperties: false")
 
 

@@ -57,7 +57,7 @@ class Answer(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """A request that passed the checks of `Engine.admit`. Its body may now be read."""
+    """A request that passed the checks of `Engine.admit`, so that its body can be read."""
 
     operation: Operation
     project: str
@@ -89,10 +89,10 @@ class Engine:
             served: whether other programs can send requests. If so, requests need an API key once a key has been added
                 to the store; until then, only requests from this machine are answered.
             api_key: an API key for the project "local" that is not kept in the store. If set, requests need a key.
-            filter_rules: how to read filters where the Platform's documentation does not say.
+            filter_rules: how to read filters in points that the Platform's documentation does not define.
             retention: how long an export can be fetched, counted from its creation.
-            extractor: what turns memories into exports; by default the one that needs no language model.
-            now: the clock; must return aware datetimes in UTC.
+            extractor: fills schemas from memories. The default one needs no language model.
+            now: returns the current time as an aware datetime in UTC.
             new_id: the source of new ids.
 
         Raises:

@@ -34,7 +34,7 @@ _MAX_BATCH_BYTES: Final = 8_000_000
 """Lines are stored as soon as this many bytes of them have been read, so that long lines do not exhaust the RAM."""
 
 _MAX_LISTED: Final = 1000
-"""The most rejected lines that the result lists; any more are only counted."""
+"""The most rejected lines that the result lists. Further ones are only counted."""
 
 _TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
 _KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
@@ -112,7 +112,8 @@ def import_lines(
             flush()
             size = 0
     flush()
-    # A line whose id is already taken is noticed only when its batch is stored. Later lines may be in the list by then.
+    # A line whose id is already taken is noticed only when its batch is stored. By then, later lines can be in the
+    # list.
     result.bad.sort(key=lambda bad: bad.number)
     return result
 

@@ -26,9 +26,14 @@ MAX_DEPTH: Final = 100
 def read(text: bytes) -> Any:
     """Parse untrusted JSON. Raises ValueError if it is not acceptable; its message can follow "the body is".
 
-    Some valid JSON is refused too: numbers too large for a float, unpaired surrogates, which are not valid UTF-8, deep
-    nesting, and a name that appears twice in one object, because parsers disagree on which of its values counts. NaN
-    and infinities, which Python would accept, are refused as well.
+    Some valid JSON is refused too:
+
+    - numbers that are too large for a float;
+    - unpaired surrogates, which are not valid UTF-8;
+    - deep nesting;
+    - a name that appears twice in one object, because parsers disagree on which of its values counts.
+
+    NaN and infinities are refused as well, although Python's parser accepts them.
     """
     if not text.strip():
         raise ValueError("empty; it must be JSON")

@@ -40,7 +40,7 @@ class Request(NamedTuple):
     operation: Operation
     project: str
     parameters: Values
-    """The path and query parameters: `parameters.get("page", int)`, or `find` for one that may be missing."""
+    """The path and query parameters: `parameters.get("page", int)`, or `find` for a parameter that may be missing."""
     body: Any
     """The JSON value of the body; None if the request has none."""
 
@@ -50,7 +50,7 @@ Handler: TypeAlias = Callable[[Service, Request], Outcome]
 
 
 def _in_project(project: str, body: Any) -> None:
-    """Raise Refused (403) if the body names an organization or project other than the one of its key."""
+    """Raise Refused (403) if the body names an organization or project other than that of the API key."""
     for name, own in (("org_id", ORGANIZATION), ("project_id", project)):
         if body.get(name, own) != own:
             message = f"{name}: this key belongs to {own!r}, and opens nothing else. Leave {name} out."

@@ -1,4 +1,4 @@
-"""Path and query parameters: read their text, validate it against openapi.yaml, and convert it to Python values."""
+"""Read path and query parameters, convert them to Python values, and validate them against openapi.yaml."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class StoreBusy(StoreError):
 
 
 class StoreFull(StoreError):
-    """The store cannot be written: the disk is full, failing or read-only. A retry may succeed later."""
+    """The store cannot be written: the disk is full, failing or read-only. A later retry can succeed."""
 
 
 class StoreFailed(StoreError):
@@ -147,7 +147,7 @@ class MemoryStore(MemoryReader, Protocol):
 # ---- jobs ----------------------------------------------------------------------------------------------------------
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a worker owns a job after its last write. Then another worker may claim the job."""
+"""How long a worker owns a job after its last write. After that, another worker can claim the job."""
 
 JobState: TypeAlias = Literal["PENDING", "RUNNING", "DONE", "FAILED"]
 

@@ -1,6 +1,6 @@
 """Read an OpenAPI document as a contract, and report what the engine does not support and what to write instead.
 
-tools/lint_spec.py reports the same problems, so an openapi.yaml without findings is one that the engine can serve.
+tools/lint_spec.py reports the same problems, so the engine can serve an openapi.yaml without findings.
 """
 
 from __future__ import annotations
@@ -295,7 +295,9 @@ class _Reader:
             problem = f"the generated client does not write the path parameter {name} as JSON does"
             self._note(pointer, problem, "write type: string with an enum or a pattern, or make it a query parameter")
         elif schema["type"] == "string" and any(map(validator.is_valid, ("", ".", ".."))):
-            problem = f"the path parameter {name} may be empty, . or .., which cannot be sent in a path"
+            problem = (
+                f"the schema of the path parameter {name} allows an empty text, . or .., which a path cannot carry"
+            )
             self._note(pointer, problem, "write format: uuid, an enum, or a pattern such as '^[A-Za-z0-9_-]+$'")
 
     def _responses(self, pointer: str, node: Any) -> Iterator[tuple[int, jsonschema_rs.Validator | None]]:

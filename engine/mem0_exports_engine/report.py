@@ -16,7 +16,7 @@ class Gap:
     path: str
     """The field, such as `birth_year` or `items[].place`."""
     reason: str
-    """Why, for example `"about 40" was left out: it is not of type "integer"`."""
+    """Why it stayed empty or was left out, for example `"about 40" was left out: it is not of type "integer"`."""
     count: int = 1
     """How often this happened. For a field of a list of records, this is the number of records."""
     did_you_mean: str | None = None

@@ -1,4 +1,4 @@
-"""The dependencies of the operation handlers: the store, the filter rules and the clock of one engine."""
+"""The parts of one engine that the handlers of operations need: the store, the filter rules and the clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Service:
     retention: timedelta
     """How long an export can be fetched, counted from its creation."""
     now: Callable[[], datetime]
-    """The clock: aware datetimes in UTC."""
+    """Returns the current time as an aware datetime in UTC."""
     new_id: Callable[[], uuid.UUID]
     wake: Callable[[], None]
     """Tells the worker that there is a new job."""

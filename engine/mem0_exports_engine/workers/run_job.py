@@ -1,8 +1,8 @@
 """Run one claimed job: read its memories, fill its schema, and store the result and the report.
 
-A run ends in one of these ways: the job is done; it has failed; it is handed back; or another worker has taken it over
-(Fenced). If the worker has to stop while the store is busy or full, the job stays as it is and is claimed again when
-its lease ends.
+A run normally ends in one of four ways: the job is done, it has failed, it is handed back, or another worker has taken
+it over (Fenced). If the worker has to stop while the store is busy or full, the job stays as it is and is claimed again
+when its lease ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import Extractor, Frame, Job, JobStore, MemoryBatch, MemoryReader
 
 GRACE: Final = 10.0
-"""Seconds that a running job may still take after its worker was told to stop. Then it is handed back."""
+"""Seconds that a running job has to finish after its worker was told to stop. After that it is handed back."""
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between an idle worker's checks for new jobs, and between attempts to write to a store that is full or busy.

@@ -18,8 +18,8 @@ T = TypeVar("T", bound="AddMemoriesRequest")
 @_attrs_define
 class AddMemoriesRequest:
     """Memories to store, and what they belong to. Other properties are refused, so that a misspelled name is not
-    ignored. Mem0's OpenAPI document has more properties; most of them guide its language model, which
-    `infer: false` leaves out.
+    ignored. Mem0's OpenAPI document has more properties. Most of them guide its language model, which
+    does not run with `infer: false`.
 
     """
 
@@ -28,7 +28,7 @@ class AddMemoriesRequest:
     infer: bool
     """ Must be false: the messages are stored word for word. Mem0's OpenAPI document makes it optional and true by
     default, which lets a language model extract the memories. It is required here so that a request never
-    depends on that default: the embedded engine has no language model, and this client stores exact texts.
+    depends on that default. The embedded engine has no language model, and this client stores exact texts.
      """
     user_id: str | Unset = UNSET
     """ The id of a user, agent, app or run. """

@@ -21,7 +21,7 @@ class AddedMemories:
     message: str
     """ A message for people to read. """
     status: str
-    """ SUCCEEDED, even if nothing was stored because all of it was stored before. """
+    """ SUCCEEDED, even if nothing was stored because all texts were already in the store. """
     event_id: UUID
     """ The id of this request. """
     results: list[AddedMemory]

@@ -14,7 +14,7 @@ class DeletedMemory:
     """The confirmation that a memory was deleted."""
 
     message: str
-    """ A sentence for people. """
+    """ A message for people to read. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

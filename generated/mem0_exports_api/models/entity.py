@@ -25,7 +25,7 @@ class Entity:
     name: str
     """ The id by which memories and filters name the entity. """
     type_: str
-    """ The kind of entity, user, agent, app or run. """
+    """ The kind of the entity: user, agent, app or run. """
     created_at: datetime.datetime | None | Unset = UNSET
     """ When the entity's first memory was created. """
     updated_at: datetime.datetime | None | Unset = UNSET

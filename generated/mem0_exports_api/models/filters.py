@@ -25,9 +25,9 @@ class Filters:
     because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
     engine accepts up to 16 levels of nesting and up to 400 conditions.
 
-    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
-    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
-    form, and shows the flat form for the list of memories.
+    An object with `AND` or `OR` at its root is the structured form of the filters. Any other object is the flat
+    form. Both select the same memories. Mem0's OpenAPI document says that an export must be created with the
+    structured form. For the list of memories, it shows the flat form.
 
     """
 
@@ -46,18 +46,19 @@ class Filters:
     run_id: EntityOperators | str | Unset = UNSET
     """ An id, `*` for any id, or operators. """
     created_at: str | TimeOperators | Unset = UNSET
-    """ A time to be equal to, or operators. """
+    """ The exact time, or operators. """
     updated_at: str | TimeOperators | Unset = UNSET
-    """ A time to be equal to, or operators. """
+    """ The exact time, or operators. """
     timestamp: str | TimeOperators | Unset = UNSET
-    """ A time to be equal to, or operators. """
+    """ The exact time, or operators. """
     expiration_date: str | TimeOperators | Unset = UNSET
-    """ A time to be equal to, or operators. """
+    """ The exact time, or operators. """
     categories: CategoriesCondition | Unset = UNSET
     """ Operators on the categories of a memory. """
     metadata: MetadataCondition | Unset = UNSET
-    """ Top-level metadata keys, each with the value to be equal to or with one of the operators `eq`, `ne` and
-    `contains`, such as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A memory without
+    """ Top-level metadata keys, each with the exact value or with one of the operators `eq`, `ne` and `contains`,
+    such
+    as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A memory without
     the key matches `ne` and no other operator. `contains` looks for a part of a string or an item of a list.
      """
     keywords: KeywordsCondition | Unset = UNSET

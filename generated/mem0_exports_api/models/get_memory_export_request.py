@@ -17,8 +17,8 @@ T = TypeVar("T", bound="GetMemoryExportRequest")
 @_attrs_define
 class GetMemoryExportRequest:
     """Which export to fetch, by its id or by the filters that it was created with. At least one of the two is
-    required: Mem0's OpenAPI document has both optional, and an example of the 400 that a request with neither
-    gets.
+    required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400 for a request
+    that has neither.
 
     """
 
@@ -29,9 +29,9 @@ class GetMemoryExportRequest:
     because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
     engine accepts up to 16 levels of nesting and up to 400 conditions.
 
-    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
-    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
-    form, and shows the flat form for the list of memories.
+    An object with `AND` or `OR` at its root is the structured form of the filters. Any other object is the flat
+    form. Both select the same memories. Mem0's OpenAPI document says that an export must be created with the
+    structured form. For the list of memories, it shows the flat form.
      """
     org_id: str | Unset = UNSET
     """ The organization. The embedded engine has only one, `local`, and refuses any other with 403. """

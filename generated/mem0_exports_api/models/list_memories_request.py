@@ -23,9 +23,9 @@ class ListMemoriesRequest:
     because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
     engine accepts up to 16 levels of nesting and up to 400 conditions.
 
-    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
-    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
-    form, and shows the flat form for the list of memories.
+    An object with `AND` or `OR` at its root is the structured form of the filters. Any other object is the flat
+    form. Both select the same memories. Mem0's OpenAPI document says that an export must be created with the
+    structured form. For the list of memories, it shows the flat form.
      """
     show_expired: bool | Unset = False
     """ Whether to include memories whose expiration date has passed. """

@@ -40,7 +40,7 @@ class Memory:
     categories: list[str] | None | Unset = UNSET
     """ The categories of the memory. """
     expiration_date: None | str | Unset = UNSET
-    """ The last day before the memory expires, written YYYY-MM-DD. """
+    """ The last day on which the memory is valid, written YYYY-MM-DD. """
     updated_at: datetime.datetime | Unset = UNSET
     """ When the memory was last changed. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

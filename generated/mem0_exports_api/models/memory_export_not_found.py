@@ -18,7 +18,8 @@ class MemoryExportNotFound:
     error: str
     """ The same message for pending, unknown, expired and failed exports. """
     reason: str | Unset = UNSET
-    """ Why the job failed; it will never be ready. Only the embedded engine sends this, and only for a failed job.
+    """ Why the job failed. Its result will never be ready. Only the embedded engine sends this, and only for a
+    failed job.
      """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

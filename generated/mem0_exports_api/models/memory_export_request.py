@@ -29,14 +29,14 @@ class MemoryExportRequest:
     because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
     engine accepts up to 16 levels of nesting and up to 400 conditions.
 
-    An object with `AND` or `OR` at its root is the structured form of the filters, any other the flat form. Both
-    select the same memories. Mem0's OpenAPI document says that an export must be created with the structured
-    form, and shows the flat form for the list of memories.
+    An object with `AND` or `OR` at its root is the structured form of the filters. Any other object is the flat
+    form. Both select the same memories. Mem0's OpenAPI document says that an export must be created with the
+    structured form. For the list of memories, it shows the flat form.
      """
     export_instructions: str | Unset = UNSET
-    """ Instructions for the service's language model, such as which of two contradicting memories to use. From
-    Mem0's guide to memory exports; its OpenAPI document does not list the property. The embedded engine has
-    no language model: it ignores the instructions and says so in its report.
+    """ Instructions for the service's language model, such as which of two contradicting memories to use. Mem0's
+    guide to memory exports describes the property, but its OpenAPI document does not list it. The embedded
+    engine has no language model. It ignores the instructions and notes this in its report.
      """
     org_id: str | Unset = UNSET
     """ The organization. The embedded engine has only one, `local`, and refuses any other with 403. """

@@ -11,8 +11,8 @@ T = TypeVar("T", bound="MetadataCondition")
 
 @_attrs_define
 class MetadataCondition:
-    """Top-level metadata keys, each with the value to be equal to or with one of the operators `eq`, `ne` and
-    `contains`, such as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A memory without
+    """Top-level metadata keys, each with the exact value or with one of the operators `eq`, `ne` and `contains`, such
+    as `{"city": {"ne": "Porto"}}`. Values are strings, numbers and booleans. A memory without
     the key matches `ne` and no other operator. `contains` looks for a part of a string or an item of a list.
 
     """

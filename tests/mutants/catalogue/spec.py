@@ -11,7 +11,7 @@ _SPEC = "openapi.yaml"
 _EXPIRATION = (
     "        expiration_date:\n"
     '          type: [string, "null"]\n'
-    "          description: The last day before the memory expires, written YYYY-MM-DD.\n"
+    "          description: The last day on which the memory is valid, written YYYY-MM-DD.\n"
 )
 _ADDED = "required: [message, status, event_id, results]"
 

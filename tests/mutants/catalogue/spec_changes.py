@@ -14,7 +14,7 @@ _CATEGORIES: Final = '        categories:\n          $ref: "#/components/schemas
 _EXPIRATION: Final = (
     "        expiration_date:\n"
     '          type: [string, "null"]\n'
-    "          description: The last day before the memory expires, written YYYY-MM-DD.\n"
+    "          description: The last day on which the memory is valid, written YYYY-MM-DD.\n"
 )
 _FORBIDDEN: Final = '        "403":\n          $ref: "#/components/responses/Forbidden"\n\n  /v1/exports/get/:\n'
 _ENTITIES: Final = "  /v1/entities/:\n"

@@ -128,7 +128,7 @@ class _Filling:
                 "them a default such as None), or add memories with these metadata keys",
                 report,
             )
-        # Items in the sink were validated one by one, and nothing else of their lists can be invalid.
+        # Lists in the sink count as empty here. Their items were validated one by one, and only items can be invalid.
         seen = {name: [] if isinstance(value, ListInSink) else value for name, value in data.items()}
         problem = self._shape.problem(seen) or self._root.problem(seen)
         if problem is not None:

@@ -137,15 +137,15 @@ def _text_of_category(name: str, record: Record) -> Any:
 
 
 class Plan:
-    """Where several lookups look, for memories that have the same metadata keys."""
+    """The places where several lookups look, for memories that have the same metadata keys."""
 
     def __init__(self, lookups: Sequence[Lookup], keys: tuple[str, ...]) -> None:
         self.steps = [lookup.steps(keys) for lookup in lookups]
-        """For each lookup, where to look."""
+        """The places to look, for each lookup."""
         self.empty = [index for index, steps in enumerate(self.steps) if not steps]
         """The lookups that find nothing in these memories."""
         self.names = [lookup.name for lookup, steps in zip(lookups, self.steps, strict=True) if steps]
-        """The names of the lookups that may find something."""
+        """The names of the lookups that can find something."""
 
     @cached_property
     def first_values(self) -> Callable[[Record], tuple[Any, ...]] | None:

@@ -93,7 +93,7 @@ class RecordList(Field):
         return taken
 
     def _take_complete(self, written: WrittenRecords, pushdown: Pushdown) -> bool:
-        """Collect records in which no value is missing. False if one of them is not valid as it is."""
+        """Collect records in which no value is missing. False if a record is not valid unchanged."""
         if not pushdown.always_valid and not self.shape.accepts(load(f"[{written.text}]")):
             return False
         self._flush()  # earlier records come first, because records are in the order of their memories
@@ -111,7 +111,7 @@ class RecordList(Field):
                 if record[name] is None:
                     elsewhere = any(step.path != pushdown.paths[name] for step in steps[index])
                     if elsewhere or self._defaults[index] is not MISSING:
-                        return False  # the value may be under a similar key, or the property is required
+                        return False  # the value could be under a similar key, or the property is required
                     del record[name]
                     absent[index] += 1
             if not record:

@@ -48,7 +48,7 @@ class Field:
         return self.lookup.fields
 
     def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
-        """Collect the values of these memories; `steps` has, for each memory, where to look."""
+        """Collect the values of these memories. `steps` has the places to look for each memory."""
         for record, record_steps in zip(records, steps, strict=False):
             if not record_steps:
                 continue

@@ -67,8 +67,8 @@ class SqliteBatch:
 
     def records(self, fields: Collection[str] = RECORD_FIELDS) -> list[Record]:
         """Return the memories as records with these fields."""
-        # SQLite returns one JSON text for the whole batch. This is faster than to convert the rows one by one in
-        # Python.
+        # SQLite returns one JSON text for the whole batch. This is faster than converting the rows one by one
+        # in Python.
         (text,) = self._query(f"SELECT json_group_array(json_array({', '.join(_AS_JSON[name] for name in fields)}))")
         return [dict(zip(fields, values, strict=True)) for values in load(text)]
 

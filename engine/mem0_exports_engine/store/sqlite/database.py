@@ -148,7 +148,7 @@ class Database:
 
 
 def _code(error: DBAPIError) -> int:
-    """Return SQLite's primary result code, which is the low byte of the extended one; 0 if there is none."""
+    """Return SQLite's primary result code, which is the low byte of the extended one, or 0 if there is none."""
     return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
 
 

@@ -120,7 +120,7 @@ class SqliteJobs:
                 number += 1
 
     def claim(self, now: datetime) -> Job | None:
-        """Claim the job that has waited longest, for one lease. None if no job is waiting."""
+        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting."""
         moment = clock.microseconds(now)
         due = sa.and_(exports.c.available_us <= moment, exports.c.expires_us > moment)
         # Usually no job is waiting. Checking with a read first avoids taking the write lock every second.

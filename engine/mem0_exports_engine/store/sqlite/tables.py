@@ -78,7 +78,9 @@ exports: Final = sa.Table(
         comment="attempts that ended because the worker crashed or stalled",
     ),
     sa.Column(
-        "available_us", sa.BigInteger, comment="when a worker may claim it: the end of the lease; null once finished"
+        "available_us",
+        sa.BigInteger,
+        comment="when a worker can claim the job (the end of its lease); null once finished",
     ),
     sa.Column(
         "frame", sa.Text, comment="JSON: the text of the result in pieces; a number stands for a list stored in parts"
@@ -99,7 +101,7 @@ parts: Final = sa.Table(
         sa.Integer,
         key="list_index",
         nullable=False,
-        comment="which list: its number in the frame",
+        comment="the number of the list in the frame",
     ),
     sa.Column("number", sa.Integer, nullable=False, comment="the position of the part in its list, from 0"),
     sa.Column("content", sa.LargeBinary, nullable=False, comment="JSON values separated by commas"),

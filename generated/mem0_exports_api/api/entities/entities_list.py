@@ -83,10 +83,10 @@ def sync_detailed(
     """List users, agents, apps and runs
 
      Returns one page of the entities that have memories. The embedded engine sorts them by type and
-    name. Mem0's
-    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
-    described here as
-    they are for `memories_list`.
+    name. In
+    Mem0's OpenAPI document the response is a page, but there are no parameters `page` and `page_size`.
+    They are
+    described here as for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -121,10 +121,10 @@ def sync(
     """List users, agents, apps and runs
 
      Returns one page of the entities that have memories. The embedded engine sorts them by type and
-    name. Mem0's
-    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
-    described here as
-    they are for `memories_list`.
+    name. In
+    Mem0's OpenAPI document the response is a page, but there are no parameters `page` and `page_size`.
+    They are
+    described here as for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -154,10 +154,10 @@ async def asyncio_detailed(
     """List users, agents, apps and runs
 
      Returns one page of the entities that have memories. The embedded engine sorts them by type and
-    name. Mem0's
-    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
-    described here as
-    they are for `memories_list`.
+    name. In
+    Mem0's OpenAPI document the response is a page, but there are no parameters `page` and `page_size`.
+    They are
+    described here as for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -190,10 +190,10 @@ async def asyncio(
     """List users, agents, apps and runs
 
      Returns one page of the entities that have memories. The embedded engine sorts them by type and
-    name. Mem0's
-    OpenAPI document describes a page as the response, but no `page` and `page_size`; these are
-    described here as
-    they are for `memories_list`.
+    name. In
+    Mem0's OpenAPI document the response is a page, but there are no parameters `page` and `page_size`.
+    They are
+    described here as for `memories_list`.
 
     Args:
         page (int | Unset):  Default: 1.

@@ -95,16 +95,15 @@ def sync_detailed(
 ) -> Response[DetailError | MemoryExportAccepted | MessageError | ReasonError]:
     """Create an export job
 
-     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
-    requests
-    create two jobs.
+     Returns the id of a new job at once; fetch its result with `exports_get`. The operation is not
+    idempotent: two equal requests create two jobs.
 
     Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
     `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
     document
     says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
     at least
-    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
+    one user, agent, app or run, as for `memories_list`. It does not export expired memories.
 
     Args:
         body (MemoryExportRequest): What to export, and in what shape. Other properties are
@@ -136,16 +135,15 @@ def sync(
 ) -> DetailError | MemoryExportAccepted | MessageError | ReasonError | None:
     """Create an export job
 
-     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
-    requests
-    create two jobs.
+     Returns the id of a new job at once; fetch its result with `exports_get`. The operation is not
+    idempotent: two equal requests create two jobs.
 
     Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
     `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
     document
     says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
     at least
-    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
+    one user, agent, app or run, as for `memories_list`. It does not export expired memories.
 
     Args:
         body (MemoryExportRequest): What to export, and in what shape. Other properties are
@@ -172,16 +170,15 @@ async def asyncio_detailed(
 ) -> Response[DetailError | MemoryExportAccepted | MessageError | ReasonError]:
     """Create an export job
 
-     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
-    requests
-    create two jobs.
+     Returns the id of a new job at once; fetch its result with `exports_get`. The operation is not
+    idempotent: two equal requests create two jobs.
 
     Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
     `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
     document
     says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
     at least
-    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
+    one user, agent, app or run, as for `memories_list`. It does not export expired memories.
 
     Args:
         body (MemoryExportRequest): What to export, and in what shape. Other properties are
@@ -211,16 +208,15 @@ async def asyncio(
 ) -> DetailError | MemoryExportAccepted | MessageError | ReasonError | None:
     """Create an export job
 
-     Returns the id of a new job at once; fetch its result with `exports_get`. Not idempotent: two equal
-    requests
-    create two jobs.
+     Returns the id of a new job at once; fetch its result with `exports_get`. The operation is not
+    idempotent: two equal requests create two jobs.
 
     Write the filters in the structured form, `{"AND": [{"user_id": "alex"}]}`. The flat form,
     `{"user_id": "alex"}`, is in the older published document of this operation; Mem0's newer OpenAPI
     document
     says that it is rejected with 400. The embedded engine accepts both. It requires filters that select
     at least
-    one user, agent, app or run, as `memories_list` does, and leaves expired memories out.
+    one user, agent, app or run, as for `memories_list`. It does not export expired memories.
 
     Args:
         body (MemoryExportRequest): What to export, and in what shape. Other properties are

@@ -84,20 +84,22 @@ def sync_detailed(
 ) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
     """Fetch the result of an export
 
-     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
-    export;
-    with `filters`, the newest export that was created with the same filters, in any order.
+     Returns the exported object itself, without an envelope. `memory_export_id` selects the export with
+    this id.
+    `filters` select the newest export that was created with the same filters; the order of the
+    conditions does
+    not matter.
 
-    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
-    7 days,
-    says Mem0's documentation) or the job has failed.
+    The response is 404 while the job runs, and also if the job has failed, the id is unknown or the
+    export has
+    expired. Mem0's documentation says that an export expires after 7 days.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
-            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
-            request with neither
-            gets.
+            required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
+            for a request
+            that has neither.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -125,20 +127,22 @@ def sync(
 ) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
     """Fetch the result of an export
 
-     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
-    export;
-    with `filters`, the newest export that was created with the same filters, in any order.
+     Returns the exported object itself, without an envelope. `memory_export_id` selects the export with
+    this id.
+    `filters` select the newest export that was created with the same filters; the order of the
+    conditions does
+    not matter.
 
-    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
-    7 days,
-    says Mem0's documentation) or the job has failed.
+    The response is 404 while the job runs, and also if the job has failed, the id is unknown or the
+    export has
+    expired. Mem0's documentation says that an export expires after 7 days.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
-            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
-            request with neither
-            gets.
+            required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
+            for a request
+            that has neither.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -161,20 +165,22 @@ async def asyncio_detailed(
 ) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
     """Fetch the result of an export
 
-     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
-    export;
-    with `filters`, the newest export that was created with the same filters, in any order.
+     Returns the exported object itself, without an envelope. `memory_export_id` selects the export with
+    this id.
+    `filters` select the newest export that was created with the same filters; the order of the
+    conditions does
+    not matter.
 
-    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
-    7 days,
-    says Mem0's documentation) or the job has failed.
+    The response is 404 while the job runs, and also if the job has failed, the id is unknown or the
+    export has
+    expired. Mem0's documentation says that an export expires after 7 days.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
-            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
-            request with neither
-            gets.
+            required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
+            for a request
+            that has neither.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -200,20 +206,22 @@ async def asyncio(
 ) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
     """Fetch the result of an export
 
-     Returns the exported object itself, without an envelope. With `memory_export_id`, the result of that
-    export;
-    with `filters`, the newest export that was created with the same filters, in any order.
+     Returns the exported object itself, without an envelope. `memory_export_id` selects the export with
+    this id.
+    `filters` select the newest export that was created with the same filters; the order of the
+    conditions does
+    not matter.
 
-    The response is 404 while the job runs, and also if the id is unknown, the export has expired (after
-    7 days,
-    says Mem0's documentation) or the job has failed.
+    The response is 404 while the job runs, and also if the job has failed, the id is unknown or the
+    export has
+    expired. Mem0's documentation says that an export expires after 7 days.
 
     Args:
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
-            required: Mem0's OpenAPI document has both optional, and an example of the 400 that a
-            request with neither
-            gets.
+            required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
+            for a request
+            that has neither.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

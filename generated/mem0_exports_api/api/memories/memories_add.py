@@ -77,14 +77,14 @@ def sync_detailed(
     becomes one
     memory, word for word. System messages are dropped. A text that the same user, agent, app and run
     already
-    have is not stored again. Check `results` for what was stored: `status` is the same either way.
+    have is not stored again. `results` lists what was stored; `status` is the same in all cases.
 
     Args:
         body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
             are refused, so that a misspelled name is not
-            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            ignored. Mem0's OpenAPI document has more properties. Most of them guide its language
             model, which
-            `infer: false` leaves out.
+            does not run with `infer: false`.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -116,14 +116,14 @@ def sync(
     becomes one
     memory, word for word. System messages are dropped. A text that the same user, agent, app and run
     already
-    have is not stored again. Check `results` for what was stored: `status` is the same either way.
+    have is not stored again. `results` lists what was stored; `status` is the same in all cases.
 
     Args:
         body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
             are refused, so that a misspelled name is not
-            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            ignored. Mem0's OpenAPI document has more properties. Most of them guide its language
             model, which
-            `infer: false` leaves out.
+            does not run with `infer: false`.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -150,14 +150,14 @@ async def asyncio_detailed(
     becomes one
     memory, word for word. System messages are dropped. A text that the same user, agent, app and run
     already
-    have is not stored again. Check `results` for what was stored: `status` is the same either way.
+    have is not stored again. `results` lists what was stored; `status` is the same in all cases.
 
     Args:
         body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
             are refused, so that a misspelled name is not
-            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            ignored. Mem0's OpenAPI document has more properties. Most of them guide its language
             model, which
-            `infer: false` leaves out.
+            does not run with `infer: false`.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -187,14 +187,14 @@ async def asyncio(
     becomes one
     memory, word for word. System messages are dropped. A text that the same user, agent, app and run
     already
-    have is not stored again. Check `results` for what was stored: `status` is the same either way.
+    have is not stored again. `results` lists what was stored; `status` is the same in all cases.
 
     Args:
         body (AddMemoriesRequest): Memories to store, and what they belong to. Other properties
             are refused, so that a misspelled name is not
-            ignored. Mem0's OpenAPI document has more properties; most of them guide its language
+            ignored. Mem0's OpenAPI document has more properties. Most of them guide its language
             model, which
-            `infer: false` leaves out.
+            does not run with `infer: false`.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -74,9 +74,9 @@ def sync_detailed(
 ) -> Response[DeletedMemory | DetailError | ReasonError]:
     """Delete a memory
 
-     Deletes one memory for good. Deleting it again returns 404. An export that is running leaves it out,
-    unless it
-    has already read it; finished exports do not change.
+     Deletes one memory for good. Deleting it again returns 404. A running export leaves the memory out
+    if it
+    has not read it yet. Finished exports do not change.
 
     Args:
         memory_id (UUID):
@@ -107,9 +107,9 @@ def sync(
 ) -> DeletedMemory | DetailError | ReasonError | None:
     """Delete a memory
 
-     Deletes one memory for good. Deleting it again returns 404. An export that is running leaves it out,
-    unless it
-    has already read it; finished exports do not change.
+     Deletes one memory for good. Deleting it again returns 404. A running export leaves the memory out
+    if it
+    has not read it yet. Finished exports do not change.
 
     Args:
         memory_id (UUID):
@@ -135,9 +135,9 @@ async def asyncio_detailed(
 ) -> Response[DeletedMemory | DetailError | ReasonError]:
     """Delete a memory
 
-     Deletes one memory for good. Deleting it again returns 404. An export that is running leaves it out,
-    unless it
-    has already read it; finished exports do not change.
+     Deletes one memory for good. Deleting it again returns 404. A running export leaves the memory out
+    if it
+    has not read it yet. Finished exports do not change.
 
     Args:
         memory_id (UUID):
@@ -166,9 +166,9 @@ async def asyncio(
 ) -> DeletedMemory | DetailError | ReasonError | None:
     """Delete a memory
 
-     Deletes one memory for good. Deleting it again returns 404. An export that is running leaves it out,
-    unless it
-    has already read it; finished exports do not change.
+     Deletes one memory for good. Deleting it again returns 404. A running export leaves the memory out
+    if it
+    has not read it yet. Finished exports do not change.
 
     Args:
         memory_id (UUID):

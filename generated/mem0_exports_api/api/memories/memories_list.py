@@ -94,8 +94,8 @@ def sync_detailed(
      Returns one page of the memories that the filters select. The embedded engine returns the oldest
     first; the
     hosted service documents no order. The filters must select at least one user, agent, app or run by
-    its id: `*`
-    and ids below `NOT` are not enough.
+    its id. `*`
+    and ids below `NOT` do not count.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -136,8 +136,8 @@ def sync(
      Returns one page of the memories that the filters select. The embedded engine returns the oldest
     first; the
     hosted service documents no order. The filters must select at least one user, agent, app or run by
-    its id: `*`
-    and ids below `NOT` are not enough.
+    its id. `*`
+    and ids below `NOT` do not count.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -173,8 +173,8 @@ async def asyncio_detailed(
      Returns one page of the memories that the filters select. The embedded engine returns the oldest
     first; the
     hosted service documents no order. The filters must select at least one user, agent, app or run by
-    its id: `*`
-    and ids below `NOT` are not enough.
+    its id. `*`
+    and ids below `NOT` do not count.
 
     Args:
         page (int | Unset):  Default: 1.
@@ -213,8 +213,8 @@ async def asyncio(
      Returns one page of the memories that the filters select. The embedded engine returns the oldest
     first; the
     hosted service documents no order. The filters must select at least one user, agent, app or run by
-    its id: `*`
-    and ids below `NOT` are not enough.
+    its id. `*`
+    and ids below `NOT` do not count.
 
     Args:
         page (int | Unset):  Default: 1.
