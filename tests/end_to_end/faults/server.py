@@ -196,10 +196,11 @@ def _cut_body(_fault: Fault, answer: Answer) -> bytes:
 
 
 def _with_values(value_of: Callable[[Any], Any]) -> Callable[[Fault, Answer], bytes]:
-    """Return a response function that replaces all values in the correct answer, except that of `message`."""
+    """Return a response function that replaces all values in the correct answer, except that of `message` beside others."""
 
     def response(_fault: Fault, answer: Answer) -> bytes:
-        changed = {key: value if key == "message" else value_of(value) for key, value in answer.value.items()}
+        kept = {"message"} if len(answer.value) > 1 else set()
+        changed = {key: value if key in kept else value_of(value) for key, value in answer.value.items()}
         return _message(answer.status, _json(changed))
 
     return response
