@@ -35,6 +35,7 @@ _OTHERS: Final = (
     rules.descriptions,
     rules.required,
     rules.closed_requests,
+    rules.nullable_responses,
     rules.names,
     rules.unions,
     rules.examples,

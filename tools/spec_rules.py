@@ -17,6 +17,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.schemas import openapi_v31_schema_validator
 
 from mem0_exports_engine.read_spec import UnsupportedSpec, read
+from openapi_file import pointer as pointer_of
+from openapi_file import target
 
 
 if TYPE_CHECKING:
@@ -47,30 +49,12 @@ class Finding(NamedTuple):
         return f"{self.pointer or '/'}: {self.problem} [{self.rule}]\n    {self.fix}"
 
 
-def at(*parts: object) -> str:
-    """Return the JSON pointer of a path of keys and indexes."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
-
-
-def found(document: Any, reference: object) -> Any:
-    """Return the target of a `$ref` within the document, or None if it has none."""
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return None
-    node = document
-    for part in reference[2:].split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(node, dict) or key not in node:
-            return None
-        node = node[key]
-    return node
-
-
 def resolved(document: Any, node: Any) -> Any:
     """Return `node` with its `$ref` followed, or None if the references never end."""
     for _ in range(20):
         if not (isinstance(node, dict) and "$ref" in node):
             return node
-        node = found(document, node["$ref"])
+        node = target(document, node["$ref"])
     return None
 
 
@@ -81,7 +65,7 @@ def walk(node: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         for key, value in node.items():
             # A property can be called "example" too.
             if key not in {"example", "examples", "default", "enum", "const"} or pointer.endswith("/properties"):
-                yield from walk(value, f"{pointer}{at(key)}")
+                yield from walk(value, f"{pointer}{pointer_of(key)}")
     elif isinstance(node, list):
         for index, value in enumerate(node):
             yield from walk(value, f"{pointer}/{index}")
@@ -92,13 +76,13 @@ def operations(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, item in document.get("paths", {}).items():
         for method, operation in item.items():
             if method in METHODS:
-                yield at("paths", path, method), operation
+                yield pointer_of("paths", path, method), operation
 
 
 def components(document: Any, section: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield the name, the pointer and the value of every component of a section."""
     for name, component in document.get("components", {}).get(section, {}).items():
-        yield name, at("components", section, name), component
+        yield name, pointer_of("components", section, name), component
 
 
 def contents(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -106,17 +90,19 @@ def contents(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     holders: dict[str, dict[str, Any]] = {}
     for pointer, operation in operations(document):
         holders[f"{pointer}/requestBody"] = operation.get("requestBody", {})
-        holders |= {f"{pointer}/responses{at(key)}": each for key, each in operation.get("responses", {}).items()}
+        holders |= {
+            f"{pointer}/responses{pointer_of(key)}": each for key, each in operation.get("responses", {}).items()
+        }
     for section in ("requestBodies", "responses"):
         holders |= {pointer: component for _, pointer, component in components(document, section)}
     for pointer, holder in holders.items():
         for media_type, content in holder.get("content", {}).items():
-            yield f"{pointer}/content{at(media_type)}", content
+            yield f"{pointer}/content{pointer_of(media_type)}", content
 
 
 def parameters(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every parameter, each at the place where it is defined."""
-    holders = [(at("paths", path), item) for path, item in document.get("paths", {}).items()]
+    holders = [(pointer_of("paths", path), item) for path, item in document.get("paths", {}).items()]
     for pointer, holder in [*holders, *operations(document)]:
         for index, parameter in enumerate(holder.get("parameters", ())):
             if "$ref" not in parameter:
@@ -132,9 +118,11 @@ def is_json(document: Any) -> Iterator[Finding]:
         if isinstance(node, dict):
             for key, value in node.items():
                 if isinstance(key, str):
-                    yield from check(value, f"{pointer}{at(key)}")
+                    yield from check(value, f"{pointer}{pointer_of(key)}")
                 else:
-                    yield Finding(f"{pointer}{at(key)}", "not-json", f"the key {key!r} is not text", "put it in quotes")
+                    yield Finding(
+                        f"{pointer}{pointer_of(key)}", "not-json", f"the key {key!r} is not text", "put it in quotes"
+                    )
         elif isinstance(node, list):
             for index, value in enumerate(node):
                 yield from check(value, f"{pointer}/{index}")
@@ -173,7 +161,7 @@ def openapi(document: Any) -> Iterator[Finding]:
 
 
 def _openapi(error: Exception) -> Finding:
-    pointer = at(*getattr(error, "absolute_path", ()))
+    pointer = pointer_of(*getattr(error, "absolute_path", ()))
     fix = "see the OpenAPI 3.1 specification for this object"
     return Finding(pointer, "openapi", (str(error).splitlines() or [repr(error)])[0][:200], fix)
 
@@ -188,7 +176,7 @@ def json_schemas(document: Any) -> Iterator[Finding]:
         except jsonschema_rs.ValidationError as error:
             problem = f"the schema is not valid JSON Schema: {error.message[:200]}"
             fix = "see JSON Schema 2020-12 for this keyword"
-            yield Finding(f"{pointer}{at(*error.instance_path)}", "json-schema", problem, fix)
+            yield Finding(f"{pointer}{pointer_of(*error.instance_path)}", "json-schema", problem, fix)
 
 
 def nullable(document: Any) -> Iterator[Finding]:
@@ -252,7 +240,7 @@ def responses(document: Any) -> Iterator[Finding]:
             if not re.fullmatch(r"[1-5][0-9][0-9]", status):
                 problem = f"{status} allows responses that nothing describes"
                 fix = 'list each status with its own body, such as "404"; no default, no 4XX'
-                yield Finding(f"{pointer}/responses{at(status)}", "default-response", problem, fix)
+                yield Finding(f"{pointer}/responses{pointer_of(status)}", "default-response", problem, fix)
 
 
 def bodies(document: Any) -> Iterator[Finding]:
@@ -267,7 +255,7 @@ def bodies(document: Any) -> Iterator[Finding]:
 def inline(document: Any) -> Iterator[Finding]:
     for name, pointer, schema in components(document, "schemas"):
         for key, each in schema.get("properties", {}).items():
-            place = f"{pointer}/properties{at(key)}"
+            place = f"{pointer}/properties{pointer_of(key)}"
             if "enum" in each or "properties" in each:
                 kind = "enum" if "enum" in each else "object"
                 fix = "move it to components/schemas: its class gets a name"
@@ -284,7 +272,7 @@ def descriptions(document: Any) -> Iterator[Finding]:
         for key, each in schema.get("properties", {}).items():
             target = resolved(document, each)
             if not each.get("description") and not (isinstance(target, dict) and target.get("description")):
-                place = f"{pointer}/properties{at(key)}"
+                place = f"{pointer}/properties{pointer_of(key)}"
                 fix = "say what it means: the description becomes the docstring"
                 yield Finding(place, "missing-description", f"{name}.{key} has no description", fix)
 
@@ -302,15 +290,41 @@ def required(document: Any) -> Iterator[Finding]:
                 yield Finding(f"{place}/required", "undocumented-required", problem, fix)
 
 
-def closed_requests(document: Any) -> Iterator[Finding]:
-    waiting = [operation.get("requestBody") for _, operation in operations(document)]
+def references_below(document: Any, key: str) -> set[str]:
+    """Return every reference in the `key` of any operation (requestBody or responses), directly or by way of others."""
+    waiting = [operation.get(key) for _, operation in operations(document)]
     seen: set[str] = set()
     while waiting:
         for _, node in walk(waiting.pop()):
             reference = node.get("$ref")
             if isinstance(reference, str) and reference not in seen:
                 seen.add(reference)
-                waiting.append(found(document, reference))
+                waiting.append(target(document, reference))
+    return seen
+
+
+def nullable_responses(document: Any) -> Iterator[Finding]:
+    only_in_responses = references_below(document, "responses") - references_below(document, "requestBody")
+    for name, pointer, schema in components(document, "schemas"):
+        if f"#{pointer}" not in only_in_responses:
+            continue
+        for key, each in schema.get("properties", {}).items():
+            if key not in schema.get("required", ()) and not _allows_null(resolved(document, each)):
+                problem = f"{name}.{key} may be missing but not null; services send null for what they do not have"
+                fix = 'write type: [string, "null"], or a oneOf with type: "null"'
+                yield Finding(f"{pointer}/properties{pointer_of(key)}", "strict-response", problem, fix)
+
+
+def _allows_null(schema: Any) -> bool:
+    if not isinstance(schema, dict) or not schema.keys() & {"type", "oneOf", "anyOf", "enum", "const"}:
+        return True  # it allows anything, or another rule reports it
+    kinds = schema.get("type")
+    branches = [*schema.get("oneOf", ()), *schema.get("anyOf", ())]
+    return "null" in (kinds if isinstance(kinds, list) else [kinds]) or any(map(_allows_null, branches))
+
+
+def closed_requests(document: Any) -> Iterator[Finding]:
+    seen = references_below(document, "requestBody")
     for name, pointer, schema in components(document, "schemas"):
         if f"#{pointer}" in seen and schema.get("properties") and schema.get("additionalProperties") is not False:
             problem = f"requests can have properties that {name} does not list, so a misspelled name is not noticed"
@@ -325,7 +339,7 @@ def names(document: Any) -> Iterator[Finding]:
         for key in sorted(BREAKING_PROPERTIES & schema.get("properties", {}).keys()):
             problem = f"the property {key} would hide a part of the generated model"
             fix = "give it another name, or cover it with additionalProperties"
-            yield Finding(f"{pointer}/properties{at(key)}", "breaking-name", problem, fix)
+            yield Finding(f"{pointer}/properties{pointer_of(key)}", "breaking-name", problem, fix)
     for pointer, parameter in parameters(document):
         name = str(parameter.get("name"))
         if name in BREAKING_PARAMETERS or not re.fullmatch(r"(?!json_)[a-z][a-z0-9_]*", name):
@@ -362,8 +376,12 @@ def examples(document: Any) -> Iterator[Finding]:
         for name, example in content.get("examples", {}).items():
             wrong = None if validator is None else next(validator.iter_errors(example.get("value")), None)
             if wrong is not None:
-                problem = f"it does not match its schema at {at(*wrong.instance_path) or '/'}: {wrong.message[:200]}"
-                yield Finding(f"{pointer}/examples{at(name)}/value", "bad-example", problem, "correct the example")
+                problem = (
+                    f"it does not match its schema at {pointer_of(*wrong.instance_path) or '/'}: {wrong.message[:200]}"
+                )
+                yield Finding(
+                    f"{pointer}/examples{pointer_of(name)}/value", "bad-example", problem, "correct the example"
+                )
     for pointer, node in walk(document):
         validator = validators.get(f"#{pointer}")
         if "default" in node and validator is not None and not validator.is_valid(node["default"]):

@@ -83,9 +83,14 @@ def _sent(document: dict[str, Any], schema: dict[str, Any], body: Any, model: st
 
 
 def sample(
-    document: dict[str, Any], schema: dict[str, Any], path: tuple[Step, ...] = (), *, other: bool = False
+    document: dict[str, Any],
+    schema: dict[str, Any],
+    path: tuple[Step, ...] = (),
+    *,
+    other: bool = False,
+    name: str = "",
 ) -> Any:
-    """Return a body that has every property of the schema.
+    """Return a body that has every property of the schema. Texts contain the `name` of their property.
 
     Where the schema has branches, the body follows those on `path`, and the first elsewhere. With `other`, the value at
     the end of `path` differs from the value that it has without: null where null is allowed.
@@ -98,7 +103,7 @@ def sample(
             return None
         on_path = bool(path) and isinstance(path[0], int)
         branch = _branches(schema)[path[0]] if on_path else branches[0]  # type: ignore[index]
-        return sample(document, branch, path[1:] if on_path else path, other=other)
+        return sample(document, branch, path[1:] if on_path else path, other=other, name=name)
     kinds = schema.get("type", "object")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if here and "null" in kinds:
@@ -106,19 +111,19 @@ def sample(
     kind = next(each for each in kinds if each != "null")
     if kind == "object":
         made = {}
-        for name, each in schema.get("properties", {}).items():
-            below = path[:1] == (name,)
-            made[name] = sample(document, each, path[1:] if below else (), other=here or (other and below))
+        for key, each in schema.get("properties", {}).items():
+            below = path[:1] == (key,)
+            made[key] = sample(document, each, path[1:] if below else (), other=here or (other and below), name=key)
         return made or {"key": "two" if here else "one"}
     if kind == "array":
         if here:
             return []
         below = path[:1] == (ITEM,)
-        return [sample(document, schema["items"], path[1:] if below else (), other=other and below)]
-    return _scalar(schema, kind, here=here)
+        return [sample(document, schema["items"], path[1:] if below else (), other=other and below, name=name)]
+    return _scalar(schema, kind, name, here=here)
 
 
-def _scalar(schema: dict[str, Any], kind: str, *, here: bool) -> Any:
+def _scalar(schema: dict[str, Any], kind: str, name: str, *, here: bool) -> Any:
     if "enum" in schema:
         return schema["enum"][here]
     if "const" in schema:
@@ -126,7 +131,7 @@ def _scalar(schema: dict[str, Any], kind: str, *, here: bool) -> Any:
     values: dict[str, tuple[Any, Any]] = {
         "uuid": ("550e8400-e29b-41d4-a716-446655440000", "6f1c5f7e-6a55-4b6c-8f3c-3a2f1f0f4b11"),
         "date-time": ("2025-03-04T18:20:00Z", "2026-03-04T18:20:00Z"),
-        "string": ("one", "two"),
+        "string": (f"{name} one", f"{name} two"),
         "integer": (1, 2),
         "number": (1.5, 2.5),
         "boolean": (True, False),

@@ -76,6 +76,7 @@ VIOLATIONS = {
     "an unknown required property in a branch": (lambda d: schemas(d)["AddMemoriesRequest"]["allOf"][0]["anyOf"].append({"required": ["team_id"]}), "undocumented-required", f"{SCHEMAS}/AddMemoriesRequest/allOf/0/anyOf/4/required"),
     "a request that allows any property": (lambda d: schemas(d)["MemoryExportRequest"].pop("additionalProperties"), "open-request", f"{SCHEMAS}/MemoryExportRequest"),
     "an object in a request that allows any property": (lambda d: schemas(d)["TimeOperators"].update(additionalProperties=True), "open-request", f"{SCHEMAS}/TimeOperators"),
+    "an optional property of a response that cannot be null": (lambda d: schemas(d)["Memory"]["properties"]["updated_at"].update(type="string"), "strict-response", f"{SCHEMAS}/Memory/properties/updated_at"),
     "an invalid example": (lambda d: content(ping(d)["responses"]["200"])["examples"]["ok"].update(value={"status": 5}), "bad-example", f"{PING}/responses/200/content/application~1json/examples/ok/value"),
     "an invalid shared example": (lambda d: content(d["components"]["responses"]["Unauthorized"])["examples"]["bad_key"].update(value={}), "bad-example", "/components/responses/Unauthorized/content/application~1json/examples/bad_key/value"),
     "an example in another format": (lambda d: content(create(d)["responses"]["201"])["examples"]["accepted"]["value"].update(id="1"), "bad-example", f"{CREATE}/responses/201/content/application~1json/examples/accepted/value"),
@@ -111,7 +112,9 @@ def test_each_rule_reports_a_violation_with_its_pointer_and_a_fix(break_rule, ru
     assert any(each.pointer.startswith(pointer) for each in expected), wrong
     assert all(each.fix for each in expected)
     # One change may also leave a component unused or an example invalid, or break the OpenAPI schema itself.
-    assert {each.rule for each in wrong} <= {rule, "openapi", "unused-component", "bad-example"}, wrong
+    assert {each.rule for each in wrong} <= {rule, "openapi", "unused-component", "bad-example", "strict-response"}, (
+        wrong
+    )
 
 
 def test_reports_a_duplicate_key(tmp_path, capsys):

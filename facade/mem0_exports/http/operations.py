@@ -178,7 +178,7 @@ def exports_get(
             not_found = models.MemoryExportNotFound.from_dict(body)
         except SHAPE_ERRORS:
             return None
-        are_strings = all(isinstance(body[key], str) for key in ("error", "reason") if key in body)
+        are_strings = isinstance(body["error"], str) and isinstance(body.get("reason"), str | None)
         return not_found if are_strings and body.keys() <= {"error", "reason", NOTICE} else None
 
     body = models.GetMemoryExportRequest(memory_export_id=export_id, org_id=_sent(org_id), project_id=_sent(project_id))
@@ -305,7 +305,7 @@ def _memory(record: models.Memory) -> Memory:
         user_id=_known_text(record.user_id),
         agent_id=_known_text(record.agent_id),
         app_id=_known_text(record.app_id),
-        run_id=_known_text(record.session_id),
+        run_id=_known_text(record.session_id) or _known_text(record.run_id),
         metadata=None if metadata is None else metadata.to_dict(),
         categories=None if categories is None else [_text(category) for category in categories],
         expiration_date=_known_text(record.expiration_date),

@@ -27,13 +27,13 @@ class EntityPage:
     """ The URL of the previous page, or null on the first one. """
     results: list[Entity]
     """ The entities of this page. """
-    total_users: int | Unset = UNSET
+    total_users: int | None | Unset = UNSET
     """ The number of users. """
-    total_agents: int | Unset = UNSET
+    total_agents: int | None | Unset = UNSET
     """ The number of agents. """
-    total_apps: int | Unset = UNSET
+    total_apps: int | None | Unset = UNSET
     """ The number of apps. """
-    total_runs: int | Unset = UNSET
+    total_runs: int | None | Unset = UNSET
     """ The number of runs. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -51,13 +51,29 @@ class EntityPage:
             results_item = results_item_data.to_dict()
             results.append(results_item)
 
-        total_users = self.total_users
+        total_users: int | None | Unset
+        if isinstance(self.total_users, Unset):
+            total_users = UNSET
+        else:
+            total_users = self.total_users
 
-        total_agents = self.total_agents
+        total_agents: int | None | Unset
+        if isinstance(self.total_agents, Unset):
+            total_agents = UNSET
+        else:
+            total_agents = self.total_agents
 
-        total_apps = self.total_apps
+        total_apps: int | None | Unset
+        if isinstance(self.total_apps, Unset):
+            total_apps = UNSET
+        else:
+            total_apps = self.total_apps
 
-        total_runs = self.total_runs
+        total_runs: int | None | Unset
+        if isinstance(self.total_runs, Unset):
+            total_runs = UNSET
+        else:
+            total_runs = self.total_runs
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -108,13 +124,41 @@ class EntityPage:
 
             results.append(results_item)
 
-        total_users = d.pop("total_users", UNSET)
+        def _parse_total_users(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
 
-        total_agents = d.pop("total_agents", UNSET)
+        total_users = _parse_total_users(d.pop("total_users", UNSET))
 
-        total_apps = d.pop("total_apps", UNSET)
+        def _parse_total_agents(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
 
-        total_runs = d.pop("total_runs", UNSET)
+        total_agents = _parse_total_agents(d.pop("total_agents", UNSET))
+
+        def _parse_total_apps(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        total_apps = _parse_total_apps(d.pop("total_apps", UNSET))
+
+        def _parse_total_runs(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        total_runs = _parse_total_runs(d.pop("total_runs", UNSET))
 
         entity_page = cls(
             count=count,

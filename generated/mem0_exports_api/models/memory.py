@@ -35,13 +35,17 @@ class Memory:
     """ The app that the memory belongs to. """
     session_id: None | str | Unset = UNSET
     """ The run that the memory belongs to. Filters and `memories_add` call it `run_id`. """
+    run_id: None | str | Unset = UNSET
+    """ The same as `session_id`. Mem0's search results have this name; the client reads it where `session_id` is
+    missing. The embedded engine does not send it.
+     """
     metadata: Metadata | None | Unset = UNSET
     """ The metadata of the memory. """
     categories: list[str] | None | Unset = UNSET
     """ The categories of the memory. """
     expiration_date: None | str | Unset = UNSET
     """ The last day on which the memory is valid, written YYYY-MM-DD. """
-    updated_at: datetime.datetime | Unset = UNSET
+    updated_at: datetime.datetime | None | Unset = UNSET
     """ When the memory was last changed. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -78,6 +82,12 @@ class Memory:
         else:
             session_id = self.session_id
 
+        run_id: None | str | Unset
+        if isinstance(self.run_id, Unset):
+            run_id = UNSET
+        else:
+            run_id = self.run_id
+
         metadata: dict[str, Any] | None | Unset
         if isinstance(self.metadata, Unset):
             metadata = UNSET
@@ -101,9 +111,13 @@ class Memory:
         else:
             expiration_date = self.expiration_date
 
-        updated_at: str | Unset = UNSET
-        if not isinstance(self.updated_at, Unset):
+        updated_at: None | str | Unset
+        if isinstance(self.updated_at, Unset):
+            updated_at = UNSET
+        elif isinstance(self.updated_at, datetime.datetime):
             updated_at = self.updated_at.isoformat()
+        else:
+            updated_at = self.updated_at
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -122,6 +136,8 @@ class Memory:
             field_dict["app_id"] = app_id
         if session_id is not UNSET:
             field_dict["session_id"] = session_id
+        if run_id is not UNSET:
+            field_dict["run_id"] = run_id
         if metadata is not UNSET:
             field_dict["metadata"] = metadata
         if categories is not UNSET:
@@ -180,6 +196,15 @@ class Memory:
 
         session_id = _parse_session_id(d.pop("session_id", UNSET))
 
+        def _parse_run_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        run_id = _parse_run_id(d.pop("run_id", UNSET))
+
         def _parse_metadata(data: object) -> Metadata | None | Unset:
             if data is None:
                 return data
@@ -223,12 +248,22 @@ class Memory:
 
         expiration_date = _parse_expiration_date(d.pop("expiration_date", UNSET))
 
-        _updated_at = d.pop("updated_at", UNSET)
-        updated_at: datetime.datetime | Unset
-        if isinstance(_updated_at, Unset):
-            updated_at = UNSET
-        else:
-            updated_at = datetime.datetime.fromisoformat(_updated_at)
+        def _parse_updated_at(data: object) -> datetime.datetime | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                updated_at_type_0 = datetime.datetime.fromisoformat(data)
+
+                return updated_at_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None | Unset, data)
+
+        updated_at = _parse_updated_at(d.pop("updated_at", UNSET))
 
         memory = cls(
             id=id,
@@ -238,6 +273,7 @@ class Memory:
             agent_id=agent_id,
             app_id=app_id,
             session_id=session_id,
+            run_id=run_id,
             metadata=metadata,
             categories=categories,
             expiration_date=expiration_date,

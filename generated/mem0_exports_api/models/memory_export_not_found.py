@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -17,7 +17,7 @@ class MemoryExportNotFound:
 
     error: str
     """ The same message for pending, unknown, expired and failed exports. """
-    reason: str | Unset = UNSET
+    reason: None | str | Unset = UNSET
     """ Why the job failed. Its result will never be ready. Only the embedded engine sends this, and only for a
     failed job.
      """
@@ -26,7 +26,11 @@ class MemoryExportNotFound:
     def to_dict(self) -> dict[str, Any]:
         error = self.error
 
-        reason = self.reason
+        reason: None | str | Unset
+        if isinstance(self.reason, Unset):
+            reason = UNSET
+        else:
+            reason = self.reason
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -45,7 +49,14 @@ class MemoryExportNotFound:
         d = dict(src_dict)
         error = d.pop("error")
 
-        reason = d.pop("reason", UNSET)
+        def _parse_reason(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        reason = _parse_reason(d.pop("reason", UNSET))
 
         memory_export_not_found = cls(
             error=error,

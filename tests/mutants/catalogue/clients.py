@@ -82,7 +82,7 @@ MUTANTS: Final = (
     Mutant(
         "clients.run-id-lost",
         _WIRE,
-        "run_id=_known_text(record.session_id),",
+        "run_id=_known_text(record.session_id) or _known_text(record.run_id),",
         "run_id=None,",
         "memories have no run_id",
     ),

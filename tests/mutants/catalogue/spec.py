@@ -134,8 +134,8 @@ MUTANTS: Final = (
     Mutant(
         "spec.reason-dropped",
         _SPEC,
-        "        reason:\n          type: string\n          description: |\n",
-        "        cause:\n          type: string\n          description: |\n",
+        '        reason:\n          type: [string, "null"]\n          description: |\n',
+        '        cause:\n          type: [string, "null"]\n          description: |\n',
         "clients cannot see that a job has failed",
         regenerate=True,
     ),

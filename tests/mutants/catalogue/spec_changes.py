@@ -68,7 +68,7 @@ MUTANTS: Final = (
     _change(
         "response-field-added",
         _SESSION,
-        f"        synthesized:\n          type: boolean\n          description: Planted.\n{_SESSION}",
+        f'        synthesized:\n          type: [boolean, "null"]\n          description: Planted.\n{_SESSION}',
         "the clients drop the new field",
     ),
     _change(

@@ -106,6 +106,7 @@ NOT_READ = {
     "EntityPage.total_users": "count the entities of the list",
     "DeletedMemory.message": "the same sentence for every memory",
     "DetailedError.error": "repeats the status; the message stands in details",
+    "Memory.run_id": "read only where session_id is missing; test_responses.py tests that",
     "MemoryExportAccepted.message": "the same sentence for every export",
     "MemoryExportNotFound.error": "the same sentence for pending, unknown, expired and failed exports",
     "MemoryPage.count": "only tells a list that shrank while it was read from a service that repeats pages",

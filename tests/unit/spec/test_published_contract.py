@@ -136,9 +136,9 @@ _memory = {
     "id": ([UUID], NOT_UUID),
     "memory": _text,
     "created_at": ([TIME], [5, None, "yesterday"]),
-    "updated_at": ([TIME], [5, None, "yesterday"]),
+    "updated_at": ([TIME, None], [5, "yesterday"]),
     **dict.fromkeys(
-        ("user_id", "agent_id", "app_id", "session_id", "expiration_date"), (TEXT_OR_NULL, NOT_TEXT_OR_NULL)
+        ("user_id", "agent_id", "app_id", "session_id", "run_id", "expiration_date"), (TEXT_OR_NULL, NOT_TEXT_OR_NULL)
     ),
     "metadata": ([{}, {"a": 1}, None], ["x", 5, []]),
     "categories": ([[], ["home"], None], ["x", [5], {}]),
@@ -157,7 +157,7 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
     ("exports_create", 201): ({"message": "x", "id": UUID}, {"message": _text, "id": ([UUID], NOT_UUID)}),
     ("exports_get", 200): ({}, {"anything": (["x", 5, None, [], {}], [])}),
     ("exports_get", 400): ({"message": "x"}, {"message": _text}),
-    ("exports_get", 404): ({"error": "x"}, {"error": _text, "reason": _text}),
+    ("exports_get", 404): ({"error": "x"}, {"error": _text, "reason": (TEXT_OR_NULL, NOT_TEXT_OR_NULL)}),
     ("ping", 200): (
         {"status": "ok"},
         {"status": _text, **dict.fromkeys(("org_id", "project_id", "user_email"), (TEXT_OR_NULL, NOT_TEXT_OR_NULL))},
@@ -185,7 +185,9 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
         PAGE,
         {
             **_page,
-            **dict.fromkeys(("total_users", "total_agents", "total_apps", "total_runs"), ([0, 7], NOT_COUNT)),
+            **dict.fromkeys(
+                ("total_users", "total_agents", "total_apps", "total_runs"), ([0, 7, None], [-1, 1.5, "1"])
+            ),
             "results": _lists_of(ENTITY, _known_entity),
         },
     ),

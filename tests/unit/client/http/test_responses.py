@@ -8,6 +8,7 @@ import socket
 import threading
 
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
@@ -29,6 +30,8 @@ from mem0_exports import (
     StatusError,
     Unauthorized,
 )
+from mem0_exports.http import operations
+from mem0_exports.http.flow import Response
 from tests.support.timeouts import scaled
 
 
@@ -309,3 +312,25 @@ def test_raises_connection_failed_if_no_server_listens():
 
     with pytest.raises(ConnectionFailed, match="ping"):
         Client("key", base_url=f"http://127.0.0.1:{port}").ping()
+
+
+ID = "550e8400-e29b-41d4-a716-446655440000"
+
+
+@pytest.mark.parametrize(
+    ("fields", "run_id"),
+    [
+        ({"session_id": "s"}, "s"),
+        ({"run_id": "r"}, "r"),
+        ({"session_id": None, "run_id": "r"}, "r"),
+        ({"session_id": "s", "run_id": "r"}, "s"),
+        ({}, None),
+    ],
+)
+def test_reads_the_run_of_a_memory_under_both_names(fields, run_id):
+    memory = {"id": ID, "memory": "x", "created_at": "2025-03-04T18:20:00Z", "updated_at": None, **fields}
+    call = operations.memories_get(UUID(ID))
+
+    read = call.read(Response(200, {}, json.dumps(memory).encode()))
+
+    assert (read.run_id, read.updated_at) == (run_id, None)
