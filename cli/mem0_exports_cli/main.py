@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import os
 import sys
 
 from typing import TYPE_CHECKING
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    0: success. 1: an error, or an import that rejected lines. 130: interrupted with Ctrl-C. Invalid arguments raise
-    SystemExit(2).
+    0: success. 1: an error, or an import that rejected lines. 130: interrupted with Ctrl-C. 141: the reader of the
+    output has closed it, as `head` does. Invalid arguments raise SystemExit(2).
 
     Args:
         arguments: the command and its options. The default is the command line of the process.
@@ -31,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may be unable to show every letter of a memory
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
     try:
-        code: int = options.run(options)
+        code = _run(arguments)
+    except BrokenPipeError:
+        return _after_broken_pipe()
     except Mem0ExportsError as error:
         failed = isinstance(error, StoreError) and not isinstance(error, ConfigurationError)
         print(f"mem0-exports: {'the store failed: ' if failed else ''}{error}", file=sys.stderr)
@@ -44,6 +47,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+        code: int = options.run(options)
+        return code
+    finally:
+        sys.stdout.flush()  # as Python exits, it would be too late to handle an error
+
+
+def _after_broken_pipe() -> int:
+    """Return the exit code of a process that SIGPIPE has ended, and let nothing more be written to standard output.
+
+    Python flushes standard output once more as it exits, and would report the error that was just handled.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + 13
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import httpx
 import pytest
 
 from tests.support.command import command
 from tests.support.serving import served
+from tests.support.timeouts import scaled
 
 
 def test_import_prints_counts_and_adds_nothing_the_second_time(tmp_path):
@@ -39,6 +43,38 @@ def test_import_of_a_missing_file_prints_a_message_without_a_traceback(tmp_path)
     assert done.returncode == 1
     assert done.stderr == f"mem0-exports: No such file or directory: {tmp_path / 'none.jsonl'}\n"
     assert not (tmp_path / "store.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["demo"], 141), (["--help"], 0), (["--version"], 0)], ids=["demo", "help", "version"]
+)
+def test_a_closed_pipe_ends_the_command_quietly(tmp_path, arguments, code):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "mem0_exports_cli.main", *arguments],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            timeout=scaled(60),
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+def test_keys_are_listed_whatever_the_encoding_of_standard_output(tmp_path, encoding):
+    store = tmp_path / "store.db"
+    command("keys", "create", "--store", store, "--project", "p", "--name", "名前 🍵")
+
+    done = command("keys", "list", "--store", store, PYTHONIOENCODING=encoding)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u540d\\u524d \\U0001f375" in done.stdout
 
 
 def test_demo_works_if_standard_output_is_ascii(tmp_path):
