@@ -281,7 +281,7 @@ def memories_delete(memory_id: UUID) -> Call[None]:
     from mem0_exports_api.api.memories.memories_delete import _get_kwargs as memories_delete_request  # noqa: PLC0415 -- see prepare()
 
     def convert(deleted: models.DeletedMemory) -> None:
-        _text(deleted.message)
+        _known_text(deleted.message)
 
     built = memories_delete_request(memory_id)
     return call("memories_delete", built, models.DeletedMemory.from_dict, convert, writes=True)

@@ -179,7 +179,7 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
         {"error": _text, "details": ([{"message": "y"}], [{}, {"message": 5}, "x"])},
     ),
     ("memories_get", 200): (MEMORY, _memory),
-    ("memories_delete", 200): ({"message": "x"}, {"message": _text}),
+    ("memories_delete", 200): ({}, {"message": (TEXT_OR_NULL, NOT_TEXT_OR_NULL)}),
     ("memories_list", 200): (PAGE, {**_page, "results": _lists_of(MEMORY, _memory)}),
     ("entities_list", 200): (
         PAGE,
