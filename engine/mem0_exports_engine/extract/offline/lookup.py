@@ -70,6 +70,10 @@ _ABSENT: Final = {
 """For each kind of annotation, why a property stayed empty."""
 
 
+_MAX_NAMED: Final = 5
+"""The most keys that a reason names."""
+
+
 class Lookup:
     """Decides where the value of one property is looked up."""
 
@@ -79,11 +83,18 @@ class Lookup:
         self._folded = folded(name)
         self._own = _OWN.get(self._folded)
         self._alias = _ALIASES.get(self._folded)
+        self._ambiguous: list[str] = []
+        """Metadata keys of one memory that all match, so that none of them was used."""
 
     @property
     def absent(self) -> str:
         """The reason to report if there is no value."""
-        return NO_SOURCE if self.annotation is None else _ABSENT[self.annotation.kind].format(self.annotation.name)
+        if self.annotation is not None:
+            return _ABSENT[self.annotation.kind].format(self.annotation.name)
+        if not self._ambiguous:
+            return NO_SOURCE
+        keys = ", ".join(map(repr, self._ambiguous))
+        return f"several metadata keys match: {keys}; choose one with From.metadata({self._ambiguous[0]!r})"
 
     @property
     def path(self) -> FieldPath | None:
@@ -117,6 +128,8 @@ class Lookup:
         # An exact key wins. If there are only several similar keys, none is used, because any choice would be a guess.
         alike = [key for key in keys if folded(key) == self._folded]
         key = self.name if self.name in keys else alike[0] if len(alike) == 1 else None
+        if key is None and alike and not self._ambiguous:
+            self._ambiguous = sorted(alike)[:_MAX_NAMED]
         steps = [_own_field(self._own)] if self._own is not None else []
         steps += [_metadata_key(key)] if key is not None else []
         steps += [_own_field(self._alias)] if self._alias is not None else []

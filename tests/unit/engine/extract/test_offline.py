@@ -174,6 +174,36 @@ def test_report_gives_the_reason_and_suggests_a_similar_name_without_using_it():
     assert report.memories == 1
 
 
+def test_report_names_the_keys_that_all_match_and_how_to_choose_one():
+    two = memory(metadata={"messageId": "a", "message_id": "b"})
+    schema = {"type": "object", "properties": {"messageid": {"type": "string"}}}
+
+    data, report = export(schema, two)
+
+    why = "several metadata keys match: 'messageId', 'message_id'; choose one with From.metadata('messageId')"
+    assert (data, report.gaps) == ({}, [Gap("messageid", why)])
+
+
+def test_report_names_the_keys_that_all_match_in_a_list_of_records():
+    rows = {"type": "array", "items": {"type": "object", "properties": {"messageid": {"type": "string"}, "n": {}}}}
+
+    _, report = export(
+        {"type": "object", "properties": {"rows": rows}}, memory(metadata={"messageId": "a", "message-id": "b", "n": 1})
+    )
+
+    (gap,) = report.gaps
+    assert (gap.path, gap.count) == ("rows[].messageid", 1)
+    assert gap.reason.startswith("several metadata keys match: 'message-id', 'messageId'; choose one")
+
+
+def test_keys_that_all_match_do_not_matter_where_the_exact_one_is_there():
+    schema = {"type": "object", "properties": {"message_id": {"type": "string"}}}
+
+    data, report = export(schema, memory(metadata={"messageId": "a", "message_id": "b"}))
+
+    assert (data, report.gaps) == ({"message_id": "b"}, [])
+
+
 def test_report_notes_that_instructions_were_not_followed():
     _, report = export({"type": "object"}, instructions="be brief")
 
