@@ -6,7 +6,6 @@ the middle of a call, often without the name of the variable.
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
 import os
 import re
@@ -63,7 +62,7 @@ def _check_proxy(variable: str, value: str) -> None:
             problem = "it has no host"
         elif not is_port(url.port):
             problem = f"its port must be from 1 to {MAX_PORT}"
-        elif url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+        elif url.scheme.startswith("socks") and not _is_installed("socksio"):
             problem = "a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'"
     if problem is not None:
         raise ConfigurationError(f"{variable}={_shown(value)} is not a proxy that can be used: {problem}")
@@ -101,6 +100,12 @@ def _check_certificates(load: Callable[[], object]) -> None:
 def is_port(port: int | None) -> bool:
     """Return whether a URL can have this port; None is the default of its scheme."""
     return port is None or 1 <= port <= MAX_PORT
+
+
+def _is_installed(module: str) -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415 -- only a SOCKS proxy needs it
+
+    return find_spec(module) is not None
 
 
 def _is_ipv6(text: str) -> bool:

@@ -34,6 +34,11 @@ def no_variables(monkeypatch):
         ("ALL_PROXY", "http://proxy:99999", "its port must be from 1 to 65535"),
         ("HTTP_PROXY", "http://", "it has no host"),
         (
+            "ALL_PROXY",
+            "socks5://proxy:1080",
+            "ALL_PROXY='socks5://proxy:1080' is not a proxy that can be used: a SOCKS proxy needs",
+        ),
+        (
             "NO_PROXY",
             "localhost,[::1]",
             "NO_PROXY has the entry '[::1]', which is not a host; write ::1, without brackets",
