@@ -127,7 +127,7 @@ def raw_import(store: Path, lines: Path) -> None:
 
 
 def measure_import(store: Path, lines: Path) -> None:
-    """Measure the import of the same lines, as `mem0-exports import` does it."""
+    """Measure how long `mem0-exports import` takes to import the same lines."""
     opened = SqliteStore(store)
     with Stopwatch() as stopwatch, lines.open("rb") as file:
         done = importer.import_lines(opened.memories, file)

@@ -269,7 +269,7 @@ def _formats(theirs: View, ours: View) -> Iterator[Difference]:
 
 
 def _one_sided(keyword: str, theirs: frozenset[str], ours: frozenset[str]) -> Iterator[Difference]:
-    """Yield the difference in a keyword whose values can only be compared for equality."""
+    """Yield a difference if a keyword has different values. They can only be compared for equality."""
     if theirs != ours:
         left, right = (", ".join(sorted(each)) or NOTHING for each in (theirs, ours))
         yield Difference("", keyword, left, right, bool(theirs - ours), bool(ours - theirs))

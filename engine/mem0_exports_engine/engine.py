@@ -91,7 +91,7 @@ class Engine:
             api_key: an API key for the project "local" that is not kept in the store. If set, requests need a key.
             filter_rules: how to read filters in points that the Platform's documentation does not define.
             retention: how long an export can be fetched, counted from its creation.
-            extractor: fills schemas from memories. The default one needs no language model.
+            extractor: fills schemas from memories. The default extractor needs no language model.
             now: returns the current time as an aware datetime in UTC.
             new_id: the source of new ids.
 

@@ -87,8 +87,8 @@ def _messages(messages: str | Mapping[str, str] | Sequence[Mapping[str, str]]) -
 
 
 def _day(expiration_date: date) -> str:
-    # A datetime must be refused, although it is also a date in Python: the service reads every value that is not a
-    # plain day as "never expires".
+    # Refuse a datetime, which is a subclass of date in Python. The service reads every value that is not a plain day as
+    # "never expires".
     if not isinstance(expiration_date, date) or isinstance(expiration_date, datetime):
         raise InputError(
             f"expiration_date must be a datetime.date, such as date(2026, 1, 31), got {expiration_date!r}",

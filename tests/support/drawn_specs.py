@@ -65,7 +65,7 @@ class Spec(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """A value of a parameter: as the generated client takes it, as text in a request, and as a handler gets it."""
+    """One value of a parameter in three forms: the argument of the client, the text in a request, and what a handler gets."""
 
     given: Any
     text: str
@@ -309,7 +309,7 @@ class Call(NamedTuple):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The names and texts of the query."""
+        """The parameters of the query, as pairs of name and text."""
         names = [each.name for each in self.operation.of("query") if each.name in self.arguments]
         return [(name, self.arguments[name].text) for name in names]
 

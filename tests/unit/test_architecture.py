@@ -74,7 +74,7 @@ def package_of(name: str) -> str:
 
 
 def levels(edges: dict[str, set[str]]) -> dict[str, int]:
-    """Return the level of each node, one above the highest of those that it imports. Fails if there is a cycle."""
+    """Return the level of each node: 1 + the highest level of the nodes that it imports. Fails if there is a cycle."""
     found: dict[str, int] = {}
     path: list[str] = []
 

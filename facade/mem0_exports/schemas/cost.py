@@ -1,8 +1,8 @@
 """Limit the cost of checking a value against a schema, so that no schema can keep a process busy forever.
 
 Two things can make the cost grow exponentially. First, keywords that apply to the same value can refer to each other,
-so that the number of checks doubles with every reference. Second, unions can contain themselves, so that their branches
-are tried in every combination at every level of a value.
+so that the number of checks doubles with every reference. Second, unions can be recursive. Every combination of their
+branches is then tried at every level of a value.
 """
 
 from __future__ import annotations
@@ -65,7 +65,10 @@ def _in_place(node: dict[str, Any], schema: Any) -> list[Any]:
 
 
 def _cost(node: Any, schema: Any, costs: dict[int, int], open_: set[int]) -> int:
-    """Return the number of sub-schemas that check a value at `node`. `open_` holds the nodes being counted."""
+    """Return how many sub-schemas are applied when a value is validated against `node`.
+
+    `open_` holds the nodes being counted.
+    """
     if not isinstance(node, dict):
         return 1
     key = id(node)
