@@ -224,7 +224,7 @@ def request_problems(known: dict[str, Operation], request: httpx.Request, key: s
 
 
 def _meant(known: dict[str, Operation], method: str, path: str) -> Operation | None:
-    """Return the operation of a method and path. Of several paths that match, the more literal one wins."""
+    """Return the operation of a method and path. Of several paths that match, the first one to have a literal wins."""
     segments = path.split("/")
 
     def matches(operation: Operation) -> bool:
@@ -234,7 +234,10 @@ def _meant(known: dict[str, Operation], method: str, path: str) -> Operation | N
             text != "" if part.startswith("{") else part == unquote(text) for part, text in pairs
         )
 
-    paths = sorted({each.path for each in known.values() if matches(each)}, key=lambda path: path.replace("{", "~"))
+    def is_parameter(path: str) -> list[bool]:
+        return [part.startswith("{") for part in path.split("/")]
+
+    paths = sorted({each.path for each in known.values() if matches(each)}, key=is_parameter)
     return next((each for each in known.values() if paths and (each.method, each.path) == (method, paths[0])), None)
 
 
