@@ -109,7 +109,9 @@ class _Filling:
             value = field.settled()
             if value is MISSING and not field.gaps:
                 field.note(field.name, field.lookup.absent)
-            gaps += [Gap(path, why, times, _nearest(path, why, keys)) for (path, why), times in field.gaps.items()]
+            for (path, why), times in field.gaps.items():
+                reason = field.lookup_of(path).explained(why)
+                gaps.append(Gap(path, reason, times, _nearest(path, reason, keys)))
             if value is not MISSING:
                 data[field.name] = value
             elif field.name in self._shape.required:

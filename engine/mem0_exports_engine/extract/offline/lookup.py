@@ -89,10 +89,15 @@ class Lookup:
     @property
     def absent(self) -> str:
         """The reason to report if there is no value."""
-        if self.annotation is not None:
-            return _ABSENT[self.annotation.kind].format(self.annotation.name)
-        if not self._ambiguous:
-            return NO_SOURCE
+        return NO_SOURCE if self.annotation is None else _ABSENT[self.annotation.kind].format(self.annotation.name)
+
+    def explained(self, reason: str) -> str:
+        """Return the final reason of a gap, once all memories have been seen.
+
+        It does not depend on where a batch ends, as it would if the keys seen so far decided.
+        """
+        if reason != NO_SOURCE or not self._ambiguous:
+            return reason
         keys = ", ".join(map(repr, self._ambiguous))
         return f"several metadata keys match: {keys}; choose one with From.metadata({self._ambiguous[0]!r})"
 

@@ -125,6 +125,11 @@ class RecordList(Field):
         self._flush_if_long()
         return True
 
+    def lookup_of(self, path: str) -> Lookup:
+        """See `Field.lookup_of`."""
+        by_path = {f"{self.name}[].{lookup.name}": lookup for lookup, _ in self._columns}
+        return by_path.get(path, self.lookup)
+
     def result(self) -> Any:
         """See `Field.result`."""
         if self._is_in_sink:

@@ -79,6 +79,10 @@ class Field:
             path, why = self.name, "more values or records were left out, for other reasons"
         self.gaps[path, why] += times
 
+    def lookup_of(self, path: str) -> Lookup:
+        """Return the lookup of the property at the path of a gap."""
+        return self.lookup
+
     def misfit(self, value: Any, error: Mismatch) -> None:
         """Report a value that was left out."""
         self.note(self.name, misfit(value, error))
