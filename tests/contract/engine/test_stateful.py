@@ -236,6 +236,7 @@ class ServerMachine(RuleBasedStateMachine):
     def get_unknown_memory(self, key, unknown):
         for operation in ("memories_get", "memories_delete"):
             assert call(operation, path={"memory_id": unknown}, key=key).status_code == 404
+            assert call(operation, path={"memory_id": "not-a-uuid"}, key=key).status_code == 400
 
     @rule(key=keys, size=st.sampled_from([1, 2, 3, 200]))
     def list_entities(self, key, size):
