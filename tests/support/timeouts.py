@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def slowdown() -> float:
@@ -21,6 +21,15 @@ def slowdown() -> float:
 def scaled(seconds: float) -> float:
     """Return a timeout for something that takes at most `seconds` on an idle machine."""
     return seconds * slowdown()
+
+
+def longer_and_longer(seconds: float) -> Iterator[float]:
+    """Iterate over timeouts, scaled, for a test in which something has to happen before the timeout expires.
+
+    The test breaks out of the loop once it has happened. On an idle machine, that is the first time.
+    """
+    for factor in (1, 5, 25):
+        yield scaled(seconds * factor)
 
 
 def wait_until(condition: Callable[[], object], description: str, seconds: float = 30.0) -> None:

@@ -41,14 +41,17 @@ class Model(BaseModel):
 
 @pytest.fixture(scope="module")
 def service():
-    """A server that answers with `answer` (status, headers, body) and appends each request to `requests`."""
-    state = SimpleNamespace(answer=(200, {}, b""), requests=[])
+    """A server that gives `first_answers`, then always `answer` (status, headers, body).
+
+    It appends each request to `requests`.
+    """
+    state = SimpleNamespace(answer=(200, {}, b""), first_answers=[], requests=[])
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def respond(self):
             length = int(self.headers.get("content-length", 0))
             state.requests.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
-            status, headers, body = state.answer
+            status, headers, body = state.first_answers.pop(0) if state.first_answers else state.answer
             self.send_response_only(status, "Reason")
             for name, value in {"content-length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
@@ -70,6 +73,7 @@ def service():
 @pytest.fixture
 def client(service):
     service.requests.clear()
+    service.first_answers.clear()
     with Client("key", base_url=f"{service.url}/base/", timeout=scaled(5), retry=Retry(attempts=1)) as opened:
         yield opened
 
@@ -297,13 +301,23 @@ def test_does_not_poll_on_after_an_undocumented_404(service, client, body):
     assert len(service.requests) == 1
 
 
-def test_polls_until_the_deadline_after_the_documented_404(service, client):
-    service.answer = (404, {}, b'{"error": "No memory export request found"}')
+PENDING = (404, {}, b'{"error": "No memory export request found"}')
+
+
+def test_polls_on_after_the_documented_404(service, client):
+    service.first_answers = [PENDING, PENDING]
+    service.answer = (200, {}, b'{"name": "Alex"}')
+
+    assert client.exports.get("id", Model).result(timeout=scaled(60)) == Model(name="Alex")
+
+    assert len(service.requests) == 3
+
+
+def test_stops_polling_at_the_deadline(service, client):
+    service.answer = PENDING
 
     with pytest.raises(ExportTimeout):
-        client.exports.get("id", Model).result(timeout=scaled(0.4))
-
-    assert len(service.requests) >= 2
+        client.exports.get("id", Model).result(timeout=scaled(1))
 
 
 def test_raises_connection_failed_if_no_server_listens():
