@@ -220,7 +220,7 @@ class Engine:
     def _checked(self, operation: Operation, outcome: Outcome) -> Answer:
         """Return an outcome as an answer. If it does not match the spec, return a 500 that reports this as a bug."""
         if isinstance(outcome.document, Text):
-            return Answer(outcome.status, outcome.document.json)
+            return Answer(outcome.status, outcome.document.json, outcome.headers)
         wrong = _mismatch(operation, outcome)
         if wrong is not None:
             detail = (
@@ -228,8 +228,8 @@ class Engine:
             )
             return _answer(500, {"detail": detail})
         if operation.responses[outcome.status] is None:
-            return Answer(outcome.status, None)
-        return _answer(outcome.status, outcome.document)
+            return Answer(outcome.status, None, outcome.headers)
+        return _answer(outcome.status, outcome.document, outcome.headers)
 
     def import_lines(self, lines: Iterable[bytes]) -> Imported:
         """Import memory records, one JSON object per line. Ids and times are kept; importing again adds nothing.

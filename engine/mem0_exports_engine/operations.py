@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES, RUN_ALIAS
+import attrs
+
+from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES, LEFT_OUT, RUN_ALIAS
 from mem0_exports.filters import times
 from mem0_exports.schemas.validate import Unusable, check
 from mem0_exports_engine.refusals import (
@@ -18,6 +20,7 @@ from mem0_exports_engine.refusals import (
     bad_request,
     parse_filters,
 )
+from mem0_exports_engine.report import Report
 from mem0_exports_engine.service import Service
 from mem0_exports_engine.store.rows import row_for
 
@@ -89,11 +92,20 @@ def _exports_get(service: Service, request: Request) -> Outcome:
     filters = None if export_id is not None else parse_filters(service.filter_rules, request.operation, body["filters"])
     export = service.store.jobs.find(project, service.now(), export_id=export_id, filters=filters)
     if export is not None and export.state == "DONE":
-        return Outcome(200, Text(service.store.jobs.result(export)))
+        left_out = 0 if export.report is None else Report.from_json(export.report).left_out
+        return Outcome(200, Text(service.store.jobs.result(export)), {LEFT_OUT: str(left_out)})
     # The service answers 404 for pending, failed and unknown exports alike. This engine adds the reason for a failure.
     if export is not None and export.state == "FAILED":
         return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason})
     return Outcome(404, {"error": _NOT_FOUND})
+
+
+def _exports_report(service: Service, request: Request) -> Outcome:
+    export_id = request.parameters.get("export_id", str).lower()
+    export = service.store.jobs.find(request.project, service.now(), export_id=export_id)
+    if export is None or export.report is None:
+        return Outcome(404, {"error": "No report on this export"})
+    return Outcome(200, attrs.asdict(Report.from_json(export.report)))
 
 
 def _ping(_service: Service, request: Request) -> Outcome:
@@ -199,6 +211,7 @@ def _paged(
 HANDLERS: Final[dict[str, Handler]] = {
     "exports_create": _exports_create,
     "exports_get": _exports_get,
+    "exports_report": _exports_report,
     "ping": _ping,
     "memories_add": _memories_add,
     "memories_list": _memories_list,

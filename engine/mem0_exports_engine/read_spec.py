@@ -67,7 +67,6 @@ _INSTEAD: Final = {
     "head": "write get: the engine answers HEAD with 405",
     "options": "write get: the engine answers OPTIONS with 405",
     "trace": "write get: the engine answers TRACE with 405",
-    "headers": "put the value into the body: the engine sends no headers of its own",
     "content": "write schema instead of content",
     "encoding": "leave encoding out: bodies are JSON",
 }
@@ -307,13 +306,24 @@ class _Reader:
                 self._note(f"{pointer}/{status}", problem, 'list each status by its number, such as "404"')
                 continue
             place, resolved = self._resolved(f"{pointer}/{status}", each)
-            response = self._object(place, resolved, frozenset({"description", "content", "links"}))
+            response = self._object(place, resolved, frozenset({"description", "content", "links", "headers"}))
+            self._headers(f"{place}/headers", response.get("headers", {}))
             if not response.get("content"):
                 yield int(status), None
             elif status in _BODILESS:
                 self._note(f"{place}/content", f"HTTP allows no body for {status}", "leave content out")
             else:
                 yield int(status), self._body(place, response)
+
+    def _headers(self, pointer: str, node: Any) -> None:
+        for name, each in self._object(pointer, node).items():
+            place, resolved = self._resolved(f"{pointer}/{escape(name)}", each)
+            header = self._object(
+                place, resolved, frozenset({"description", "required", "schema", "example", "deprecated"})
+            )
+            if header.get("required", False) is not False:
+                problem = f"the engine cannot promise to send the header {name}"
+                self._note(f"{place}/required", problem, "leave required out, or put the value into the body")
 
     def _body(self, pointer: str, holder: Mapping[str, Any]) -> jsonschema_rs.Validator | None:
         """Return the validator of a body of a request or a response."""

@@ -6,6 +6,7 @@ depend on it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping  # noqa: TC003 -- a NamedTuple's
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mem0_exports.errors import FilterError
@@ -15,8 +16,6 @@ from mem0_exports_engine.contract import error_body, refusal_status
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports_engine.contract import Operation, Problem
 
@@ -52,6 +51,8 @@ class Outcome(NamedTuple):
 
     status: int
     document: Any = None
+    headers: Mapping[str, str] = {}
+    """Headers of the answer besides Content-Type, by their names in lower case."""
 
 
 class Refused(Exception):

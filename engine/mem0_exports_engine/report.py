@@ -35,6 +35,9 @@ class Report:
     """What stayed empty or was left out."""
     notes: list[str]
     """Remarks about the whole export, such as that `export_instructions` were not followed."""
+    left_out: int = 0
+    """How many records were left out of the lists of the export, because a required property had no value or a value
+    did not fit."""
 
     def to_json(self) -> str:
         """Return the report as JSON text, which `from_json` reads."""
@@ -44,4 +47,10 @@ class Report:
     def from_json(cls, text: str) -> Report:
         """Return the report that `to_json` wrote as `text`."""
         data: dict[str, Any] = json.loads(text)
-        return cls(data["memories"], data["filled"], [Gap(**gap) for gap in data["gaps"]], data["notes"])
+        return cls(
+            data["memories"],
+            data["filled"],
+            [Gap(**gap) for gap in data["gaps"]],
+            data["notes"],
+            data.get("left_out", 0),
+        )

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
         ConnectionFailed,
         ContractViolation,
         ExportFailed,
+        ExportIncomplete,
         ExportInvalid,
         ExportTimeout,
+        ExportWarning,
         FilterError,
         FilterWarning,
         Forbidden,
@@ -36,13 +38,13 @@ if TYPE_CHECKING:
         StatusError,
         Unauthorized,
     )
-    from mem0_exports.exports.bulk import ExportOutcome, ExportProgress, ExportRequest
     from mem0_exports.exports.handles import AsyncExport, Export
     from mem0_exports.exports.ledger import Ledger, LedgerEntry
+    from mem0_exports.exports.outcomes import ExportOutcome, ExportProgress, ExportRequest
     from mem0_exports.filters.fields import F, Filter, all_of, any_of
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.settings import Retry
-    from mem0_exports.models import Account, AddedMemory, Entity, Memory
+    from mem0_exports.models import Account, AddedMemory, Entity, ExportGap, ExportReport, Memory
     from mem0_exports.schemas.annotations import From
     from mem0_exports.schemas.schema import Schema
 
@@ -55,8 +57,10 @@ _HOMES = {
         "ConnectionFailed",
         "ContractViolation",
         "ExportFailed",
+        "ExportIncomplete",
         "ExportInvalid",
         "ExportTimeout",
+        "ExportWarning",
         "FilterError",
         "FilterWarning",
         "Forbidden",
@@ -73,13 +77,13 @@ _HOMES = {
         "StatusError",
         "Unauthorized",
     ),
-    "exports.bulk": ("ExportOutcome", "ExportProgress", "ExportRequest"),
+    "exports.outcomes": ("ExportOutcome", "ExportProgress", "ExportRequest"),
     "exports.handles": ("AsyncExport", "Export"),
     "exports.ledger": ("Ledger", "LedgerEntry"),
     "filters.fields": ("F", "Filter", "all_of", "any_of"),
     "filters.rules": ("FilterRules",),
     "http.settings": ("Retry",),
-    "models": ("Account", "AddedMemory", "Entity", "Memory"),
+    "models": ("Account", "AddedMemory", "Entity", "ExportGap", "ExportReport", "Memory"),
     "schemas.annotations": ("From",),
     "schemas.schema": ("Schema",),
 }
@@ -98,11 +102,15 @@ __all__ = [
     "Entity",
     "Export",
     "ExportFailed",
+    "ExportGap",
+    "ExportIncomplete",
     "ExportInvalid",
     "ExportOutcome",
     "ExportProgress",
+    "ExportReport",
     "ExportRequest",
     "ExportTimeout",
+    "ExportWarning",
     "F",
     "Filter",
     "FilterError",

@@ -26,9 +26,9 @@ class CallSite(NamedTuple):
     registry: dict[Any, Any]
     """The module's `__warningregistry__`. Python stores shown warnings in it, so as not to repeat them."""
 
-    def warn(self, message: str, category: type[Warning]) -> None:
+    def warn(self, warning: Warning) -> None:
         """Issue a warning that points at this line."""
-        warnings.warn_explicit(message, category, self.filename, self.lineno, self.module, self.registry)
+        warnings.warn_explicit(warning, type(warning), self.filename, self.lineno, self.module, self.registry)
 
 
 def call_site() -> CallSite:

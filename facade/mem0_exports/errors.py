@@ -20,7 +20,8 @@ Mem0ExportsError
 ├── OutcomeUnknown                      an earlier run sent this create and got no answer; see Ledger
 ├── ExportTimeout (TimeoutError)        the export was not ready in time; resume it with `export_id`
 ├── ExportFailed                        the embedded engine could not make the export; `reason`
-└── ExportInvalid (ValueError)          the export does not fit the requested type; `data`, `errors`
+├── ExportInvalid (ValueError)          the export does not fit the requested type; `data`, `errors`
+└── ExportIncomplete                    with strict=True: the export is empty, or records were left out; `data`, `report`
 
 All of them have `export_id`, `operation`, `attempts`, `request_id`, `retry_after` and `outcome_unknown`.
 """
@@ -32,6 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from mem0_exports.models import ExportReport
 
 
 class Mem0ExportsError(Exception):
@@ -270,3 +273,34 @@ class ExportInvalid(Mem0ExportsError, ValueError):
         self.export_id = export_id
         self.data = data
         self.errors = list(errors)
+
+
+class ExportIncomplete(Mem0ExportsError):
+    """With `strict=True`: the export found nothing, or the embedded engine left records out of it.
+
+    Nothing is lost: `data` is the JSON value that the service sent, and it fits the type. `report` says why; it is None
+    if the service has no reports.
+    """
+
+    def __init__(self, message: str, *, export_id: str, data: object, report: ExportReport | None) -> None:
+        super().__init__(message)
+        self.operation = "exports_get"
+        self.export_id = export_id
+        self.data = data
+        self.report = report
+
+
+class ExportWarning(UserWarning):
+    """An export found nothing, or the embedded engine left records out of it. It points at your line.
+
+    `strict=True` raises ExportIncomplete instead. To turn these warnings off:
+    `warnings.filterwarnings("ignore", category=ExportWarning)`.
+
+    `export_id` is the id of the export; None if the warning is about several exports of `run_many`. `report` says why
+    values are missing; it is None if the service has no reports.
+    """
+
+    def __init__(self, message: str, *, export_id: str | None = None, report: ExportReport | None = None) -> None:
+        super().__init__(message)
+        self.export_id = export_id
+        self.report = report

@@ -21,5 +21,9 @@ RUN_ALIAS: Final = "session_id"
 NOTICE: Final = "mem0_notice"
 """A key that the service may add to any response for an account without an owner. It is never part of an export."""
 
+LEFT_OUT: Final = "mem0-exports-left-out"
+"""The header of a result that says how many records the embedded engine left out of its lists. Its presence says that
+the service has reports on exports."""
+
 RETENTION: Final = timedelta(days=7)
 """How long the service keeps an export after its creation ("expires after 7 days" in the Platform's documentation)."""

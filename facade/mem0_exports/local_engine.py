@@ -45,6 +45,11 @@ class Report(Protocol):
         ...
 
     @property
+    def left_out(self) -> int:
+        """How many records were left out of lists."""
+        ...
+
+    @property
     def filled(self) -> Mapping[str, Sequence[str]]:
         """For each filled top-level field, the ids of the memories that its value comes from (at most 100)."""
         ...

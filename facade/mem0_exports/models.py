@@ -1,4 +1,4 @@
-"""The records that calls return, except for exports. They are immutable and hold no details of HTTP.
+"""The records that calls return, except for the values of exports. They are immutable and hold no details of HTTP.
 
 openapi.yaml defines what the service sends. In these records, both a missing key and a null are None. The run of a
 memory is always called `run_id`, as it is in filters.
@@ -69,6 +69,39 @@ class Account:
     org_id: str | None
     project_id: str | None
     user_email: str | None
+
+
+@attrs.frozen(slots=True)
+class ExportGap:
+    """A field of an export that stayed empty, or a value or record that was left out."""
+
+    path: str
+    """The field, such as `birth_year` or `visits[].place`. The records of a `list[Visit]` are in `items[]`."""
+    reason: str
+    """Why it stayed empty or was left out, as a sentence."""
+    count: int
+    """How often this happened. For a field of the records in a list, this is the number of records."""
+    did_you_mean: str | None
+    """A metadata key with a similar name, or None. It is only a hint: the engine did not use that key."""
+
+
+@attrs.frozen(slots=True)
+class ExportReport:
+    """The report on an export: which memories filled which fields, and which fields stayed empty and why.
+
+    Only the embedded engine makes reports, in process or served. Mem0's Platform does not.
+    """
+
+    memories: int
+    """How many memories were read."""
+    left_out: int
+    """How many records were left out of lists, because a required field had no value or a value did not fit."""
+    filled: dict[str, list[str]]
+    """For each filled top-level field, the ids of the memories that its value comes from (at most the first 100)."""
+    gaps: list[ExportGap]
+    """The fields that stayed empty, and the values and records that were left out."""
+    notes: list[str]
+    """Other remarks, such as that the instructions were not followed."""
 
 
 @attrs.frozen(slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from mem0_exports.exports.review import Review
 from mem0_exports.http.flow import Request, Response, RunBlocking, Send, Sleep
 from mem0_exports.http.responses import refusal
 from mem0_exports.http.settings import PollSchedule, Settings
 
 
 READ = Request("exports_get", "POST", "/x/")
+NO_WARNINGS = Review(lambda _warning: None)
+"""Ignores results that are empty."""
 
 
 class FlowRunner:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mem0_exports.local_engine import Report
+    from mem0_exports import ExportReport
 
 
 class Profile(BaseModel):
@@ -74,7 +74,7 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
         profile = job.result(timeout=30)
         _instance(say, profile)
         _write(folder / "profile.json", profile.model_dump(mode="json"))
-        _gaps(say, client.engine.report(job.id))
+        _gaps(say, job.report())
 
         _title(say, "2. A timeline, as a list of records")
         _source(say, Event)
@@ -87,7 +87,7 @@ def run(folder: Path, say: Callable[[str], None] = print) -> None:
             text = textwrap.shorten(event.memory, 68, placeholder=" ...")
             say(f"       {event.created_at:%d %b %H:%M}  {text:<68}  {event.place or ''}".rstrip())
         _write(folder / "timeline.json", TypeAdapter(list[Event]).dump_python(timeline, mode="json"))
-        _gaps(say, client.engine.report(timeline_job.id))
+        _gaps(say, timeline_job.report())
 
         _title(say, "3. A filtered export")
         where = (
@@ -130,7 +130,7 @@ def _instance(say: Callable[[str], None], value: BaseModel) -> None:
     say("     )")
 
 
-def _gaps(say: Callable[[str], None], report: Report) -> None:
+def _gaps(say: Callable[[str], None], report: ExportReport) -> None:
     """Print what stayed empty, and why."""
     if not report.gaps:
         return

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
+from mem0_exports.call_site import call_site
 from mem0_exports.exports import flows, resume
 from mem0_exports.exports.handles import TIMEOUT, Export
+from mem0_exports.exports.review import Review, report_call
 from mem0_exports.exports.spec import ExportRef, ExportSpec
+from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
-    from mem0_exports.exports.bulk import ExportOutcome, ExportRequest, OnProgress
     from mem0_exports.exports.flows import OnPoll
     from mem0_exports.exports.handles import JsonObject
     from mem0_exports.exports.ledger import Ledger
+    from mem0_exports.exports.outcomes import ExportOutcome, ExportRequest, OnProgress
+    from mem0_exports.exports.review import OnReport
     from mem0_exports.exports.spec import Origin
     from mem0_exports.filters.check import Where
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import Driver
     from mem0_exports.http.settings import Retry, Settings
+    from mem0_exports.models import ExportReport
     from mem0_exports.schemas.schema import Typed
 
 T = TypeVar("T")
@@ -119,6 +124,8 @@ class Exports:
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
         ledger: Ledger | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
     ) -> T: ...
     @overload
     def run(
@@ -133,6 +140,8 @@ class Exports:
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
         ledger: Ledger | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
     ) -> JsonObject: ...
     def run(
         self,
@@ -146,6 +155,8 @@ class Exports:
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
         ledger: Ledger | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
     ) -> Any:
         """Start an export job, wait for it, and return its result: `create` and `result` in one call.
 
@@ -162,11 +173,16 @@ class Exports:
             retry: a retry policy to use instead of the client's.
             ledger: makes the export survive a crash. If you run the export again with the same ledger, this waits for
                 the job that exists already, or returns the result that was received before.
+            strict: raise ExportIncomplete, instead of warning with ExportWarning, if the export found nothing or the
+                embedded engine left records out of it.
+            on_report: called with the ExportReport of the embedded engine before the result is returned. It is called
+                with None if the service has no reports, as Mem0's Platform, or the result comes from the ledger.
 
         Raises:
             ExportTimeout: the result was not ready in time. The job continues; resume it with `export_id`.
             ExportFailed: the embedded engine could not make the export.
             ExportInvalid: the result does not fit the type. `data` is the result as received.
+            ExportIncomplete: only with `strict`. `data` is the result as received.
             OutcomeUnknown, LedgerError: only with a ledger; see `Ledger`.
             SchemaError, FilterError, StatusError, ConnectionFailed, RequestTimeout: as for `create`.
 
@@ -175,7 +191,8 @@ class Exports:
         spec = ExportSpec.of(
             schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
         )
-        flow = resume.run(spec, settings, timeout, on_poll, ledger=ledger, origin=self._origin)
+        checks = Review(call_site().warn, strict, on_report)
+        flow = resume.run(spec, settings, timeout, checks, on_poll, ledger=ledger, origin=self._origin)
         return self._driver.run(flow)
 
     def run_many(
@@ -188,6 +205,8 @@ class Exports:
         retry: Retry | None = None,
         ledger: Ledger | None = None,
         on_progress: OnProgress | None = None,
+        strict: bool = False,
+        reports: bool = False,
     ) -> Iterator[ExportOutcome[T]]:
         """Run many exports, a few at a time, and yield an outcome for each as soon as it is finished.
 
@@ -209,6 +228,11 @@ class Exports:
             retry: a retry policy to use instead of the client's.
             ledger: makes it possible to resume the whole run after a crash.
             on_progress: called with each step, in the thread that iterates.
+            strict: let an export fail with ExportIncomplete if it found nothing or the embedded engine left records out
+                of it. By default, its outcome is ready and has a `warning`, and one ExportWarning at the end has the
+                number of such exports.
+            reports: get the report of the embedded engine for every export, as `outcome.report`. By default, only
+                outcomes with a `warning` have one.
 
         Raises:
             InputError: one of these arguments cannot be used. A problem with a single request is in its outcome.
@@ -226,6 +250,8 @@ class Exports:
             retry=retry,
             ledger=ledger,
             on_progress=on_progress,
+            strict=strict,
+            reports=reports,
         )
         return bulk.run_many(self._driver, plan, requests)
 
@@ -267,3 +293,27 @@ class Exports:
         """
         ref = ExportRef.of(export_id, schema, org_id, project_id)
         return Export(ref, self._settings, self._driver)
+
+    def report(
+        self, export_id: str | UUID, *, timeout: float | None = None, retry: Retry | None = None
+    ) -> ExportReport:
+        """Return the report on a finished export: which memories filled which fields, and why the others are empty.
+
+            for gap in client.exports.report(export_id).gaps:
+                print(gap.path, gap.reason)
+
+        Only the embedded engine makes reports, in process or served. A failed export can have one too.
+
+        Args:
+            export_id: the id, such as `Export.id` or `Mem0ExportsError.export_id`.
+            timeout: seconds for the whole call, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's.
+
+        Raises:
+            InputError: the id is not a UUID; nothing was sent.
+            NotFound: there is no such export, it is not finished, or the service has no reports.
+            StatusError, NoAnswer: the request failed.
+
+        """
+        call, settings = report_call(export_id), self._settings.with_retry(retry)
+        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))

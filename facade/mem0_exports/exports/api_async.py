@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from mem0_exports.call_site import call_site
 from mem0_exports.exports import flows, resume
 from mem0_exports.exports.api import CONCURRENCY
 from mem0_exports.exports.handles import TIMEOUT, AsyncExport
+from mem0_exports.exports.review import Review, report_call
 from mem0_exports.exports.spec import ExportRef, ExportSpec
+from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
     from uuid import UUID
 
-    from mem0_exports.exports.bulk import ExportOutcome, ExportRequest, OnProgress
     from mem0_exports.exports.flows import OnPoll
     from mem0_exports.exports.handles import JsonObject
     from mem0_exports.exports.ledger import Ledger
+    from mem0_exports.exports.outcomes import ExportOutcome, ExportRequest, OnProgress
+    from mem0_exports.exports.review import OnReport
     from mem0_exports.exports.spec import Origin
     from mem0_exports.filters.check import Where
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import AsyncDriver
     from mem0_exports.http.settings import Retry, Settings
+    from mem0_exports.models import ExportReport
     from mem0_exports.schemas.schema import Typed
 
 T = TypeVar("T")
@@ -95,6 +100,8 @@ class AsyncExports:
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
         ledger: Ledger | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
     ) -> T: ...
     @overload
     async def run(
@@ -109,6 +116,8 @@ class AsyncExports:
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
         ledger: Ledger | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
     ) -> JsonObject: ...
     async def run(
         self,
@@ -122,13 +131,16 @@ class AsyncExports:
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
         ledger: Ledger | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
     ) -> Any:
         """Start an export job, wait for it, and return its result. Arguments and errors are those of `Exports.run`."""
         settings = self._settings.with_retry(retry)
         spec = ExportSpec.of(
             schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
         )
-        flow = resume.run(spec, settings, timeout, on_poll, ledger=ledger, origin=self._origin)
+        checks = Review(call_site().warn, strict, on_report)
+        flow = resume.run(spec, settings, timeout, checks, on_poll, ledger=ledger, origin=self._origin)
         return await self._driver.run(flow)
 
     def run_many(
@@ -141,6 +153,8 @@ class AsyncExports:
         retry: Retry | None = None,
         ledger: Ledger | None = None,
         on_progress: OnProgress | None = None,
+        strict: bool = False,
+        reports: bool = False,
     ) -> AsyncIterator[ExportOutcome[T]]:
         """Run many exports, a few at a time, and yield an outcome for each as soon as it is finished.
 
@@ -166,6 +180,8 @@ class AsyncExports:
             retry=retry,
             ledger=ledger,
             on_progress=on_progress,
+            strict=strict,
+            reports=reports,
         )
         return bulk.run_many_async(self._driver, plan, requests)
 
@@ -193,3 +209,10 @@ class AsyncExports:
         """Return the handle of an export by its id, as `Exports.get` does. Nothing is sent."""
         ref = ExportRef.of(export_id, schema, org_id, project_id)
         return AsyncExport(ref, self._settings, self._driver)
+
+    async def report(
+        self, export_id: str | UUID, *, timeout: float | None = None, retry: Retry | None = None
+    ) -> ExportReport:
+        """Return the report on a finished export. Arguments and errors are those of `Exports.report`."""
+        call, settings = report_call(export_id), self._settings.with_retry(retry)
+        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))

@@ -1,4 +1,4 @@
-"""Run many exports at once: the requests, the outcomes, and the limit on how many are in progress.
+"""Run many exports at once, and limit how many are in progress.
 
 At most `concurrency` exports are in progress at any time. A request is taken from the input only when its export can
 start, so that memory use does not grow with the number of requests. Sync and async share all but their main loops.
@@ -9,16 +9,24 @@ from __future__ import annotations
 import queue
 import threading
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
 from mem0_exports.call_site import CallSite, call_site
-from mem0_exports.errors import ConfigurationError, InputError, Mem0ExportsError, OutcomeUnknown
+from mem0_exports.errors import (
+    ConfigurationError,
+    ExportIncomplete,
+    ExportWarning,
+    InputError,
+    Mem0ExportsError,
+    OutcomeUnknown,
+)
 from mem0_exports.exports import resume
 from mem0_exports.exports.flows import Progress
+from mem0_exports.exports.outcomes import ExportOutcome, ExportProgress, ExportRequest
+from mem0_exports.exports.review import Review
 from mem0_exports.exports.spec import ExportSpec
 from mem0_exports.http.flow import FlowInterrupted
 from mem0_exports.http.settings import Gate, check_timeout
@@ -27,127 +35,22 @@ from mem0_exports.http.settings import Gate, check_timeout
 if TYPE_CHECKING:
     import asyncio
 
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+
     from mem0_exports.exports.ledger import Ledger
+    from mem0_exports.exports.outcomes import Event, OnProgress, Status
     from mem0_exports.exports.spec import Origin
-    from mem0_exports.filters.check import Where
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import AsyncDriver, Driver
     from mem0_exports.http.flow import Flow
     from mem0_exports.http.settings import Retry, Settings
-    from mem0_exports.schemas.schema import Typed
+    from mem0_exports.models import ExportReport
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 MAX_CONCURRENCY: Final = 100
 """The size of a client's connection pool. Any further exports would only wait for a connection."""
-
-Status: TypeAlias = Literal["ready", "failed", "unknown", "skipped"]
-
-Event: TypeAlias = Literal["created", "resumed", "polled", "ready", "failed", "unknown", "skipped"]
-
-
-@attrs.frozen(slots=True, init=False)
-class ExportRequest(Generic[T]):
-    """One export for `run_many`, with the arguments of `exports.run`.
-
-    ExportRequest(Profile, F.user_id == "alex", tag="alex")
-    """
-
-    schema: Any
-    """What to export into: a type or a JSON Schema dict."""
-    where: Where
-    """Which memories to export: a filter or a filter dict."""
-    instructions: str | None
-    org_id: str | None
-    project_id: str | None
-    tag: Any
-    """Any value of yours. It is not sent. The outcome has it as `outcome.request.tag`."""
-
-    @overload
-    def __init__(
-        self: ExportRequest[U],
-        schema: Typed[U],
-        where: Where,
-        *,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-        tag: Any = None,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: ExportRequest[dict[str, Any]],
-        schema: Mapping[str, Any],
-        where: Where,
-        *,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-        tag: Any = None,
-    ) -> None: ...
-    def __init__(
-        self,
-        schema: Any,
-        where: Where,
-        *,
-        instructions: str | None = None,
-        org_id: str | None = None,
-        project_id: str | None = None,
-        tag: Any = None,
-    ) -> None:
-        self.__attrs_init__(schema, where, instructions, org_id, project_id, tag)  # type: ignore[attr-defined, unused-ignore]
-
-
-@attrs.frozen(slots=True)
-class ExportOutcome(Generic[T]):
-    """The outcome of one export of `run_many`."""
-
-    index: int
-    """The position of the request in the input, from 0."""
-    request: ExportRequest[T]
-    status: Status
-    """ready: `value` is the result. failed: `error` says why. unknown: the create was sent and its answer was lost, so
-    a job may exist, but its id is unknown. skipped: the answer was lost in an earlier run, and the ledger has
-    `on_unknown="skip"`."""
-    export_id: str | None
-    """The id of the job, or None if it is unknown. A job that was not ready in time has an id too."""
-    value: T | None
-    error: Exception | None
-    lost_answers: int
-    """How many creates of this export have an unknown outcome, in this run and in the ledger."""
-
-    def result(self) -> T:
-        """Return the value, or raise the error if there is one."""
-        if self.error is not None:
-            raise self.error
-        return cast("T", self.value)
-
-
-@attrs.frozen(slots=True)
-class ExportProgress:
-    """One step of a bulk run, for a progress display."""
-
-    event: Event
-    """created: the job was created. resumed: the ledger knew the job. polled: it is not ready yet. The other events are
-    the final statuses of `ExportOutcome.status`."""
-    index: int
-    """The position of the request in the input, from 0."""
-    tag: Any
-    """The tag of the request."""
-    export_id: str | None
-    polls: int
-    """How many polls of this export found no result yet."""
-    started: int = 0
-    """How many exports of the whole run have started."""
-    finished: int = 0
-    """How many of them have an outcome."""
-    ready: int = 0
-    """How many of the finished ones have a result."""
-
-
-OnProgress: TypeAlias = Callable[[ExportProgress], None]
-"""Called in the thread or task that iterates over `run_many`, while it waits for the next outcome."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -162,8 +65,10 @@ class Plan(Generic[T]):
     ordered: bool
     ledger: Ledger | None
     on_progress: OnProgress | None
+    strict: bool
+    reports: bool
     caller: CallSite
-    """The line that called `run_many`. Filters are checked in threads and tasks whose stack does not have it."""
+    """The line that called `run_many`, for warnings. They come from threads and tasks whose stack does not have it."""
 
     @classmethod
     def of(
@@ -178,6 +83,8 @@ class Plan(Generic[T]):
         retry: Retry | None,
         ledger: Ledger | None,
         on_progress: OnProgress | None,
+        strict: bool,
+        reports: bool,
     ) -> Plan[T]:
         """Check the arguments of `run_many` and return the plan; raise InputError for a bad one.
 
@@ -196,6 +103,8 @@ class Plan(Generic[T]):
             ordered=ordered,
             ledger=ledger,
             on_progress=on_progress,
+            strict=strict,
+            reports=reports,
             caller=call_site(),
         )
 
@@ -209,6 +118,9 @@ class Plan(Generic[T]):
                 step(ExportProgress(event, index, getattr(request, "tag", None), progress.export_id, progress.polls))
 
         progress = Progress(report)
+        warnings: list[ExportWarning] = []
+        reports: list[ExportReport | None] = []
+        checks = Review(warnings.append, self.strict, reports.append if self.reports else None)
         value: T | None = None
         failure: Exception | None = None
         try:
@@ -227,13 +139,24 @@ class Plan(Generic[T]):
                 caller=self.caller,
             )
             value = yield from resume.run(
-                spec, self.settings, self.timeout, ledger=self.ledger, origin=self.origin, progress=progress
+                spec, self.settings, self.timeout, checks, ledger=self.ledger, origin=self.origin, progress=progress
             )
         except Exception as error:  # noqa: BLE001 -- one failure never stops the others
             failure = error
         status = self._status(failure, progress)
         report(status, progress)
-        return ExportOutcome(index, request, status, progress.export_id, value, failure, progress.lost_answers)
+        warning = warnings[0] if warnings else None
+        return ExportOutcome(
+            index,
+            request,
+            status,
+            progress.export_id,
+            value,
+            failure,
+            progress.lost_answers,
+            warning,
+            _report_of(reports, warning, failure),
+        )
 
     def _status(self, failure: Exception | None, progress: Progress) -> Status:
         if failure is None:
@@ -243,6 +166,16 @@ class Plan(Generic[T]):
         if isinstance(failure, Mem0ExportsError):
             return "unknown" if failure.outcome_unknown else "failed"
         return "unknown" if progress.lost_answers and progress.export_id is None else "failed"
+
+
+def _report_of(
+    reports: list[ExportReport | None], warning: ExportWarning | None, failure: Exception | None
+) -> ExportReport | None:
+    if reports:
+        return reports[0]
+    if isinstance(failure, ExportIncomplete):
+        return failure.report
+    return None if warning is None else warning.report
 
 
 class _Window(Generic[T]):
@@ -257,6 +190,8 @@ class _Window(Generic[T]):
         self._started = 0
         self._finished = 0
         self._ready = 0
+        self._warned = 0
+        self._first_warning: ExportWarning | None = None
 
     def next_request(self) -> tuple[int, ExportRequest[T]] | None:
         """Return the next request and its index; None if no more can start now, or none is left."""
@@ -283,6 +218,9 @@ class _Window(Generic[T]):
     def _finish(self, outcome: ExportOutcome[T]) -> Iterator[ExportOutcome[T]]:
         self._finished += 1
         self._ready += outcome.status == "ready"
+        if outcome.warning is not None:
+            self._warned += 1
+            self._first_warning = self._first_warning or outcome.warning
         if not self._plan.ordered:
             self._yielded += 1
             yield outcome
@@ -300,6 +238,15 @@ class _Window(Generic[T]):
             self._show(message)
         else:
             yield from self._finish(message)
+
+    def warn(self) -> None:
+        """Warn once if exports found nothing or records were left out of them."""
+        if self._first_warning is not None:
+            message = (
+                f"{self._warned} of {self._finished} exports found nothing, or records were left out of them; see "
+                f"outcome.warning. The first: {self._first_warning}"
+            )
+            self._plan.caller.warn(ExportWarning(message))
 
     def _show(self, step: ExportProgress) -> None:
         assert self._plan.on_progress is not None  # workers send steps only if it is set
@@ -343,7 +290,7 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
                 if started is not None:
                     threads.submit(work, *started)
                 elif window.over():
-                    return
+                    break
                 # Start as many requests as possible, but yield finished outcomes in between: the iterable may be slow.
                 if started is None or not messages.empty():
                     yield from window.take(messages.get())
@@ -351,6 +298,7 @@ def run_many(driver: Driver, plan: Plan[T], requests: Iterable[ExportRequest[T]]
             # This must run before the executor's own exit, which waits for all threads. Otherwise, leaving the loop
             # early would wait until every export in progress has finished.
             stop.set()
+    window.warn()
 
 
 async def run_many_async(  # noqa: C901 -- the loop, its tasks and their end have to be read together
@@ -386,7 +334,7 @@ async def run_many_async(  # noqa: C901 -- the loop, its tasks and their end hav
                 task.add_done_callback(tasks.discard)
                 await asyncio.sleep(0)  # let the task begin: a fast iterable must not block the loop
             elif window.over():
-                return
+                break
             if started is None or not messages.empty():
                 for outcome in window.take(await messages.get()):
                     yield outcome
@@ -396,3 +344,4 @@ async def run_many_async(  # noqa: C901 -- the loop, its tasks and their end hav
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
+    window.warn()

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from mem0_exports.errors import ContractViolation, ExportTimeout, Mem0ExportsError
+from mem0_exports.exports.review import Received, review
 from mem0_exports.http import operations
 from mem0_exports.http.flow import FlowInterrupted, Send, TimedOut, send, wait
 from mem0_exports.http.settings import check_timeout
 
 
 if TYPE_CHECKING:
+    from mem0_exports.exports.review import Review
     from mem0_exports.exports.spec import ExportRef, ExportSpec
     from mem0_exports.http.calls import Call
     from mem0_exports.http.flow import Flow
@@ -121,13 +123,13 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
         flow.close()  # an interruption is raised at the `yield` above; the inner flow would stay open
 
 
-def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Ready[T] | None]:
+def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Ready[Received[T]] | None]:
     """Return the call that fetches the result of a job."""
 
-    def load(raw: bytes) -> T:
+    def load(raw: bytes) -> Received[T]:
         is_json_object = True
         try:
-            return ref.schema.load(raw, export_id=ref.id)
+            return Received(ref.schema.load(raw, export_id=ref.id), raw)
         except ContractViolation:
             is_json_object = False
             raise
@@ -138,16 +140,21 @@ def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Re
     return operations.exports_get(ref.id, load, org_id=ref.org_id, project_id=ref.project_id)
 
 
-def poll(ref: ExportRef[T], settings: Settings, timeout: float | None = None) -> Flow[operations.Ready[T] | None]:
+def poll(ref: ExportRef[T], settings: Settings, timeout: float | None, checks: Review) -> Flow[T | None]:
     """Ask once for the result; return None if it is not ready."""
     call = _get(ref)
-    return (yield from send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
+    deadline = settings.deadline(timeout)
+    ready = yield from send(call.request, call.read, settings, deadline=deadline)
+    if ready is None:
+        return None
+    return (yield from review(ref, ready.value._replace(left_out=ready.left_out), settings, deadline, checks))
 
 
 def result(
     ref: ExportRef[T],
     settings: Settings,
     timeout: float,
+    checks: Review,
     on_poll: OnPoll | None = None,
     *,
     start: float | None = None,
@@ -161,12 +168,13 @@ def result(
     """
     check_timeout(timeout)
     call = _get(ref, on_json)
+    start = settings.clock() if start is None else start
     try:
         ready = yield from wait(
             call.request,
             call.read,
             settings,
-            start=settings.clock() if start is None else start,
+            start=start,
             timeout=timeout,
             answered=answered,
             on_poll=on_poll,
@@ -174,7 +182,8 @@ def result(
     except TimedOut as timed_out:
         internal = timed_out
     else:
-        return ready.value
+        received = ready.value._replace(left_out=ready.left_out)
+        return (yield from review(ref, received, settings, start + timeout, checks))
     # Raised outside the handler, so that the internal TimedOut does not become the error's `__context__`.
     raise ExportTimeout(
         ref.id,
@@ -189,6 +198,7 @@ def run(
     spec: ExportSpec[T],
     settings: Settings,
     timeout: float,
+    checks: Review,
     on_poll: OnPoll | None = None,
     *,
     progress: Progress | None = None,
@@ -201,4 +211,4 @@ def run(
         ref = yield from create_counted(spec, settings, deadline, progress)
         progress.reached("created", ref.id)
         watching = progress.on_poll(ref.id, on_poll)
-        return (yield from result(ref, settings, timeout, watching, start=start, answered=True))
+        return (yield from result(ref, settings, timeout, checks, watching, start=start, answered=True))

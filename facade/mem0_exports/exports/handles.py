@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeVar
 
+from mem0_exports.call_site import call_site
 from mem0_exports.exports import flows
+from mem0_exports.exports.review import Review, report_call
+from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
     from mem0_exports.exports.flows import OnPoll
+    from mem0_exports.exports.review import OnReport
     from mem0_exports.exports.spec import ExportRef
     from mem0_exports.http.driver import AsyncDriver, Driver
     from mem0_exports.http.settings import Retry, Settings
+    from mem0_exports.models import ExportReport
 
 T = TypeVar("T")
 
@@ -54,16 +59,25 @@ class Export(Handle[T]):
         super().__init__(ref, settings)
         self._driver = driver
 
-    def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
+    def poll(self, *, timeout: float | None = None, retry: Retry | None = None, strict: bool = False) -> T | None:
         """Return the result if it is ready, otherwise None. Asks the service once.
 
         None can also mean that the export will never be ready, because the service gives the same answer in both cases.
-        `timeout` limits the call in seconds, retries included. Without it, only each single request has a limit.
+        `timeout` limits the call in seconds, retries included. Without it, only each single request has a limit. An
+        export that found nothing warns, as from `result`; with `strict`, it raises ExportIncomplete.
         """
-        ready = self._driver.run(flows.poll(self._ref, self._settings.with_retry(retry), timeout))
-        return None if ready is None else ready.value
+        flow = flows.poll(self._ref, self._settings.with_retry(retry), timeout, Review(call_site().warn, strict))
+        return self._driver.run(flow)
 
-    def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
+    def result(
+        self,
+        timeout: float = TIMEOUT,
+        *,
+        on_poll: OnPoll | None = None,
+        retry: Retry | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
+    ) -> T:
         """Wait for the result and return it.
 
         Until the service has answered once, a temporary failure (a lost connection, a 5xx) ends the wait. After that,
@@ -73,15 +87,26 @@ class Export(Handle[T]):
             timeout: the total wait in seconds. Default: 120; at most 7 days.
             on_poll: called after each poll that found no result yet, with the number of polls and the seconds passed.
             retry: a retry policy to use instead of the client's.
+            strict: raise ExportIncomplete, instead of warning with ExportWarning, if the export found nothing or the
+                embedded engine left records out of it.
+            on_report: called with the ExportReport of the embedded engine before the result is returned. It is called
+                with None if the service has no reports, as Mem0's Platform.
 
         Raises:
             ExportTimeout: the result was not ready in time. The job continues: call `result` again, or keep its id.
             ExportFailed: the embedded engine could not make the export.
             ExportInvalid: the result does not fit the type. `data` is the result as received.
+            ExportIncomplete: only with `strict`. `data` is the result as received.
             StatusError, NoAnswer: the service refused the request or did not answer.
 
         """
-        return self._driver.run(flows.result(self._ref, self._settings.with_retry(retry), timeout, on_poll))
+        checks = Review(call_site().warn, strict, on_report)
+        return self._driver.run(flows.result(self._ref, self._settings.with_retry(retry), timeout, checks, on_poll))
+
+    def report(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportReport:
+        """Return the report on the finished export. Arguments and errors are those of `Exports.report`."""
+        call, settings = report_call(self.id), self._settings.with_retry(retry)
+        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
 
 
 class AsyncExport(Handle[T]):
@@ -91,15 +116,26 @@ class AsyncExport(Handle[T]):
         super().__init__(ref, settings)
         self._driver = driver
 
-    async def poll(self, *, timeout: float | None = None, retry: Retry | None = None) -> T | None:
-        """Return the result if it is ready, otherwise None. Asks the service once.
+    async def poll(self, *, timeout: float | None = None, retry: Retry | None = None, strict: bool = False) -> T | None:
+        """Return the result if it is ready, otherwise None. Arguments and errors are those of `Export.poll`."""
+        flow = flows.poll(self._ref, self._settings.with_retry(retry), timeout, Review(call_site().warn, strict))
+        return await self._driver.run(flow)
 
-        None can also mean that the export will never be ready, because the service gives the same answer in both cases.
-        `timeout` limits the call in seconds, retries included. Without it, only each single request has a limit.
-        """
-        ready = await self._driver.run(flows.poll(self._ref, self._settings.with_retry(retry), timeout))
-        return None if ready is None else ready.value
-
-    async def result(self, timeout: float = TIMEOUT, *, on_poll: OnPoll | None = None, retry: Retry | None = None) -> T:
+    async def result(
+        self,
+        timeout: float = TIMEOUT,
+        *,
+        on_poll: OnPoll | None = None,
+        retry: Retry | None = None,
+        strict: bool = False,
+        on_report: OnReport | None = None,
+    ) -> T:
         """Wait for the result and return it. Arguments and errors are those of `Export.result`."""
-        return await self._driver.run(flows.result(self._ref, self._settings.with_retry(retry), timeout, on_poll))
+        checks = Review(call_site().warn, strict, on_report)
+        flow = flows.result(self._ref, self._settings.with_retry(retry), timeout, checks, on_poll)
+        return await self._driver.run(flow)
+
+    async def report(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportReport:
+        """Return the report on the finished export. Arguments and errors are those of `Exports.report`."""
+        call, settings = report_call(self.id), self._settings.with_retry(retry)
+        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))

@@ -21,6 +21,7 @@ from mem0_exports.errors import (
     RequestTimeout,
 )
 from mem0_exports.exports import flows
+from mem0_exports.exports.review import Received, review
 from mem0_exports.http.flow import FlowInterrupted, RunBlocking, Sleep
 from mem0_exports.http.settings import check_timeout
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from mem0_exports.exports.flows import OnPoll, Progress, Step
     from mem0_exports.exports.ledger import EntryWriter, KnownExport, Ledger
+    from mem0_exports.exports.review import Review
     from mem0_exports.exports.spec import ExportRef, ExportSpec, Origin
     from mem0_exports.http.flow import Flow
     from mem0_exports.http.settings import Settings
@@ -44,6 +46,7 @@ def run(
     spec: ExportSpec[T],
     settings: Settings,
     timeout: float,
+    checks: Review,
     on_poll: OnPoll | None = None,
     *,
     ledger: Ledger | None,
@@ -56,12 +59,12 @@ def run(
     """
     progress = progress or flows.Progress()
     if ledger is None:
-        return flows.run(spec, settings, timeout, on_poll, progress=progress)
+        return flows.run(spec, settings, timeout, checks, on_poll, progress=progress)
     from mem0_exports.exports.ledger import Ledger  # noqa: PLC0415 -- most runs have no ledger, and this loads sqlite3
 
     if not isinstance(ledger, Ledger):
         raise InputError(f"ledger must be a Ledger, such as Ledger('exports.db'), got {ledger!r}", field="ledger")
-    return _run_recorded(ledger, origin, spec, settings, timeout, on_poll, progress)
+    return _run_recorded(ledger, origin, spec, settings, timeout, checks, on_poll, progress)
 
 
 def _run_recorded(
@@ -70,6 +73,7 @@ def _run_recorded(
     spec: ExportSpec[T],
     settings: Settings,
     timeout: float,
+    checks: Review,
     on_poll: OnPoll | None,
     progress: Progress,
 ) -> Flow[T]:
@@ -87,10 +91,13 @@ def _run_recorded(
                 ref, step = spec.created(known.export_id), "resumed"
             progress.reached(step, ref.id)
             if known.result is not None:
-                return spec.schema.load(known.result, export_id=ref.id)
+                received = Received(spec.schema.load(known.result, export_id=ref.id), known.result)
+                return (yield from review(ref, received, settings, deadline, checks))
             watching = progress.on_poll(ref.id, on_poll)
             # A new run has the answer to its create. A resumed run has had no answer yet: its first failure ends it.
-            return (yield from _wait_and_record(entry, ref, settings, start, timeout, watching, answered=is_new))
+            return (
+                yield from _wait_and_record(entry, ref, settings, start, timeout, checks, watching, answered=is_new)
+            )
     except OutcomeUnknown as error:
         progress.lost_answers = error.lost_answers
         raise
@@ -171,6 +178,7 @@ def _wait_and_record(
     settings: Settings,
     start: float,
     timeout: float,
+    checks: Review,
     on_poll: OnPoll,
     *,
     answered: bool,
@@ -181,7 +189,7 @@ def _wait_and_record(
     value: T | None = None
     try:
         value = yield from flows.result(
-            ref, settings, timeout, on_poll, start=start, answered=answered, on_json=texts.append
+            ref, settings, timeout, checks, on_poll, start=start, answered=answered, on_json=texts.append
         )
     except Exception as error:  # noqa: BLE001 -- the user's own validators may raise anything
         failure = error

@@ -48,4 +48,4 @@ def _check_two_entities(tree: AllOf, rules: FilterRules, caller: CallSite | None
     )
     if rules.two_entities == "refuse":
         raise FilterError(message)
-    (caller or call_site()).warn(message, FilterWarning)
+    (caller or call_site()).warn(FilterWarning(message))

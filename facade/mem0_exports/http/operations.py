@@ -10,10 +10,10 @@ format that the service uses.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from mem0_exports.errors import ContractViolation, ExportFailed
-from mem0_exports.facts import NOTICE
+from mem0_exports.facts import LEFT_OUT, NOTICE
 from mem0_exports.http.calls import SHAPE_ERRORS, Call, call, request, violation
 from mem0_exports.http.responses import readable, refusal
 from mem0_exports.strict_json import decode
@@ -24,17 +24,23 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mem0_exports.http.flow import Response
-    from mem0_exports.models import Account, AddedMemory, Entity, Memory, Page
+    from mem0_exports.models import Account, AddedMemory, Entity, ExportGap, ExportReport, Memory, Page
     from mem0_exports_api import models
     from mem0_exports_api.types import Unset
 
 T = TypeVar("T")
+
+MAX_DIGITS: Final = 18
+"""The most digits of a count in a header; anything longer is not a count."""
 
 
 class Ready(NamedTuple, Generic[T]):
     """The result of a finished export. It wraps the value, which can be None if its type allows that."""
 
     value: T
+    left_out: int | None = None
+    """How many records the service left out of the lists of the export; None if it does not say, as it has no reports.
+    """
 
 
 def prepare() -> None:
@@ -47,7 +53,7 @@ def prepare() -> None:
 
     from mem0_exports_api.api.account import ping  # noqa: F401, PLC0415
     from mem0_exports_api.api.entities import entities_list  # noqa: F401, PLC0415
-    from mem0_exports_api.api.exports import exports_create, exports_get  # noqa: F401, PLC0415
+    from mem0_exports_api.api.exports import exports_create, exports_get, exports_report  # noqa: F401, PLC0415
     from mem0_exports_api.api.memories import memories_add, memories_delete, memories_get, memories_list  # noqa: F401, PLC0415
 
 
@@ -86,6 +92,16 @@ def _known_text(value: str | Unset | None) -> str | None:
     """Return a string of a response; None if it is missing or null."""
     text = _known(value)
     return None if text is None else _text(text)
+
+
+def _count(value: int) -> int:
+    """Return an integer of a response; raise TypeError for anything else. The generated models do not check this.
+
+    In JSON, 7.0 is an integer too.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise TypeError(f"expected an integer, got {type(value).__name__}")
+    return int(value)
 
 
 def _id(value: UUID) -> str:
@@ -162,7 +178,7 @@ def exports_get(
         if not 200 <= response.status < 300:
             raise refusal("exports_get", response)
         try:
-            return Ready(load(response.body))
+            return Ready(load(response.body), _left_out(response))
         except ContractViolation as error:
             problem, garbled = error.problem, error.garbled
         # Raised again with the status and request id of the response, which `load` does not know.
@@ -183,6 +199,41 @@ def exports_get(
 
     body = models.GetMemoryExportRequest(memory_export_id=export_id, org_id=_sent(org_id), project_id=_sent(project_id))
     return Call(request("exports_get", exports_get_request(body=body)), read)
+
+
+def _left_out(response: Response) -> int | None:
+    text = response.headers.get(LEFT_OUT, "")
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+
+
+def exports_report(export_id: UUID) -> Call[ExportReport]:
+    """Return the call that fetches the report on a finished export. Only the embedded engine has this operation."""
+    from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.exports.exports_report import _get_kwargs as exports_report_request  # noqa: PLC0415 -- see prepare()
+
+    def convert(report: models.MemoryExportReport) -> ExportReport:
+        from mem0_exports.models import ExportReport  # noqa: PLC0415 -- see prepare()
+
+        return ExportReport(
+            memories=_count(report.memories),
+            left_out=_count(report.left_out),
+            filled={name: [*map(_text, ids)] for name, ids in report.filled.additional_properties.items()},
+            gaps=[*map(_gap, report.gaps)],
+            notes=[*map(_text, report.notes)],
+        )
+
+    return call("exports_report", exports_report_request(export_id), models.MemoryExportReport.from_dict, convert)
+
+
+def _gap(gap: models.MemoryExportGap) -> ExportGap:
+    from mem0_exports.models import ExportGap  # noqa: PLC0415 -- see prepare()
+
+    return ExportGap(
+        path=_text(gap.path),
+        reason=_text(gap.reason),
+        count=_count(gap.count),
+        did_you_mean=_known_text(gap.did_you_mean),
+    )
 
 
 def ping() -> Call[Account]:

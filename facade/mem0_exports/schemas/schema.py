@@ -30,6 +30,10 @@ Typed: TypeAlias = "type[T] | Schema[T] | TypeAdapter[T]"
 Validate: TypeAlias = Literal["strict", "lax", "off"]
 """How strictly a result is validated; see `Schema.of`."""
 
+_MAX_EMPTY: Final = 1_000_000
+"""A longer JSON text, in bytes, is not read again to find out whether it is empty. Its schema would have to be as long.
+"""
+
 WRAPPED: Final = "items"
 """The key that wraps a root that is not an object."""
 
@@ -109,14 +113,27 @@ class Schema(Generic[T]):
         plain = b"NaN" not in raw and b"Infinity" not in raw and (declared or NOTICE.encode() not in raw)
         if typed and plain:
             return self._of_text(raw, raw, export_id)
-        data = _object(raw)
-        if not declared:
-            data.pop(NOTICE, None)
+        data = self._data(raw)
         if typed:
             return self._of_text(json.dumps(data).encode(), raw, export_id)
         if self._validate != "off":
             self._check_data(data, export_id)
         return cast("T", data.get(WRAPPED) if self._wrapped else data)
+
+    def found_nothing(self, raw: bytes) -> bool:
+        """Return whether the JSON text of an export, which `load` has accepted, holds only defaults and empty lists."""
+        if len(raw) > _MAX_EMPTY:
+            return False
+        from mem0_exports.schemas.emptiness import is_empty  # noqa: PLC0415 -- kept out of the import of the package
+
+        return is_empty(self._data(raw), self.json, self.json)
+
+    def _data(self, raw: bytes) -> dict[str, Any]:
+        """Parse the JSON text of an export, and remove the notice that the service may have added."""
+        data = _object(raw)
+        if NOTICE not in self.json.get("properties", ()):
+            data.pop(NOTICE, None)
+        return data
 
     def _of_text(self, text: bytes, raw: bytes, export_id: str | None) -> T:
         """Validate `text` with Pydantic. An ExportInvalid gets its data from `raw`, the text that the service sent."""

@@ -19,9 +19,12 @@ from .keywords_condition import KeywordsCondition
 from .list_memories_request import ListMemoriesRequest
 from .memory import Memory
 from .memory_export_accepted import MemoryExportAccepted
+from .memory_export_gap import MemoryExportGap
 from .memory_export_not_found import MemoryExportNotFound
+from .memory_export_report import MemoryExportReport
 from .memory_export_request import MemoryExportRequest
 from .memory_export_result import MemoryExportResult
+from .memory_export_sources import MemoryExportSources
 from .memory_ids_operators import MemoryIdsOperators
 from .memory_page import MemoryPage
 from .message import Message
@@ -53,9 +56,12 @@ __all__ = (
     "ListMemoriesRequest",
     "Memory",
     "MemoryExportAccepted",
+    "MemoryExportGap",
     "MemoryExportNotFound",
+    "MemoryExportReport",
     "MemoryExportRequest",
     "MemoryExportResult",
+    "MemoryExportSources",
     "MemoryIdsOperators",
     "MemoryPage",
     "Message",

@@ -199,6 +199,26 @@ def test_one_memory_is_requested_by_its_uuid_and_no_other_text_is_sent(service, 
         assert transport.requests[0].url.path == f"/v1/memories/{wanted}/"
 
 
+@conformance_settings(EXAMPLES)
+@given(export_id=st.one_of(st.uuids(), st.uuids().map(str), strategies.texts))
+def test_a_report_is_requested_by_the_uuid_of_its_export_and_no_other_text_is_sent(service, export_id):
+    client, transport = service
+    transport.respond_with((200, {"memories": 0, "left_out": 0, "filled": {}, "gaps": [], "notes": []}))
+    try:
+        wanted = UUID(str(export_id))
+    except ValueError:
+        with pytest.raises(InputError) as refused:
+            client.exports.report(export_id)
+        assert refused.value.field == "export_id"
+        assert transport.requests == []
+        return
+
+    client.exports.report(export_id)
+
+    assert checked_bodies(transport, "exports_report") == [None]
+    assert transport.requests[0].url.path == f"/v1/exports/{wanted}/report/"
+
+
 def test_ping_sends_a_valid_request(service):
     client, transport = service
     transport.respond_with((200, {"status": "ok"}))

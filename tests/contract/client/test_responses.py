@@ -181,6 +181,7 @@ def service_answers(operation_id: str, status: int, body: Any) -> list[tuple[int
 CALLS = {
     "exports_create": lambda client: client.exports.create({"type": "object"}, WHERE),
     "exports_get": lambda client: client.exports.get("export-1", {"type": "object"}).poll(),
+    "exports_report": lambda client: client.exports.report(MEMORY_ID),
     "ping": lambda client: client.ping(),
     "memories_add": lambda client: client.memories.add("x", user_id="alex"),
     "memories_list": lambda client: list(client.memories.list(WHERE)),
@@ -246,6 +247,15 @@ def check_exported(client: Any, body: Any) -> None:
     assert with_notice == body, "the notice was removed although the schema names it"
 
 
+def check_report(client: Any, body: Any) -> None:
+    found = CALLS["exports_report"](client)
+    for name in ("memories", "left_out", "filled", "notes"):
+        assert getattr(found, name) == body[name]
+    assert [(gap.path, gap.reason, gap.count, gap.did_you_mean) for gap in found.gaps] == [
+        (gap["path"], gap["reason"], gap["count"], gap.get("did_you_mean")) for gap in body["gaps"]
+    ]
+
+
 def check_account(client: Any, body: Any) -> None:
     found = CALLS["ping"](client)
     fields = ("org_id", "project_id", "user_email")
@@ -298,6 +308,7 @@ def check_entities(client: Any, body: Any) -> None:
 SUCCESSES = {
     "exports_create": check_created,
     "exports_get": check_exported,
+    "exports_report": check_report,
     "ping": check_account,
     "memories_add": check_added,
     "memories_list": check_listed,

@@ -15,6 +15,9 @@ from tests.contract.deployment.errors import CouldNotRun
 from tests.contract.deployment.session import CONFIGURED, Answer, Session
 
 
+REPORT_PATH = "/v1/exports/{export_id}/report/"
+
+
 MOST = 44
 """The most requests of this part: one for each check, and some to repeat after a 429."""
 
@@ -70,6 +73,7 @@ class Reads:
         self._memories(entity)
         self._memory()
         self._exports()
+        self._reports()
         self._adding()
 
     def _wrong_key(self) -> str:
@@ -203,6 +207,20 @@ class Reads:
         create("create-not-json", {400}, "{", "a body that is not JSON")
         body = {"schema": {"type": "object"}, "filters": filters}
         create("create-wrong-key", {401}, body, "with a wrong key", key=self._wrong_key())
+
+    def _reports(self) -> None:
+        """Check the operation that returns the report of an export, if the spec has it."""
+        operation = self._session.find("GET", REPORT_PATH)
+        if operation is None:
+            return
+
+        def get(name: str, expected: set[int], export_id: str, sent: str, key: str = CONFIGURED) -> None:
+            path = operation.path.replace("{export_id}", export_id)
+            self._session.ask(f"report.{name}", operation.id, expected=expected, sent=sent, key=key, path=path)
+
+        get("unknown-id", {404}, unknown_id(self._random), "an unknown id")
+        get("not-an-id", {400}, "x", "an id that is not a UUID")
+        get("wrong-key", {401}, unknown_id(self._random), "with a wrong key", key=self._wrong_key())
 
     def _adding(self) -> None:
         def add(name: str, expected: set[int], body: Any, sent: str, key: str = CONFIGURED) -> None:

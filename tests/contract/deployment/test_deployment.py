@@ -48,10 +48,13 @@ def test_a_server_that_keeps_the_spec_has_no_differences_and_nothing_is_written(
     most = reads.MOST + generated.USUAL
     assert f"at most {most} requests, one at a time" in announced
     assert KEY not in printed
-    deleting, _ = rest.splitlines()
+    report, deleting, _ = rest.splitlines()
+    assert report == (
+        "not checked: exports_report: only the embedded engine has it (x-engine-only): --engine checks it"
+    )
     assert deleting == "not checked: memories_delete: it changes something: --write checks it"
     result, found, checks, requests, not_checked, seed = summary(printed)
-    assert (result, found, not_checked, seed) == ("same", 0, 1, 1)
+    assert (result, found, not_checked, seed) == ("same", 0, 2, 1)
     assert checks == requests <= most
 
 
@@ -80,7 +83,7 @@ def test_an_operation_without_a_check_is_listed_and_one_of_the_engine_is_left_ou
 
     assert "not checked: engine_thing: only the embedded engine has it" in printed
     assert f"not checked: new_thing: {coverage.NO_CHECK}" in printed
-    assert summary(printed)[4] == 2
+    assert summary(printed)[4] == 3, "exports_report is left out too"
     assert {request.path for request in app.requests}.isdisjoint({"/v1/new/", "/v1/engine/"})
     assert code == 0, printed
 
@@ -88,7 +91,7 @@ def test_an_operation_without_a_check_is_listed_and_one_of_the_engine_is_left_ou
 def test_writing_finds_no_differences_and_leaves_no_memories(store, capsys):
     before = set(entities(store))
     with altered(store, KEY, unchanged) as (url, _):
-        code, names, printed = differences(url, capsys, "--write")
+        code, names, printed = differences(url, capsys, "--write", "--engine")
 
     assert (code, names) == (0, []), printed
     assert re.search(r"^2 memories of mem0-exports-contract-\w+ were deleted$", printed, flags=re.MULTILINE)

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema_rs
 
 from tests.contract.deployment.errors import CouldNotRun
-from tests.contract.deployment.reads import paging
+from tests.contract.deployment.reads import REPORT_PATH, paging
 from tests.contract.deployment.session import Session
 from tests.support.spec import Operation
 
@@ -154,11 +154,23 @@ class Writes:
         misfit = next(jsonschema_rs.validator_for(SCHEMA).iter_errors(result), None)
         if misfit is not None:
             self._compare("write.result", "schema", "exports_get", "an object of the schema", misfit.message)
+        self._report(accepted.body["id"])
         by_filters = {"filters": self._filters}
         sent = "the filters of the export"
         other = session.ask("write.by-filters", "exports_get", by_filters, expected={200}, sent=sent)
         if other.status == 200:
             self._compare("write.by-filters", "result", "exports_get", result, other.body)
+
+    def _report(self, export_id: str) -> None:
+        """Fetch the report of the export, if the spec has that."""
+        operation = self._session.find("GET", REPORT_PATH)
+        if operation is None:
+            return
+        path = operation.path.replace("{export_id}", export_id)
+        sent = "the id of the export"
+        answer = self._session.ask("write.report", operation.id, expected={200}, sent=sent, path=path)
+        if answer.status == 200 and answer.valid:
+            self._compare("write.report", "memories", operation.id, 2, answer.body["memories"])
 
     def _result(self, export_id: str) -> Any:
         """Return the result of the export, as soon as it is ready; None if it does not become ready."""

@@ -302,6 +302,31 @@ class ServerMachine(RuleBasedStateMachine):
             if other != key:
                 hidden = call("exports_get", {"memory_export_id": export.id}, key=other)
                 assert hidden.status_code == 404, "another project can see the export"
+                hidden = call("exports_report", path={"export_id": export.id}, key=other)
+                assert hidden.status_code == 404, "another project can see the report"
+
+    @precondition(lambda self: self.exports)
+    @rule(data=st.data())
+    def get_report(self, data):
+        key, export = data.draw(st.sampled_from(self.exports))
+        self.wait_and_check(key, export)
+        report = call("exports_report", path={"export_id": export.id}, key=key)
+        if not export.is_kept(self.now):
+            assert report.status_code == 404
+            return
+        assert report.status_code == 200
+        assert report.json()["memories"] >= 0
+        if export.outcome != FAILED:
+            result = call("exports_get", {"memory_export_id": export.id}, key=key)
+            assert result.headers["mem0-exports-left-out"] == [str(report.json()["left_out"])]
+            filled = {name for name, value in export.outcome.items() if value not in (None, [])}
+            assert report.json()["filled"].keys() <= export.outcome.keys()
+            assert filled <= report.json()["filled"].keys() | {"count"}
+
+    @rule(key=keys, unknown=st.uuids().map(str))
+    def get_unknown_report(self, key, unknown):
+        assert call("exports_report", path={"export_id": unknown}, key=key).status_code == 404
+        assert call("exports_report", path={"export_id": "not-a-uuid"}, key=key).status_code == 400
 
     @precondition(lambda self: self.exports)
     @rule(data=st.data())

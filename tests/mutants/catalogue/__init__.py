@@ -13,6 +13,7 @@ from tests.mutants.catalogue import (
     keys_and_projects,
     ledgers_and_schemas,
     parameters,
+    reviews,
     spec,
     spec_changes,
     values,
@@ -32,6 +33,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *clients.MUTANTS,
     *ledgers_and_schemas.MUTANTS,
     *parameters.MUTANTS,
+    *reviews.MUTANTS,
     *spec.MUTANTS,
     *spec_changes.MUTANTS,
 )

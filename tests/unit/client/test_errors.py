@@ -32,6 +32,7 @@ EXAMPLES = [
     errors.ExportTimeout("id-1", timeout=60, polls=9),
     errors.ExportFailed("id-1", "why"),
     errors.ExportInvalid("id-1", data={"a": 1}, errors=[{"path": "/a", "message": "no", "input": 1}]),
+    errors.ExportIncomplete("nothing found", export_id="id-1", data={}, report=None),
 ]
 
 

@@ -63,6 +63,7 @@ EVERY_ARGUMENT: dict[str, Callable[[Any], Any]] = {
     "exports_get": lambda client: client.exports.get(
         "id", Schema.of({"type": "object"}), org_id="o", project_id="p"
     ).poll(),
+    "exports_report": lambda client: client.exports.report(MEMORY_ID),
     "ping": lambda client: client.ping(),
     "memories_add": lambda client: client.memories.add(
         "text",
@@ -210,7 +211,7 @@ def test_the_client_can_send_every_parameter_and_property(operation, kind):
         EVERY_ARGUMENT[operation](client)
     request = service.requests[0]
 
-    assert (request.method, request.url.path) == (method, path.format(memory_id=MEMORY_ID))
+    assert (request.method, request.url.path) == (method, path.format(memory_id=MEMORY_ID, export_id=MEMORY_ID))
     lacking = {*spec.operations(DOCUMENT)[operation].parameters} - {*request.url.params}
     if "requestBody" in raw:
         schema = request_schema(operation)

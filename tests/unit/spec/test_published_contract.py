@@ -29,6 +29,7 @@ NOT_TEXT_OR_NULL = [5, [], {}, True]
 STATUSES = {
     "exports_create": {201, 400, 401, 403},
     "exports_get": {200, 400, 401, 403, 404},
+    "exports_report": {200, 400, 401, 404},
     "ping": {200, 401},
     "memories_add": {200, 400, 401},
     "memories_list": {200, 400, 401, 404},
@@ -132,6 +133,13 @@ def _lists_of(minimal: dict[str, Any], fields: dict[str, tuple[list[Any], list[A
     ]
 
 
+GAP = {"path": "city", "reason": "x", "count": 1}
+_gap = {
+    "path": _text,
+    "reason": _text,
+    "count": ([1, 7], [0, *NOT_COUNT]),
+    "did_you_mean": (TEXT_OR_NULL, NOT_TEXT_OR_NULL),
+}
 _memory = {
     "id": ([UUID], NOT_UUID),
     "memory": _text,
@@ -158,6 +166,18 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
     ("exports_get", 200): ({}, {"anything": (["x", 5, None, [], {}], [])}),
     ("exports_get", 400): ({"message": "x"}, {"message": _text}),
     ("exports_get", 404): ({"error": "x"}, {"error": _text, "reason": (TEXT_OR_NULL, NOT_TEXT_OR_NULL)}),
+    ("exports_report", 200): (
+        {"memories": 0, "left_out": 0, "filled": {}, "gaps": [], "notes": []},
+        {
+            "memories": ([7], NOT_COUNT),
+            "left_out": ([7], NOT_COUNT),
+            "filled": ([{"city": []}, {"city": [UUID]}], [{"city": "x"}, {"city": [5]}, [], "x", None]),
+            "gaps": _lists_of(GAP, _gap),
+            "notes": ([["x"]], [[5], "x", None]),
+        },
+    ),
+    ("exports_report", 400): ({"message": "x"}, {"message": _text}),
+    ("exports_report", 404): ({"error": "x"}, {"error": _text}),
     ("ping", 200): (
         {"status": "ok"},
         {"status": _text, **dict.fromkeys(("org_id", "project_id", "user_email"), (TEXT_OR_NULL, NOT_TEXT_OR_NULL))},

@@ -122,7 +122,11 @@ class _Filling:
                 else:
                     missing.append(field.name)
         report = Report(
-            count, {field.name: field.memory_ids for field in self._fields if field.memory_ids}, gaps, notes
+            count,
+            {field.name: field.memory_ids for field in self._fields if field.memory_ids},
+            gaps,
+            notes,
+            sum(field.left_out for field in self._fields),
         )
         if missing:
             raise Unfillable(

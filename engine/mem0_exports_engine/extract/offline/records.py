@@ -149,6 +149,7 @@ class RecordList(Field):
         self._records = []
         self.memory_ids = []
         self.gaps.clear()
+        self.left_out = 0
         if self._is_in_sink:
             self._sink.drop(self._list_index)
             self._is_in_sink = False
@@ -159,6 +160,7 @@ class RecordList(Field):
                 self._take(self._item.fit(item), memory_id)
             except Mismatch as error:
                 self.misfit(item, error)
+                self.left_out += 1
 
     def _see_memories(self, records: list[Record]) -> None:
         absent = [0] * len(self._columns)
@@ -213,6 +215,9 @@ class RecordList(Field):
     def _see_memory(self, record: Record, steps: list[Steps]) -> None:
         """Fill a record value by value, and report what does not fit."""
         filled: Record = {}
+        # A memory that has none of the values is not about the records of this list. It is reported, but not counted
+        # as a record that was left out.
+        is_about = any(values(places, record) for places in steps)
         for index, (lookup, shape) in enumerate(self._columns):
             path = f"{self.name}[].{lookup.name}"
             candidates = values(steps[index], record)
@@ -229,12 +234,15 @@ class RecordList(Field):
                 continue
             if instead is _REQUIRED:
                 self.note(f"{self.name}[]", f"the memory has no value for the required field {lookup.name}")
+                self.left_out += is_about
                 return
             filled[lookup.name] = instead
         if not filled:
             self.note(f"{self.name}[]", "the memory has no value for any field of the record")
+            self.left_out += is_about
         elif (problem := self._item.problem(filled)) is not None:
             self.note(f"{self.name}[]", f"the record does not match its schema: {problem}")
+            self.left_out += 1
         else:
             self._take(filled, record["id"])
 

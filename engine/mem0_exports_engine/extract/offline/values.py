@@ -41,6 +41,8 @@ class Field:
         self.lookup = Lookup(name, shape)
         self.memory_ids: list[str] = []
         self.gaps: Counter[tuple[str, str]] = Counter()
+        self.left_out = 0
+        """How many records of a list were left out although they had some value."""
 
     @property
     def fields(self) -> set[str]:

@@ -11,7 +11,7 @@ from mem0_exports.exports import flows
 from mem0_exports.exports.spec import ExportSpec
 from mem0_exports.http.flow import Response
 from mem0_exports.http.settings import PollSchedule
-from tests.support.flows import FlowRunner
+from tests.support.flows import NO_WARNINGS, FlowRunner
 
 
 ACCEPTED = Response(201, {}, b'{"message": "ok", "id": "550e8400-e29b-41d4-a716-446655440000"}')
@@ -21,7 +21,7 @@ PENDING = Response(404, {}, b'{"error": "No memory export request found"}')
 def run(runner, timeout, request_timeout=30.0, on_poll=None):
     settings = runner.settings(request_timeout, PollSchedule(1.0, 1.0, 1.0))
     spec = ExportSpec.of({"type": "object"}, F.user_id == "a", None)
-    return runner.run(flows.run(spec, settings, timeout, on_poll))
+    return runner.run(flows.run(spec, settings, timeout, NO_WARNINGS, on_poll))
 
 
 def test_run_polls_the_export_that_it_created():

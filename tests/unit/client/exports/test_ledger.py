@@ -34,7 +34,7 @@ from mem0_exports.exports.ledger import CLOCK_CORRECTION, KnownExport
 from mem0_exports.exports.spec import ExportSpec, Origin
 from mem0_exports.http.driver import Driver
 from mem0_exports.http.flow import Response, RunBlocking, Send
-from tests.support.flows import FlowRunner, named, status
+from tests.support.flows import NO_WARNINGS, FlowRunner, named, status
 
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -60,7 +60,7 @@ def run(runner, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, or
 def ledger_flow(settings, ledger, where=F.user_id == "alex", timeout=60, schema=SCHEMA, origin=ORIGIN):
     """Return the flow of a run with a ledger."""
     spec = ExportSpec.of(schema, where, None)
-    return resume.run(spec, settings, timeout, ledger=ledger, origin=origin)
+    return resume.run(spec, settings, timeout, NO_WARNINGS, ledger=ledger, origin=origin)
 
 
 def operations(runner):

@@ -26,10 +26,10 @@ SOURCE = Path(__file__).read_text(encoding="utf-8").splitlines()
 
 
 def warned_lines(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Return the source lines that the warnings point at; check that all are in this file."""
-    assert {each.category for each in caught} == {FilterWarning}
-    assert {each.filename for each in caught} == {__file__}
-    return [SOURCE[each.lineno - 1].strip() for each in caught]
+    """Return the source lines that the FilterWarnings point at; check that all are in this file."""
+    of_filters = [each for each in caught if each.category is FilterWarning]
+    assert {each.filename for each in of_filters} == {__file__}
+    return [SOURCE[each.lineno - 1].strip() for each in of_filters]
 
 
 def test_warns_at_the_line_of_a_sync_call():

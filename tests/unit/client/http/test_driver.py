@@ -18,7 +18,7 @@ from mem0_exports.http.connection import MAX_CACHED_URLS
 from mem0_exports.http.driver import AsyncDriver, Driver
 from mem0_exports.http.flow import FlowInterrupted, RunBlocking, Send, Sleep, send
 from mem0_exports.http.settings import PollSchedule, Settings
-from tests.support.flows import READ, body
+from tests.support.flows import NO_WARNINGS, READ, body
 from tests.support.timeouts import scaled
 
 
@@ -101,7 +101,7 @@ def run_in_all(make_flow, answers, **overrides):
 def export_flow(timeout):
     def make(settings):
         spec = ExportSpec.of({"type": "object"}, F.user_id == "alex", None)
-        return flows.run(spec, settings, timeout)
+        return flows.run(spec, settings, timeout, NO_WARNINGS)
 
     return make
 
