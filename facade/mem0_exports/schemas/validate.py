@@ -8,22 +8,33 @@ import jsonschema_rs
 
 from mem0_exports.schemas.annotations import check_sources
 from mem0_exports.schemas.cost import max_value_depth
+from mem0_exports.schemas.formats import FORMATS
 
 
 class Unusable(ValueError):
     """The schema cannot describe an export. The message says where and why."""
 
 
-def validator(schema: Any, *, linear: bool = False) -> jsonschema_rs.Validator:
-    """Return the validator of a schema. `linear`, for servers, refuses patterns that could take exponential time."""
+def validator(schema: Any, *, linear: bool = False, mask: str | None = None) -> jsonschema_rs.Validator:
+    """Return the validator of a schema.
+
+    `linear`, for servers, refuses patterns that could take exponential time. `mask` stands for the value in messages.
+    """
     options = jsonschema_rs.RegexOptions() if linear else None
-    return jsonschema_rs.validator_for(schema, offline=True, validate_formats=True, pattern_options=options)
+    return jsonschema_rs.validator_for(
+        schema, offline=True, validate_formats=True, formats=FORMATS, pattern_options=options, mask=mask
+    )
 
 
-def validator_map(schema: Any) -> jsonschema_rs.ValidatorMap:
-    """Return linear validators of a schema and of all its parts, by their JSON pointers."""
+def validator_map(schema: Any, *, mask: str) -> jsonschema_rs.ValidatorMap:
+    """Return linear validators of a schema and of all its parts, by their JSON pointers; see `validator`."""
     return jsonschema_rs.validator_map_for(
-        schema, offline=True, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
+        schema,
+        offline=True,
+        validate_formats=True,
+        formats=FORMATS,
+        pattern_options=jsonschema_rs.RegexOptions(),
+        mask=mask,
     )
 
 

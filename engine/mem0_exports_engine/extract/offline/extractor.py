@@ -109,9 +109,9 @@ class _Filling:
             value = field.settled()
             if value is MISSING and not field.gaps:
                 field.note(field.name, field.lookup.absent)
-            for (path, why), times in field.gaps.items():
-                reason = field.lookup_of(path).explained(why)
-                gaps.append(Gap(path, reason, times, _nearest(path, reason, keys)))
+            for gap in field.gaps.values():
+                reason = gap.reason(field.lookup_of(gap.path).explained(gap.why))
+                gaps.append(Gap(gap.path, reason, gap.times, _nearest(gap.path, reason, keys)))
             if value is not MISSING:
                 data[field.name] = value
             elif field.name in self._shape.required:

@@ -21,11 +21,28 @@ from mem0_exports.strict_json import pointer as pointer_of
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import jsonschema_rs
 
 
 class Mismatch(ValueError):
-    """A value cannot be converted to match the schema; the message says why."""
+    """A value cannot be converted to match the schema. The message, such as "it is not of type integer", says why."""
+
+    def __init__(self, reason: str, path: Sequence[str | int] = (), cause: str | None = None) -> None:
+        """Create the error for a value, or for a part of it at `path`. `reason` calls that part "it"."""
+        where = "/".join(map(str, path))
+        super().__init__(
+            reason if not where else f"{where} {reason[3:]}" if reason.startswith("it ") else f"{where}: {reason}"
+        )
+        self.reason = reason
+        self.path = path
+        self.cause = cause or reason
+        """The place in the schema that the value does not match. Unlike the message, it does not depend on the value."""
+
+    def inside(self, step: str | int, keyword: str) -> Mismatch:
+        """Return the error for the value that has this one at `step`, described by `keyword` of its schema."""
+        return Mismatch(self.reason, (step, *self.path), f"{keyword}/{self.cause}")
 
 
 _MAX_CACHED_LENGTH: Final = 100
@@ -44,26 +61,30 @@ class _Document:
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
         self.max_depth = max_value_depth(schema)
-        self._validators = validator_map(schema)
+        self._validators = validator_map(schema, mask="it")
 
     def validator(self, pointer: str, schema: Any) -> jsonschema_rs.Validator:
         """Return the validator of the part `schema`, which is at `pointer`."""
-        return self._validators.get(pointer) or validator(schema, linear=True)
+        return self._validators.get(pointer) or validator(schema, linear=True, mask="it")
 
 
 class Shape:
     """A part of a schema, with its references resolved and null removed from its unions.
 
-    `node` is the resolved schema. Validation always uses the original schema.
+    `node` is the resolved schema: what a $ref and the branches of allOf say is merged into it. Validation always uses the
+    original schema.
     """
 
     def __init__(self, document: _Document, pointer: str, schema: Any) -> None:
         self._document = document
         self._pointer = pointer
         self._schema = schema
-        node, self._pointers, hidden = _resolved(document, schema, pointer)
-        self.node, self._inner, more_hidden = _without_null(document, node, self._pointers)
-        self.hidden = hidden | more_hidden
+        found = _Resolved(document, schema, pointer)
+        self._inner = _without_null(document, found)
+        self.node = found.node
+        self._pointers = found.pointers
+        self._properties = found.properties
+        self.hidden = found.hidden
         """Keywords that occur twice with different values, such as next to a $ref and in its target.
 
         `node` has only one of the two values, so only a validator knows the full meaning.
@@ -93,8 +114,7 @@ class Shape:
     @cached_property
     def properties(self) -> dict[str, Shape]:
         """The declared properties of an object."""
-        properties = self.node.get("properties", {})
-        return {name: self._part("properties", schema, name) for name, schema in properties.items()}
+        return {name: Shape(self._document, pointer, schema) for name, (pointer, schema) in self._properties.items()}
 
     @cached_property
     def required(self) -> set[str]:
@@ -122,6 +142,11 @@ class Shape:
 
     def problem(self, value: Any) -> str | None:
         """Return why `value` is invalid, or None if it is valid."""
+        mismatch = self.mismatch(value)
+        return None if mismatch is None else str(mismatch)
+
+    def mismatch(self, value: Any) -> Mismatch | None:
+        """Return why `value` is invalid, or None if it is valid."""
         return _first(self._validator, value)
 
     def accepts(self, value: Any) -> bool:
@@ -143,7 +168,7 @@ class Shape:
             if cached is None:
                 cached = self._fit_cached(value)
             if isinstance(cached, Mismatch):
-                raise Mismatch(*cached.args)
+                raise Mismatch(cached.reason, cached.path, cached.cause)
             return cached[0]
         # The time to validate nested unions grows exponentially with the depth. `max_value_depth` bounds it.
         if _depth(value) > self._document.max_depth:
@@ -166,17 +191,17 @@ class Shape:
         if self.accepts(value):
             if not (isinstance(value, dict) and self._renames(value)):
                 return value
-            problem = None
+            mismatch = None
         else:
-            problem = self.problem(value)
+            mismatch = self.mismatch(value)
         for candidate in self._candidates(value):
-            if self.problem(candidate) is None:
+            if self.accepts(candidate):
                 return candidate
-        if problem is None:
+        if mismatch is None:
             return value
         if self._inner is not None:  # "not of type integer" is clearer than "not valid under any of the two schemas"
-            problem = _first(self._document.validator(*self._inner), value) or problem
-        raise Mismatch(problem)
+            mismatch = _first(self._document.validator(*self._inner), value) or mismatch
+        raise mismatch
 
     def _candidates(self, value: Any) -> list[Any]:
         """Return the ways to convert `value`, best first. They still have to be validated."""
@@ -207,17 +232,25 @@ class Shape:
     def _objects(self, value: dict[str, Any]) -> list[dict[str, Any]]:
         """Return two candidates with renamed and converted properties: one with the undeclared keys, one without."""
         renames = self._renames(value)
-        declared = {
-            name: shape._fit(value[renames.get(name, name)])
-            for name, shape in self.properties.items()
-            if renames.get(name, name) in value
-        }
+        declared: dict[str, Any] = {}
+        for name, shape in self.properties.items():
+            key = renames.get(name, name)
+            if key in value:
+                try:
+                    declared[name] = shape._fit(value[key])
+                except Mismatch as error:
+                    raise error.inside(key, name) from None
         others = {key: item for key, item in value.items() if key not in declared and key not in renames.values()}
         return [{**declared, **others}, declared] if self.properties else []
 
     def _list(self, value: list[Any]) -> list[Any]:
-        items = self.items
-        return [items._fit(item) for item in value]
+        fitted: list[Any] = []
+        for index, item in enumerate(value):
+            try:
+                fitted.append(self.items._fit(item))
+            except Mismatch as error:
+                raise error.inside(index, "items") from None
+        return fitted
 
     def _choices(self, value: Any) -> list[Any]:
         """Return the only enum member that equals `value` except for case, spaces, hyphens and underscores, if any."""
@@ -238,11 +271,10 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _first(checker: jsonschema_rs.Validator, value: Any) -> str | None:
-    """Return the first validation error of `value`, with its place inside the value. None if it is valid."""
+def _first(checker: jsonschema_rs.Validator, value: Any) -> Mismatch | None:
+    """Return the first validation error of `value`, or None if it is valid."""
     for error in checker.iter_errors(value):
-        path = "/".join(map(str, error.instance_path))
-        return f"{path}: {error.message[:200]}" if path else error.message[:200]
+        return Mismatch(error.message[:200], error.instance_path, "/".join(map(str, error.schema_path)))
     return None
 
 
@@ -281,56 +313,73 @@ def folded(name: str) -> str:
 _NULL: Final = {"type": "null"}
 
 
-def _resolved(document: _Document, schema: Any, pointer: str) -> tuple[dict[str, Any], dict[str, str], set[str]]:
-    """Follow the references of a schema.
+class _Resolved:
+    """The keywords of a schema and of all schemas that apply to the same value: targets of $ref, branches of allOf."""
 
-    Return three things:
+    def __init__(self, document: _Document, schema: Any, pointer: str) -> None:
+        self.node: dict[str, Any] = {}
+        """The keywords. `properties` and `required` have those of all the schemas; of any other, the first one."""
+        self.pointers: dict[str, str] = {}
+        """For each keyword, the pointer of the schema that has it."""
+        self.properties: dict[str, tuple[str, Any]] = {}
+        """For each property, the pointer of its schema, and the schema."""
+        self.hidden: set[str] = set()
+        """The keywords that a later schema repeats with another value."""
+        waiting = [(schema, pointer)]
+        seen: set[int] = set()
+        while waiting:
+            schema, pointer = waiting.pop(0)
+            if not isinstance(schema, dict) or id(schema) in seen:
+                continue
+            seen.add(id(schema))
+            self._take(schema, pointer)
+            reference = schema.get("$ref")
+            if isinstance(reference, str):
+                waiting.append((follow(document.schema, reference), reference.rstrip("/")))
+            branches = schema.get("allOf")
+            if isinstance(branches, list):
+                waiting += [(branch, f"{pointer}/allOf/{index}") for index, branch in enumerate(branches)]
 
-    - the keywords of all schemas on the way, siblings of $ref included;
-    - for each keyword, the pointer of the schema that has it;
-    - the keywords that a later schema repeats with another value.
-    """
-    node: dict[str, Any] = {}
-    pointers: dict[str, str] = {}
-    hidden: set[str] = set()
-    for _ in range(32):  # a longer chain of references is treated as a loop
-        if not isinstance(schema, dict):
-            break
+    def _take(self, schema: dict[str, Any], pointer: str) -> None:
         for key, keyword in schema.items():
-            if key not in node:
-                node[key], pointers[key] = keyword, pointer
-            elif node[key] != keyword and key != "$ref":
-                hidden.add(key)
-        reference = schema.get("$ref")
-        if not isinstance(reference, str):
-            break
-        schema, pointer = follow(document.schema, reference), reference.rstrip("/")
-    return node, pointers, hidden
+            if key == "properties" and isinstance(keyword, dict):
+                for name, each in keyword.items():
+                    known = self.properties.setdefault(name, (f"{pointer}{pointer_of([key, name])}", each))
+                    if known[1] != each:
+                        self.hidden.add(key)
+                self.node[key] = {name: each for name, (_, each) in self.properties.items()}
+            elif key == "required" and isinstance(keyword, list):
+                self.node[key] = [*dict.fromkeys([*self.node.get(key, ()), *keyword])]
+            elif key not in self.node:
+                self.node[key] = keyword
+                self.pointers[key] = pointer
+            elif self.node[key] != keyword and key not in {"$ref", "allOf"}:
+                self.hidden.add(key)
 
 
-def _without_null(
-    document: _Document, node: dict[str, Any], pointers: dict[str, str]
-) -> tuple[dict[str, Any], tuple[str, Any] | None, set[str]]:
-    """Simplify a union of null and one other schema.
+def _without_null(document: _Document, found: _Resolved) -> tuple[str, Any] | None:
+    """Put the other schema of a union with null in place of the union.
 
-    Return three things:
-
-    - `node`, with the other schema in place of the union;
-    - the pointer of the other schema and the schema itself, or None if there was no such union;
-    - the keywords that occur in both with different values.
+    Return the pointer of the other schema and the schema itself, or None if there was no such union.
     """
     for key in ("anyOf", "oneOf"):
-        branches = node.get(key)
+        branches = found.node.get(key)
         if not isinstance(branches, list) or _NULL not in branches:
             continue
         others = [(index, branch) for index, branch in enumerate(branches) if branch != _NULL]
         if len(others) != 1 or not isinstance(others[0][1], dict):
             continue
         index, other = others[0]
-        pointer = f"{pointers[key]}/{key}/{index}"
-        inner, inner_pointers, hidden = _resolved(document, other, pointer)
-        pointers.update(inner_pointers)
-        around = {name: keyword for name, keyword in node.items() if name != key}
-        hidden |= {name for name in around.keys() & inner.keys() if around[name] != inner[name]} - {"$ref"}
-        return {**around, **inner}, (pointer, other), hidden
-    return node, None, set()
+        pointer = f"{found.pointers[key]}/{key}/{index}"
+        inner = _Resolved(document, other, pointer)
+        around = {name: keyword for name, keyword in found.node.items() if name != key}
+        found.hidden |= inner.hidden
+        found.hidden |= {name for name in around.keys() & inner.node.keys() if around[name] != inner.node[name]}
+        found.hidden -= {"$ref", "allOf"}
+        found.node = {**around, **inner.node}
+        found.pointers |= inner.pointers
+        found.properties |= inner.properties
+        if found.properties:
+            found.node["properties"] = {name: each for name, (_, each) in found.properties.items()}
+        return pointer, other
+    return None

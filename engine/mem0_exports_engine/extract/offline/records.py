@@ -16,7 +16,7 @@ from mem0_exports_engine.extract.frame import ListInSink
 from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.lookup import Lookup, Plans, first_fit, values
 from mem0_exports_engine.extract.offline.pushdown import ANNOTATIONS, Pushdown
-from mem0_exports_engine.extract.offline.values import MAX_TRACED, MISSING, Field, misfit
+from mem0_exports_engine.extract.offline.values import MAX_TRACED, MISSING, Field
 from mem0_exports_engine.json_text import dump, load
 
 
@@ -226,7 +226,7 @@ class RecordList(Field):
                     filled[lookup.name] = first_fit(shape, candidates)
                     continue
                 except Mismatch as error:
-                    self.note(path, misfit(candidates[0], error))
+                    self.misfit(candidates[0], error, path)
             else:
                 self.note(path, lookup.absent)
             instead = self._defaults[index]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
+
+import attrs
 
 from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.lookup import Lookup, first_fit, values
@@ -24,6 +25,28 @@ _MAX_GAPS: Final = 100
 """The most different gaps per field in the report."""
 
 
+_MAX_EXAMPLE: Final = 60
+"""The most characters of a value in the report."""
+
+
+@attrs.define(slots=True)
+class Noted:
+    """A gap, while it is counted."""
+
+    path: str
+    why: str
+    example: str | None
+    times: int
+
+    def reason(self, why: str) -> str:
+        """Return the sentence for the report. `why` is the final reason."""
+        if self.example is None:
+            return why
+        others = self.times - 1
+        also = "" if not others else ", and 1 other value too" if others == 1 else f", and {others} other values too"
+        return f"{self.example} was left out{also}: {why}"
+
+
 class Missing:
     """The type of MISSING."""
 
@@ -40,7 +63,8 @@ class Field:
         self.shape = shape
         self.lookup = Lookup(name, shape)
         self.memory_ids: list[str] = []
-        self.gaps: Counter[tuple[str, str]] = Counter()
+        self.gaps: dict[tuple[str, str], Noted] = {}
+        """The gaps by their path and cause, so that values with one cause make one gap."""
         self.left_out = 0
         """How many records of a list were left out although they had some value."""
 
@@ -75,19 +99,39 @@ class Field:
             return MISSING
         return value
 
-    def note(self, path: str, why: str, times: int = 1) -> None:
-        """Report a gap: a field that stayed empty, or a value or record that was left out."""
-        if (path, why) not in self.gaps and len(self.gaps) >= _MAX_GAPS:
-            path, why = self.name, "more values or records were left out, for other reasons"
-        self.gaps[path, why] += times
+    def note(
+        self, path: str, why: str, times: int = 1, *, cause: str | None = None, example: str | None = None
+    ) -> None:
+        """Report a gap: a field that stayed empty, or a value or record that was left out.
+
+        Args:
+            path: the field, such as `age` or `items[].age`.
+            why: the reason.
+            times: how often it happened.
+            cause: what is the same for all gaps that are counted together. Default: the reason.
+            example: the value that was left out, as JSON text. The report shows the first one for each cause, which
+                does not depend on where a batch of memories ends.
+
+        """
+        key = (path, cause or why)
+        if key not in self.gaps and len(self.gaps) >= _MAX_GAPS:
+            why, example = "more values or records were left out, for other reasons", None
+            key = (self.name, why)
+        noted = self.gaps.get(key)
+        if noted is None:
+            self.gaps[key] = Noted(key[0], why, example, times)
+        else:
+            noted.times += times
 
     def lookup_of(self, path: str) -> Lookup:
         """Return the lookup of the property at the path of a gap."""
         return self.lookup
 
-    def misfit(self, value: Any, error: Mismatch) -> None:
-        """Report a value that was left out."""
-        self.note(self.name, misfit(value, error))
+    def misfit(self, value: Any, error: Mismatch, path: str | None = None) -> None:
+        """Report a value that was left out. `path` is the field that it was for, if that is not this property."""
+        text = json.dumps(value, ensure_ascii=False)
+        example = text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…"
+        self.note(path or self.name, str(error), cause=f"misfit {error.cause}", example=example)
 
     def trace(self, memory_id: str) -> None:
         """Record that the value comes from this memory."""
@@ -171,12 +215,3 @@ class Distinct(Field):
 def _as_compared(value: Any) -> Any:
     """Return a value as JSON Schema compares it: 1.0 equals 1."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def misfit(value: Any, error: Mismatch) -> str:
-    """Return the gap reason for a value that was left out."""
-    text = json.dumps(value, ensure_ascii=False)
-    problem = str(error)
-    if problem.startswith(text):  # jsonschema_rs begins with the value, which the reason already names
-        problem = f"it{problem.removeprefix(text)}"
-    return f"{text if len(text) <= 60 else text[:59] + '…'} was left out: {problem}"
