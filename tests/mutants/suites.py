@@ -113,10 +113,13 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "offline/extractor": ("tests/unit/engine/extract/test_offline.py", "tests/properties/test_reports.py"),
     "offline/fit": ("tests/unit/engine/extract/test_offline.py", "tests/properties/test_reports.py"),
     "offline/lookup": ("tests/unit/engine/extract/test_offline.py", "tests/properties/test_reports.py"),
-    "offline/records": (
-        "tests/unit/engine/extract/test_offline.py",
-        "tests/properties/test_reports.py",
-        "tests/properties/test_long_exports.py",
+    **dict.fromkeys(
+        ("offline/records", "offline/record_lists", "offline/columns"),
+        (
+            "tests/unit/engine/extract/test_offline.py",
+            "tests/properties/test_reports.py",
+            "tests/properties/test_long_exports.py",
+        ),
     ),
     "offline/values": ("tests/unit/engine/extract/test_offline.py", "tests/properties/test_reports.py"),
     "server/app": ("tests/unit/engine/server/test_app.py",),

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from mem0_exports import F
 from mem0_exports_engine import clock, ports
-from mem0_exports_engine.extract.offline import records as list_module
+from mem0_exports_engine.extract.offline import record_lists as list_module
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.ports import Fenced
 from mem0_exports_engine.projects import DEFAULT_PROJECT

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 KEY: Final = "x-mem0-source"
 
+NAMES: Final = "x-mem0-names"
+"""The keyword with all names of a property, for a field with AliasChoices. The engine looks each of them up, in order."""
+
+TUPLE: Final = "x-mem0-tuple"
+"""The keyword of an object whose values may be stored as a list, in the order of its properties: a NamedTuple."""
+
 MemoryField: TypeAlias = Literal[
     "id",
     "memory",
@@ -105,11 +111,20 @@ def source_of(node: Mapping[str, Any]) -> Source | None:
     )
 
 
+def names_of(node: Mapping[str, Any]) -> list[str]:
+    """Return the other names of a property, or [] if it has none; raise ValueError if the keyword is malformed."""
+    names = node.get(NAMES, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"{NAMES} must be a list of names, got {names!r}")
+    return names
+
+
 def check_sources(schema: Any) -> None:
     """Raise ValueError, with the JSON pointer, for the first malformed annotation in a schema."""
     for pointer, node in _nodes(schema, ""):
         try:
             source_of(node)
+            names_of(node)
         except ValueError as error:
             raise ValueError(f"{pointer or '/'}: {error}") from None
 

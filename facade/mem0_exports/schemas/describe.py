@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from mem0_exports.schemas.annotations import NAMES, TUPLE
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,18 @@ class _Compact(GenerateJsonSchema):
         """Never set a title: it would only repeat the name of the field."""
         return False
 
+    def model_field_schema(self, schema: Any) -> JsonSchemaValue:
+        """Add all names of a field with AliasChoices; Pydantic describes only one of them."""
+        return _with_names(super().model_field_schema(schema), schema)
+
+    def dataclass_field_schema(self, schema: Any) -> JsonSchemaValue:
+        """See `model_field_schema`."""
+        return _with_names(super().dataclass_field_schema(schema), schema)
+
+    def typed_dict_field_schema(self, schema: Any) -> JsonSchemaValue:
+        """See `model_field_schema`."""
+        return _with_names(super().typed_dict_field_schema(schema), schema)
+
     def decimal_schema(self, schema: Any) -> JsonSchemaValue:
         """Add a pattern to the string form of a Decimal.
 
@@ -55,7 +69,7 @@ class _Compact(GenerateJsonSchema):
 
     def named_tuple_schema(self, schema: Any) -> JsonSchemaValue:
         """Describe a NamedTuple as an object. Pydantic validates an object as well as an array."""
-        described: JsonSchemaValue = {"type": "object", "properties": {}}
+        described: JsonSchemaValue = {"type": "object", "properties": {}, TUPLE: True}
         for field in schema["fields"]:
             alias = field.get("validation_alias")
             name = alias if isinstance(alias, str) else field["name"]
@@ -70,7 +84,16 @@ class _Compact(GenerateJsonSchema):
         by_name: Any = {**schema, "metadata": metadata}
         described = super().arguments_schema(by_name)
         described.pop("additionalProperties", None)
-        return described
+        return {**described, TUPLE: True}
+
+
+def _with_names(described: JsonSchemaValue, field: Any) -> JsonSchemaValue:
+    alias = field.get("validation_alias")
+    paths = _paths_of(alias) if isinstance(alias, list) and alias else []
+    names = [
+        path[0] if isinstance(path, list) else path for path in paths if not isinstance(path, list) or len(path) == 1
+    ]
+    return {**described, NAMES: names} if len(names) > 1 else described
 
 
 def _unreachable(node: Any) -> Iterator[str]:

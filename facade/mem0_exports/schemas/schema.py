@@ -2,7 +2,8 @@
 
 `Schema.of` accepts a Pydantic model, a dataclass, a TypedDict, a NamedTuple, any other type that Pydantic can validate
 (`list[Row]`), or a JSON Schema as a dict. A dict is sent as it is. The service can only export objects, so a schema
-that is not an object is wrapped in an object with the key `items`, and the result is unwrapped again.
+that is not an object is wrapped in an object with the key `items`, and the result is unwrapped again. For `Row | None`,
+an empty object stands for None.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ Typed: TypeAlias = "type[T] | Schema[T] | TypeAdapter[T]"
 Validate: TypeAlias = Literal["strict", "lax", "off"]
 """How strictly a result is validated; see `Schema.of`."""
 
+_NULL: Final = {"type": "null"}
+
 _MAX_EMPTY: Final = 1_000_000
 """A longer JSON text, in bytes, is not read again to find out whether it is empty. Its schema would have to be as long.
 """
@@ -44,15 +47,23 @@ class Schema(Generic[T]):
     Calls that take a schema also take a type or a JSON Schema dict directly; a Schema is only needed for `validate`.
     """
 
-    __slots__ = ("_adapter", "_validate", "_wrapped", "json")
+    __slots__ = ("_adapter", "_optional", "_validate", "_wrapped", "json")
 
     json: Mapping[str, Any]
     """The JSON Schema that is sent."""
 
     def __init__(
-        self, json_schema: Mapping[str, Any], adapter: TypeAdapter[Any] | None, *, wrapped: bool, validate: Validate
+        self,
+        json_schema: Mapping[str, Any],
+        adapter: TypeAdapter[Any] | None,
+        *,
+        wrapped: bool,
+        validate: Validate,
+        optional: bool = False,
     ) -> None:
+        """Create a schema. `optional` says that an empty object stands for None."""
         self.json = json_schema
+        self._optional = optional
         self._adapter = adapter
         self._wrapped = wrapped
         self._validate = validate
@@ -90,7 +101,13 @@ class Schema(Generic[T]):
         if isinstance(source, Schema):
             if validate is None:
                 return source
-            return Schema(source.json, source._adapter, wrapped=source._wrapped, validate=validate)
+            return Schema(
+                source.json,
+                source._adapter,
+                wrapped=source._wrapped,
+                validate=validate,
+                optional=source._optional,
+            )
         validate = validate or "lax"
         if isinstance(source, Mapping):
             _check_dict(source)
@@ -109,6 +126,8 @@ class Schema(Generic[T]):
         """
         declared = NOTICE in self.json.get("properties", ())
         typed = self._adapter is not None and self._validate != "off"
+        if typed and self._optional and not self._data(raw):
+            return self._of_text(b"null", raw, export_id)
         # Pydantic parses JSON fast, but it accepts NaN and Infinity, which are not JSON, and it keeps the notice.
         plain = b"NaN" not in raw and b"Infinity" not in raw and (declared or NOTICE.encode() not in raw)
         if typed and plain:
@@ -189,6 +208,11 @@ def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
         raise SchemaError(f"{source!r} cannot be described by a JSON Schema: {str(error).splitlines()[0]}") from None
     if _is_object(schema, schema):
         return Schema(schema, adapter, wrapped=False, validate=validate)
+    objects = [branch for branch in schema.get("anyOf", ()) if branch != _NULL]
+    if _NULL in schema.get("anyOf", ()) and objects and all(_is_object(branch, schema) for branch in objects):
+        # An export is an object, so null is sent as the empty object.
+        optional = {**schema, "anyOf": [*objects, {"type": "object", "maxProperties": 0}]}
+        return Schema(optional, adapter, wrapped=False, validate=validate, optional=True)
     definitions = schema.pop("$defs", None)
     wrapped = {"type": "object", "properties": {WRAPPED: schema}, "required": [WRAPPED]}
     if definitions:
@@ -217,12 +241,16 @@ def _check_dict(schema: Mapping[str, Any]) -> None:
         json.dumps(schema, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise SchemaError(f"the schema is not JSON: {error}") from None
-    from mem0_exports.schemas.validate import Unusable, check  # noqa: PLC0415 -- only dict schemas need it
+    from mem0_exports.schemas.keywords import not_a_schema  # noqa: PLC0415 -- only dict schemas need it
+    from mem0_exports.schemas.validate import Unusable, check  # noqa: PLC0415
 
     try:
         check(dict(schema))
     except Unusable as error:
         raise SchemaError(f"the schema cannot describe an export: {error}") from None
+    problem = not_a_schema(schema)
+    if problem is not None:
+        raise SchemaError(f"the schema cannot describe an export: {problem}")
 
 
 def _object(raw: bytes) -> dict[str, Any]:

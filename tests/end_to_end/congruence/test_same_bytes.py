@@ -20,7 +20,7 @@ import pytest
 import uvicorn
 
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.extract.offline import records as records_module
+from mem0_exports_engine.extract.offline import record_lists as records_module
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 from tests.support.timeouts import wait_until

@@ -12,6 +12,7 @@ _FIELDS = "engine/mem0_exports_engine/extract/offline/values.py"
 _FIT = "engine/mem0_exports_engine/extract/offline/fit.py"
 _LOOKUP = "engine/mem0_exports_engine/extract/offline/lookup.py"
 _RECORDS = "engine/mem0_exports_engine/extract/offline/records.py"
+_LISTS = "engine/mem0_exports_engine/extract/offline/record_lists.py"
 _RUN = "engine/mem0_exports_engine/extract/offline/extractor.py"
 _WORKER = "engine/mem0_exports_engine/workers/thread.py"
 
@@ -26,8 +27,8 @@ MUTANTS: Final = (
     Mutant(
         "extraction.gaps-counted-once",
         _FIELDS,
-        "self.gaps[path, why] += times",
-        "self.gaps[path, why] += 1",
+        "            noted.times += times\n",
+        "            noted.times += 1\n",
         "the report counts a value that thousands of records lack once",
     ),
     Mutant(
@@ -61,27 +62,27 @@ MUTANTS: Final = (
     Mutant(
         "extraction.ambiguous-name-guessed",
         _LOOKUP,
-        "alike[0] if len(alike) == 1 else None",
-        "alike[0] if alike else None",
+        "if name in keys or len(alike) == 1:",
+        "if name in keys or alike:",
         "of two keys with similar spelling, an arbitrary one is used",
     ),
     Mutant(
         "extraction.metadata-before-own-fields",
         _LOOKUP,
-        "        steps += [_metadata_key(key)] if key is not None else []\n",
-        "        steps = ([_metadata_key(key)] if key is not None else []) + steps\n",
+        "        if wanted in _OWN:\n",
+        "        if wanted in _OWN and name not in keys:\n",
         "a metadata key takes precedence over a field of the memory",
     ),
     Mutant(
         "extraction.aliases-ignored",
         _LOOKUP,
-        "        steps += [_own_field(self._alias)] if self._alias is not None else []\n",
-        "",
+        "        if wanted in _ALIASES:\n",
+        "        if False:\n",
         "fields named text or tags stay empty",
     ),
     Mutant(
         "extraction.first-records-kept",
-        _RECORDS,
+        _LISTS,
         "            self._sink.drop(self._list_index)\n",
         "",
         "one record per memory stays although a memory has a list",

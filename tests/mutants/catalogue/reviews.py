@@ -10,7 +10,7 @@ from tests.mutants.model import Mutant
 _REVIEW = "facade/mem0_exports/exports/review.py"
 _EMPTINESS = "facade/mem0_exports/schemas/emptiness.py"
 _BULK = "facade/mem0_exports/exports/bulk.py"
-_RECORDS = "engine/mem0_exports_engine/extract/offline/records.py"
+_LISTS = "engine/mem0_exports_engine/extract/offline/record_lists.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -57,9 +57,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "reviews.unrelated-memory-counted",
-        _RECORDS,
-        "                self.left_out += is_about\n",
-        "                self.left_out += 1\n",
+        _LISTS,
+        "        self.left_out += made.is_about\n",
+        "        self.left_out += 1\n",
         "a memory that is about something else counts as a record that was left out",
     ),
 )

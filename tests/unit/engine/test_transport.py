@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from mem0_exports import AsyncClient, Client, ConnectionFailed, F, Retry
-from mem0_exports_engine.extract.offline import records
+from mem0_exports_engine.extract.offline import record_lists
 from mem0_exports_engine.store.sqlite import memories
 from tests.support.blocking import blocking
 from tests.support.timeouts import scaled
@@ -27,7 +27,7 @@ SCHEMA = {
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_raises_connection_failed_if_an_answer_is_cut_off(tmp_path, monkeypatch, kind, statement, message):
     monkeypatch.setattr(memories, "_MAX_BATCH", 1)
-    monkeypatch.setattr(records, "_MAX_RECORDS", 1)
+    monkeypatch.setattr(record_lists, "_MAX_RECORDS", 1)
     path = tmp_path / "store.db"
     with Client.local(path) as client:
         for text in ("a", "b", "c"):

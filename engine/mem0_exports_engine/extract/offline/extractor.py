@@ -18,10 +18,16 @@ import difflib
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from mem0_exports.schemas.annotations import source_of
+from mem0_exports.schemas.keywords import KEYWORDS
 from mem0_exports_engine.extract.frame import ListInSink, frame_of
+from mem0_exports_engine.extract.offline.columns import Columns
 from mem0_exports_engine.extract.offline.fit import Shape, folded
+from mem0_exports_engine.extract.offline.free_keys import ROOT, FreeKeys
 from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans
+from mem0_exports_engine.extract.offline.record_lists import Records, makers_of
 from mem0_exports_engine.extract.offline.records import RecordList
 from mem0_exports_engine.extract.offline.values import MISSING, Count, Distinct, Field, Newest
 from mem0_exports_engine.ports import Extraction, Unfillable
@@ -36,6 +42,9 @@ if TYPE_CHECKING:
 
 _NOT_FOLLOWED: Final = "export_instructions were not followed: that needs a language model, and this engine has none"
 
+_MAX_NAMED: Final = 5
+"""The most unknown keywords that a reason names."""
+
 _OF_PROPERTIES: Final = frozenset(
     {"type", "properties", "required", "additionalProperties", "title", "description", "default", "examples", "$defs"}
     | {"$schema", "$id", "$comment"}
@@ -48,8 +57,11 @@ def _field(name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_i
     if source is not None and source.kind == "count":
         return Count(name, shape)
     if shape.kinds == {"array"} and "prefixItems" not in shape.node and isinstance(shape.node.get("items", {}), dict):
-        if shape.items.node.get("properties"):
-            return RecordList(name, shape, sink, list_index, may_be_in_sink=may_be_in_sink)
+        makers = makers_of(shape.items)
+        if len(makers) == 1 and isinstance(makers[0], Columns):
+            return RecordList(name, shape, sink, list_index, maker=makers[0], may_be_in_sink=may_be_in_sink)
+        if makers:
+            return Records(name, shape, sink, list_index, makers=makers, may_be_in_sink=may_be_in_sink)
         return Distinct(name, shape)
     return Newest(name, shape)
 
@@ -68,6 +80,8 @@ class _Filling:
             for index, (name, property_shape) in enumerate(shape.properties.items(), first_list)
         ]
         self._plans = Plans([field.lookup for field in self._fields])
+        declares_free = shape.node.get("additionalProperties", False) is not False
+        self._free = FreeKeys(shape.free) if not self._fields and shape.free is not None and declares_free else None
         self.next_list = first_list + len(self._fields)
 
     @property
@@ -78,6 +92,9 @@ class _Filling:
     def see(self, records: list[Record]) -> None:
         """Collect the values from some memories."""
         if not records:
+            return
+        if self._free is not None:
+            self._free.see(records)
             return
         plans = [*map(self._plans.of, records)]
         if plans.count(plans[0]) == len(plans):  # the usual case: all have the same metadata keys
@@ -101,33 +118,17 @@ class _Filling:
 
     def finish(self, count: int, notes: list[str]) -> tuple[Record, Report]:
         """Return the filled object and its report. Raises Unfillable if a required property has no value."""
-        data: Record = {}
-        missing: list[str] = []
         gaps: list[Gap] = []
-        keys = self._plans.keys
-        for field in self._fields:
-            value = field.settled()
-            if value is MISSING and not field.gaps:
-                field.note(field.name, field.lookup.absent)
-            for gap in field.gaps.values():
-                reason = gap.reason(field.lookup_of(gap.path).explained(gap.why))
-                gaps.append(Gap(gap.path, reason, gap.times, _nearest(gap.path, reason, keys)))
-            if value is not MISSING:
-                data[field.name] = value
-            elif field.name in self._shape.required:
-                if field.shape.nullable:
-                    data[field.name] = None
-                elif field.shape.kinds == {"array"} and field.shape.problem([]) is None:
-                    data[field.name] = []
-                else:
-                    missing.append(field.name)
-        report = Report(
-            count,
-            {field.name: field.memory_ids for field in self._fields if field.memory_ids},
-            gaps,
-            notes,
-            sum(field.left_out for field in self._fields),
-        )
+        missing: list[str] = []
+        if self._free is not None:
+            data, sources = self._free.values, self._free.sources
+            gaps += self._free.gaps()
+        else:
+            data, missing = self._collected(gaps)
+            sources = {field.name: field.memory_ids for field in self._fields if field.memory_ids}
+        if self._free is None and not self._fields:
+            gaps.append(Gap(ROOT, _names_nothing(self._shape)))
+        report = Report(count, sources, gaps, notes, sum(field.left_out for field in self._fields))
         if missing:
             raise Unfillable(
                 f"no memory has a value for these required fields: {', '.join(missing)}; make them optional (give "
@@ -140,6 +141,28 @@ class _Filling:
         if problem is not None:
             raise Unfillable(f"the object filled from the memories does not match the schema: {problem}", report)
         return data, report
+
+    def _collected(self, gaps: list[Gap]) -> tuple[Record, list[str]]:
+        """Return the filled properties, and the names of the required ones without a value. Add the gaps to `gaps`."""
+        data: Record = {}
+        missing: list[str] = []
+        for field in self._fields:
+            value = field.settled()
+            if value is MISSING and not field.gaps:
+                field.note(field.name, field.lookup.absent)
+            for gap in field.gaps.values():
+                reason = gap.reason(field.lookup_of(gap.path).explained(gap.why))
+                gaps.append(Gap(gap.path, reason, gap.times, _nearest(gap.path, reason, self._plans.keys)))
+            if value is not MISSING:
+                data[field.name] = value
+            elif field.name in self._shape.required:
+                if field.shape.nullable:
+                    data[field.name] = None
+                elif field.shape.kinds == {"array"} and field.shape.problem([]) is None:
+                    data[field.name] = []
+                else:
+                    missing.append(field.name)
+        return data, missing
 
 
 class OfflineExtractor:
@@ -173,14 +196,25 @@ class OfflineExtractor:
                 filling.see(records)
             count += len(records)
         notes = [_NOT_FOLLOWED] if instructions is not None else []
-        for filling in fillings[:-1]:
+        skipped: list[Gap] = []
+        for filling in fillings:
             try:
                 data, report = filling.finish(count, notes)
-            except Unfillable:
-                continue
-            return Extraction(frame_of(data), report)
-        data, report = fillings[-1].finish(count, notes)
-        return Extraction(frame_of(data), report)
+            except Unfillable as error:
+                if filling is fillings[-1]:
+                    raise
+                skipped += error.report.gaps
+            else:
+                if not data and skipped:  # an alternative that is empty: the others say why they could not be filled
+                    report = attrs.evolve(report, gaps=skipped)
+                return Extraction(frame_of(data), report)
+        raise AssertionError("there is at least one filling")
+
+
+def _names_nothing(shape: Shape) -> str:
+    unknown = sorted(key for key in shape.node.keys() - KEYWORDS if not key.startswith(("$", "x-")))[:_MAX_NAMED]
+    hint = f"; these are no keywords of JSON Schema: {', '.join(map(repr, unknown))}" if unknown else ""
+    return f'the schema names no properties to fill{hint}; write {{"type": "object", "properties": {{...}}}}'
 
 
 def _nearest(path: str, reason: str, keys: set[str]) -> str | None:

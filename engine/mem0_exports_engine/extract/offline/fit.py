@@ -14,10 +14,9 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mem0_exports.schemas.cost import max_value_depth
-from mem0_exports.schemas.validate import validator, validator_map
-from mem0_exports.strict_json import follow
+from mem0_exports.schemas.annotations import TUPLE
 from mem0_exports.strict_json import pointer as pointer_of
+from mem0_exports_engine.extract.offline.resolve import NULL, Document, Resolved, without_null
 
 
 if TYPE_CHECKING:
@@ -51,21 +50,9 @@ _MAX_CACHED_LENGTH: Final = 100
 _MAX_CACHED: Final = 1000
 """The most values per shape whose conversions are cached."""
 
+_DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
-
-
-class _Document:
-    """A whole schema. Its parts are validated in place, so that `$schema`, `$id` and references keep their meaning."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self.schema = schema
-        self.max_depth = max_value_depth(schema)
-        self._validators = validator_map(schema, mask="it")
-
-    def validator(self, pointer: str, schema: Any) -> jsonschema_rs.Validator:
-        """Return the validator of the part `schema`, which is at `pointer`."""
-        return self._validators.get(pointer) or validator(schema, linear=True, mask="it")
 
 
 class Shape:
@@ -75,12 +62,12 @@ class Shape:
     original schema.
     """
 
-    def __init__(self, document: _Document, pointer: str, schema: Any) -> None:
+    def __init__(self, document: Document, pointer: str, schema: Any) -> None:
         self._document = document
         self._pointer = pointer
         self._schema = schema
-        found = _Resolved(document, schema, pointer)
-        self._inner = _without_null(document, found)
+        found = Resolved(document, schema, pointer)
+        self._inner = without_null(document, found)
         self.node = found.node
         self._pointers = found.pointers
         self._properties = found.properties
@@ -94,7 +81,7 @@ class Shape:
     @classmethod
     def of(cls, schema: dict[str, Any]) -> Shape:
         """Return the shape of a whole schema."""
-        return cls(_Document(schema), "#", schema)
+        return cls(Document(schema), "#", schema)
 
     def _part(self, key: str, schema: Any, *names: str | int) -> Shape:
         """Return the shape of a sub-schema of the keyword `key`."""
@@ -117,6 +104,12 @@ class Shape:
         return {name: Shape(self._document, pointer, schema) for name, (pointer, schema) in self._properties.items()}
 
     @cached_property
+    def free(self) -> Shape | None:
+        """The values of properties that are not declared; None if there must not be any."""
+        free = self.node.get("additionalProperties", {})
+        return None if free is False else self._part("additionalProperties", free)
+
+    @cached_property
     def required(self) -> set[str]:
         """The names of the required properties."""
         return set(self.node.get("required", ()))
@@ -133,7 +126,7 @@ class Shape:
             self._part(key, schema, index)
             for key in ("anyOf", "oneOf")
             for index, schema in enumerate(self.node.get(key, ()))
-            if schema != _NULL
+            if schema != NULL
         ]
 
     @cached_property
@@ -212,13 +205,15 @@ class Shape:
                 continue
         if isinstance(value, dict):
             return self._objects(value)
+        if isinstance(value, list) and self.node.get(TUPLE) is True and len(value) <= len(self.properties):
+            return self._objects(dict(zip(self.properties, value, strict=False)))
         if isinstance(value, list):
             return [self._list(value)] if "items" in self.node else []
         if "array" in self.kinds:
             # A single value becomes a list of one item, unless the items could be lists themselves. It would then be
             # unclear which of the lists is meant.
             return [self._list([value])] if self.items.kinds and "array" not in self.items.kinds else []
-        return [*_written_as(value, self.kinds), *self._choices(value)]
+        return [*_written_as(value, self.kinds), *self._choices(value), *self._day(value)]
 
     def _renames(self, value: dict[str, Any]) -> dict[str, str]:
         """Return, for each missing property, the key of `value` that is spelled like it, if there is exactly one."""
@@ -251,6 +246,11 @@ class Shape:
             except Mismatch as error:
                 raise error.inside(index, "items") from None
         return fitted
+
+    def _day(self, value: Any) -> list[Any]:
+        """Return the calendar day of a date and time, as it is written there, if a date is wanted."""
+        is_time = isinstance(value, str) and _DATE_TIME.match(value) is not None
+        return [value[:10]] if is_time and self.node.get("format") == "date" else []
 
     def _choices(self, value: Any) -> list[Any]:
         """Return the only enum member that equals `value` except for case, spaces, hyphens and underscores, if any."""
@@ -308,78 +308,3 @@ def _exactly(text: str) -> list[int | float]:
 def folded(name: str) -> str:
     """Return a name in lower case, without underscores, hyphens and spaces, in which naming styles differ."""
     return re.sub(r"[_\-\s]", "", name).casefold()
-
-
-_NULL: Final = {"type": "null"}
-
-
-class _Resolved:
-    """The keywords of a schema and of all schemas that apply to the same value: targets of $ref, branches of allOf."""
-
-    def __init__(self, document: _Document, schema: Any, pointer: str) -> None:
-        self.node: dict[str, Any] = {}
-        """The keywords. `properties` and `required` have those of all the schemas; of any other, the first one."""
-        self.pointers: dict[str, str] = {}
-        """For each keyword, the pointer of the schema that has it."""
-        self.properties: dict[str, tuple[str, Any]] = {}
-        """For each property, the pointer of its schema, and the schema."""
-        self.hidden: set[str] = set()
-        """The keywords that a later schema repeats with another value."""
-        waiting = [(schema, pointer)]
-        seen: set[int] = set()
-        while waiting:
-            schema, pointer = waiting.pop(0)
-            if not isinstance(schema, dict) or id(schema) in seen:
-                continue
-            seen.add(id(schema))
-            self._take(schema, pointer)
-            reference = schema.get("$ref")
-            if isinstance(reference, str):
-                waiting.append((follow(document.schema, reference), reference.rstrip("/")))
-            branches = schema.get("allOf")
-            if isinstance(branches, list):
-                waiting += [(branch, f"{pointer}/allOf/{index}") for index, branch in enumerate(branches)]
-
-    def _take(self, schema: dict[str, Any], pointer: str) -> None:
-        for key, keyword in schema.items():
-            if key == "properties" and isinstance(keyword, dict):
-                for name, each in keyword.items():
-                    known = self.properties.setdefault(name, (f"{pointer}{pointer_of([key, name])}", each))
-                    if known[1] != each:
-                        self.hidden.add(key)
-                self.node[key] = {name: each for name, (_, each) in self.properties.items()}
-            elif key == "required" and isinstance(keyword, list):
-                self.node[key] = [*dict.fromkeys([*self.node.get(key, ()), *keyword])]
-            elif key not in self.node:
-                self.node[key] = keyword
-                self.pointers[key] = pointer
-            elif self.node[key] != keyword and key not in {"$ref", "allOf"}:
-                self.hidden.add(key)
-
-
-def _without_null(document: _Document, found: _Resolved) -> tuple[str, Any] | None:
-    """Put the other schema of a union with null in place of the union.
-
-    Return the pointer of the other schema and the schema itself, or None if there was no such union.
-    """
-    for key in ("anyOf", "oneOf"):
-        branches = found.node.get(key)
-        if not isinstance(branches, list) or _NULL not in branches:
-            continue
-        others = [(index, branch) for index, branch in enumerate(branches) if branch != _NULL]
-        if len(others) != 1 or not isinstance(others[0][1], dict):
-            continue
-        index, other = others[0]
-        pointer = f"{found.pointers[key]}/{key}/{index}"
-        inner = _Resolved(document, other, pointer)
-        around = {name: keyword for name, keyword in found.node.items() if name != key}
-        found.hidden |= inner.hidden
-        found.hidden |= {name for name in around.keys() & inner.node.keys() if around[name] != inner.node[name]}
-        found.hidden -= {"$ref", "allOf"}
-        found.node = {**around, **inner.node}
-        found.pointers |= inner.pointers
-        found.properties |= inner.properties
-        if found.properties:
-            found.node["properties"] = {name: each for name, (_, each) in found.properties.items()}
-        return pointer, other
-    return None

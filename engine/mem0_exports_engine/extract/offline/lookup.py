@@ -11,7 +11,7 @@ The sources, in this order:
    timestamp for created_at, tags for categories, memory_id for id.
 
 Names match even if they differ in case, underscores, hyphens and spaces. If a value does not fit, the next source is
-tried.
+tried. A property with several names (`x-mem0-names`) is looked up by each of them, in order.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.facts import RUN_ALIAS
-from mem0_exports.schemas.annotations import MEMORY_FIELDS, source_of
+from mem0_exports.schemas.annotations import MEMORY_FIELDS, names_of, source_of
 from mem0_exports_engine.extract.offline.fit import Mismatch, folded
 from mem0_exports_engine.ports import FieldPath, Record
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mem0_exports_engine.extract.offline.fit import Shape
 
@@ -80,9 +80,8 @@ class Lookup:
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
         self.annotation = source_of(shape.node) or source_of(shape.items.node)
-        self._folded = folded(name)
-        self._own = _OWN.get(self._folded)
-        self._alias = _ALIASES.get(self._folded)
+        self._names = [*dict.fromkeys([name, *names_of(shape.node)])]
+        """The names to look up, in order of preference."""
         self._ambiguous: list[str] = []
         """Metadata keys of one memory that all match, so that none of them was used."""
 
@@ -110,13 +109,21 @@ class Lookup:
         if self.annotation is not None:
             kind, name = self.annotation
             return FieldPath(own=name) if kind == "memory" else FieldPath(key=name) if kind == "metadata" else None
-        return FieldPath(key=self.name) if self._own is None else FieldPath(own=self._own)
+        if len(self._names) > 1:
+            return None
+        own = _OWN.get(folded(self.name))
+        return FieldPath(key=self.name) if own is None else FieldPath(own=own)
 
     @property
     def fields(self) -> set[str]:
         """The fields of memories that have to be read, except metadata."""
         if self.annotation is None:
-            return {field for field in (self._own, self._alias) if field is not None}
+            return {
+                field
+                for name in self._names
+                for field in (_OWN.get(folded(name)), _ALIASES.get(folded(name)))
+                if field is not None
+            }
         kind, name = self.annotation
         return {"memory": {name}, "category": {"memory", "categories"}}.get(kind, set())
 
@@ -130,15 +137,21 @@ class Lookup:
                 return (_metadata_key(name),) if name in keys else ()
             # A count cannot be looked up in a single memory.
             return (Step(partial(_text_of_category, name.casefold())),) if kind == "category" else ()
+        return tuple(step for name in self._names for step in self._steps_of(name, keys))
+
+    def _steps_of(self, name: str, keys: tuple[str, ...]) -> Iterator[Step]:
+        """Iterate over the places to look for one name, if no annotation says where."""
+        wanted = folded(name)
+        if wanted in _OWN:
+            yield _own_field(_OWN[wanted])
         # An exact key wins. If there are only several similar keys, none is used, because any choice would be a guess.
-        alike = [key for key in keys if folded(key) == self._folded]
-        key = self.name if self.name in keys else alike[0] if len(alike) == 1 else None
-        if key is None and alike and not self._ambiguous:
+        alike = [key for key in keys if folded(key) == wanted]
+        if name in keys or len(alike) == 1:
+            yield _metadata_key(name if name in keys else alike[0])
+        elif alike and not self._ambiguous:
             self._ambiguous = sorted(alike)[:_MAX_NAMED]
-        steps = [_own_field(self._own)] if self._own is not None else []
-        steps += [_metadata_key(key)] if key is not None else []
-        steps += [_own_field(self._alias)] if self._alias is not None else []
-        return tuple(steps)
+        if wanted in _ALIASES:
+            yield _own_field(_ALIASES[wanted])
 
 
 def _own_field(name: str) -> Step:

@@ -1,0 +1,139 @@
+"""Make one record of a list from one memory, value by value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
+from mem0_exports_engine.extract.offline.lookup import Lookup, Plans, first_fit, values
+from mem0_exports_engine.extract.offline.values import MISSING
+
+
+if TYPE_CHECKING:
+    from mem0_exports_engine.extract.offline.lookup import Steps
+    from mem0_exports_engine.ports import Record
+
+_NOTHING: Final = "the memory has no value for any field of the record"
+
+
+class Required:
+    """The type of REQUIRED."""
+
+
+REQUIRED: Final = Required()
+"""Means that a record without a value is left out."""
+
+
+class Note(NamedTuple):
+    """A field of a record that got no value."""
+
+    lookup: Lookup | None
+    """The field; None for a metadata key that is not declared."""
+    value: Any = None
+    """The value that does not fit, if there is one."""
+    error: Mismatch | None = None
+    """Why it does not fit."""
+
+
+class Made(NamedTuple):
+    """The record that was made from a memory, or why there is none."""
+
+    record: Record | None
+    problem: str | None
+    """Why there is no record."""
+    notes: list[Note]
+    is_about: bool
+    """Whether the memory has any of the values. If not, it is about something else than the records of the list."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether there is a record, and no value was left out of it."""
+        return self.record is not None and all(note.error is None for note in self.notes)
+
+
+class Maker(Protocol):
+    """Makes records of one kind."""
+
+    @property
+    def lookups(self) -> list[Lookup]:
+        """The lookups of the declared fields."""
+        ...
+
+    def make(self, record: Record, item: Shape) -> Made:
+        """Make a record from a memory. `item` is the shape that it has to match."""
+        ...
+
+
+class Columns:
+    """Makes records with declared properties. Implements `Maker`."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.columns = [(Lookup(key, column), column) for key, column in shape.properties.items()]
+        self.lookups = [lookup for lookup, _ in self.columns]
+        self.plans = Plans(self.lookups)
+        self.defaults = [
+            _default_for(column) if lookup.name in shape.required else MISSING for lookup, column in self.columns
+        ]
+
+    def make(self, record: Record, item: Shape) -> Made:
+        """See `Maker.make`."""
+        return self.made(record, self.plans.of(record).steps, item)
+
+    def made(self, record: Record, steps: list[Steps], item: Shape) -> Made:
+        """Make a record from a memory. `steps` has the places to look for each property."""
+        filled: Record = {}
+        notes: list[Note] = []
+        is_about = any(values(places, record) for places in steps)
+        for index, (lookup, shape) in enumerate(self.columns):
+            candidates = values(steps[index], record)
+            if candidates:
+                try:
+                    filled[lookup.name] = first_fit(shape, candidates)
+                    continue
+                except Mismatch as error:
+                    notes.append(Note(lookup, candidates[0], error))
+            else:
+                notes.append(Note(lookup))
+            instead = self.defaults[index]
+            if instead is REQUIRED:
+                problem = f"the memory has no value for the required field {lookup.name}"
+                return Made(None, problem, notes, is_about)
+            if instead is not MISSING:
+                filled[lookup.name] = instead
+        return _checked(filled, item, notes, is_about=is_about)
+
+
+class FreeColumns:
+    """Makes records of schemas that name no properties: a record has the metadata of its memory. Implements `Maker`."""
+
+    def __init__(self, values_shape: Shape) -> None:
+        self._values = values_shape
+        self.lookups: list[Lookup] = []
+
+    def make(self, record: Record, item: Shape) -> Made:
+        """See `Maker.make`."""
+        filled: Record = {}
+        notes: list[Note] = []
+        metadata = record["metadata"] or {}
+        for key, value in metadata.items():
+            try:
+                filled[key] = self._values.fit(value)
+            except Mismatch as error:
+                notes.append(Note(None, value, error))
+        return _checked(filled, item, notes, is_about=bool(metadata))
+
+
+def _checked(filled: Record, item: Shape, notes: list[Note], *, is_about: bool) -> Made:
+    if not filled:
+        return Made(None, _NOTHING, notes, is_about)
+    problem = item.problem(filled)
+    if problem is not None:
+        return Made(None, f"the record does not match its schema: {problem}", notes, is_about)
+    return Made(filled, None, notes, is_about)
+
+
+def _default_for(shape: Shape) -> Any:
+    """Return what a required property gets if it has no value: null or [] if the schema allows it, else REQUIRED."""
+    if shape.nullable:
+        return None
+    return [] if shape.kinds == {"array"} and shape.problem([]) is None else REQUIRED

@@ -1,0 +1,52 @@
+"""Fill an object whose schema names no properties, such as that of `dict[str, Any]`, from all metadata keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
+from mem0_exports_engine.extract.offline.values import Field
+from mem0_exports_engine.report import Gap
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mem0_exports_engine.ports import Record
+
+ROOT: Final = "(root)"
+"""The path of a gap that is about the whole object."""
+
+MAX_KEYS: Final = 10_000
+"""The most keys that are filled."""
+
+
+class FreeKeys:
+    """Collects, for each metadata key, the value of the newest memory whose value fits."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, list[str]] = {}
+        """For each key, the id of the memory that its value comes from."""
+        self._shape = shape
+        self._noted = Field(ROOT, shape)
+
+    def see(self, records: Sequence[Record]) -> None:
+        """Collect the values of these memories. They come oldest first, so a later value replaces an earlier one."""
+        for record in records:
+            for key, value in (record["metadata"] or {}).items():
+                if key not in self.values and len(self.values) >= MAX_KEYS:
+                    self._noted.note(ROOT, f"only the first {MAX_KEYS} metadata keys were filled")
+                    continue
+                try:
+                    self.values[key] = self._shape.fit(value)
+                except Mismatch as error:
+                    self._noted.misfit(value, error)
+                else:
+                    self.sources[key] = [record["id"]]
+
+    def gaps(self) -> list[Gap]:
+        """Return what was left out, or that there was nothing."""
+        if not self.values and not self._noted.gaps:
+            return [Gap(ROOT, "no memory has metadata")]
+        return [Gap(noted.path, noted.reason(noted.why), noted.times) for noted in self._noted.gaps.values()]

@@ -1,0 +1,171 @@
+"""Collect the records of a top-level list, in memory or in the sink.
+
+If any memory has a list under the name of the property, the result contains the records of those lists. Otherwise it
+contains one record per memory. If the items of the list have to be validated, but not the list as a whole, it is put
+into the sink while it grows. `records` has a faster version for the usual kind of record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mem0_exports_engine.extract.frame import ListInSink
+from mem0_exports_engine.extract.offline.columns import Columns, FreeColumns
+from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
+from mem0_exports_engine.extract.offline.lookup import values
+from mem0_exports_engine.extract.offline.pushdown import ANNOTATIONS
+from mem0_exports_engine.extract.offline.values import MISSING, Field
+from mem0_exports_engine.json_text import dump
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mem0_exports_engine.extract.offline.columns import Made, Maker
+    from mem0_exports_engine.extract.offline.lookup import Lookup, Steps
+    from mem0_exports_engine.ports import ListSink, Record
+
+_MAX_RECORDS: Final = 2000
+"""The number of records that are collected in memory before they are put into the sink."""
+
+
+class Records(Field):
+    """Collect records. If there are several makers, for a union, the first whose record fits makes it."""
+
+    def __init__(
+        self,
+        name: str,
+        shape: Shape,
+        sink: ListSink,
+        list_index: int,
+        *,
+        makers: Sequence[Maker],
+        may_be_in_sink: bool,
+    ) -> None:
+        """Create the field. `may_be_in_sink` says that no keyword of the root constrains the list as a whole."""
+        super().__init__(name, shape)
+        self._item = shape.items
+        self._makers = makers
+        self._records: list[Any] = []
+        self._lists = self.lookup.annotation is not None
+        self._sink = sink
+        self._list_index = list_index
+        other_keywords = shape.node.keys() - ANNOTATIONS - {"type", "items"} | shape.hidden - ANNOTATIONS
+        self._may_be_in_sink = may_be_in_sink and not other_keywords
+        self._is_in_sink = False
+
+    @property
+    def fields(self) -> set[str]:
+        """See `Field.fields`."""
+        return self.lookup.fields.union(*(lookup.fields for maker in self._makers for lookup in maker.lookups))
+
+    def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
+        """See `Field.see`."""
+        plain: list[Record] = []
+        for record, record_steps in zip(records, steps, strict=False):
+            items = None
+            if record_steps:  # most memories have nothing of this name
+                items = next((value for value in values(record_steps, record) if isinstance(value, list)), None)
+            if items is not None:
+                self._switch_to_lists()
+                self._see_list(items, record["id"])
+            elif not self._lists:
+                plain.append(record)
+        if not self._lists:
+            self.see_memories(plain)
+
+    def see_memories(self, records: list[Record]) -> None:
+        """Collect one record per memory."""
+        for record in records:
+            attempts = [maker.make(record, self._item) for maker in self._makers]
+            # An alternative for which a value has to be left out is not the right one if another takes all values.
+            exact = (made for made in attempts if made.is_exact)
+            usable = (made for made in attempts if made.record is not None)
+            about = (made for made in attempts if made.is_about)
+            made = next(exact, None) or next(usable, None) or next(about, attempts[0])
+            self.take_made(made, record["id"])
+
+    def take_made(self, made: Made, memory_id: str) -> None:
+        """Collect the record that was made from a memory, and report what it lacks, or why there is none."""
+        for lookup, value, error in made.notes:
+            path = f"{self.name}[]" if lookup is None else f"{self.name}[].{lookup.name}"
+            if error is not None:
+                self.misfit(value, error, path)
+            elif lookup is not None:
+                self.note(path, lookup.absent)
+        if made.record is not None:
+            self.take_record(made.record, memory_id)
+            return
+        # A memory that has none of the values is not about the records of this list. It is reported, but not counted as
+        # a record that was left out.
+        self.note(f"{self.name}[]", made.problem or "")
+        self.left_out += made.is_about
+
+    def lookup_of(self, path: str) -> Lookup:
+        """See `Field.lookup_of`."""
+        lookups = (lookup for maker in self._makers for lookup in maker.lookups)
+        return next((lookup for lookup in lookups if path == f"{self.name}[].{lookup.name}"), self.lookup)
+
+    def result(self) -> Any:
+        """See `Field.result`."""
+        if self._is_in_sink:
+            self._flush()
+            return ListInSink(self._list_index)
+        return self._records or MISSING
+
+    def settled(self) -> Any:
+        """See `Field.settled`. Items in the sink have been validated already."""
+        return self.result() if self._is_in_sink else super().settled()
+
+    def _switch_to_lists(self) -> None:
+        """Collect only records of lists from now on, and discard the records made from single memories."""
+        if self._lists:
+            return
+        self._lists = True
+        self._records = []
+        self.memory_ids = []
+        self.gaps.clear()
+        self.left_out = 0
+        if self._is_in_sink:
+            self._sink.drop(self._list_index)
+            self._is_in_sink = False
+
+    def _see_list(self, items: list[Any], memory_id: str) -> None:
+        for item in items:
+            try:
+                self.take_record(self._item.fit(item), memory_id)
+            except Mismatch as error:
+                self.misfit(item, error)
+                self.left_out += 1
+
+    def take_record(self, item: Any, memory_id: str) -> None:
+        """Collect a record that matches its schema."""
+        self._records.append(item)
+        if memory_id not in self.memory_ids[-1:]:
+            self.trace(memory_id)
+        self._flush_if_long()
+
+    def _flush_if_long(self) -> None:
+        if self._may_be_in_sink and len(self._records) >= _MAX_RECORDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._records:
+            self._put(dump(self._records)[1:-1])
+            self._records = []
+
+    def _put(self, items: bytes) -> None:
+        self._is_in_sink = True
+        self._sink.put(self._list_index, items)
+
+
+def makers_of(item: Shape) -> list[Maker]:
+    """Return the makers for records of this shape: one, or one for each member of a union. Empty if it is no object."""
+    if item.properties:
+        return [Columns(item)]
+    if item.branches:
+        made = [makers_of(branch) for branch in item.branches]
+        return [maker for makers in made for maker in makers] if all(made) else []
+    if item.kinds == {"object"} and item.free is not None:
+        return [FreeColumns(item.free)]
+    return []
