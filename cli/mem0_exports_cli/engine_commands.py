@@ -261,6 +261,7 @@ def _keys_revoke(options: argparse.Namespace) -> int:
 
 def _store(options: argparse.Namespace, *, must_exist: bool = False) -> AbstractContextManager[Store]:
     require("local", "this command")
-    if must_exist and not options.store.exists():
-        raise ConfigurationError(f"--store must be an existing store, but {str(options.store)!r} does not exist")
+    if must_exist and not (options.store.exists() and options.store.stat().st_size):
+        problem = "is empty" if options.store.exists() else "does not exist"
+        raise ConfigurationError(f"--store must be an existing store, but {str(options.store)!r} {problem}")
     return contextlib.closing(open_store(options.store))

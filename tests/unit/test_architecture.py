@@ -136,7 +136,12 @@ ONLY_IN = {
     "httpx": ("mem0_exports.http", "mem0_exports_engine.transport"),
     "httpcore": ("mem0_exports.http",),
     "sqlalchemy": ("mem0_exports_engine.store",),
-    "sqlite3": ("mem0_exports_engine.store", "mem0_exports.exports.ledger", "mem0_exports.exports.ledger_file"),
+    "sqlite3": (
+        "mem0_exports_engine.store",
+        "mem0_exports.exports.ledger",
+        "mem0_exports.exports.ledger_file",
+        "mem0_exports.sqlite_files",
+    ),
     "starlette": ("mem0_exports_engine.server",),
     "uvicorn": ("mem0_exports_engine.server",),
     "argparse": ("mem0_exports_cli",),
@@ -156,7 +161,7 @@ NEVER = [
     ("mem0_exports_engine.operations", "mem0_exports_engine.engine", "handlers use a Service"),
 ]
 
-USED_BY_THE_ENGINE = ("api_key", "errors", "facts", "filters", "schemas", "strict_json")
+USED_BY_THE_ENGINE = ("api_key", "errors", "facts", "filters", "schemas", "sqlite_files", "strict_json")
 """What the engine may use of the client: syntax and facts, but nothing that sends requests."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mem0_exports.errors import InputError
+from mem0_exports.sqlite_files import looking_into
 
 
 _APPLICATION_ID: Final = 0x6D30_6C67  # "m0lg": marks an SQLite file as a ledger
@@ -51,6 +52,13 @@ def open_ledger(path: Path) -> sqlite3.Connection | str:
     when a process closes any descriptor of a file, POSIX drops all locks of the process on that file, including those
     of SQLite.
     """
+    try:
+        with looking_into(path) as existing:  # a file of another program must stay unchanged
+            problem = None if existing is None else _why_not_a_ledger(existing)
+    except (sqlite3.Error, OSError) as error:
+        problem = str(error)
+    if problem is not None:
+        return problem
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -23,14 +24,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
 from mem0_exports.errors import ConfigurationError
+from mem0_exports.sqlite_files import looking_into
 from mem0_exports_engine.ports import NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
 from mem0_exports_engine.store.sqlite import functions
-from mem0_exports_engine.store.sqlite.migrations import is_foreign, migrate, schema_of
+from mem0_exports_engine.store.sqlite.migrations import check_readable, is_foreign, migrate, schema_of
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 _MIN_VERSION: Final = (3, 35, 0)
@@ -59,10 +60,13 @@ class Database:
             )
         in_memory = self.path == ":memory:"
         if not in_memory:
-            # Create the file readable by its owner only; SQLite gives its -wal and -shm files the same mode. Errors are
-            # ignored here because SQLite, which opens the file next, reports them more precisely.
-            with contextlib.suppress(OSError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._refuse_foreign_file()
+            # Create a missing file readable by its owner only; SQLite gives its -wal and -shm files the same mode. Only
+            # SQLite opens an existing file: when a process closes any descriptor of a file, POSIX drops all locks of
+            # the process on it, including those of SQLite. Other errors are ignored here because SQLite, which opens
+            # the file next, reports them more precisely.
+            with contextlib.suppress(OSError, ValueError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         self._turn: contextlib.AbstractContextManager[Any] = (
             threading.RLock() if in_memory else contextlib.nullcontext()
         )
@@ -76,6 +80,16 @@ class Database:
         event.listen(self._engine, "connect", _on_connect)
         event.listen(self._engine, "begin", _on_begin)
         self._open()
+
+    def _refuse_foreign_file(self) -> None:
+        """Raise NotAStore or ConfigurationError for a file that is no store, before anything can change it.
+
+        `migrate` checks this again in the transaction that creates the tables.
+        """
+        # A file that cannot be read here is left to SQLite, which reports the problem when it opens the file.
+        with contextlib.suppress(sqlite3.Error, OSError), looking_into(Path(self.path)) as connection:
+            if connection is not None:
+                check_readable(*schema_of(connection), self.path)
 
     def _open(self) -> None:
         """Create or upgrade the tables.
@@ -164,8 +178,8 @@ def _store_error(error: DBAPIError | PoolTimeout) -> StoreError:
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # _on_begin begins transactions; the driver's own BEGIN would come too late
-    # The journal mode is written into the file, so it is set only in a store. The database of another program, which
-    # `migrate` refuses, must stay unchanged.
+    # The journal mode is written into the file, so it is set only in a store. Another program may have made the file
+    # since `_refuse_foreign_file` looked, and `migrate` is about to refuse it.
     if not is_foreign(*schema_of(connection)):
         connection.execute("PRAGMA journal_mode = WAL")
     # FULL syncs the WAL at every commit, so that an acknowledged write survives a power cut. With

@@ -41,6 +41,20 @@ def schema_of(connection: sqlite3.Connection | sa.Connection) -> tuple[int, set[
     return version, {name for (name,) in ask("SELECT name FROM sqlite_master").fetchall()}
 
 
+def check_readable(version: int, names: set[str], path: str) -> None:
+    """Check that a database is a store of this version or an older one, or empty.
+
+    Raises NotAStore if it belongs to another program, and ConfigurationError if a newer version wrote it.
+    """
+    if is_foreign(version, names):
+        raise NotAStore(f"{path!r} is the database of another program, not a store; it was not changed")
+    if version > tables.VERSION:
+        raise ConfigurationError(
+            f"the store {path!r} was written by a newer mem0-exports: its format has version {version}, and this one "
+            f"reads up to version {tables.VERSION}; upgrade mem0-exports"
+        )
+
+
 def migrate(connection: sa.Connection, path: str) -> None:
     """Create or upgrade the tables.
 
@@ -49,13 +63,7 @@ def migrate(connection: sa.Connection, path: str) -> None:
     newer version wrote it.
     """
     version, names = schema_of(connection)
-    if is_foreign(version, names):
-        raise NotAStore(f"{path!r} is the database of another program, not a store; it was not changed")
-    if version > tables.VERSION:
-        raise ConfigurationError(
-            f"the store {path!r} was written by a newer mem0-exports: its format has version {version}, and this one "
-            f"reads up to version {tables.VERSION}; upgrade mem0-exports"
-        )
+    check_readable(version, names, path)
     if version == tables.VERSION:
         return
     if version == 0:
