@@ -48,6 +48,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     load.add_argument(
         "--project", default=DEFAULT_PROJECT, metavar="NAME", help="the project to import into (default: %(default)s)"
     )
+    load.add_argument(
+        "--on-conflict",
+        choices=("skip", "update", "error"),
+        default="error",
+        help="what to do with a record that is another version of a memory in the store: keep the memory, replace it, or "
+        "reject the line (default: %(default)s)",
+    )
 
     serve = _with_text(commands.add_parser("serve", help="serve the export API over HTTP from a local file"), _serve)
     _add_store(serve)
@@ -184,18 +191,22 @@ def _import(options: argparse.Namespace) -> int:
 
         {"memory": "Lives in Lisbon", "user_id": "alex", "metadata": {"city": "Lisbon"}}
 
-    Records are stored unchanged. Importing a file again adds nothing. Lines that cannot be imported are listed on
+    Records are stored unchanged. Importing a file again adds nothing: a record with an id is the memory with this id;
+    a record without one is the memory that agrees with it in everything that the record has. Lines that cannot be imported are listed on
     standard error and do not stop the import; the exit code is then 1.
     """
     with options.file.open("rb") as lines, _store(options) as store:
         from mem0_exports_engine.importer import import_lines  # noqa: PLC0415 -- an extra
 
-        result = import_lines(store.memories, lines, project=checked_project(options.project))
+        project = checked_project(options.project)
+        result = import_lines(store.memories, lines, project=project, on_conflict=options.on_conflict)
     for bad in result.bad:
         print(f"{options.file}:{bad.number}: {bad.reason}", file=sys.stderr)
     if result.bad_count > len(result.bad):
         print(f"{options.file}: {result.bad_count - len(result.bad)} more lines were rejected", file=sys.stderr)
-    print(f"{result.added} added, {result.known} already stored, {result.bad_count} rejected")
+    counts = [f"{result.added} added", f"{result.known} already stored"]
+    counts += [f"{count} {name}" for name in ("updated", "skipped") if (count := getattr(result, name))]
+    print(", ".join([*counts, f"{result.bad_count} rejected"]))
     return 1 if result.bad else 0
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mem0_exports_engine.access import Access
-    from mem0_exports_engine.ports import Extractor
+    from mem0_exports_engine.ports import Extractor, OnConflict
 
 T = TypeVar("T")
 
@@ -231,15 +231,18 @@ class Engine:
             return Answer(outcome.status, None, outcome.headers)
         return _answer(outcome.status, outcome.document, outcome.headers)
 
-    def import_lines(self, lines: Iterable[bytes]) -> Imported:
+    def import_lines(self, lines: Iterable[bytes], *, on_conflict: OnConflict = "error") -> Imported:
         """Import memory records, one JSON object per line. Ids and times are kept; importing again adds nothing.
 
         Lines that cannot be imported do not stop the import; `bad` of the result lists them. See `importer` for the
-        fields of a record.
+        fields of a record, and for `on_conflict`.
         """
-        service = self._service
         return import_lines(
-            self.store.memories, lines, project=self.access.own_project, now=service.now, new_id=service.new_id
+            self.store.memories,
+            lines,
+            project=self.access.own_project,
+            on_conflict=on_conflict,
+            now=self._service.now,
         )
 
     def report(self, export_id: str) -> Report:

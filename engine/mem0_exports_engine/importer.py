@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import uuid
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import attrs
 
-from mem0_exports.errors import FilterError
+from mem0_exports.errors import FilterError, InputError
 from mem0_exports.facts import ENTITY_FIELDS, RUN_ALIAS
 from mem0_exports_engine import clock, json_text
 from mem0_exports_engine.json_text import MAX_BYTES
+from mem0_exports_engine.ports import Incoming, OnConflict
 from mem0_exports_engine.projects import DEFAULT_PROJECT
-from mem0_exports_engine.store.rows import row_for
+from mem0_exports_engine.store.rows import derived_id, row_for
 
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mem0_exports_engine.ports import MemoryStore
+
+ON_CONFLICT: Final[tuple[OnConflict, ...]] = get_args(OnConflict)
 
 MAX_BATCH: Final = 5000
 """The most lines that are stored in one transaction."""
@@ -57,7 +60,11 @@ class Imported:
     added: int = 0
     """How many records were added."""
     known: int = 0
-    """How many records were already in the store, identical in every field."""
+    """How many records were already in the store."""
+    updated: int = 0
+    """How many memories were replaced by another version."""
+    skipped: int = 0
+    """How many records were left out, because the store has the memory in another version."""
     bad: list[BadLine] = attrs.field(factory=list)
     """The lines that were not imported, in order; at most the first 1000."""
     bad_count: int = 0
@@ -69,53 +76,84 @@ def import_lines(
     lines: Iterable[bytes],
     *,
     project: str = DEFAULT_PROJECT,
+    on_conflict: OnConflict = "error",
     now: Callable[[], datetime] = clock.now,
-    new_id: Callable[[], uuid.UUID] = uuid.uuid4,
 ) -> Imported:
     """Import memory records into a project, one JSON object per line. Return what was added, known and rejected.
 
-    A line that cannot be imported does not stop the import. Blank lines are skipped.
+    A line that cannot be imported does not stop the import. Blank lines are skipped. `on_conflict` says what to do with
+    a record that is another version of a memory in the store: "error" rejects the line, "skip" keeps the memory, and
+    "update" replaces it. `store/sqlite/sameness` says when a record is a memory of the store.
+
+    Raises InputError if `on_conflict` is none of these.
     """
-    result = Imported()
-    rows: list[dict[str, Any]] = []
-    numbers: list[int] = []
-
-    def flush() -> None:
-        outcomes = memories.import_rows(project, rows)
-        result.added += outcomes.count("added")
-        result.known += outcomes.count("known")
-        for row, number, outcome in zip(rows, numbers, outcomes, strict=True):
-            if outcome is None:
-                reject(number, f"id must be new or left out, but {row['id']!r} is the id of another memory")
-        rows.clear()
-        numbers.clear()
-
-    def reject(number: int, reason: str) -> None:
-        result.bad_count += 1
-        if len(result.bad) < _MAX_LISTED:
-            result.bad.append(BadLine(number, reason))
-
-    size = 0
-
+    if on_conflict not in ON_CONFLICT:
+        raise InputError(f"on_conflict must be skip, update or error, got {on_conflict!r}", field="on_conflict")
+    batch = _Batch(memories, project, on_conflict)
     for number, raw_line in enumerate(lines, 1):
         line = raw_line.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw_line
         if not line.strip():
             continue
         try:
-            record = _record(line)
-            rows.append(row_for(record, project, "" if record.get("id") else str(new_id()), now()))
-            numbers.append(number)
+            batch.add(_incoming(_record(line), project, now()), number)
         except (_BadRecord, FilterError) as error:
-            reject(number, str(error))
-        size += len(line)
-        if len(rows) >= MAX_BATCH or size >= _MAX_BATCH_BYTES:
-            flush()
-            size = 0
-    flush()
-    # A line whose id is already taken is noticed only when its batch is stored. By then, later lines can be in the
-    # list.
-    result.bad.sort(key=lambda bad: bad.number)
-    return result
+            batch.reject(number, str(error))
+        batch.size += len(line)
+        if batch.is_full():
+            batch.store()
+    batch.store()
+    # A conflict is noticed only when its batch is stored. By then, later lines can be in the list.
+    batch.result.bad.sort(key=lambda bad: bad.number)
+    return batch.result
+
+
+class _Batch:
+    """The records that are stored in the next transaction, and the result so far."""
+
+    def __init__(self, memories: MemoryStore, project: str, on_conflict: OnConflict) -> None:
+        self.result = Imported()
+        self.size = 0
+        """How many bytes of lines were read since the last transaction."""
+        self._memories = memories
+        self._project = project
+        self._on_conflict: OnConflict = on_conflict
+        self._incoming: list[Incoming] = []
+        self._numbers: list[int] = []
+
+    def is_full(self) -> bool:
+        return len(self._incoming) >= MAX_BATCH or self.size >= _MAX_BATCH_BYTES
+
+    def add(self, incoming: Incoming, number: int) -> None:
+        self._incoming.append(incoming)
+        self._numbers.append(number)
+
+    def reject(self, number: int, reason: str) -> None:
+        self.result.bad_count += 1
+        if len(self.result.bad) < _MAX_LISTED:
+            self.result.bad.append(BadLine(number, reason))
+
+    def store(self) -> None:
+        outcomes = self._memories.import_rows(self._project, self._incoming, self._on_conflict)
+        for name in ("added", "known", "updated", "skipped"):
+            setattr(self.result, name, getattr(self.result, name) + outcomes.count(name))
+        for each, number, outcome in zip(self._incoming, self._numbers, outcomes, strict=True):
+            if outcome == "conflict":
+                self.reject(
+                    number,
+                    f"the store has another version of the memory with the id {each.row['id']!r}; set on_conflict "
+                    "(--on-conflict) to update or skip it",
+                )
+        self._incoming.clear()
+        self._numbers.clear()
+        self.size = 0
+
+
+def _incoming(record: dict[str, Any], project: str, now: datetime) -> Incoming:
+    row = row_for(record, project, "", now)
+    if not record.get("id"):
+        row["id"] = derived_id(row["record_key"])
+    times = {"created_us": record.get("created_at"), "updated_us": record.get("updated_at")}
+    return Incoming(row, bool(record.get("id")), tuple(name for name, given in times.items() if given))
 
 
 class _BadRecord(ValueError):

@@ -110,6 +110,24 @@ class MemoryReader(Protocol):
         ...
 
 
+class Incoming(NamedTuple):
+    """A row to import, and what of it the imported record itself says."""
+
+    row: Row
+    has_id: bool
+    """Whether the record has an id. If not, the id of the row is derived from the record."""
+    times: tuple[str, ...]
+    """The times that the record has: `created_us`, `updated_us`. Others are set by the import, and are not compared."""
+
+
+OnConflict: TypeAlias = Literal["skip", "update", "error"]
+"""What to do with a record that is another version of a memory in the store."""
+
+ImportOutcome: TypeAlias = Literal["added", "known", "updated", "skipped", "conflict"]
+"""added: the row was stored. known: the same memory was already there. updated, skipped, conflict: the store has the
+memory in another version, which was replaced, kept, or kept and has to be reported as an error."""
+
+
 class MemoryStore(MemoryReader, Protocol):
     """Stores the memories of all projects."""
 
@@ -117,12 +135,8 @@ class MemoryStore(MemoryReader, Protocol):
         """Store each row, unless a memory with the same text and entity ids exists. Return the rows that were added."""
         ...
 
-    def import_rows(self, project: str, rows: list[Row]) -> list[Literal["added", "known"] | None]:
-        """Store the rows that are new, and return one outcome per row.
-
-        "added": the row was stored. "known": an identical memory was already there. None: another memory has this id,
-        and the row was not stored.
-        """
+    def import_rows(self, project: str, incoming: list[Incoming], on_conflict: OnConflict) -> list[ImportOutcome]:
+        """Store the rows of a project that are new, and return one outcome per row."""
         ...
 
     def page(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 
 if TYPE_CHECKING:
@@ -93,6 +93,16 @@ class Imported(Protocol):
         ...
 
     @property
+    def updated(self) -> int:
+        """How many memories were replaced by another version."""
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """How many records were left out, because the store has the memory in another version."""
+        ...
+
+    @property
     def bad(self) -> Sequence[BadLine]:
         """The lines that could not be imported (at most 1000)."""
         ...
@@ -106,10 +116,15 @@ class Imported(Protocol):
 class LocalEngine(Protocol):
     """The embedded engine of a client made with `local`. It has operations that the API does not have."""
 
-    def import_lines(self, lines: Iterable[bytes]) -> Imported:
+    def import_lines(
+        self, lines: Iterable[bytes], *, on_conflict: Literal["skip", "update", "error"] = "error"
+    ) -> Imported:
         """Import memory records from JSON Lines, one record per line.
 
-        Ids and times are kept, so that importing the same lines again adds nothing.
+        Ids and times are kept, so that importing the same lines again adds nothing. A record that is another version of
+        a memory in the store is rejected (in `bad`), left out or stored instead of it, as `on_conflict` says.
+
+        Raises InputError if `on_conflict` is none of the three.
         """
         ...
 

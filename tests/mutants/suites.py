@@ -132,6 +132,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     ),
     "sqlite/filters": ("tests/properties/test_filters_as_sql.py",),
     "sqlite/functions": ("tests/properties/test_filters_as_sql.py",),
+    "sqlite/sameness": ("tests/unit/engine/test_importer.py", "tests/properties/test_same_memories.py"),
     "sqlite/jobs": ("tests/unit/engine/store/test_jobs.py", "tests/properties/test_job_states.py"),
     "sqlite/keys": ("tests/unit/engine/test_access.py",),
     "sqlite/memories": (

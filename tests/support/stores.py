@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from mem0_exports_engine import clock
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.json_text import dump, load
-from mem0_exports_engine.ports import FieldPath, WrittenRecords
+from mem0_exports_engine.ports import FieldPath, Incoming, WrittenRecords
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.report import Report
 from mem0_exports_engine.store.rows import row_for
@@ -25,7 +25,8 @@ def put(
     """Store memories unchanged; those without an id get m-1, m-2 and so on."""
     moment = now or clock.now()
     rows = [row_for(each, project, f"m-{number}", moment) for number, each in enumerate(records, 1)]
-    store.memories.import_rows(project, rows)
+    incoming = [Incoming(row, has_id=True, times=()) for row in rows]
+    store.memories.import_rows(project, incoming, "error")
 
 
 def records(store: SqliteStore, where: Any, *, project: str = DEFAULT_PROJECT) -> list[dict[str, Any]]:

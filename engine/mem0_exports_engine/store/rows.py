@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from mem0_exports_engine.json_text import dump, load
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from mem0_exports_engine.ports import Record, Row
@@ -57,6 +58,27 @@ def row_for(record: Mapping[str, Any], project: str, new_id: str, now: datetime)
         "text_key": _digest(orjson.dumps([record["memory"], owners], option=orjson.OPT_SORT_KEYS)),
         "record_key": _digest(_ENCODER.encode(members).encode()),
     }
+
+
+_NAMESPACE: Final = uuid.UUID("6e0b3a52-5c1f-5f5e-9d3e-2f2f0d9a7c11")
+"""The namespace of the ids that are derived from records."""
+
+
+def derived_id(record_key: bytes) -> str:
+    """Return the id of a memory whose record has none: always the same for the same record, in every store."""
+    return str(uuid.uuid5(_NAMESPACE, record_key.hex()))
+
+
+def same_content(one: Mapping[str, Any], other: Mapping[str, Any], times: Iterable[str]) -> bool:
+    """Return whether two rows agree in everything but their ids, and in those of their times that `times` names."""
+    names = ("memory", *ENTITY_FIELDS, "expiration_date", *times)
+    return all(one[name] == other[name] for name in names) and all(
+        _canonical(one[name]) == _canonical(other[name]) for name in ("metadata", "categories")
+    )
+
+
+def _canonical(text: str | None) -> str | None:
+    return None if text is None else _ENCODER.encode(load(text))
 
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from mem0_exports_engine.clock import now
+from mem0_exports_engine.ports import Incoming
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite.store import SqliteStore
@@ -52,7 +53,8 @@ def add_memories(store: Path, records: Iterable[dict[str, Any]]) -> None:
     opened = SqliteStore(store)
     try:
         rows = [row_for(each, DEFAULT_PROJECT, str(uuid4()), now()) for each in records]
-        opened.memories.import_rows(DEFAULT_PROJECT, rows)
+        incoming = [Incoming(row, has_id=True, times=()) for row in rows]
+        opened.memories.import_rows(DEFAULT_PROJECT, incoming, "error")
     finally:
         opened.close()
 

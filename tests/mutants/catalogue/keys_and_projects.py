@@ -94,9 +94,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "projects.import-duplicate-across-projects",
-        _MEMORIES,
-        "mine = sa.select(memories.c.record_key, memories.c.id).where(memories.c.project == project)",
-        "mine = sa.select(memories.c.record_key, memories.c.id)",
+        "engine/mem0_exports_engine/store/sqlite/sameness.py",
+        "mine = sa.select(*_COLUMNS).where(memories.c.project == project)",
+        "mine = sa.select(*_COLUMNS)",
         "an import skips memories that another project has",
     ),
     Mutant(

@@ -147,14 +147,14 @@ def test_ignores_a_byte_order_mark(store):
     assert import_lines(store.memories, [b"\xef\xbb\xbf" + lines(RECORD)[0]]).added == 1
 
 
-def test_rejects_another_memory_with_the_same_id(store):
+def test_rejects_another_version_of_a_memory(store):
     name = "550e8400-e29b-41d4-a716-446655440000"
     first, second = {**RECORD, "id": name}, {**RECORD, "id": name, "memory": "other"}
 
     result = import_lines(store.memories, lines(first, second, first))
 
     assert (result.added, result.known, [bad.number for bad in result.bad]) == (1, 1, [2])
-    assert "another memory" in result.bad[0].reason
+    assert "another version of the memory" in result.bad[0].reason
     assert [bad.number for bad in import_lines(store.memories, lines(second)).bad] == [1]
 
 
@@ -171,9 +171,9 @@ def test_imports_in_batches_of_limited_size(store, monkeypatch):
     batch_sizes = []
     import_rows = store.memories.import_rows
 
-    def recording(project, rows):
+    def recording(project, rows, on_conflict):
         batch_sizes.append(len(rows))
-        return import_rows(project, rows)
+        return import_rows(project, rows, on_conflict)
 
     monkeypatch.setattr(store.memories, "import_rows", recording)
     monkeypatch.setattr(importer, "_MAX_BATCH_BYTES", 300)

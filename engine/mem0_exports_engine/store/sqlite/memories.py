@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import orjson
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from mem0_exports_engine import clock
 from mem0_exports_engine.store.rows import RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.filters import clause
+from mem0_exports_engine.store.sqlite.sameness import Known
 from mem0_exports_engine.store.sqlite.tables import memories
 
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
-    from mem0_exports_engine.ports import Record, Row
+    from mem0_exports_engine.ports import ImportOutcome, Incoming, OnConflict, Record, Row
     from mem0_exports_engine.store.sqlite.database import Database
 
 _MAX_BATCH: Final = 2000
@@ -63,33 +64,36 @@ class SqliteMemories:
                     added.append(row)
         return added
 
-    def import_rows(self, project: str, rows: list[Row]) -> list[Literal["added", "known"] | None]:
-        """Store the rows that are new; all must be of this project. Return one outcome per row.
-
-        "added": the row was stored. "known": an identical memory was already there. None: another memory has this id,
-        and the row was not stored.
-        """
-        outcomes: list[Literal["added", "known"] | None] = []
-        mine = sa.select(memories.c.record_key, memories.c.id).where(memories.c.project == project)
+    def import_rows(self, project: str, incoming: list[Incoming], on_conflict: OnConflict) -> list[ImportOutcome]:
+        """Store the rows that are new; all must be of this project. Return one outcome per row; see `sameness`."""
+        outcomes: list[ImportOutcome] = []
+        fresh: dict[str, Row] = {}
         with self._database.write() as connection:
-            keys, ids = set(), set()
-            for column in (memories.c.record_key, memories.c.id):
-                existing = connection.execute(mine.where(column.in_([row[column.name] for row in rows]))).all()
-                keys |= {key for key, _ in existing}
-                ids |= {memory_id for _, memory_id in existing}
-            fresh: list[Row] = []
-            for row in rows:
-                if row["record_key"] in keys:
-                    outcomes.append("known")
-                elif row["id"] in ids:
-                    outcomes.append(None)
-                else:
-                    keys.add(row["record_key"])
-                    ids.add(row["id"])
-                    fresh.append(row)
+            known = Known(connection, project, [each.row for each in incoming])
+            for each in incoming:
+                row, same = each.row, known.same(each)
+                if same is None:
+                    fresh[row["id"]] = row
+                    known.put(row)
                     outcomes.append("added")
+                elif known.is_unchanged(each, same):
+                    outcomes.append("known")
+                elif on_conflict == "update":
+                    changed = {**row, "id": same["id"]}
+                    for name in ("created", "updated"):  # times that the record does not have stay as they are
+                        if f"{name}_us" not in each.times:
+                            changed |= {key: same[key] for key in (f"{name}_us", f"{name}_at")}
+                    if same["id"] in fresh:
+                        fresh[same["id"]] = changed
+                    else:
+                        connection.execute(sa.update(memories).where(_has_id(project, same["id"])).values(changed))
+                    known.put(changed)
+                    outcomes.append("updated")
+                else:
+                    outcomes.append("skipped" if on_conflict == "skip" else "conflict")
             if fresh:
-                connection.exec_driver_sql(_INSERT, fresh)  # rows need no conversion, and this is faster for many
+                # The rows need no conversion, and this is faster for many.
+                connection.exec_driver_sql(_INSERT, list(fresh.values()))
         return outcomes
 
     def page(
