@@ -86,3 +86,12 @@ def extracted(
     frame, report = OfflineExtractor().extract(schema, batches, sink, **named)
     text = "".join(each if isinstance(each, str) else b",".join(sink.lists[each]).decode() for each in frame)
     return load(text), report
+
+
+def memory(text="x", number=1, **more) -> dict[str, Any]:
+    """Return a memory as the extractor gets it. Fields that are not given are None."""
+    fields = ("user_id", "agent_id", "app_id", "run_id", "metadata", "categories", "expiration_date")
+    stamp = f"2025-01-{number:02}T00:00:00Z"
+    return (
+        {"id": f"id-{number}", "memory": text, "created_at": stamp, "updated_at": stamp} | dict.fromkeys(fields) | more
+    )

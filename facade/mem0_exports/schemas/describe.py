@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -54,6 +56,13 @@ class _Compact(GenerateJsonSchema):
     def typed_dict_field_schema(self, schema: Any) -> JsonSchemaValue:
         """See `model_field_schema`."""
         return _with_names(super().typed_dict_field_schema(schema), schema)
+
+    def enum_schema(self, schema: Any) -> JsonSchemaValue:
+        """Describe a Flag by its type alone: Pydantic lists its members, but a value can combine several of them."""
+        described = super().enum_schema(schema)
+        if issubclass(schema["cls"], enum.Flag):
+            described.pop("enum", None)
+        return described
 
     def decimal_schema(self, schema: Any) -> JsonSchemaValue:
         """Add a pattern to the string form of a Decimal.

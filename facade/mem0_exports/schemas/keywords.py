@@ -33,21 +33,36 @@ KEYWORDS: Final = _SHAPING | frozenset(
 )
 """The keywords of JSON Schema and of OpenAPI, except those that begin with $."""
 
-_WRAPPERS: Final = {"schema": {"name"}, "json_schema": {"type"}, "function": {"type"}, "parameters": {"name"}, "input_schema": {"name"}}  # fmt: skip
+_WRAPPERS: Final[dict[str, set[str]]] = {"response_format": set(), "schema": {"name"}, "json_schema": {"type"}, "function": {"type"}, "parameters": {"name"}, "input_schema": {"name"}}  # fmt: skip
 """Keys under which the APIs of language models take a schema, and a key that stands beside it."""
 
 
-def not_a_schema(document: Mapping[str, Any]) -> str | None:
-    """Return why a dict is no JSON Schema of an object, and what to write; None if it may be one."""
-    for key, beside in _WRAPPERS.items():
-        if isinstance(document.get(key), Mapping) and beside <= document.keys() and "properties" not in document:
-            return f"this is not a JSON Schema, but an object that contains one; pass the schema in its key {key!r}"
+def wraps_a_schema(document: Mapping[str, Any]) -> str | None:
+    """Return what to pass instead, if a dict is no JSON Schema but an object that contains one; None if it is not."""
+    path = _path_of_the_schema(document)
+    if not path:
+        return None
+    keys = "".join(f"[{key!r}]" for key in path)
+    return f"this is not a JSON Schema, but an object that contains one; pass the schema alone, which is in {keys}"
+
+
+def says_nothing(document: Mapping[str, Any]) -> str | None:
+    """Return what to write, if a schema says nothing about an object; None if it does."""
     if document.keys() & _SHAPING:
         return None
-    if not document:
-        return 'it is empty; write {"type": "object", "properties": {...}}'
-    name = next(iter(document))
+    names = [name for name in document if not name.startswith("$") and name not in KEYWORDS]
+    if not names:
+        return 'it says nothing about an object; write {"type": "object", "properties": {...}}'
     return (
-        f"it has no keyword of JSON Schema that describes an object, but {name!r}; if this is a property, write "
-        f'{{"type": "object", "properties": {{"{name}": {{"type": "string"}}}}}}'
+        f"it has no keyword of JSON Schema that describes an object, but {names[0]!r}; if this is a property, write "
+        f'{{"type": "object", "properties": {{"{names[0]}": {{"type": "string"}}}}}}'
     )
+
+
+def _path_of_the_schema(document: Mapping[str, Any]) -> list[str]:
+    """Return the keys that lead to the schema in the request format of a language model's API; [] if it is none."""
+    for key, beside in _WRAPPERS.items():
+        inner = document.get(key)
+        if isinstance(inner, Mapping) and beside <= document.keys() and "properties" not in document:
+            return [key, *_path_of_the_schema(inner)]
+    return []

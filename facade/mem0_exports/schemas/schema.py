@@ -241,14 +241,17 @@ def _check_dict(schema: Mapping[str, Any]) -> None:
         json.dumps(schema, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise SchemaError(f"the schema is not JSON: {error}") from None
-    from mem0_exports.schemas.keywords import not_a_schema  # noqa: PLC0415 -- only dict schemas need it
+    from mem0_exports.schemas.keywords import says_nothing, wraps_a_schema  # noqa: PLC0415 -- only dict schemas need it
     from mem0_exports.schemas.validate import Unusable, check  # noqa: PLC0415
 
+    problem = wraps_a_schema(schema)
+    if problem is not None:
+        raise SchemaError(f"the schema cannot describe an export: {problem}")
     try:
         check(dict(schema))
     except Unusable as error:
         raise SchemaError(f"the schema cannot describe an export: {error}") from None
-    problem = not_a_schema(schema)
+    problem = says_nothing(schema)
     if problem is not None:
         raise SchemaError(f"the schema cannot describe an export: {problem}")
 

@@ -14,6 +14,7 @@ collected value does not match its schema is left out and reported; the export f
 from __future__ import annotations
 
 import difflib
+import json
 
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +42,16 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import ListSink, MemoryBatch, Record
 
 _NOT_FOLLOWED: Final = "export_instructions were not followed: that needs a language model, and this engine has none"
+
+_NO_MEMORY: Final = "no memory was selected; check the ids and conditions of the filter"
+
+_CONDITIONAL: Final = frozenset(
+    {"patternProperties", "unevaluatedProperties", "if", "then", "else", "dependentSchemas", "propertyNames"}
+)
+"""Keywords that describe properties without naming them, or only under a condition."""
+
+_MAX_UNFILLED: Final = 20
+"""The most properties of alternatives that are reported."""
 
 _MAX_NAMED: Final = 5
 """The most unknown keywords that a reason names."""
@@ -124,10 +135,13 @@ class _Filling:
             data, sources = self._free.values, self._free.sources
             gaps += self._free.gaps()
         else:
-            data, missing = self._collected(gaps)
+            data, missing = self._collected(gaps, count)
             sources = {field.name: field.memory_ids for field in self._fields if field.memory_ids}
         if self._free is None and not self._fields:
             gaps.append(Gap(ROOT, _names_nothing(self._shape)))
+        gaps += _not_filled(self._shape)
+        if not missing:
+            self._leave_out_misfits(data, sources, gaps)
         report = Report(count, sources, gaps, notes, sum(field.left_out for field in self._fields))
         if missing:
             raise Unfillable(
@@ -135,14 +149,26 @@ class _Filling:
                 "them a default such as None), or add memories with these metadata keys",
                 report,
             )
-        # Lists in the sink count as empty here. Their items were validated one by one, and only items can be invalid.
-        seen = {name: [] if isinstance(value, ListInSink) else value for name, value in data.items()}
+        seen = _without_sink(data)
         problem = self._shape.problem(seen) or self._root.problem(seen)
         if problem is not None:
             raise Unfillable(f"the object filled from the memories does not match the schema: {problem}", report)
         return data, report
 
-    def _collected(self, gaps: list[Gap]) -> tuple[Record, list[str]]:
+    def _leave_out_misfits(self, data: Record, sources: dict[str, list[str]], gaps: list[Gap]) -> None:
+        """Leave out optional values that fit their own schema, but not what another part of the root says about them."""
+        for _ in range(len(data)):
+            seen = _without_sink(data)
+            mismatch = self._shape.mismatch(seen) or self._root.mismatch(seen)
+            name = mismatch.path[0] if mismatch is not None and mismatch.path else None
+            if mismatch is None or name not in seen or name in self._shape.required:
+                return
+            value = json.dumps(seen[name], ensure_ascii=False)
+            gaps.append(Gap(str(name), f"{value[:60]} was left out: {mismatch}"))
+            del data[name]
+            sources.pop(str(name), None)
+
+    def _collected(self, gaps: list[Gap], count: int) -> tuple[Record, list[str]]:
         """Return the filled properties, and the names of the required ones without a value. Add the gaps to `gaps`."""
         data: Record = {}
         missing: list[str] = []
@@ -150,8 +176,10 @@ class _Filling:
             value = field.settled()
             if value is MISSING and not field.gaps:
                 field.note(field.name, field.lookup.absent)
-            for gap in field.gaps.values():
+            for gap in field.sorted_gaps():
                 reason = gap.reason(field.lookup_of(gap.path).explained(gap.why))
+                if count == 0 and reason == NO_SOURCE:
+                    reason = _NO_MEMORY
                 gaps.append(Gap(gap.path, reason, gap.times, _nearest(gap.path, reason, self._plans.keys)))
             if value is not MISSING:
                 data[field.name] = value
@@ -183,7 +211,7 @@ class OfflineExtractor:
         """
         root = Shape.of(schema)
         fillings: list[_Filling] = []
-        for shape in ([] if root.properties else root.branches) or [root]:
+        for shape in ([] if root.properties else root.alternatives) or [root]:
             fillings.append(_Filling(shape, root, sink, fillings[-1].next_list if fillings else 0))
         fields: set[str] = set().union(*(filling.fields for filling in fillings))
         count = 0
@@ -211,7 +239,29 @@ class OfflineExtractor:
         raise AssertionError("there is at least one filling")
 
 
+def _without_sink(data: Record) -> Record:
+    """Return the data with an empty list for each list in the sink.
+
+    Their items were validated one by one, and only items can be invalid.
+    """
+    return {name: [] if isinstance(value, ListInSink) else value for name, value in data.items()}
+
+
+def _not_filled(shape: Shape) -> list[Gap]:
+    """Return a gap for properties that stand only in alternatives beside the properties of the object."""
+    if not shape.properties:
+        return []
+    names = sorted({name for each in shape.alternatives for name in each.properties} - shape.properties.keys())
+    why = (
+        "stands only in an alternative beside the properties of the object, which is not filled; write it in properties"
+    )
+    return [Gap(name, f"it {why}") for name in names[:_MAX_UNFILLED]]
+
+
 def _names_nothing(shape: Shape) -> str:
+    conditional = sorted(shape.node.keys() & _CONDITIONAL)
+    if conditional:
+        return f"the engine fills what stands in properties, not in {', '.join(conditional)}"
     unknown = sorted(key for key in shape.node.keys() - KEYWORDS if not key.startswith(("$", "x-")))[:_MAX_NAMED]
     hint = f"; these are no keywords of JSON Schema: {', '.join(map(repr, unknown))}" if unknown else ""
     return f'the schema names no properties to fill{hint}; write {{"type": "object", "properties": {{...}}}}'

@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.schemas.annotations import TUPLE
+from mem0_exports.schemas.formats import FORMATS
 from mem0_exports.strict_json import pointer as pointer_of
 from mem0_exports_engine.extract.offline.resolve import NULL, Document, Resolved, without_null
 
@@ -130,6 +131,14 @@ class Shape:
         ]
 
     @cached_property
+    def alternatives(self) -> list[Shape]:
+        """The alternatives of a union, with those of unions inside it in place of these."""
+        found = (
+            branch.alternatives if branch.branches and not branch.properties else [branch] for branch in self.branches
+        )
+        return [shape for shapes in found for shape in shapes]
+
+    @cached_property
     def _validator(self) -> jsonschema_rs.Validator:
         return self._document.validator(self._pointer, self._schema)
 
@@ -212,7 +221,7 @@ class Shape:
         if "array" in self.kinds:
             # A single value becomes a list of one item, unless the items could be lists themselves. It would then be
             # unclear which of the lists is meant.
-            return [self._list([value])] if self.items.kinds and "array" not in self.items.kinds else []
+            return [[self.items._fit(value)]] if self.items.kinds and "array" not in self.items.kinds else []
         return [*_written_as(value, self.kinds), *self._choices(value), *self._day(value)]
 
     def _renames(self, value: dict[str, Any]) -> dict[str, str]:
@@ -249,8 +258,9 @@ class Shape:
 
     def _day(self, value: Any) -> list[Any]:
         """Return the calendar day of a date and time, as it is written there, if a date is wanted."""
-        is_time = isinstance(value, str) and _DATE_TIME.match(value) is not None
-        return [value[:10]] if is_time and self.node.get("format") == "date" else []
+        if self.node.get("format") != "date" or not isinstance(value, str):
+            return []
+        return [value[:10]] if _DATE_TIME.match(value) and FORMATS["date-time"](value) else []
 
     def _choices(self, value: Any) -> list[Any]:
         """Return the only enum member that equals `value` except for case, spaces, hyphens and underscores, if any."""

@@ -49,4 +49,4 @@ class FreeKeys:
         """Return what was left out, or that there was nothing."""
         if not self.values and not self._noted.gaps:
             return [Gap(ROOT, "no memory has metadata")]
-        return [Gap(noted.path, noted.reason(noted.why), noted.times) for noted in self._noted.gaps.values()]
+        return [Gap(noted.path, noted.reason(noted.why), noted.times) for noted in self._noted.sorted_gaps()]

@@ -101,6 +101,13 @@ class Records(Field):
         self.note(f"{self.name}[]", made.problem or "")
         self.left_out += made.is_about
 
+    def position(self, path: str) -> int:
+        """See `Field.position`: the fields of a record come in their order, and the record as a whole comes last."""
+        if path == f"{self.name}[]":
+            return 1_000_000
+        paths = [f"{self.name}[].{lookup.name}" for maker in self._makers for lookup in maker.lookups]
+        return paths.index(path) + 1 if path in paths else 0
+
     def lookup_of(self, path: str) -> Lookup:
         """See `Field.lookup_of`."""
         lookups = (lookup for maker in self._makers for lookup in maker.lookups)
@@ -163,8 +170,8 @@ def makers_of(item: Shape) -> list[Maker]:
     """Return the makers for records of this shape: one, or one for each member of a union. Empty if it is no object."""
     if item.properties:
         return [Columns(item)]
-    if item.branches:
-        made = [makers_of(branch) for branch in item.branches]
+    if item.alternatives:
+        made = [makers_of(branch) for branch in item.alternatives]
         return [maker for makers in made for maker in makers] if all(made) else []
     if item.kinds == {"object"} and item.free is not None:
         return [FreeColumns(item.free)]

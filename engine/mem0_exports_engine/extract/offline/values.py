@@ -123,6 +123,14 @@ class Field:
         else:
             noted.times += times
 
+    def sorted_gaps(self) -> list[Noted]:
+        """Return the gaps in an order that does not depend on where a batch of memories ends."""
+        return sorted(self.gaps.values(), key=lambda noted: (self.position(noted.path), noted.why))
+
+    def position(self, path: str) -> int:
+        """Return the place of a path among the gaps of this property."""
+        return 0
+
     def lookup_of(self, path: str) -> Lookup:
         """Return the lookup of the property at the path of a gap."""
         return self.lookup

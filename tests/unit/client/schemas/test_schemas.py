@@ -309,3 +309,37 @@ def test_rejects_what_cannot_be_the_schema_of_an_export(source, hint):
         Schema.of(source)
 
     assert refused.value.field == "schema"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "says nothing about an object"),
+        ({"title": "Profile"}, "says nothing about an object"),
+        ({"$defs": {"A": {"type": "object"}}}, "says nothing about an object"),
+        ({"city": "string"}, '"properties": {"city":'),
+        ({"city": {"type": "string"}}, '"properties": {"city":'),
+        ({"name": "p", "schema": {"type": "object"}, "strict": True}, "which is in ['schema']"),
+        ({"type": "json_schema", "json_schema": {"name": "p", "schema": {}}}, "which is in ['json_schema']['schema']"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "p", "schema": {}}}},
+            "which is in ['response_format']['json_schema']['schema']",
+        ),
+        (
+            {"type": "function", "function": {"name": "p", "parameters": {"type": "object"}}},
+            "which is in ['function']['parameters']",
+        ),
+        ({"name": "p", "input_schema": {"type": "object"}}, "which is in ['input_schema']"),
+    ],
+)
+def test_says_what_to_write_instead_of_a_dict_that_is_no_schema(source, message):
+    with pytest.raises(SchemaError) as refused:
+        Schema.of(source)
+
+    assert message in str(refused.value)
+
+
+def test_a_property_may_be_named_like_the_key_of_a_wrapper():
+    named = {"type": "object", "properties": {"schema": {"type": "object"}, "name": {"type": "string"}}}
+
+    assert Schema.of(named).json == named

@@ -13,15 +13,7 @@ from mem0_exports import From, Schema
 from mem0_exports.schemas.validate import Unusable, check
 from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.report import Gap
-from tests.support.stores import extracted
-
-
-def memory(text="x", number=1, **more) -> dict[str, Any]:
-    fields = ("user_id", "agent_id", "app_id", "run_id", "metadata", "categories", "expiration_date")
-    stamp = f"2025-01-{number:02}T00:00:00Z"
-    return (
-        {"id": f"id-{number}", "memory": text, "created_at": stamp, "updated_at": stamp} | dict.fromkeys(fields) | more
-    )
+from tests.support.stores import extracted, memory
 
 
 def export(model: Any, *memories: dict[str, Any], **named: Any):
