@@ -309,18 +309,29 @@ def nullable_responses(document: Any) -> Iterator[Finding]:
         if f"#{pointer}" not in only_in_responses:
             continue
         for key, each in schema.get("properties", {}).items():
-            if key not in schema.get("required", ()) and not _allows_null(resolved(document, each)):
+            if key not in schema.get("required", ()) and not _allows_null(document, each):
                 problem = f"{name}.{key} may be missing but not null; services send null for what they do not have"
                 fix = 'write type: [string, "null"], or a oneOf with type: "null"'
                 yield Finding(f"{pointer}/properties{pointer_of(key)}", "strict-response", problem, fix)
 
 
-def _allows_null(schema: Any) -> bool:
-    if not isinstance(schema, dict) or not schema.keys() & {"type", "oneOf", "anyOf", "enum", "const"}:
+def _allows_null(document: Any, node: Any, depth: int = 0) -> bool:
+    schema = resolved(document, node)
+    if (
+        depth > _MAX_NESTED
+        or not isinstance(schema, dict)
+        or not schema.keys() & {"type", "oneOf", "anyOf", "enum", "const"}
+    ):
         return True  # it allows anything, or another rule reports it
     kinds = schema.get("type")
     branches = [*schema.get("oneOf", ()), *schema.get("anyOf", ())]
-    return "null" in (kinds if isinstance(kinds, list) else [kinds]) or any(map(_allows_null, branches))
+    return "null" in (kinds if isinstance(kinds, list) else [kinds]) or any(
+        _allows_null(document, branch, depth + 1) for branch in branches
+    )
+
+
+_MAX_NESTED: Final = 20
+"""How deep unions are followed; a deeper one is a loop."""
 
 
 def closed_requests(document: Any) -> Iterator[Finding]:

@@ -77,6 +77,7 @@ VIOLATIONS = {
     "a request that allows any property": (lambda d: schemas(d)["MemoryExportRequest"].pop("additionalProperties"), "open-request", f"{SCHEMAS}/MemoryExportRequest"),
     "an object in a request that allows any property": (lambda d: schemas(d)["TimeOperators"].update(additionalProperties=True), "open-request", f"{SCHEMAS}/TimeOperators"),
     "an optional property of a response that cannot be null": (lambda d: schemas(d)["Memory"]["properties"]["updated_at"].update(type="string"), "strict-response", f"{SCHEMAS}/Memory/properties/updated_at"),
+    "an optional property of a response whose alternatives cannot be null": (lambda d: schemas(d)["Memory"]["properties"].update(metadata={"description": "d", "oneOf": [{"$ref": "#/components/schemas/Metadata"}]}), "strict-response", f"{SCHEMAS}/Memory/properties/metadata"),
     "an invalid example": (lambda d: content(ping(d)["responses"]["200"])["examples"]["ok"].update(value={"status": 5}), "bad-example", f"{PING}/responses/200/content/application~1json/examples/ok/value"),
     "an invalid shared example": (lambda d: content(d["components"]["responses"]["Unauthorized"])["examples"]["bad_key"].update(value={}), "bad-example", "/components/responses/Unauthorized/content/application~1json/examples/bad_key/value"),
     "an example in another format": (lambda d: content(create(d)["responses"]["201"])["examples"]["accepted"]["value"].update(id="1"), "bad-example", f"{CREATE}/responses/201/content/application~1json/examples/accepted/value"),

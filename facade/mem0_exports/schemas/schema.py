@@ -145,7 +145,10 @@ class Schema(Generic[T]):
             return False
         from mem0_exports.schemas.emptiness import is_empty  # noqa: PLC0415 -- kept out of the import of the package
 
-        return is_empty(self._data(raw), self.json, self.json)
+        try:
+            return is_empty(self._data(raw), self.json, self.json)
+        except RecursionError:  # nested too deep to be followed: certainly not empty
+            return False
 
     def _data(self, raw: bytes) -> dict[str, Any]:
         """Parse the JSON text of an export, and remove the notice that the service may have added."""

@@ -382,3 +382,9 @@ def test_defaults_and_empty_values_are_nothing(source, data):
 @pytest.mark.parametrize(("source", "data"), SOMETHING, ids=str)
 def test_any_other_value_is_something(source, data):
     assert not Schema.of(source).found_nothing(json.dumps(data).encode())
+
+
+def test_a_result_that_is_nested_too_deep_to_be_followed_is_something():
+    deep = b'{"a": ' + b"[" * 900 + b"1" + b"]" * 900 + b"}"
+
+    assert not Schema.of({"type": "object"}, validate="off").found_nothing(deep)
