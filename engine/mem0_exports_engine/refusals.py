@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_CONDITIONS: Final = 400
 """The most conditions in one filter. With somewhat more, SQLite refuses the resulting expression as too deep."""
 
+MAX_VALUES: Final = 100_000
+"""The most values in the lists of one filter, taken together."""
+
 NO_SCHEMA: Final = "Schema is required and must be a valid object"
 
 NO_FILTERS: Final = {
@@ -106,7 +109,12 @@ def parse_filters(rules: FilterRules, operation: Operation, document: Any, *, sc
         filters = Filter.from_dict(document, rules)
     except FilterError as error:
         raise bad_request(operation, str(error), about_filters=True) from None
-    count = sum(1 for _ in filters.conditions())
+    conditions = [*filters.conditions()]
+    values = sum(len(each.value) for each in conditions if isinstance(each.value, list | tuple))
+    if values > MAX_VALUES:
+        message = f"filters must have at most {MAX_VALUES} values in their lists, got {values}; split the lists"
+        raise bad_request(operation, message, about_filters=True)
+    count = len(conditions)
     if count > MAX_CONDITIONS:
         message = f"filters must have at most {MAX_CONDITIONS} conditions, got {count}; one 'in' condition can list many values"
         raise bad_request(operation, message, about_filters=True)

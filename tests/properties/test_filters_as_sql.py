@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mem0_exports import F, Filter, all_of, any_of
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.rows import row_for
+from mem0_exports_engine.store.sqlite import filters, functions
 from mem0_exports_engine.store.sqlite.filters import clause
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.store.sqlite.tables import memories as table
@@ -278,6 +279,53 @@ def test_values_and_keys_are_never_interpreted_as_sql(store, hostile):
     assert selected_ids(store, F.memory_ids.in_(hostile)) == set()
     with store.database.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 2
+
+
+@settings(LIMITED, max_examples=examples(400))
+@given(given_records=st.lists(records(), min_size=1, max_size=8), where=trees)
+def test_a_list_that_is_one_variable_selects_the_same_memories(store, given_records, where):
+    by_id = replace_all(store, given_records)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(filters, "_MANY", 0)
+        found = selected_ids(store, where)
+
+    assert found == {name for name, record in by_id.items() if holds(where.to_dict(), record)}
+
+
+@pytest.mark.parametrize("more", [[], ["x\0"]], ids=["texts", "a text with NUL"])
+def test_a_list_can_have_more_values_than_sqlite_has_variables(store, more):
+    by_id = replace_all(store, SAMPLE_RECORDS)
+    where = F.user_id.in_([*(f"user-{number}" for number in range(99_000)), "u", *more])
+
+    assert selected_ids(store, where) == {name for name, record in by_id.items() if record["user_id"] == "u"}
+
+
+def test_parsed_values_are_kept_up_to_a_length_and_not_a_number():
+    cache = functions._Cache(max_length=1000)
+    for number in range(50):
+        document = json.dumps(["x" * number] * 5)
+        assert cache(document) == json.loads(document)
+        assert cache.length <= 1000
+    assert cache(json.dumps("y" * 5000)) == "y" * 5000
+    assert cache.length <= 1000
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ([1], [True], False),
+        ([1], [1.0], True),
+        ({"a": [0]}, {"a": [False]}, False),
+        ({"a": {"b": True}}, {"a": {"b": True}}, True),
+        ({"a": 1}, {"a": 1, "b": 1}, False),
+        ([1, 2], [1], False),
+        ("1", 1, False),
+        (None, False, False),
+    ],
+)
+def test_json_values_are_equal_at_every_depth_or_not(one, other, equal):
+    assert functions._equal(one, other) is equal
+    assert functions._equal(other, one) is equal
 
 
 # Last, because it takes longest.

@@ -27,7 +27,7 @@ class GetMemoryExportRequest:
     filters: Filters | Unset = UNSET
     """ Selects memories. All properties of the object must match. `AND` and `OR` in the same object are refused,
     because Mem0's documentation says that the `OR` would be ignored: put the `OR` inside the `AND`. The embedded
-    engine accepts up to 16 levels of nesting and up to 400 conditions.
+    engine accepts up to 16 levels of nesting, 400 conditions, and 100,000 values in all lists.
 
     An object with `AND` or `OR` at its root is the structured form of the filters. Any other object is the flat
     form. Both select the same memories. Mem0's OpenAPI document says that an export must be created with the

@@ -37,7 +37,7 @@ MUTANTS: Final = (
     Mutant(
         "filters.in-first-only",
         _MATCH,
-        "return sa.and_(present, column.in_(value))",
+        "return sa.and_(present, _in(column, value))",
         "return sa.and_(present, column == value[0])",
         "`in` looks only for the first of several values",
     ),

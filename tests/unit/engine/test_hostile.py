@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from mem0_exports import BadRequest, Client, F
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.json_text import MAX_BYTES, MAX_DEPTH
 from tests.support.timeouts import wait_until
@@ -125,3 +126,19 @@ def test_matches_a_pattern_in_linear_time(engine):
     get = json.dumps({"memory_export_id": export_id}).encode()
     wait_until(lambda: engine.respond("POST", "/v1/exports/get/", "", {}, get).status == 200, "the export is ready")
     assert json.loads(engine.respond("POST", "/v1/exports/get/", "", {}, get).body) == {}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda client, where: client.exports.create({"type": "object"}, where),
+        lambda client, where: list(client.memories.list(where)),
+    ],
+    ids=["create", "list"],
+)
+def test_rejects_more_values_than_the_lists_of_a_filter_may_have(use):
+    where = F.user_id.in_([f"u{number}" for number in range(60_000)]) & F.run_id.in_(
+        [f"r{number}" for number in range(40_001)]
+    )
+    with Client.local() as client, pytest.raises(BadRequest, match="at most 100000 values in their lists, got 100001"):
+        use(client, where)

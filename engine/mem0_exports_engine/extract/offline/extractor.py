@@ -13,7 +13,6 @@ collected value does not match its schema is left out and reported; the export f
 
 from __future__ import annotations
 
-import difflib
 import json
 
 from itertools import repeat
@@ -25,8 +24,9 @@ from mem0_exports.schemas.annotations import source_of
 from mem0_exports.schemas.keywords import KEYWORDS
 from mem0_exports_engine.extract.frame import ListInSink, frame_of
 from mem0_exports_engine.extract.offline.columns import Columns
-from mem0_exports_engine.extract.offline.fit import Shape, folded
+from mem0_exports_engine.extract.offline.fit import Shape
 from mem0_exports_engine.extract.offline.free_keys import ROOT, FreeKeys
+from mem0_exports_engine.extract.offline.hints import Hints
 from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans
 from mem0_exports_engine.extract.offline.record_lists import Records, makers_of
 from mem0_exports_engine.extract.offline.records import RecordList
@@ -172,6 +172,7 @@ class _Filling:
         """Return the filled properties, and the names of the required ones without a value. Add the gaps to `gaps`."""
         data: Record = {}
         missing: list[str] = []
+        hints = Hints(self._plans.keys)
         for field in self._fields:
             value = field.settled()
             if value is MISSING and not field.gaps:
@@ -180,7 +181,9 @@ class _Filling:
                 reason = gap.reason(field.lookup_of(gap.path).explained(gap.why))
                 if count == 0 and reason == NO_SOURCE:
                     reason = _NO_MEMORY
-                gaps.append(Gap(gap.path, reason, gap.times, _nearest(gap.path, reason, self._plans.keys)))
+                # An annotation names the source, so a similar key would not be used anyway.
+                hint = hints.nearest(field.lookup_of(gap.path).name) if reason == NO_SOURCE else None
+                gaps.append(Gap(gap.path, reason, gap.times, hint))
             if value is not MISSING:
                 data[field.name] = value
             elif field.name in self._shape.required:
@@ -265,12 +268,3 @@ def _names_nothing(shape: Shape) -> str:
     unknown = sorted(key for key in shape.node.keys() - KEYWORDS if not key.startswith(("$", "x-")))[:_MAX_NAMED]
     hint = f"; these are no keywords of JSON Schema: {', '.join(map(repr, unknown))}" if unknown else ""
     return f'the schema names no properties to fill{hint}; write {{"type": "object", "properties": {{...}}}}'
-
-
-def _nearest(path: str, reason: str, keys: set[str]) -> str | None:
-    if reason != NO_SOURCE:
-        return None  # an annotation names the source, so a similar key would not be used anyway
-    name = path.rpartition(".")[2]
-    others = sorted(key for key in keys if folded(key) != folded(name))
-    close = difflib.get_close_matches(name, others, 1, 0.7)
-    return close[0] if close else None

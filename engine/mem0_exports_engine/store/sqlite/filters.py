@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ from mem0_exports_engine.store.sqlite.tables import memories
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Clause = sa.ColumnElement[bool]
 
@@ -63,7 +63,7 @@ def _compared(condition: Condition) -> Clause:  # noqa: PLR0911 -- one return fo
         case "ne":
             return sa.or_(column.is_(None), column != value)
         case "in":
-            return sa.and_(present, column.in_(value))
+            return sa.and_(present, _in(column, value))
         case "lt":
             return sa.and_(present, column < value)
         case "lte":
@@ -73,6 +73,25 @@ def _compared(condition: Condition) -> Clause:  # noqa: PLR0911 -- one return fo
         case "gte":
             return sa.and_(present, column >= value)
     raise TypeError(f"unknown operator {condition.operator!r} in {condition!r}")
+
+
+def _in(column: sa.ColumnElement[Any], values: Sequence[Any]) -> Clause:
+    """Return the clause for a column that has one of these values.
+
+    SQLite limits the number of variables in a statement, and every length of a list would make a statement of its own,
+    which is kept prepared. So a long list is one variable, which SQLite reads as JSON. Its JSON functions cut a text at
+    a NUL character; a list with such a text is compared in Python.
+    """
+    if len(values) <= _MANY:
+        return column.in_(values)
+    document = json.dumps(values, ensure_ascii=False)
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        return sa.func.mem0_among(column, document) == 1
+    return column.in_(sa.select(sa.func.json_each(document).table_valued("value").c.value))
+
+
+_MANY: Final = 500
+"""A list with more values than this is one variable."""
 
 
 def _moment(text: str) -> int:
@@ -91,7 +110,7 @@ def _keywords(condition: Condition) -> Clause:
 
 
 def _memory_ids(condition: Condition) -> Clause:
-    return memories.c.id.in_(condition.value)
+    return _in(memories.c.id, condition.value)
 
 
 def _metadata(condition: Condition) -> Clause:

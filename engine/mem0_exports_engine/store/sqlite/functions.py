@@ -6,8 +6,10 @@ values could look equal. These functions are exact. They are registered on every
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+import threading
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports_engine.json_text import load
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 def register(connection: sqlite3.Connection) -> None:
     """Register the functions on this connection."""
     connection.create_function("mem0_fold", 1, _fold, deterministic=True)
+    connection.create_function("mem0_among", 2, _among, deterministic=True)
     connection.create_function("mem0_metadata", 4, _metadata, deterministic=True)
     connection.create_function("mem0_categories", 3, _categories, deterministic=True)
 
@@ -28,9 +31,38 @@ def _fold(text: str | None) -> str | None:
     return None if text is None else text.casefold()
 
 
-@lru_cache(maxsize=256)
-def _loaded(document: str) -> Any:
-    return load(document)
+class _Cache:
+    """Parsed JSON documents, the most recently used ones. Bounded by their length, not by their number."""
+
+    def __init__(self, max_length: int) -> None:
+        self._max_length = max_length
+        self._length = 0
+        self._lock = threading.Lock()
+        self._values: OrderedDict[str, Any] = OrderedDict()
+
+    def __call__(self, document: str) -> Any:
+        """Return the value of a document."""
+        with self._lock:
+            if document in self._values:
+                self._values.move_to_end(document)
+                return self._values[document]
+            value = self._values[document] = load(document)
+            self._length += len(document)
+            while self._length > self._max_length:
+                oldest, _ = self._values.popitem(last=False)
+                self._length -= len(oldest)
+            return value
+
+    @property
+    def length(self) -> int:
+        """How many characters the documents have that are kept."""
+        return self._length
+
+
+MAX_CACHED: Final = 12_000_000
+"""The most characters of documents that are kept parsed: more than the conditions of one request have."""
+
+_loaded: Final = _Cache(MAX_CACHED)
 
 
 def _metadata(document: str | None, operator: str, key: str, expected: str) -> bool:
@@ -41,14 +73,25 @@ def _metadata(document: str | None, operator: str, key: str, expected: str) -> b
     actual, value = metadata[key], _loaded(expected)
     if operator == "eq":
         return _equal(actual, value)
-    return value in actual if isinstance(actual, str) else isinstance(actual, list) and value in actual
+    if isinstance(actual, str):
+        return isinstance(value, str) and value in actual
+    return isinstance(actual, list) and any(_equal(item, value) for item in actual)
 
 
 def _equal(actual: Any, expected: Any) -> bool:
     """Return whether two JSON values are equal. 1 equals 1.0, but neither true nor "1". In Python, 1 == True."""
     if isinstance(actual, bool) or isinstance(expected, bool):
         return actual is expected
+    if isinstance(actual, list) and isinstance(expected, list):
+        return len(actual) == len(expected) and all(map(_equal, actual, expected))
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        return actual.keys() == expected.keys() and all(_equal(actual[key], expected[key]) for key in actual)
     return bool(actual == expected)
+
+
+def _among(text: str, expected: str) -> bool:
+    """Return whether a text is in the list `expected`."""
+    return text in _loaded(expected)
 
 
 def _categories(document: str | None, operator: str, expected: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from mem0_exports import Schema
+from mem0_exports_engine.extract.offline.hints import MAX_COMPARISONS, Hints
 from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.report import Gap
 from tests.support.stores import extracted, memory
@@ -181,3 +182,26 @@ def test_looks_up_each_name_of_alias_choices():
     )
 
     assert (data, report.gaps) == ({"items": [{"full_name": "Ana"}, {"full_name": "Bob"}]}, [])
+
+
+def test_hints_have_a_budget(monkeypatch):
+    hints = Hints(f"key {number:04}" for number in range(2000))
+    compared: list[int] = []
+
+    def counting(name, others, *limits):
+        compared.append(len(others))
+        return []
+
+    monkeypatch.setattr("difflib.get_close_matches", counting)
+    for number in range(100):
+        assert hints.nearest(f"field {number}") is None
+        assert hints.nearest("x" * 50) is None
+
+    assert sum(compared) == MAX_COMPARISONS
+
+
+def test_long_keys_are_no_hints():
+    hints = Hints(["citty", "c" + "i" * 60 + "ty"])
+
+    assert hints.nearest("city") == "citty"
+    assert hints.nearest("c" + "i" * 59 + "ty") is None
