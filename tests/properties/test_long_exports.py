@@ -135,7 +135,7 @@ def run_export(store: SqliteStore, schema: dict[str, Any]) -> tuple[Any, Any]:
     return (None if text is None else json.loads(text), row.state, row.reason), row.report
 
 
-@LIMITED
+@settings(LIMITED, max_examples=examples(250))  # each runs six exports
 @given(schema=schemas(), given_records=record_sets)
 def test_export_is_the_same_in_one_batch_and_in_many(schema, given_records):
     with closing(SqliteStore(":memory:")) as store:

@@ -148,6 +148,8 @@ def test_each_bulk_run_has_its_own_gate(client):
             retry=None,
             ledger=None,
             on_progress=None,
+            strict=False,
+            reports=False,
         )
 
     first, second = plan(), plan()

@@ -119,8 +119,12 @@ def test_exit_of_a_forked_child_does_not_damage_the_ledger_of_the_parent(tmp_pat
         assert sorted(entry.fingerprint for entry in ledger.entries()) == ["after", "before"]
 
 
-def test_ledger_stays_locked_after_a_second_open_in_the_same_process(tmp_path):
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "closed before"])
+def test_ledger_stays_locked_after_a_second_open_in_the_same_process(tmp_path, is_new):
+    """The tables of a new ledger are only in its -wal file. A ledger that was closed has them in the file itself."""
     path = tmp_path / "ledger.db"
+    if not is_new:
+        Ledger(path).close()
     code = f"from mem0_exports import Ledger; Ledger({str(path)!r})"
     with Ledger(path):
         with pytest.raises(LedgerError, match="has it open"):
