@@ -30,6 +30,11 @@ def describe(adapter: TypeAdapter[Any], name: str | None) -> dict[str, Any]:
             f"the field {field!r} has only an AliasPath, which reads it from inside another value and cannot be "
             "expressed in a JSON Schema; give it a plain alias, or AliasChoices with a plain one"
         )
+    for kind in _unreadable_keys(adapter.core_schema):
+        raise ValueError(
+            f"a dict has keys of the type {kind}, but the names of a JSON object are texts, which Pydantic cannot read as "
+            f"a {kind}; use keys that are written as one text, such as str, int or date"
+        )
     schema = adapter.json_schema(schema_generator=_Compact)
     for key, definition in {name or "": schema, **schema.get("$defs", {})}.items():
         title = definition.get("title")
@@ -103,6 +108,24 @@ def _with_names(described: JsonSchemaValue, field: Any) -> JsonSchemaValue:
         path[0] if isinstance(path, list) else path for path in paths if not isinstance(path, list) or len(path) == 1
     ]
     return {**described, NAMES: names} if len(names) > 1 else described
+
+
+_CONTAINERS: Final = frozenset({"tuple", "list", "set", "frozenset", "dict", "model", "dataclass", "typed-dict"})
+"""The types of core schemas that Pydantic never reads from a text."""
+
+
+def _unreadable_keys(node: Any) -> Iterator[str]:
+    """Iterate over the types of dict keys, anywhere in a core schema, that no name of a JSON object can become."""
+    if isinstance(node, list | tuple):
+        for item in node:
+            yield from _unreadable_keys(item)
+    elif isinstance(node, dict):
+        keys = node.get("keys_schema") if node.get("type") == "dict" else None
+        if isinstance(keys, dict) and keys.get("type") in _CONTAINERS:
+            yield str(keys["type"])
+        for key, value in node.items():
+            if key not in {"metadata", "serialization", "config"}:
+                yield from _unreadable_keys(value)
 
 
 def _unreachable(node: Any) -> Iterator[str]:

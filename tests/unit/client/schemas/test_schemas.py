@@ -343,3 +343,9 @@ def test_a_property_may_be_named_like_the_key_of_a_wrapper():
     named = {"type": "object", "properties": {"schema": {"type": "object"}, "name": {"type": "string"}}}
 
     assert Schema.of(named).json == named
+
+
+@pytest.mark.parametrize("kind", [dict[tuple[int, int], int], list[dict[frozenset[str], int]]], ids=str)
+def test_rejects_dict_keys_that_no_name_of_a_json_object_can_become(kind):
+    with pytest.raises(SchemaError, match="a dict has keys of the type"):
+        Schema.of(kind)
