@@ -53,6 +53,9 @@ _CONDITIONAL: Final = frozenset(
 _MAX_UNFILLED: Final = 20
 """The most properties of alternatives that are reported."""
 
+_MAX_LEFT_OUT: Final = 50
+"""The most properties that are left out because of what another part of the root says about them."""
+
 _MAX_NAMED: Final = 5
 """The most unknown keywords that a reason names."""
 
@@ -157,7 +160,7 @@ class _Filling:
 
     def _leave_out_misfits(self, data: Record, sources: dict[str, list[str]], gaps: list[Gap]) -> None:
         """Leave out optional values that fit their own schema, but not what another part of the root says about them."""
-        for _ in range(len(data)):
+        for _ in range(_MAX_LEFT_OUT):  # each validates the whole object
             seen = _without_sink(data)
             mismatch = self._shape.mismatch(seen) or self._root.mismatch(seen)
             name = mismatch.path[0] if mismatch is not None and mismatch.path else None
