@@ -6,6 +6,7 @@ import json
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from mem0_exports import Client, F, InputError
 from mem0_exports_engine import importer
+from mem0_exports_engine.store import rows
 from tests.support.examples import examples
 
 
@@ -182,3 +184,29 @@ def test_a_line_whose_memory_was_changed_is_another_version():
 def test_refuses_an_unknown_choice():
     with Client.local() as client, pytest.raises(InputError, match="skip, update or error"):
         client.engine.import_lines([], on_conflict="replace")
+
+
+@pytest.mark.parametrize("more", [{}, {"created_at": "2025-03-04"}, {"own": True}], ids=str)
+def test_the_work_for_records_with_one_text_grows_with_their_number_and_not_with_its_square(monkeypatch, more):
+    counted: list[int] = []
+    content_key = rows.content_key
+
+    def counting(row):
+        counted.append(1)
+        return content_key(row)
+
+    monkeypatch.setattr(rows, "content_key", counting)
+
+    def work(number: int) -> int:
+        counted.clear()
+        given_times = {name: value for name, value in more.items() if name != "own"}
+        ids = [{"id": str(UUID(int=n))} if "own" in more else {} for n in range(number)]
+        records = [
+            {"memory": "Lisbon", "user_id": "a", "metadata": {"n": n}, **given_times, **ids[n]} for n in range(number)
+        ]
+        with Client.local() as client:
+            client.engine.import_lines(lines(*records[: number // 2]))
+            assert client.engine.import_lines(lines(*records)).added == number - number // 2
+        return len(counted)
+
+    assert work(400) <= 2 * work(200) + 100

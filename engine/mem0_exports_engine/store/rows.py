@@ -17,7 +17,7 @@ from mem0_exports_engine.json_text import dump, load
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from mem0_exports_engine.ports import Record, Row
@@ -69,12 +69,9 @@ def derived_id(record_key: bytes) -> str:
     return str(uuid.uuid5(_NAMESPACE, record_key.hex()))
 
 
-def same_content(one: Mapping[str, Any], other: Mapping[str, Any], times: Iterable[str]) -> bool:
-    """Return whether two rows agree in everything but their ids, and in those of their times that `times` names."""
-    names = ("memory", *ENTITY_FIELDS, "expiration_date", *times)
-    return all(one[name] == other[name] for name in names) and all(
-        _canonical(one[name]) == _canonical(other[name]) for name in ("metadata", "categories")
-    )
+def content_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what is equal for two rows that agree in everything but their ids and their times."""
+    return row["text_key"], row["expiration_date"], _canonical(row["metadata"]), _canonical(row["categories"])
 
 
 def _canonical(text: str | None) -> str | None:

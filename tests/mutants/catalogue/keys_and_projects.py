@@ -95,8 +95,8 @@ MUTANTS: Final = (
     Mutant(
         "projects.import-duplicate-across-projects",
         "engine/mem0_exports_engine/store/sqlite/sameness.py",
-        "mine = sa.select(*_COLUMNS).where(memories.c.project == project)",
-        "mine = sa.select(*_COLUMNS)",
+        "self._mine = sa.select(*_COLUMNS).where(memories.c.project == project)",
+        "self._mine = sa.select(*_COLUMNS)",
         "an import skips memories that another project has",
     ),
     Mutant(

@@ -9,45 +9,58 @@ agree in this way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
-from mem0_exports_engine.store.rows import derived_id, same_content
+from mem0_exports_engine.store import rows
 from mem0_exports_engine.store.sqlite.tables import memories
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
     from mem0_exports_engine.ports import Incoming, Row
 
-_TIMES: Final = ("created_us", "updated_us")
+    _Key: TypeAlias = tuple[Any, ...]
+
+_TIMES: Final = ((), ("created_us",), ("updated_us",), ("created_us", "updated_us"))
+"""The times that a record can have."""
+
 _COLUMNS: Final = [column for column in memories.columns if column.name != "seq"]
 
 
 class Known:
     """The memories of a project that the rows of one batch could be, and the rows of the batch that were stored."""
 
-    def __init__(self, connection: sa.Connection, project: str, rows: list[Row]) -> None:
+    def __init__(self, connection: sa.Connection, project: str, batch: list[Row]) -> None:
         self._by_id: dict[str, Row] = {}
-        self._by_text: dict[bytes, list[Row]] = {}
         self._by_record: dict[bytes, Row] = {}
-        mine = sa.select(*_COLUMNS).where(memories.c.project == project)
-
-        def find(column: sa.Column[Any], rows: list[Row]) -> None:
-            wanted = {row[column.name] for row in rows}
-            if wanted:
-                self._put_all(row._asdict() for row in connection.execute(mine.where(column.in_(wanted))))
-
-        find(memories.c.id, rows)
-        find(memories.c.record_key, rows)
+        self._by_text: dict[bytes, _SameText] = {}
+        self._connection = connection
+        self._mine = sa.select(*_COLUMNS).where(memories.c.project == project)
+        for column in (memories.c.id, memories.c.record_key):
+            for row in self._find(column, {each[column.name] for each in batch}):
+                self.put(row)
         # Texts can be much the same, so they are looked up only for records that nothing else identifies.
-        find(memories.c.text_key, [row for row in rows if self._certain(row) is None])
+        self._put_alike([each for each in batch if self._certain(each) is None])
 
-    def _put_all(self, rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
-            if row["id"] not in self._by_id:
+    def _find(self, column: sa.Column[Any], values: set[Any]) -> Iterator[Row]:
+        for found in self._connection.execute(self._mine.where(column.in_(values))) if values else ():
+            if found.id not in self._by_id:
+                yield found._asdict()
+
+    def _put_alike(self, uncertain: list[Row]) -> None:
+        """Add the memories that agree with one of these rows. Others with the same text are not kept in memory."""
+        by_text: dict[bytes, list[Row]] = {}
+        for each in uncertain:
+            by_text.setdefault(each["text_key"], []).append(each)
+        wanted: dict[bytes, set[_Key]] = {}
+        for row in self._find(memories.c.text_key, {*by_text}):
+            text_key = row["text_key"]
+            if text_key not in wanted:
+                wanted[text_key] = {*map(rows.content_key, by_text[text_key])}
+            if rows.content_key(row) in wanted[text_key]:
                 self.put(row)
 
     def put(self, row: Row) -> None:
@@ -58,22 +71,63 @@ class Known:
             self._by_record.pop(replaced["record_key"], None)
         self._by_id[row["id"]] = row
         self._by_record[row["record_key"]] = row
-        self._by_text.setdefault(row["text_key"], []).append(row)
+        self._by_text.setdefault(row["text_key"], _SameText()).add(row)
 
     def _certain(self, row: Row) -> Row | None:
         return self._by_id.get(row["id"]) or self._by_record.get(row["record_key"])
 
     def same(self, incoming: Incoming) -> Row | None:
         """Return the row of the memory that a record is, or None if it is a new one."""
-        row = incoming.row
-        found = self._certain(row)
+        found = self._certain(incoming.row)
         if found is not None:
             return found
-        alike = (each for each in self._by_text.get(row["text_key"], ()) if same_content(each, row, incoming.times))
-        if incoming.has_id:  # only a memory whose own id was derived can be the one that has this id
-            return next((each for each in alike if each["id"] == derived_id(each["record_key"])), None)
-        return next(alike, None)
+        alike = self._by_text.get(incoming.row["text_key"])
+        return None if alike is None else alike.find(incoming)
 
     def is_unchanged(self, incoming: Incoming, same: Row) -> bool:
         """Return whether the store has the memory in the version of the record."""
-        return same["record_key"] == incoming.row["record_key"] or same_content(same, incoming.row, incoming.times)
+        row = incoming.row
+        return same["record_key"] == row["record_key"] or _key(same, incoming.times) == _key(row, incoming.times)
+
+
+def _key(row: Row, times: Sequence[str]) -> _Key:
+    return rows.content_key(row), *((name, row[name]) for name in times)
+
+
+class _SameText:
+    """Rows with the same text and entities, found by the rest of their content without comparing each with each.
+
+    Most texts stand in one row, which is never looked up. So a row is prepared only when another one is looked for.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Row] = {}
+        self._new: list[Row] = []
+        self._alike: dict[_Key, dict[str, Row]] = {}
+        self._derived: dict[_Key, dict[str, Row]] = {}
+        """Only the rows whose ids are derived."""
+
+    def add(self, row: Row) -> None:
+        self._rows[row["id"]] = row
+        self._new.append(row)
+
+    def remove(self, row: Row) -> None:
+        del self._rows[row["id"]]
+
+    def find(self, incoming: Incoming) -> Row | None:
+        """Return the first row that agrees with a record; for one with an id, only among rows with derived ids."""
+        for row in self._new:
+            is_derived = row["id"] == rows.derived_id(row["record_key"])
+            for times in _TIMES:
+                key = _key(row, times)
+                self._alike.setdefault(key, {})[row["id"]] = row
+                if is_derived:
+                    self._derived.setdefault(key, {})[row["id"]] = row
+        self._new.clear()
+        found = (self._derived if incoming.has_id else self._alike).get(_key(incoming.row, incoming.times), {})
+        while found:
+            first, row = next(iter(found.items()))
+            if self._rows.get(first) is row:
+                return row
+            del found[first]  # it was removed or replaced
+        return None
