@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from mem0_exports.call_site import call_site
 from mem0_exports.exports import flows, resume
 from mem0_exports.exports.handles import TIMEOUT, Export
-from mem0_exports.exports.review import Review, report_call
+from mem0_exports.exports.review import Review, fetch_report
 from mem0_exports.exports.spec import ExportRef, ExportSpec
-from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
@@ -315,5 +314,5 @@ class Exports:
             StatusError, NoAnswer: the request failed.
 
         """
-        call, settings = report_call(export_id), self._settings.with_retry(retry)
-        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
+        settings = self._settings.with_retry(retry)
+        return self._driver.run(fetch_report(export_id, settings, settings.deadline(timeout)))

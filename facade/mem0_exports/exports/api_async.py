@@ -8,9 +8,8 @@ from mem0_exports.call_site import call_site
 from mem0_exports.exports import flows, resume
 from mem0_exports.exports.api import CONCURRENCY
 from mem0_exports.exports.handles import TIMEOUT, AsyncExport
-from mem0_exports.exports.review import Review, report_call
+from mem0_exports.exports.review import Review, fetch_report
 from mem0_exports.exports.spec import ExportRef, ExportSpec
-from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
@@ -214,5 +213,5 @@ class AsyncExports:
         self, export_id: str | UUID, *, timeout: float | None = None, retry: Retry | None = None
     ) -> ExportReport:
         """Return the report on a finished export. Arguments and errors are those of `Exports.report`."""
-        call, settings = report_call(export_id), self._settings.with_retry(retry)
-        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
+        settings = self._settings.with_retry(retry)
+        return await self._driver.run(fetch_report(export_id, settings, settings.deadline(timeout)))

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from mem0_exports.models import ExportReport
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 MAX_CONCURRENCY: Final = 100
 """The size of a client's connection pool. Any further exports would only wait for a connection."""

@@ -126,10 +126,10 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
 def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Ready[Received[T]] | None]:
     """Return the call that fetches the result of a job."""
 
-    def load(raw: bytes) -> Received[T]:
+    def load(raw: bytes, left_out: int | None) -> Received[T]:
         is_json_object = True
         try:
-            return Received(ref.schema.load(raw, export_id=ref.id), raw)
+            return Received(ref.schema.load(raw, export_id=ref.id), raw, left_out)
         except ContractViolation:
             is_json_object = False
             raise
@@ -147,7 +147,7 @@ def poll(ref: ExportRef[T], settings: Settings, timeout: float | None, checks: R
     ready = yield from send(call.request, call.read, settings, deadline=deadline)
     if ready is None:
         return None
-    return (yield from review(ref, ready.value._replace(left_out=ready.left_out), settings, deadline, checks))
+    return (yield from review(ref, ready.value, settings, deadline, checks))
 
 
 def result(
@@ -182,8 +182,7 @@ def result(
     except TimedOut as timed_out:
         internal = timed_out
     else:
-        received = ready.value._replace(left_out=ready.left_out)
-        return (yield from review(ref, received, settings, start + timeout, checks))
+        return (yield from review(ref, ready.value, settings, start + timeout, checks))
     # Raised outside the handler, so that the internal TimedOut does not become the error's `__context__`.
     raise ExportTimeout(
         ref.id,

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, Type
 
 from mem0_exports.call_site import call_site
 from mem0_exports.exports import flows
-from mem0_exports.exports.review import Review, report_call
-from mem0_exports.http.flow import send
+from mem0_exports.exports.review import Review, fetch_report
 
 
 if TYPE_CHECKING:
@@ -105,8 +104,8 @@ class Export(Handle[T]):
 
     def report(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportReport:
         """Return the report on the finished export. Arguments and errors are those of `Exports.report`."""
-        call, settings = report_call(self.id), self._settings.with_retry(retry)
-        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
+        settings = self._settings.with_retry(retry)
+        return self._driver.run(fetch_report(self.id, settings, settings.deadline(timeout)))
 
 
 class AsyncExport(Handle[T]):
@@ -137,5 +136,5 @@ class AsyncExport(Handle[T]):
 
     async def report(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportReport:
         """Return the report on the finished export. Arguments and errors are those of `Exports.report`."""
-        call, settings = report_call(self.id), self._settings.with_retry(retry)
-        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
+        settings = self._settings.with_retry(retry)
+        return await self._driver.run(fetch_report(self.id, settings, settings.deadline(timeout)))

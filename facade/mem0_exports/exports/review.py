@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mem0_exports.exports.spec import ExportRef
-    from mem0_exports.http.calls import Call
     from mem0_exports.http.flow import Flow
     from mem0_exports.http.settings import Settings
     from mem0_exports.models import ExportGap, ExportReport
@@ -45,12 +46,15 @@ class Received(NamedTuple, Generic[T]):
     """How many records were left out; None if the service does not say, as it has no reports."""
 
 
-def report_call(export_id: str | UUID) -> Call[ExportReport]:
-    """Return the call that fetches the report on an export; raise InputError if the id is not a UUID."""
+def fetch_report(export_id: str | UUID, settings: Settings, deadline: float | None) -> Flow[ExportReport]:
+    """Fetch the report on an export. Raises InputError if the id is not a UUID."""
     try:
-        return operations.exports_report(UUID(str(export_id)))
+        known = UUID(str(export_id))
     except ValueError:
         problem = f"export_id must be the id of an export of the embedded engine, which is a UUID, got {export_id!r}"
+    else:
+        call = operations.exports_report(known)
+        return (yield from send(call.request, call.read, settings, deadline=deadline))
     raise InputError(problem, field="export_id")
 
 
@@ -63,7 +67,10 @@ def review(
     if is_complete and checks.on_report is None:
         return received.value
     # Only a service that says how many records it left out has reports. Mem0's Platform would answer 404.
-    report = None if received.left_out is None else (yield from _report_if_possible(ref.id, settings, deadline))
+    report: ExportReport | None = None
+    if received.left_out is not None:
+        with contextlib.suppress(Mem0ExportsError):  # the result is here, and must not be lost for its report
+            report = yield from fetch_report(ref.id, settings, deadline)
     if checks.on_report is not None:
         checks.on_report(report)
     if is_complete:
@@ -73,15 +80,6 @@ def review(
         raise ExportIncomplete(message, export_id=ref.id, data=decode(received.text), report=report)
     checks.warn(ExportWarning(message, export_id=ref.id, report=report))
     return received.value
-
-
-def _report_if_possible(export_id: str, settings: Settings, deadline: float | None) -> Flow[ExportReport | None]:
-    """Return the report, or None if it cannot be had. The result is here, and must not be lost for its report."""
-    try:
-        call = report_call(export_id)
-        return (yield from send(call.request, call.read, settings, deadline=deadline))
-    except Mem0ExportsError:
-        return None
 
 
 def _empty(export_id: str, report: ExportReport | None) -> str:

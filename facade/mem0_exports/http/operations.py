@@ -38,9 +38,6 @@ class Ready(NamedTuple, Generic[T]):
     """The result of a finished export. It wraps the value, which can be None if its type allows that."""
 
     value: T
-    left_out: int | None = None
-    """How many records the service left out of the lists of the export; None if it does not say, as it has no reports.
-    """
 
 
 def prepare() -> None:
@@ -160,11 +157,12 @@ def exports_create(
 
 
 def exports_get(
-    export_id: str, load: Callable[[bytes], T], *, org_id: str | None = None, project_id: str | None = None
+    export_id: str, load: Callable[[bytes, int | None], T], *, org_id: str | None = None, project_id: str | None = None
 ) -> Call[Ready[T] | None]:
     """Return the call that fetches an export.
 
-    Its response is read as the value that `load` returns for the JSON text, or None if the export is not ready (404).
+    Its response is read as the value that `load` returns for the JSON text and the number of records that the service
+    left out of it (None if it does not say, as it has no reports), or None if the export is not ready (404).
     """
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
     from mem0_exports_api.api.exports.exports_get import _get_kwargs as exports_get_request  # noqa: PLC0415 -- see prepare()
@@ -178,7 +176,7 @@ def exports_get(
         if not 200 <= response.status < 300:
             raise refusal("exports_get", response)
         try:
-            return Ready(load(response.body), _left_out(response))
+            return Ready(load(response.body, _left_out(response)))
         except ContractViolation as error:
             problem, garbled = error.problem, error.garbled
         # Raised again with the status and request id of the response, which `load` does not know.

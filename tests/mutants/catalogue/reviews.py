@@ -23,8 +23,8 @@ MUTANTS: Final = (
     Mutant(
         "reviews.asks-every-service",
         _REVIEW,
-        "None if received.left_out is None else",
-        "None if False else",
+        "    if received.left_out is not None:\n",
+        "    if True:\n",
         "Mem0's Platform is asked for a report that it does not have",
     ),
     Mutant(
