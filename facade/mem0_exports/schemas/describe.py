@@ -25,16 +25,18 @@ def describe(adapter: TypeAdapter[Any], name: str | None) -> dict[str, Any]:
 
     Raises ValueError for a field that no result can fill.
     """
-    for field in _unreachable(adapter.core_schema):
-        raise ValueError(
-            f"the field {field!r} has only an AliasPath, which reads it from inside another value and cannot be "
-            "expressed in a JSON Schema; give it a plain alias, or AliasChoices with a plain one"
-        )
-    for kind in _unreadable_keys(adapter.core_schema):
-        raise ValueError(
-            f"a dict has keys of the type {kind}, but the names of a JSON object are texts, which Pydantic cannot read as "
-            f"a {kind}; use keys that are written as one text, such as str, int or date"
-        )
+    for node in _core_nodes(adapter.core_schema):
+        for field in _unreachable(node):
+            raise ValueError(
+                f"the field {field!r} has only an AliasPath, which reads it from inside another value and cannot be "
+                "expressed in a JSON Schema; give it a plain alias, or AliasChoices with a plain one"
+            )
+        kind = _unreadable_keys(node)
+        if kind is not None:
+            raise ValueError(
+                f"a dict has keys of the type {kind}, but the names of a JSON object are texts, which Pydantic cannot "
+                f"read as a {kind}; use keys that are written as one text, such as str, int or date"
+            )
     schema = adapter.json_schema(schema_generator=_Compact)
     for key, definition in {name or "": schema, **schema.get("$defs", {})}.items():
         title = definition.get("title")
@@ -102,54 +104,46 @@ class _Compact(GenerateJsonSchema):
 
 
 def _with_names(described: JsonSchemaValue, field: Any) -> JsonSchemaValue:
-    alias = field.get("validation_alias")
-    paths = _paths_of(alias) if isinstance(alias, list) and alias else []
-    names = [
-        path[0] if isinstance(path, list) else path for path in paths if not isinstance(path, list) or len(path) == 1
-    ]
+    names = _plain_names(field.get("validation_alias"))
     return {**described, NAMES: names} if len(names) > 1 else described
+
+
+def _plain_names(alias: Any) -> list[str]:
+    """Return the names among the paths of an alias: the paths with one part.
+
+    Pydantic writes one path as a list of its parts, and several paths as a list of lists.
+    """
+    if not isinstance(alias, list) or not alias:
+        return []
+    paths = alias if isinstance(alias[0], list) else [alias]
+    return [path[0] for path in paths if len(path) == 1]
 
 
 _CONTAINERS: Final = frozenset({"tuple", "list", "set", "frozenset", "dict", "model", "dataclass", "typed-dict"})
 """The types of core schemas that Pydantic never reads from a text."""
 
 
-def _unreadable_keys(node: Any) -> Iterator[str]:
-    """Iterate over the types of dict keys, anywhere in a core schema, that no name of a JSON object can become."""
-    if isinstance(node, list | tuple):
-        for item in node:
-            yield from _unreadable_keys(item)
-    elif isinstance(node, dict):
-        keys = node.get("keys_schema") if node.get("type") == "dict" else None
-        if isinstance(keys, dict) and keys.get("type") in _CONTAINERS:
-            yield str(keys["type"])
-        for key, value in node.items():
-            if key not in {"metadata", "serialization", "config"}:
-                yield from _unreadable_keys(value)
+def _core_nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Iterate over all dicts in a core schema."""
+    if isinstance(value, dict):
+        yield value
+        value = [each for key, each in value.items() if key not in {"metadata", "serialization", "config"}]
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _core_nodes(each)
 
 
-def _unreachable(node: Any) -> Iterator[str]:
-    """Iterate over the fields, anywhere in a core schema, whose aliases are all paths into another value."""
-    if isinstance(node, list | tuple):
-        for item in node:
-            yield from _unreachable(item)
-        return
-    if not isinstance(node, dict):
-        return
+def _unreadable_keys(node: dict[str, Any]) -> str | None:
+    """Return the type of a dict's keys if no name of a JSON object can become one of them."""
+    keys = node.get("keys_schema") if node.get("type") == "dict" else None
+    return keys["type"] if isinstance(keys, dict) and keys.get("type") in _CONTAINERS else None
+
+
+def _unreachable(node: dict[str, Any]) -> Iterator[str]:
+    """Iterate over the fields of a node whose aliases are all paths into another value."""
     fields = node.get("fields")
     pairs = fields.items() if isinstance(fields, dict) else ((None, field) for field in fields or ())
     for name, field in pairs:
-        if not isinstance(field, dict):
-            continue
-        alias = field.get("validation_alias")
-        paths = alias if isinstance(alias, list) else []
-        if paths and not any(len(path if isinstance(path, list) else [path]) == 1 for path in _paths_of(paths)):
+        alias = field.get("validation_alias") if isinstance(field, dict) else None
+        if isinstance(alias, list) and alias and not _plain_names(alias):
             yield str(name or field.get("name"))
-    for key, value in node.items():
-        if key not in {"metadata", "serialization", "config"}:
-            yield from _unreachable(value)
-
-
-def _paths_of(alias: list[Any]) -> list[Any]:
-    """Return the alias as a list of paths. Pydantic writes one path as a list of parts, several as a list of lists."""
-    return alias if isinstance(alias[0], list) else [alias]
