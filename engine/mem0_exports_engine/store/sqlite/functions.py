@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports_engine.json_text import load
@@ -32,32 +31,33 @@ def _fold(text: str | None) -> str | None:
 
 
 class _Cache:
-    """Parsed JSON documents, the most recently used ones. Bounded by their length, not by their number."""
+    """Parsed JSON documents, the last ones. Bounded by their length, not by their number."""
 
     def __init__(self, max_length: int) -> None:
         self._max_length = max_length
-        self._length = 0
         self._lock = threading.Lock()
-        self._values: OrderedDict[str, Any] = OrderedDict()
+        self._values: dict[str, Any] = {}
+        self.length = 0
+        """How many characters the documents have that are kept."""
 
     def __call__(self, document: str) -> Any:
         """Return the value of a document."""
-        with self._lock:
-            if document in self._values:
-                self._values.move_to_end(document)
-                return self._values[document]
-            value = self._values[document] = load(document)
-            self._length += len(document)
-            while self._length > self._max_length:
-                oldest, _ = self._values.popitem(last=False)
-                self._length -= len(oldest)
+        value = self._values.get(document, _UNKNOWN)  # without the lock, because this runs once for each row
+        if value is not _UNKNOWN:
             return value
+        value = load(document)
+        with self._lock:
+            if document not in self._values:
+                self._values[document] = value
+                self.length += len(document)
+            while self.length > self._max_length:
+                oldest = next(iter(self._values))
+                del self._values[oldest]
+                self.length -= len(oldest)
+        return value
 
-    @property
-    def length(self) -> int:
-        """How many characters the documents have that are kept."""
-        return self._length
 
+_UNKNOWN: Final = object()
 
 MAX_CACHED: Final = 12_000_000
 """The most characters of documents that are kept parsed: more than the conditions of one request have."""
