@@ -119,8 +119,8 @@ MUTANTS: Final = (
     Mutant(
         "extraction.result-not-validated",
         _RUN,
-        "problem = self._shape.problem(seen) or self._root.problem(seen)",
-        "problem = self._shape.problem(seen)",
+        "mismatch = self._shape.mismatch(seen) or self._root.mismatch(seen)",
+        "mismatch = self._shape.mismatch(seen)",
         "the result does not match its schema",
     ),
     Mutant(

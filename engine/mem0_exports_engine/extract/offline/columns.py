@@ -83,9 +83,10 @@ class Columns:
         """Make a record from a memory. `steps` has the places to look for each property."""
         filled: Record = {}
         notes: list[Note] = []
-        is_about = any(values(places, record) for places in steps)
+        found = [values(places, record) for places in steps]
+        is_about = any(found)
         for index, (lookup, shape) in enumerate(self.columns):
-            candidates = values(steps[index], record)
+            candidates = found[index]
             if candidates:
                 try:
                     filled[lookup.name] = first_fit(shape, candidates)

@@ -13,8 +13,6 @@ collected value does not match its schema is left out and reported; the export f
 
 from __future__ import annotations
 
-import json
-
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,13 +22,13 @@ from mem0_exports.schemas.annotations import source_of
 from mem0_exports.schemas.keywords import KEYWORDS
 from mem0_exports_engine.extract.frame import ListInSink, frame_of
 from mem0_exports_engine.extract.offline.columns import Columns
-from mem0_exports_engine.extract.offline.fit import Shape
+from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.free_keys import ROOT, FreeKeys
 from mem0_exports_engine.extract.offline.hints import Hints
 from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans
 from mem0_exports_engine.extract.offline.record_lists import Records, makers_of
 from mem0_exports_engine.extract.offline.records import RecordList
-from mem0_exports_engine.extract.offline.values import MISSING, Count, Distinct, Field, Newest
+from mem0_exports_engine.extract.offline.values import MISSING, Count, Distinct, Field, Newest, shown
 from mem0_exports_engine.ports import Extraction, Unfillable
 from mem0_exports_engine.report import Gap, Report
 
@@ -143,8 +141,7 @@ class _Filling:
         if self._free is None and not self._fields:
             gaps.append(Gap(ROOT, _names_nothing(self._shape)))
         gaps += _not_filled(self._shape)
-        if not missing:
-            self._leave_out_misfits(data, sources, gaps)
+        mismatch = None if missing else self._leave_out_misfits(data, sources, gaps)
         report = Report(count, sources, gaps, notes, sum(field.left_out for field in self._fields))
         if missing:
             raise Unfillable(
@@ -152,24 +149,26 @@ class _Filling:
                 "them a default such as None), or add memories with these metadata keys",
                 report,
             )
-        seen = _without_sink(data)
-        problem = self._shape.problem(seen) or self._root.problem(seen)
-        if problem is not None:
-            raise Unfillable(f"the object filled from the memories does not match the schema: {problem}", report)
+        if mismatch is not None:
+            raise Unfillable(f"the object filled from the memories does not match the schema: {mismatch}", report)
         return data, report
 
-    def _leave_out_misfits(self, data: Record, sources: dict[str, list[str]], gaps: list[Gap]) -> None:
-        """Leave out optional values that fit their own schema, but not what another part of the root says about them."""
-        for _ in range(_MAX_LEFT_OUT):  # each validates the whole object
+    def _leave_out_misfits(self, data: Record, sources: dict[str, list[str]], gaps: list[Gap]) -> Mismatch | None:
+        """Leave out optional values that fit their own schema, but not what another part of the root says about them.
+
+        Return why the object is invalid even so, or None if it is valid.
+        """
+        left_out = 0
+        while True:  # each round validates the whole object
             seen = _without_sink(data)
             mismatch = self._shape.mismatch(seen) or self._root.mismatch(seen)
             name = mismatch.path[0] if mismatch is not None and mismatch.path else None
-            if mismatch is None or name not in seen or name in self._shape.required:
-                return
-            value = json.dumps(seen[name], ensure_ascii=False)
-            gaps.append(Gap(str(name), f"{value[:60]} was left out: {mismatch}"))
+            if name not in seen or name in self._shape.required or left_out == _MAX_LEFT_OUT:
+                return mismatch
+            gaps.append(Gap(str(name), f"{shown(seen[name])} was left out: {mismatch}"))
             del data[name]
             sources.pop(str(name), None)
+            left_out += 1
 
     def _collected(self, gaps: list[Gap], count: int) -> tuple[Record, list[str]]:
         """Return the filled properties, and the names of the required ones without a value. Add the gaps to `gaps`."""
@@ -258,10 +257,8 @@ def _not_filled(shape: Shape) -> list[Gap]:
     if not shape.properties:
         return []
     names = sorted({name for each in shape.alternatives for name in each.properties} - shape.properties.keys())
-    why = (
-        "stands only in an alternative beside the properties of the object, which is not filled; write it in properties"
-    )
-    return [Gap(name, f"it {why}") for name in names[:_MAX_UNFILLED]]
+    why = "it is only in an alternative (anyOf, oneOf), and the object has properties of its own; write it among these"
+    return [Gap(name, why) for name in names[:_MAX_UNFILLED]]
 
 
 def _names_nothing(shape: Shape) -> str:

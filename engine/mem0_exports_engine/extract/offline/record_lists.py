@@ -7,6 +7,7 @@ into the sink while it grows. `records` has a faster version for the usual kind 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports_engine.extract.frame import ListInSink
@@ -77,13 +78,18 @@ class Records(Field):
     def see_memories(self, records: list[Record]) -> None:
         """Collect one record per memory."""
         for record in records:
-            attempts = [maker.make(record, self._item) for maker in self._makers]
-            # An alternative for which a value has to be left out is not the right one if another takes all values.
-            exact = (made for made in attempts if made.is_exact)
-            usable = (made for made in attempts if made.record is not None)
-            about = (made for made in attempts if made.is_about)
-            made = next(exact, None) or next(usable, None) or next(about, attempts[0])
-            self.take_made(made, record["id"])
+            self.take_made(self._made(record), record["id"])
+
+    def _made(self, record: Record) -> Made:
+        """Make a record with the first alternative that takes all values of a memory, or else the first that fits."""
+        attempts: list[Made] = []
+        for maker in self._makers:
+            made = maker.make(record, self._item)
+            if made.is_exact:
+                return made
+            attempts.append(made)
+        # `max` returns the first of equals. If none fits, a reason that is about the memory is the best one.
+        return max(attempts, key=lambda made: (made.record is not None, made.is_about))
 
     def take_made(self, made: Made, memory_id: str) -> None:
         """Collect the record that was made from a memory, and report what it lacks, or why there is none."""
@@ -104,14 +110,19 @@ class Records(Field):
     def position(self, path: str) -> int:
         """See `Field.position`: the fields of a record come in their order, and the record as a whole comes last."""
         if path == f"{self.name}[]":
-            return 1_000_000
-        paths = [f"{self.name}[].{lookup.name}" for maker in self._makers for lookup in maker.lookups]
-        return paths.index(path) + 1 if path in paths else 0
+            return len(self._columns_by_path) + 1
+        return self._columns_by_path[path][0] if path in self._columns_by_path else 0
 
     def lookup_of(self, path: str) -> Lookup:
         """See `Field.lookup_of`."""
-        lookups = (lookup for maker in self._makers for lookup in maker.lookups)
-        return next((lookup for lookup in lookups if path == f"{self.name}[].{lookup.name}"), self.lookup)
+        return self._columns_by_path[path][1] if path in self._columns_by_path else self.lookup
+
+    @cached_property
+    def _columns_by_path(self) -> dict[str, tuple[int, Lookup]]:
+        """For each field of the records, its place among them, from 1, and its lookup."""
+        lookups = {lookup.name: lookup for maker in reversed(self._makers) for lookup in reversed(maker.lookups)}
+        names = dict.fromkeys(lookup.name for maker in self._makers for lookup in maker.lookups)
+        return {f"{self.name}[].{name}": (place, lookups[name]) for place, name in enumerate(names, 1)}
 
     def result(self) -> Any:
         """See `Field.result`."""

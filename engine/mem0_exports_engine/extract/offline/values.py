@@ -24,9 +24,14 @@ MAX_TRACED: Final = 100
 _MAX_GAPS: Final = 100
 """The most different gaps per field in the report."""
 
-
 _MAX_EXAMPLE: Final = 60
 """The most characters of a value in the report."""
+
+
+def shown(value: Any) -> str:
+    """Return a value as short JSON text for the report."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…"
 
 
 @attrs.define(slots=True)
@@ -137,9 +142,12 @@ class Field:
 
     def misfit(self, value: Any, error: Mismatch, path: str | None = None) -> None:
         """Report a value that was left out. `path` is the field that it was for, if that is not this property."""
-        text = json.dumps(value, ensure_ascii=False)
-        example = text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…"
-        self.note(path or self.name, str(error), cause=f"misfit {error.cause}", example=example)
+        path, cause = path or self.name, f"misfit {error.cause}"
+        noted = self.gaps.get((path, cause))
+        if noted is not None:  # the report shows only the first value
+            noted.times += 1
+        else:
+            self.note(path, str(error), cause=cause, example=shown(value))
 
     def trace(self, memory_id: str) -> None:
         """Record that the value comes from this memory."""
