@@ -20,6 +20,7 @@ from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine import clock
 from mem0_exports_engine.access import create_key, revoke_key
 from mem0_exports_engine.extras import require
+from mem0_exports_engine.ports import ON_CONFLICT
 from mem0_exports_engine.projects import DEFAULT_PROJECT, checked_project
 from mem0_exports_engine.store import open_store
 
@@ -50,7 +51,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     load.add_argument(
         "--on-conflict",
-        choices=("skip", "update", "error"),
+        choices=ON_CONFLICT,
         default="error",
         help="what to do with a record that is another version of a memory in the store: keep the memory, replace it, or "
         "reject the line (default: %(default)s)",
@@ -192,8 +193,8 @@ def _import(options: argparse.Namespace) -> int:
         {"memory": "Lives in Lisbon", "user_id": "alex", "metadata": {"city": "Lisbon"}}
 
     Records are stored unchanged. Importing a file again adds nothing: a record with an id is the memory with this id;
-    a record without one is the memory that agrees with it in everything that the record has. Lines that cannot be imported are listed on
-    standard error and do not stop the import; the exit code is then 1.
+    a record without one is the memory that agrees with it in everything that the record has. Lines that cannot be
+    imported are listed on standard error and do not stop the import; the exit code is then 1.
     """
     with options.file.open("rb") as lines, _store(options) as store:
         from mem0_exports_engine.importer import import_lines  # noqa: PLC0415 -- an extra

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -17,7 +17,7 @@ from mem0_exports.errors import FilterError, InputError
 from mem0_exports.facts import ENTITY_FIELDS, RUN_ALIAS
 from mem0_exports_engine import clock, json_text
 from mem0_exports_engine.json_text import MAX_BYTES
-from mem0_exports_engine.ports import Incoming, OnConflict
+from mem0_exports_engine.ports import ON_CONFLICT, Incoming
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.rows import derived_id, row_for
 
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from mem0_exports_engine.ports import MemoryStore
-
-ON_CONFLICT: Final[tuple[OnConflict, ...]] = get_args(OnConflict)
+    from mem0_exports_engine.ports import MemoryStore, OnConflict
 
 MAX_BATCH: Final = 5000
 """The most lines that are stored in one transaction."""

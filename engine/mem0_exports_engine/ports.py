@@ -10,7 +10,7 @@ All times are aware datetimes in UTC. A method that takes a project never return
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from mem0_exports.errors import ConfigurationError, Mem0ExportsError
 
@@ -122,6 +122,8 @@ class Incoming(NamedTuple):
 
 OnConflict: TypeAlias = Literal["skip", "update", "error"]
 """What to do with a record that is another version of a memory in the store."""
+
+ON_CONFLICT: Final[tuple[OnConflict, ...]] = get_args(OnConflict)
 
 ImportOutcome: TypeAlias = Literal["added", "known", "updated", "skipped", "conflict"]
 """added: the row was stored. known: the same memory was already there. updated, skipped, conflict: the store has the

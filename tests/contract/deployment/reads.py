@@ -71,9 +71,9 @@ class Reads:
         self._account()
         entity = self._entities()
         self._memories(entity)
-        self._memory()
+        self._by_id("memory", "/v1/memories/{memory_id}/", "{memory_id}")
         self._exports()
-        self._reports()
+        self._by_id("report", REPORT_PATH, "{export_id}")
         self._adding()
 
     def _wrong_key(self) -> str:
@@ -170,15 +170,15 @@ class Reads:
                 )
         self._list("page-beyond", {404}, filters, "page=1000000", page="1000000")
 
-    def _memory(self) -> None:
-        """Check the operation that returns one memory, if the spec has it."""
-        operation = self._session.find("GET", "/v1/memories/{memory_id}/")
+    def _by_id(self, checks: str, path: str, parameter: str) -> None:
+        """Check a GET with an id in its path, if the spec has it. `checks` is the first part of the checks' names."""
+        operation = self._session.find("GET", path)
         if operation is None:
             return
 
-        def get(name: str, expected: set[int], memory_id: str, sent: str, key: str = CONFIGURED) -> None:
-            path = operation.path.replace("{memory_id}", memory_id)
-            self._session.ask(f"memory.{name}", operation.id, expected=expected, sent=sent, key=key, path=path)
+        def get(name: str, expected: set[int], given: str, sent: str, key: str = CONFIGURED) -> None:
+            filled = path.replace(parameter, given)
+            self._session.ask(f"{checks}.{name}", operation.id, expected=expected, sent=sent, key=key, path=filled)
 
         get("unknown-id", {404}, unknown_id(self._random), "an unknown id")
         get("not-an-id", {400}, "x", "an id that is not a UUID")
@@ -207,20 +207,6 @@ class Reads:
         create("create-not-json", {400}, "{", "a body that is not JSON")
         body = {"schema": {"type": "object"}, "filters": filters}
         create("create-wrong-key", {401}, body, "with a wrong key", key=self._wrong_key())
-
-    def _reports(self) -> None:
-        """Check the operation that returns the report of an export, if the spec has it."""
-        operation = self._session.find("GET", REPORT_PATH)
-        if operation is None:
-            return
-
-        def get(name: str, expected: set[int], export_id: str, sent: str, key: str = CONFIGURED) -> None:
-            path = operation.path.replace("{export_id}", export_id)
-            self._session.ask(f"report.{name}", operation.id, expected=expected, sent=sent, key=key, path=path)
-
-        get("unknown-id", {404}, unknown_id(self._random), "an unknown id")
-        get("not-an-id", {400}, "x", "an id that is not a UUID")
-        get("wrong-key", {401}, unknown_id(self._random), "with a wrong key", key=self._wrong_key())
 
     def _adding(self) -> None:
         def add(name: str, expected: set[int], body: Any, sent: str, key: str = CONFIGURED) -> None:
