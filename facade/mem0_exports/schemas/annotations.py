@@ -113,10 +113,12 @@ def source_of(node: Mapping[str, Any]) -> Source | None:
 
 def names_of(node: Mapping[str, Any]) -> list[str]:
     """Return the other names of a property, or [] if it has none; raise ValueError if the keyword is malformed."""
-    names = node.get(NAMES, [])
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"{NAMES} must be a list of names, got {names!r}")
-    return names
+    if NAMES not in node:
+        return []
+    names = node[NAMES]
+    if isinstance(names, list) and names and all(isinstance(name, str) and name for name in names):
+        return names
+    raise ValueError(f"{NAMES} must be a list of names, got {names!r}")
 
 
 def check_sources(schema: Any) -> None:

@@ -2,8 +2,9 @@
 
 `Schema.of` accepts a Pydantic model, a dataclass, a TypedDict, a NamedTuple, any other type that Pydantic can validate
 (`list[Row]`), or a JSON Schema as a dict. A dict is sent as it is. The service can only export objects, so a schema
-that is not an object is wrapped in an object with the key `items`, and the result is unwrapped again. For `Row | None`,
-an empty object stands for None.
+that is not an object is wrapped in an object with the key `items`, and the result is unwrapped again. In a union such
+as `list[Row] | Row`, only the members that are not objects are wrapped. For `Row | None`, an empty object stands for
+None.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Schema(Generic[T]):
     Calls that take a schema also take a type or a JSON Schema dict directly; a Schema is only needed for `validate`.
     """
 
-    __slots__ = ("_adapter", "_optional", "_validate", "_wrapped", "json")
+    __slots__ = ("_adapter", "_in_union", "_validate", "_wrapped", "json")
 
     json: Mapping[str, Any]
     """The JSON Schema that is sent."""
@@ -59,11 +60,15 @@ class Schema(Generic[T]):
         *,
         wrapped: bool,
         validate: Validate,
-        optional: bool = False,
+        in_union: frozenset[str] = frozenset(),
     ) -> None:
-        """Create a schema. `optional` says that an empty object stands for None."""
+        """Create a schema.
+
+        `in_union` says what members of a union look like as objects: "null" is an empty one, "others" have only the
+        key `items`.
+        """
         self.json = json_schema
-        self._optional = optional
+        self._in_union = in_union
         self._adapter = adapter
         self._wrapped = wrapped
         self._validate = validate
@@ -106,7 +111,7 @@ class Schema(Generic[T]):
                 source._adapter,
                 wrapped=source._wrapped,
                 validate=validate,
-                optional=source._optional,
+                in_union=source._in_union,
             )
         validate = validate or "lax"
         if isinstance(source, Mapping):
@@ -126,8 +131,8 @@ class Schema(Generic[T]):
         """
         declared = NOTICE in self.json.get("properties", ())
         typed = self._adapter is not None and self._validate != "off"
-        if typed and self._optional and not self._data(raw):
-            return self._of_text(b"null", raw, export_id)
+        if typed and self._in_union:
+            return self._of_text(json.dumps(self._member(self._data(raw))).encode(), raw, export_id)
         # Pydantic parses JSON fast, but it accepts NaN and Infinity, which are not JSON, and it keeps the notice.
         plain = b"NaN" not in raw and b"Infinity" not in raw and (declared or NOTICE.encode() not in raw)
         if typed and plain:
@@ -156,6 +161,12 @@ class Schema(Generic[T]):
         if NOTICE not in self.json.get("properties", ()):
             data.pop(NOTICE, None)
         return data
+
+    def _member(self, data: dict[str, Any]) -> Any:
+        """Return the value of a union that an object stands for."""
+        if not data and "null" in self._in_union:
+            return None
+        return data[WRAPPED] if data.keys() == {WRAPPED} and "others" in self._in_union else data
 
     def _of_text(self, text: bytes, raw: bytes, export_id: str | None) -> T:
         """Validate `text` with Pydantic. An ExportInvalid gets its data from `raw`, the text that the service sent."""
@@ -211,18 +222,48 @@ def _of_type(source: Any, _text: str, validate: Validate) -> Schema[Any]:
         raise SchemaError(f"{source!r} cannot be described by a JSON Schema: {str(error).splitlines()[0]}") from None
     if _is_object(schema, schema):
         return Schema(schema, adapter, wrapped=False, validate=validate)
-    objects = [branch for branch in schema.get("anyOf", ()) if branch != _NULL]
-    if _NULL in schema.get("anyOf", ()) and objects and all(_is_object(branch, schema) for branch in objects):
-        # An export is an object, so null is sent as the empty object.
-        optional = {**schema, "anyOf": [*objects, {"type": "object", "maxProperties": 0}]}
-        return Schema(optional, adapter, wrapped=False, validate=validate, optional=True)
+    union = _union_of_objects(schema)
+    if union is not None:
+        return Schema(union[0], adapter, wrapped=False, validate=validate, in_union=union[1])
     definitions = schema.pop("$defs", None)
-    wrapped = {"type": "object", "properties": {WRAPPED: schema}, "required": [WRAPPED]}
+    wrapped = _wrapped(schema)
     if definitions:
         wrapped["$defs"] = definitions
     inner = adapter._type if isinstance(source, pydantic.TypeAdapter) else source
     holder = pydantic.create_model("Holder", items=(inner, ...))  # the field is WRAPPED
     return Schema(wrapped, pydantic.TypeAdapter(holder), wrapped=True, validate=validate)
+
+
+def _wrapped(schema: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {WRAPPED: schema}, "required": [WRAPPED]}
+
+
+def _union_of_objects(schema: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]] | None:
+    """Return a union with some members that are objects as one in which all are, and which others it has.
+
+    The result has an empty object for null, and the members that are neither wrapped. It is None if the schema is no
+    such union, or if it could not be told whether a member is wrapped.
+    """
+    members = [branch for branch in schema.get("anyOf", ()) if branch != _NULL]
+    objects = [branch for branch in members if _is_object(branch, schema)]
+    others = len(objects) < len(members)
+    if not objects or (others and any(_may_have(WRAPPED, branch, schema) for branch in objects)):
+        return None
+    made = [branch if branch in objects else {**_wrapped(branch), "additionalProperties": False} for branch in members]
+    kinds = {"others"} if others else set()
+    if _NULL in schema["anyOf"]:
+        made.append({"type": "object", "maxProperties": 0})
+        kinds.add("null")
+    return {**schema, "anyOf": made}, frozenset(kinds)
+
+
+def _may_have(name: str, schema: Any, document: Mapping[str, Any]) -> bool:
+    """Return whether an object could have this name as its only property."""
+    while isinstance(schema, dict) and isinstance(schema.get("$ref"), str) and len(schema) == 1:
+        schema = follow(document, schema["$ref"])
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+        return True
+    return name in schema["properties"] or bool(schema.get("additionalProperties"))
 
 
 def _is_object(schema: Any, document: Mapping[str, Any]) -> bool:

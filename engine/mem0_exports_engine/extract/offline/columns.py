@@ -10,6 +10,7 @@ from mem0_exports_engine.extract.offline.values import MISSING
 
 
 if TYPE_CHECKING:
+    from mem0_exports_engine.extract.offline.free_names import FreeNames
     from mem0_exports_engine.extract.offline.lookup import Steps
     from mem0_exports_engine.ports import Record
 
@@ -107,21 +108,21 @@ class Columns:
 class FreeColumns:
     """Makes records of schemas that name no properties: a record has the metadata of its memory. Implements `Maker`."""
 
-    def __init__(self, values_shape: Shape) -> None:
-        self._values = values_shape
+    def __init__(self, names: FreeNames) -> None:
+        self._names = names
         self.lookups: list[Lookup] = []
 
     def make(self, record: Record, item: Shape) -> Made:
         """See `Maker.make`."""
         filled: Record = {}
         notes: list[Note] = []
-        metadata = record["metadata"] or {}
-        for key, value in metadata.items():
+        wanted = self._names.wanted(record["metadata"])
+        for key, value, shape in wanted:
             try:
-                filled[key] = self._values.fit(value)
+                filled[key] = shape.fit(value)
             except Mismatch as error:
                 notes.append(Note(None, value, error))
-        return _checked(filled, item, notes, is_about=bool(metadata))
+        return _checked(filled, item, notes, is_about=bool(wanted))
 
 
 def _checked(filled: Record, item: Shape, notes: list[Note], *, is_about: bool) -> Made:

@@ -24,6 +24,7 @@ from mem0_exports_engine.extract.frame import ListInSink, frame_of
 from mem0_exports_engine.extract.offline.columns import Columns
 from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.free_keys import ROOT, FreeKeys
+from mem0_exports_engine.extract.offline.free_names import FreeNames
 from mem0_exports_engine.extract.offline.hints import Hints
 from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans
 from mem0_exports_engine.extract.offline.record_lists import Records, makers_of
@@ -43,9 +44,7 @@ _NOT_FOLLOWED: Final = "export_instructions were not followed: that needs a lang
 
 _NO_MEMORY: Final = "no memory was selected; check the ids and conditions of the filter"
 
-_CONDITIONAL: Final = frozenset(
-    {"patternProperties", "unevaluatedProperties", "if", "then", "else", "dependentSchemas", "propertyNames"}
-)
+_CONDITIONAL: Final = frozenset({"unevaluatedProperties", "if", "then", "else", "dependentSchemas"})
 """Keywords that describe properties without naming them, or only under a condition."""
 
 _MAX_UNFILLED: Final = 20
@@ -92,8 +91,8 @@ class _Filling:
             for index, (name, property_shape) in enumerate(shape.properties.items(), first_list)
         ]
         self._plans = Plans([field.lookup for field in self._fields])
-        declares_free = shape.node.get("additionalProperties", False) is not False
-        self._free = FreeKeys(shape.free) if not self._fields and shape.free is not None and declares_free else None
+        names = None if self._fields else FreeNames.declared(shape)
+        self._free = None if names is None else FreeKeys(shape, names)
         self.next_list = first_list + len(self._fields)
 
     @property
@@ -134,7 +133,7 @@ class _Filling:
         missing: list[str] = []
         if self._free is not None:
             data, sources = self._free.values, self._free.sources
-            gaps += self._free.gaps()
+            gaps += self._free.gaps() if count else [Gap(ROOT, _NO_MEMORY)]
         else:
             data, missing = self._collected(gaps, count)
             sources = {field.name: field.memory_ids for field in self._fields if field.memory_ids}
@@ -211,7 +210,7 @@ class OfflineExtractor:
     ) -> Extraction:
         """Fill the schema from memories, which come oldest first.
 
-        If the root is a union of objects, the first branch that can be filled is used. Raises Unfillable if a required
+        If the root is a union of objects, the first branch with a value from a memory is used. Raises Unfillable if a required
         property has no value that fits, or if the filled object does not match the schema.
         """
         root = Shape.of(schema)
@@ -229,19 +228,23 @@ class OfflineExtractor:
                 filling.see(records)
             count += len(records)
         notes = [_NOT_FOLLOWED] if instructions is not None else []
+        empty: list[tuple[Record, Report]] = []
         skipped: list[Gap] = []
         for filling in fillings:
             try:
                 data, report = filling.finish(count, notes)
             except Unfillable as error:
-                if filling is fillings[-1]:
+                if filling is fillings[-1] and not empty:
                     raise
                 skipped += error.report.gaps
-            else:
-                if not data and skipped:  # an alternative that is empty: the others say why they could not be filled
-                    report = attrs.evolve(report, gaps=skipped)
+                continue
+            if report.filled:
                 return Extraction(frame_of(data), report)
-        raise AssertionError("there is at least one filling")
+            empty.append((data, report))
+        # No alternative has a value from a memory: the first that is valid, and why none of them has one.
+        data, report = empty[0]
+        gaps = [gap for _, each in empty for gap in each.gaps]
+        return Extraction(frame_of(data), attrs.evolve(report, gaps=[*dict.fromkeys([*skipped, *gaps])]))
 
 
 def _without_sink(data: Record) -> Record:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.schemas.annotations import TUPLE
 from mem0_exports.schemas.formats import FORMATS
+from mem0_exports.strict_json import decode
 from mem0_exports.strict_json import pointer as pointer_of
 from mem0_exports_engine.extract.offline.resolve import NULL, Document, Resolved, without_null
 
@@ -40,6 +41,11 @@ class Mismatch(ValueError):
         self.cause = cause or reason
         """The place in the schema that the value does not match. Unlike the message, it does not depend on the value."""
 
+    @property
+    def last_keyword(self) -> str:
+        """The keyword that the value does not match."""
+        return self.cause.rpartition("/")[2]
+
     def inside(self, step: str | int, keyword: str) -> Mismatch:
         """Return the error for the value that has this one at `step`, described by `keyword` of its schema."""
         return Mismatch(self.reason, (step, *self.path), f"{keyword}/{self.cause}")
@@ -50,6 +56,11 @@ _MAX_CACHED_LENGTH: Final = 100
 
 _MAX_CACHED: Final = 1000
 """The most values per shape whose conversions are cached."""
+
+_MAX_REASONS: Final = 3
+"""The most reasons that are given for a value that fits no alternative of a union."""
+
+_UNIONS: Final = frozenset({"anyOf", "oneOf"})
 
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -84,7 +95,7 @@ class Shape:
         """Return the shape of a whole schema."""
         return cls(Document(schema), "#", schema)
 
-    def _part(self, key: str, schema: Any, *names: str | int) -> Shape:
+    def part(self, key: str, schema: Any, *names: str | int) -> Shape:
         """Return the shape of a sub-schema of the keyword `key`."""
         return Shape(self._document, self._pointers.get(key, self._pointer) + pointer_of([key, *names]), schema)
 
@@ -108,7 +119,7 @@ class Shape:
     def free(self) -> Shape | None:
         """The values of properties that are not declared; None if there must not be any."""
         free = self.node.get("additionalProperties", {})
-        return None if free is False else self._part("additionalProperties", free)
+        return None if free is False else self.part("additionalProperties", free)
 
     @cached_property
     def required(self) -> set[str]:
@@ -118,13 +129,24 @@ class Shape:
     @cached_property
     def items(self) -> Shape:
         """The items of an array."""
-        return self._part("items", self.node.get("items", {}))
+        return self.part("items", self.node.get("items", {}))
+
+    @cached_property
+    def content(self) -> Shape | None:
+        """The shape of the JSON value whose text a string has to be, as for Pydantic's `Json[...]`; None for others."""
+        is_text = "string" in self.kinds and self.node.get("contentMediaType") == "application/json"
+        return self.part("contentSchema", self.node.get("contentSchema", {})) if is_text else None
+
+    @property
+    def is_plain_scalar(self) -> bool:
+        """Whether only scalars are valid, and a valid one needs no conversion."""
+        return bool(self.kinds) and not self.kinds & {"object", "array"} and self.content is None
 
     @cached_property
     def branches(self) -> list[Shape]:
         """The alternatives of a union, except null."""
         return [
-            self._part(key, schema, index)
+            self.part(key, schema, index)
             for key in ("anyOf", "oneOf")
             for index, schema in enumerate(self.node.get(key, ()))
             if schema != NULL
@@ -158,7 +180,7 @@ class Shape:
     def keeps(self, value: Any) -> bool:
         """Return whether `fit` would return `value` unchanged, provided that it is valid."""
         if not isinstance(value, dict | list):
-            return True
+            return self.content is None
         return not (isinstance(value, dict) and self.properties) and _depth(value) <= self._document.max_depth
 
     def fit(self, value: Any) -> Any:
@@ -172,9 +194,7 @@ class Shape:
             if isinstance(cached, Mismatch):
                 raise Mismatch(cached.reason, cached.path, cached.cause)
             return cached[0]
-        # The time to validate nested unions grows exponentially with the depth. `max_value_depth` bounds it.
-        if _depth(value) > self._document.max_depth:
-            raise Mismatch(f"it is nested more than {self._document.max_depth} levels deep")
+        self._check_depth(value)
         return self._fit(value)
 
     def _fit_cached(self, value: str | int) -> tuple[Any] | Mismatch:
@@ -190,28 +210,55 @@ class Shape:
         return result
 
     def _fit(self, value: Any) -> Any:
+        if self.content is not None:
+            value = self.content.text_of(value)
         if self.accepts(value):
             if not (isinstance(value, dict) and self._renames(value)):
                 return value
             mismatch = None
         else:
             mismatch = self.mismatch(value)
-        for candidate in self._candidates(value):
+        misfits: list[Mismatch] = []
+        for candidate in self._candidates(value, misfits):
             if self.accepts(candidate):
                 return candidate
         if mismatch is None:
             return value
         if self._inner is not None:  # "not of type integer" is clearer than "not valid under any of the two schemas"
             mismatch = _first(self._document.validator(*self._inner), value) or mismatch
+        if misfits and mismatch.last_keyword in _UNIONS and not mismatch.path:
+            nearest = _nearest(misfits) if isinstance(value, dict | list) else misfits  # a scalar can become any other
+            reasons = [*dict.fromkeys(map(str, nearest))][:_MAX_REASONS]
+            mismatch = Mismatch(f"it fits no alternative: {'; or '.join(reasons)}", (), mismatch.cause)
         raise mismatch
 
-    def _candidates(self, value: Any) -> list[Any]:
-        """Return the ways to convert `value`, best first. They still have to be validated."""
+    def text_of(self, value: Any) -> Any:
+        """Return the JSON text of a value of this shape. A text that is such a JSON text already is returned unchanged."""
+        if isinstance(value, str):
+            try:
+                content = decode(value.encode())
+            except ValueError:  # it is not JSON, so it has to be the text itself that is wanted
+                content = value
+            self._check_depth(content)
+            if content != value and self.accepts(content):
+                return value
+        return json.dumps(self._fit(value), ensure_ascii=False)
+
+    def _check_depth(self, value: Any) -> None:
+        # The time to validate nested unions grows exponentially with the depth. `max_value_depth` bounds it.
+        if _depth(value) > self._document.max_depth:
+            raise Mismatch(f"it is nested more than {self._document.max_depth} levels deep")
+
+    def _candidates(self, value: Any, misfits: list[Mismatch]) -> list[Any]:
+        """Return the ways to convert `value`, best first. They still have to be validated.
+
+        Add to `misfits` why it cannot become any of the alternatives.
+        """
         for branch in self.branches:
             try:
                 return [branch._fit(value)]
-            except Mismatch:
-                continue
+            except Mismatch as error:
+                misfits.append(error)
         if isinstance(value, dict):
             return self._objects(value)
         if isinstance(value, list) and self.node.get(TUPLE) is True and len(value) <= len(self.properties):
@@ -279,6 +326,19 @@ def _depth(value: Any) -> int:
         depth += 1
         level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
     return depth
+
+
+def _nearest(misfits: list[Mismatch]) -> list[Mismatch]:
+    """Return why a value fits none of the alternatives of a union that it resembles most."""
+    highest = max(map(_resemblance, misfits))
+    return [misfit for misfit in misfits if _resemblance(misfit) == highest]
+
+
+def _resemblance(misfit: Mismatch) -> tuple[bool, bool, int]:
+    """Rank an alternative by where the value does not match it: not in its type, not in a tag, deep inside."""
+    is_of_type = bool(misfit.path) or misfit.last_keyword != "type"
+    has_tag = not misfit.path or misfit.last_keyword not in {"const", "enum"}
+    return is_of_type, has_tag, len(misfit.path)
 
 
 def _first(checker: jsonschema_rs.Validator, value: Any) -> Mismatch | None:

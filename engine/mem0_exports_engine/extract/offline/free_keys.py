@@ -12,6 +12,7 @@ from mem0_exports_engine.report import Gap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mem0_exports_engine.extract.offline.free_names import FreeNames
     from mem0_exports_engine.ports import Record
 
 ROOT: Final = "(root)"
@@ -24,22 +25,25 @@ MAX_KEYS: Final = 10_000
 class FreeKeys:
     """Collects, for each metadata key, the value of the newest memory whose value fits."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, names: FreeNames) -> None:
         self.values: dict[str, Any] = {}
         self.sources: dict[str, list[str]] = {}
         """For each key, the id of the memory that its value comes from."""
-        self._shape = shape
+        self._names = names
+        self._limit = MAX_KEYS if names.limit is None else min(MAX_KEYS, names.limit)
+        self._has_metadata = False
         self._noted = Field(ROOT, shape)
 
     def see(self, records: Sequence[Record]) -> None:
         """Collect the values of these memories. They come oldest first, so a later value replaces an earlier one."""
         for record in records:
-            for key, value in (record["metadata"] or {}).items():
-                if key not in self.values and len(self.values) >= MAX_KEYS:
-                    self._noted.note(ROOT, f"only the first {MAX_KEYS} metadata keys were filled")
+            self._has_metadata = self._has_metadata or bool(record["metadata"])
+            for key, value, shape in self._names.wanted(record["metadata"]):
+                if key not in self.values and len(self.values) >= self._limit:
+                    self._noted.note(ROOT, f"only the first {self._limit} metadata keys were filled")
                     continue
                 try:
-                    self.values[key] = self._shape.fit(value)
+                    self.values[key] = shape.fit(value)
                 except Mismatch as error:
                     self._noted.misfit(value, error)
                 else:
@@ -48,5 +52,10 @@ class FreeKeys:
     def gaps(self) -> list[Gap]:
         """Return what was left out, or that there was nothing."""
         if not self.values and not self._noted.gaps:
-            return [Gap(ROOT, "no memory has metadata")]
+            why = (
+                "no memory has a metadata key that the schema allows"
+                if self._has_metadata
+                else "no memory has metadata"
+            )
+            return [Gap(ROOT, why)]
         return [Gap(noted.path, noted.reason(noted.why), noted.times) for noted in self._noted.sorted_gaps()]

@@ -60,8 +60,7 @@ class Pushdown:
         paths: dict[str, FieldPath] = {}
         for lookup, shape in columns:
             path = lookup.path
-            scalar = shape.kinds and not shape.kinds & {"object", "array"}
-            if path is None or not (scalar or path.own == "categories"):
+            if path is None or not (shape.is_plain_scalar or path.own == "categories"):
                 return None  # the value could be nested deeper than `Shape.fit` allows
             paths[lookup.name] = path
         return cls(paths, always_valid=_is_always_valid(item, columns, paths)) if paths else None

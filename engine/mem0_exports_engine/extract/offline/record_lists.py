@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mem0_exports_engine.extract.frame import ListInSink
 from mem0_exports_engine.extract.offline.columns import Columns, FreeColumns
 from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
+from mem0_exports_engine.extract.offline.free_names import FreeNames
 from mem0_exports_engine.extract.offline.lookup import values
 from mem0_exports_engine.extract.offline.pushdown import ANNOTATIONS
 from mem0_exports_engine.extract.offline.values import MISSING, Field
@@ -47,6 +48,7 @@ class Records(Field):
         super().__init__(name, shape)
         self._item = shape.items
         self._makers = makers
+        self._has_others = any(not makers_of(branch) for branch in self._item.alternatives)
         self._records: list[Any] = []
         self._lists = self.lookup.annotation is not None
         self._sink = sink
@@ -66,7 +68,10 @@ class Records(Field):
         for record, record_steps in zip(records, steps, strict=False):
             items = None
             if record_steps:  # most memories have nothing of this name
-                items = next((value for value in values(record_steps, record) if isinstance(value, list)), None)
+                found = values(record_steps, record)
+                items = next((value for value in found if isinstance(value, list)), None)
+                if items is None and self._has_others:  # a single value is a list of one, as in a list of scalars
+                    items = found[:1] or None
             if items is not None:
                 self._switch_to_lists()
                 self._see_list(items, record["id"])
@@ -178,12 +183,11 @@ class Records(Field):
 
 
 def makers_of(item: Shape) -> list[Maker]:
-    """Return the makers for records of this shape: one, or one for each member of a union. Empty if it is no object."""
+    """Return the makers for records of this shape: one, or one for each object of a union. Empty if it is no object."""
     if item.properties:
         return [Columns(item)]
     if item.alternatives:
-        made = [makers_of(branch) for branch in item.alternatives]
-        return [maker for makers in made for maker in makers] if all(made) else []
+        return [maker for branch in item.alternatives for maker in makers_of(branch)]
     if item.kinds == {"object"} and item.free is not None:
-        return [FreeColumns(item.free)]
+        return [FreeColumns(FreeNames(item))]
     return []

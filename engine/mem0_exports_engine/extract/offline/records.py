@@ -33,7 +33,7 @@ class RecordList(Records):
         self._maker = maker
         self._columns, self._plans, self._defaults = maker.columns, maker.plans, maker.defaults
         # A valid scalar needs no conversion. A list or object might need one, which only `Shape.keeps` can tell.
-        self._scalars = all(shape.kinds and not shape.kinds & {"object", "array"} for _, shape in self._columns)
+        self._scalars = all(shape.is_plain_scalar for _, shape in self._columns)
         # If the property has the name of a field of memories, such as categories, that field could contain the list.
         # The store does not look there, so such a list cannot be pushed down.
         possible = self._may_be_in_sink and not self.lookup.steps(())

@@ -225,6 +225,31 @@ def test_a_wrapped_root_requires_only_its_items():
         load(list[int], {})
 
 
+@pytest.mark.parametrize(
+    ("data", "value"), [({"items": [{"x": 1}]}, [{"x": 1}]), ({"name": "a"}, {"name": "a"}), ({}, None)], ids=str
+)
+def test_in_a_union_with_objects_only_the_other_members_are_wrapped(data, value):
+    class Named(BaseModel):
+        name: str
+
+    class Row(BaseModel):
+        x: int
+
+    union = list[Row] | Named | None
+
+    assert TypeAdapter(union).dump_python(load(union, data)) == value
+    with pytest.raises(ExportInvalid):
+        load(union, {"items": [{"x": "one"}]})
+
+
+def test_a_union_is_wrapped_whole_if_one_of_its_objects_could_be_taken_for_a_wrapped_member():
+    class Basket(BaseModel):
+        items: list[int] = []
+
+    assert load(list[int] | Basket, {"items": {"items": [1]}}) == Basket(items=[1])
+    assert load(list[int] | dict[str, list[int]], {"items": {"items": [1]}}) == {"items": [1]}
+
+
 def test_distinguishes_types_that_compare_equal():
     class A(BaseModel):
         x: int

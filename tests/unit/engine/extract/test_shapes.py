@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from pydantic import AliasChoices, AliasPath, BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, StringConstraints, create_model
 
 from mem0_exports import Schema
 from mem0_exports_engine.extract.offline.hints import MAX_COMPARISONS, Hints
@@ -94,6 +95,11 @@ TWO = memory(metadata={"city": "Lisbon", "age": 79})
         ({"properties": {"age": {}}, "allOf": [{"allOf": [{"properties": {"city": {}}}]}]}, {"city": "Lisbon", "age": 79}),
         ({"type": "object", "additionalProperties": True}, {"city": "Lisbon", "age": 79}),
         ({"type": "object", "additionalProperties": {"type": "integer"}}, {"age": 79}),
+        (dict[Literal["city"], Any], {"city": "Lisbon"}),
+        ({"type": "object", "propertyNames": {"maxLength": 3}}, {"age": 79}),
+        ({"type": "object", "additionalProperties": True, "maxProperties": 1}, {"city": "Lisbon"}),
+        (dict[Annotated[str, StringConstraints(pattern="^a")], int], {"age": 79}),
+        ({"type": "object", "patternProperties": {"^a": {"type": "string"}}, "additionalProperties": {}}, {"city": "Lisbon", "age": "79"}),
         ({"anyOf": [{"oneOf": [{"type": "object", "properties": {"city": {}}, "required": ["city"]}]}, {"type": "null"}]}, {"city": "Lisbon"}),
         ({"type": "object", "properties": {"age": {"type": "integer"}, "city": {}}, "allOf": [{"properties": {"age": {"maximum": 50}}}]}, {"city": "Lisbon"}),
     ],
@@ -111,7 +117,8 @@ def test_fills_what_the_parts_of_a_schema_name(schema, filled):
         ({}, "names no properties"),
         ({"type": "object"}, "names no properties"),
         ({"type": "object", "city": "string"}, "no keywords of JSON Schema: 'city'"),
-        ({"type": "object", "patternProperties": {"^c": {}}}, "not in patternProperties"),
+        ({"type": "object", "patternProperties": {"^x": {}}}, "no memory has a metadata key that the schema allows"),
+        (dict[Literal["town"], Any], "no memory has a metadata key that the schema allows"),
         ({"type": "object", "if": {}, "then": {"properties": {"city": {}}}}, "not in if, then"),
         ({"type": "object", "additionalProperties": {"type": "null"}}, "was left out"),
         ({"type": "object", "properties": {"town": {}}}, "no memory field or metadata key with this name"),
@@ -130,6 +137,51 @@ def test_properties_that_stand_only_in_an_alternative_are_reported():
     data, report = export(schema, TWO)
 
     assert (data, [gap.path for gap in report.gaps]) == ({"age": 79}, ["city"])
+
+
+def test_only_as_many_free_keys_are_filled_as_the_schema_allows():
+    _, report = export({"type": "object", "additionalProperties": True, "maxProperties": 1}, TWO)
+
+    assert report.gaps == [Gap("(root)", "only the first 1 metadata keys were filled")]
+
+
+def test_a_record_of_free_keys_has_those_that_the_schema_allows():
+    data, report = export(list[dict[Literal["name"], str]], *PETS, memory(metadata={"barks": True}))
+
+    assert data == {"items": [{"name": "Tom"}, {"name": "Rex"}]}
+    assert report.left_out == 0
+
+
+def test_a_list_of_records_or_texts_takes_both():
+    lists = memory(metadata={"pets": ["Nemo", {"name": "Tom", "meows": "true"}]}), memory(metadata={"pets": "Dory"})
+    schema = {"type": "object", "properties": {"pets": Schema.of(list[Meows | str]).json["properties"]["items"]}}
+    schema["$defs"] = Schema.of(Meows | str).json["$defs"]
+
+    assert export(schema, *lists)[0] == {"pets": ["Nemo", {"name": "Tom", "meows": True}, "Dory"]}
+    assert export(list[Meows | str], *PETS)[0] == {"items": [{"name": "Tom", "meows": True}]}
+
+
+@pytest.mark.parametrize("root", [list[Barks] | Meows, Meows | list[Barks], list[Barks] | Meows | None], ids=str)
+def test_a_union_of_a_list_and_an_object_is_the_first_that_a_memory_fills(root):
+    assert export(root, PETS[0])[0] == {"name": "Tom", "meows": True}
+    assert export(root, PETS[1])[0] == {"items": [{"name": "Rex", "barks": True}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        (int | date, "about 40", 'it fits no alternative: it is not of type "integer"; or it is not a "date"'),
+        (TaggedCat | TaggedDog, {"kind": "cat", "name": [1]}, 'it fits no alternative: name is not of type "string"'),
+        (Meows | int, {"name": "Tom"}, 'it fits no alternative: "meows" is a required property'),
+    ],
+)
+def test_a_value_that_fits_no_alternative_says_why(kind, value, reason):
+    """The alternatives that the value resembles most say it: those of its type, and of its tag."""
+    schema = create_model("Holder", value=(kind | None, None))
+
+    _, report = export(schema, memory(metadata={"value": value}))
+
+    assert report.gaps[0].reason.endswith(f"was left out: {reason}")
 
 
 @pytest.mark.parametrize("root", [Meows, list[Meows], dict[str, Any]])
