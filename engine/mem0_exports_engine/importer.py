@@ -16,7 +16,7 @@ import attrs
 from mem0_exports.errors import FilterError, InputError
 from mem0_exports.facts import ENTITY_FIELDS, RUN_ALIAS
 from mem0_exports_engine import clock, json_text
-from mem0_exports_engine.json_text import MAX_BYTES
+from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.ports import ON_CONFLICT, Incoming
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.rows import derived_id, row_for

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 from typing import Any, Final
 
 import orjson
 
 from mem0_exports.strict_json import refuse_constant
-
-
-MAX_BYTES: Final = 10 * 1024 * 1024
-"""The most bytes of an untrusted document: the body of a request, or a line of an import."""
-
-MAX_DEPTH: Final = 100
-"""How deep an untrusted document may be nested. Without a limit, deep nesting would exhaust Python's stack."""
+from mem0_exports_engine.limits import MAX_DEPTH, MAX_VALUES
 
 
 def read(text: bytes) -> Any:
@@ -30,7 +25,7 @@ def read(text: bytes) -> Any:
 
     - numbers that are too large for a float;
     - unpaired surrogates, which are not valid UTF-8;
-    - deep nesting;
+    - deep nesting, or very many values;
     - a name that appears twice in one object, because parsers disagree on which of its values counts.
 
     NaN and infinities are refused as well, although Python's parser accepts them.
@@ -39,8 +34,7 @@ def read(text: bytes) -> Any:
         raise ValueError("empty; it must be JSON")
     try:
         decoded = text.decode()
-        if decoded.count("[") + decoded.count("{") > MAX_DEPTH and _depth(decoded) > MAX_DEPTH:
-            raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+        _limit(decoded)
         value = _DECODER.decode(decoded)
         if "\\u" in decoded:
             json.dumps(value, ensure_ascii=False).encode()
@@ -71,16 +65,33 @@ def dump(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _depth(text: str) -> int:
-    """Return how deep brackets are nested. The result can be too high, because brackets inside strings count too."""
-    deepest = depth = 0
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
+"""A string, or the rest of the text if it is not closed, so that it matches at every quote and is never tried twice."""
+
+
+def _limit(text: str) -> None:
+    """Raise ValueError if a JSON text is nested too deep or has too many values."""
+    brackets = text.count("[") + text.count("{")
+    if brackets <= MAX_DEPTH and brackets + text.count(",") < MAX_VALUES:
+        return
+    marks = _STRING.sub("", text)  # brackets and commas inside strings mean nothing
+    if _is_too_deep(marks):
+        raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+    if 1 + marks.count(",") + marks.count("[") + marks.count("{") > MAX_VALUES:
+        raise ValueError(f"it has more than {MAX_VALUES} values; split it")
+
+
+def _is_too_deep(text: str) -> bool:
+    """Return whether the brackets of a text without strings are nested too deep."""
+    depth = 0
     for letter in text:
         if letter in "[{":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > MAX_DEPTH:
+                return True
         elif letter in "]}":
             depth -= 1
-    return deepest
+    return False
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import attrs
 
 from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES, LEFT_OUT, RUN_ALIAS
 from mem0_exports.filters import times
-from mem0_exports.schemas.validate import Unusable, check
+from mem0_exports.schemas.validate import Unusable
 from mem0_exports_engine.refusals import (
     NO_FILTERS,
     NO_SCHEMA,
@@ -21,6 +21,7 @@ from mem0_exports_engine.refusals import (
     parse_filters,
 )
 from mem0_exports_engine.report import Report
+from mem0_exports_engine.schema_cost import admit
 from mem0_exports_engine.service import Service
 from mem0_exports_engine.store.rows import row_for
 
@@ -64,7 +65,7 @@ def _exports_create(service: Service, request: Request) -> Outcome:
     project, body = request.project, request.body
     _in_project(project, body)
     try:
-        check(body["schema"], linear=True)
+        admit(body["schema"])
     except Unusable as error:
         raise bad_request(request.operation, f"{NO_SCHEMA}: {error}") from None
     if "filters" not in body:

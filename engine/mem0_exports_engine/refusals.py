@@ -13,17 +13,12 @@ from mem0_exports.errors import FilterError
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters.tree import Filter
 from mem0_exports_engine.contract import error_body, refusal_status
+from mem0_exports_engine.limits import MAX_CONDITIONS, MAX_LISTED
 
 
 if TYPE_CHECKING:
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports_engine.contract import Operation, Problem
-
-MAX_CONDITIONS: Final = 400
-"""The most conditions in one filter. With somewhat more, SQLite refuses the resulting expression as too deep."""
-
-MAX_VALUES: Final = 100_000
-"""The most values in the lists of one filter, taken together."""
 
 NO_SCHEMA: Final = "Schema is required and must be a valid object"
 
@@ -111,8 +106,8 @@ def parse_filters(rules: FilterRules, operation: Operation, document: Any, *, sc
         raise bad_request(operation, str(error), about_filters=True) from None
     conditions = [*filters.conditions()]
     values = sum(len(each.value) for each in conditions if isinstance(each.value, list | tuple))
-    if values > MAX_VALUES:
-        message = f"filters must have at most {MAX_VALUES} values in their lists, got {values}; split the lists"
+    if values > MAX_LISTED:
+        message = f"filters must have at most {MAX_LISTED} values in their lists, got {values}; split the lists"
         raise bad_request(operation, message, about_filters=True)
     count = len(conditions)
     if count > MAX_CONDITIONS:

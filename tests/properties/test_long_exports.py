@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mem0_exports import F
 from mem0_exports_engine import clock
 from mem0_exports_engine.extract.offline import record_lists as list_module
-from mem0_exports_engine.extract.offline import records as records_module
+from mem0_exports_engine.extract.offline import values as values_module
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.ports import Gone, Unfillable
 from mem0_exports_engine.projects import DEFAULT_PROJECT
@@ -153,7 +153,7 @@ def test_export_is_the_same_in_one_batch_and_in_many(schema, given_records):
         with pytest.MonkeyPatch.context() as patched, closing(SqliteStore(":memory:")) as store:
             patched.setattr(memories, "_MAX_BATCH", batch)
             patched.setattr(list_module, "_MAX_RECORDS", records_kept)
-            patched.setattr(records_module, "MAX_TRACED", traced)  # after so many memories, SQL may write the records
+            patched.setattr(values_module, "MAX_TRACED", traced)  # after so many memories, SQL may write the records
             stores.put(store, *given_records, now=NOW)
             in_many, other_report = run_export(store, schema)
 
@@ -217,7 +217,7 @@ def test_finds_missing_values_in_all_their_possible_places(drawn):
         in_one_batch, report = run_export(store, schema)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(memories, "_MAX_BATCH", 3)
-            patched.setattr(records_module, "MAX_TRACED", 0)
+            patched.setattr(values_module, "MAX_TRACED", 0)
             patched.setattr(SqliteBatch, "written", counting)
             in_many, other_report = run_export(store, schema)
 
@@ -231,7 +231,7 @@ def test_sql_writes_the_same_records_as_python(monkeypatch, version):
     """With fields of memories alone, SQL writes all batches but the first, if the version of SQLite can."""
     monkeypatch.setattr(batches.sqlite3, "sqlite_version_info", version)
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(records_module, "MAX_TRACED", 2)
+    monkeypatch.setattr(values_module, "MAX_TRACED", 2)
     written = []
     original = SqliteBatch.written
 
@@ -346,7 +346,7 @@ REPEATED_KEYWORDS = {
 @pytest.mark.parametrize("batch", [2, 1000])
 def test_a_record_obeys_a_keyword_in_both_of_its_places(monkeypatch, item, batch):
     monkeypatch.setattr(memories, "_MAX_BATCH", batch)
-    monkeypatch.setattr(records_module, "MAX_TRACED", 0)
+    monkeypatch.setattr(values_module, "MAX_TRACED", 0)
     schema = {
         "type": "object",
         "properties": {"all": {"type": "array", "items": item}},
@@ -427,7 +427,7 @@ def test_report_names_the_first_hundred_memories_that_filled_a_list(monkeypatch,
 @pytest.mark.parametrize("columns", [50, 64, 1200])
 def test_exports_records_with_many_properties(monkeypatch, columns):
     monkeypatch.setattr(memories, "_MAX_BATCH", 2)
-    monkeypatch.setattr(records_module, "MAX_TRACED", 2)
+    monkeypatch.setattr(values_module, "MAX_TRACED", 2)
     names = [f"k{number}" for number in range(columns)]
     item = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
     schema = {"type": "object", "properties": {"all": {"type": "array", "items": item}}}

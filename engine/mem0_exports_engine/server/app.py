@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Router
 
 from mem0_exports_engine.engine import Admitted
-from mem0_exports_engine.json_text import MAX_BYTES
+from mem0_exports_engine.limits import MAX_BYTES
 
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_REFUSALS = "engine/mem0_exports_engine/refusals.py"
+_LIMITS = "engine/mem0_exports_engine/limits.py"
 _ENGINE = "engine/mem0_exports_engine/engine.py"
 _MEMORIES = "engine/mem0_exports_engine/store/sqlite/memories.py"
 _OPERATIONS = "engine/mem0_exports_engine/operations.py"
@@ -58,7 +58,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "answers.condition-limit-raised",
-        _REFUSALS,
+        _LIMITS,
         "MAX_CONDITIONS: Final = 400",
         "MAX_CONDITIONS: Final = 4000",
         "SQLite refuses the expression, so the answer is a 500",

@@ -16,7 +16,46 @@ _LISTS = "engine/mem0_exports_engine/extract/offline/record_lists.py"
 _RUN = "engine/mem0_exports_engine/extract/offline/extractor.py"
 _WORKER = "engine/mem0_exports_engine/workers/thread.py"
 
+_WORK = "engine/mem0_exports_engine/extract/offline/work.py"
+_KEYS = "engine/mem0_exports_engine/extract/offline/lookup.py"
+_COST = "engine/mem0_exports_engine/schema_cost.py"
+
 MUTANTS: Final = (
+    Mutant(
+        "work.never-too-much",
+        _WORK,
+        "        if steps > left:\n            return False\n",
+        "",
+        "one memory can keep the worker busy for hours",
+    ),
+    Mutant(
+        "work.shared-by-all-memories",
+        _WORK,
+        "        self._memory = memory_id\n",
+        "",
+        "values are left out of long exports because other memories were large",
+    ),
+    Mutant(
+        "work.explanations-are-free",
+        _WORK,
+        "return self.affords(_EXPLANATION * self.steps_for(value))",
+        "return True",
+        "saying why a large value does not match a union takes gigabytes",
+    ),
+    Mutant(
+        "work.lists-merge-for-free",
+        _COST,
+        "    merged += sum(max(total[number] for number in numbers) for numbers in items)\n",
+        "",
+        "many lists of one large object take the product of their sizes",
+    ),
+    Mutant(
+        "work.keys-folded-for-each-list",
+        _KEYS,
+        "        self._of_batch[id(metadata)] = metadata, keys\n",
+        "        self._cache.clear()\n",
+        "many lists and a memory with many keys take the product of their sizes",
+    ),
     Mutant(
         "extraction.oldest-wins",
         _FIELDS,

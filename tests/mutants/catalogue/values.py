@@ -110,7 +110,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "texts.nesting-limit-raised",
-        _JSON_TEXT,
+        "engine/mem0_exports_engine/limits.py",
         "MAX_DEPTH: Final = 100\n",
         "MAX_DEPTH: Final = 100_000\n",
         "deep nesting causes a 500, or a crash",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.lookup import Lookup, Plans, first_fit, values
+from mem0_exports_engine.extract.offline.mismatch import Mismatch
 from mem0_exports_engine.extract.offline.values import MISSING
 
 
 if TYPE_CHECKING:
+    from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.free_names import FreeNames
-    from mem0_exports_engine.extract.offline.lookup import Steps
+    from mem0_exports_engine.extract.offline.lookup import KnownKeys, Steps
     from mem0_exports_engine.ports import Record
 
 _NOTHING: Final = "the memory has no value for any field of the record"
@@ -68,10 +69,10 @@ class Maker(Protocol):
 class Columns:
     """Makes records with declared properties. Implements `Maker`."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, known: KnownKeys) -> None:
         self.columns = [(Lookup(key, column), column) for key, column in shape.properties.items()]
         self.lookups = [lookup for lookup, _ in self.columns]
-        self.plans = Plans(self.lookups)
+        self.plans = Plans(self.lookups, known)
         self.defaults = [
             _default_for(column) if lookup.name in shape.required else MISSING for lookup, column in self.columns
         ]
@@ -116,7 +117,10 @@ class FreeColumns:
         """See `Maker.make`."""
         filled: Record = {}
         notes: list[Note] = []
-        wanted = self._names.wanted(record["metadata"])
+        try:
+            wanted = self._names.wanted(record["metadata"])
+        except Mismatch as error:
+            return Made(None, str(error), notes, is_about=True)
         for key, value, shape in wanted:
             try:
                 filled[key] = shape.fit(value)

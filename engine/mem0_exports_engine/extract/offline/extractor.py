@@ -22,14 +22,16 @@ from mem0_exports.schemas.annotations import source_of
 from mem0_exports.schemas.keywords import KEYWORDS
 from mem0_exports_engine.extract.frame import ListInSink, frame_of
 from mem0_exports_engine.extract.offline.columns import Columns
-from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
+from mem0_exports_engine.extract.offline.fit import Shape
 from mem0_exports_engine.extract.offline.free_keys import ROOT, FreeKeys
 from mem0_exports_engine.extract.offline.free_names import FreeNames
 from mem0_exports_engine.extract.offline.hints import Hints
-from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans
+from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, KnownKeys, Plans
+from mem0_exports_engine.extract.offline.mismatch import Mismatch
 from mem0_exports_engine.extract.offline.record_lists import Records, makers_of
 from mem0_exports_engine.extract.offline.records import RecordList
-from mem0_exports_engine.extract.offline.values import MISSING, Count, Distinct, Field, Newest, shown
+from mem0_exports_engine.extract.offline.values import MISSING, Count, Distinct, Field, Newest, share_the_report, shown
+from mem0_exports_engine.limits import MAX_HELD, MAX_STEPS
 from mem0_exports_engine.ports import Extraction, Unfillable
 from mem0_exports_engine.report import Gap, Report
 
@@ -38,9 +40,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mem0_exports_engine.extract.offline.lookup import Steps
+    from mem0_exports_engine.extract.offline.work import Work
     from mem0_exports_engine.ports import ListSink, MemoryBatch, Record
 
 _NOT_FOLLOWED: Final = "export_instructions were not followed: that needs a language model, and this engine has none"
+
+_TOO_LARGE: Final = (
+    f"the values of the export take more than {MAX_HELD // 10**6} MB; ask for fewer properties, select fewer memories, "
+    "or write large lists as a property of the root without minItems, maxItems and uniqueItems"
+)
 
 _NO_MEMORY: Final = "no memory was selected; check the ids and conditions of the filter"
 
@@ -48,7 +56,10 @@ _CONDITIONAL: Final = frozenset({"unevaluatedProperties", "if", "then", "else", 
 """Keywords that describe properties without naming them, or only under a condition."""
 
 _MAX_UNFILLED: Final = 20
-"""The most properties of alternatives that are reported."""
+"""The most names in one reason, and the most properties of alternatives that are reported."""
+
+_MAX_NAME: Final = 200
+"""The most characters of a name in a report."""
 
 _MAX_LEFT_OUT: Final = 50
 """The most properties that are left out because of what another part of the root says about them."""
@@ -63,12 +74,14 @@ _OF_PROPERTIES: Final = frozenset(
 """Keywords of an object schema that constrain only which properties it has and what each of them contains."""
 
 
-def _field(name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_in_sink: bool) -> Field:
+def _field(
+    name: str, shape: Shape, known: KnownKeys, sink: ListSink, list_index: int, *, may_be_in_sink: bool
+) -> Field:
     source = source_of(shape.node)
     if source is not None and source.kind == "count":
         return Count(name, shape)
     if shape.kinds == {"array"} and "prefixItems" not in shape.node and isinstance(shape.node.get("items", {}), dict):
-        makers = makers_of(shape.items)
+        makers = makers_of(shape.items, known)
         if len(makers) == 1 and isinstance(makers[0], Columns):
             return RecordList(name, shape, sink, list_index, maker=makers[0], may_be_in_sink=may_be_in_sink)
         if makers:
@@ -80,20 +93,26 @@ def _field(name: str, shape: Shape, sink: ListSink, list_index: int, *, may_be_i
 class _Filling:
     """The state of filling one object schema: the root, or one branch if the root is a union."""
 
-    def __init__(self, shape: Shape, root: Shape, sink: ListSink, first_list: int) -> None:
+    def __init__(self, shape: Shape, root: Shape, known: KnownKeys, sink: ListSink, first_list: int) -> None:
         self._shape = shape
         self._root = root
         # The items of a list in the sink are validated one by one. That is enough if no keyword of the root, such as
         # `not` or `if`, looks at the values of its properties.
         may_be_in_sink = shape is root and not shape.node.keys() - _OF_PROPERTIES and not shape.hidden
         self._fields = [
-            _field(name, property_shape, sink, index, may_be_in_sink=may_be_in_sink)
+            _field(name, property_shape, known, sink, index, may_be_in_sink=may_be_in_sink)
             for index, (name, property_shape) in enumerate(shape.properties.items(), first_list)
         ]
-        self._plans = Plans([field.lookup for field in self._fields])
+        share_the_report(self._fields)
+        self._plans = Plans([field.lookup for field in self._fields], known)
         names = None if self._fields else FreeNames.declared(shape)
         self._free = None if names is None else FreeKeys(shape, names)
         self.next_list = first_list + len(self._fields)
+
+    @property
+    def held(self) -> int:
+        """About how many bytes the collected values take."""
+        return sum(field.held for field in self._fields) + (0 if self._free is None else self._free.held)
 
     @property
     def fields(self) -> set[str]:
@@ -127,7 +146,7 @@ class _Filling:
             count.add(batch.size)
         return True
 
-    def finish(self, count: int, notes: list[str]) -> tuple[Record, Report]:
+    def finish(self, count: int, notes: list[str], hints: Hints) -> tuple[Record, Report]:
         """Return the filled object and its report. Raises Unfillable if a required property has no value."""
         gaps: list[Gap] = []
         missing: list[str] = []
@@ -135,7 +154,7 @@ class _Filling:
             data, sources = self._free.values, self._free.sources
             gaps += self._free.gaps() if count else [Gap(ROOT, _NO_MEMORY)]
         else:
-            data, missing = self._collected(gaps, count)
+            data, missing = self._collected(gaps, count, hints)
             sources = {field.name: field.memory_ids for field in self._fields if field.memory_ids}
         if self._free is None and not self._fields:
             gaps.append(Gap(ROOT, _names_nothing(self._shape)))
@@ -144,7 +163,7 @@ class _Filling:
         report = Report(count, sources, gaps, notes, sum(field.left_out for field in self._fields))
         if missing:
             raise Unfillable(
-                f"no memory has a value for these required fields: {', '.join(missing)}; make them optional (give "
+                f"no memory has a value for these required fields: {_listed(missing)}; make them optional (give "
                 "them a default such as None), or add memories with these metadata keys",
                 report,
             )
@@ -158,22 +177,24 @@ class _Filling:
         Return why the object is invalid even so, or None if it is valid.
         """
         left_out = 0
+        steps = self._shape.work.steps_for(_without_sink(data))
+        if steps > MAX_STEPS:
+            return Mismatch(_TOO_LARGE)
         while True:  # each round validates the whole object
             seen = _without_sink(data)
             mismatch = self._shape.mismatch(seen) or self._root.mismatch(seen)
             name = mismatch.path[0] if mismatch is not None and mismatch.path else None
-            if name not in seen or name in self._shape.required or left_out == _MAX_LEFT_OUT:
+            if name not in seen or name in self._shape.required or left_out >= min(_MAX_LEFT_OUT, MAX_STEPS // steps):
                 return mismatch
             gaps.append(Gap(str(name), f"{shown(seen[name])} was left out: {mismatch}"))
             del data[name]
             sources.pop(str(name), None)
             left_out += 1
 
-    def _collected(self, gaps: list[Gap], count: int) -> tuple[Record, list[str]]:
+    def _collected(self, gaps: list[Gap], count: int, hints: Hints) -> tuple[Record, list[str]]:
         """Return the filled properties, and the names of the required ones without a value. Add the gaps to `gaps`."""
         data: Record = {}
         missing: list[str] = []
-        hints = Hints(self._plans.keys)
         for field in self._fields:
             value = field.settled()
             if value is MISSING and not field.gaps:
@@ -184,7 +205,7 @@ class _Filling:
                     reason = _NO_MEMORY
                 # An annotation names the source, so a similar key would not be used anyway.
                 hint = hints.nearest(field.lookup_of(gap.path).name) if reason == NO_SOURCE else None
-                gaps.append(Gap(gap.path, reason, gap.times, hint))
+                gaps.append(Gap(gap.path[:_MAX_NAME], reason, gap.times, hint))
             if value is not MISSING:
                 data[field.name] = value
             elif field.name in self._shape.required:
@@ -213,26 +234,19 @@ class OfflineExtractor:
         If the root is a union of objects, the first branch with a value from a memory is used. Raises Unfillable if a required
         property has no value that fits, or if the filled object does not match the schema.
         """
-        root = Shape.of(schema)
+        root = _shape_of(schema)
+        known = KnownKeys()
         fillings: list[_Filling] = []
         for shape in ([] if root.properties else root.alternatives) or [root]:
-            fillings.append(_Filling(shape, root, sink, fillings[-1].next_list if fillings else 0))
-        fields: set[str] = set().union(*(filling.fields for filling in fillings))
-        count = 0
-        for batch in batches:
-            if len(fillings) == 1 and fillings[0].see_as_written(batch):
-                count += batch.size
-                continue
-            records = batch.records(fields)  # fewer than batch.size if some were deleted meanwhile
-            for filling in fillings:
-                filling.see(records)
-            count += len(records)
+            fillings.append(_Filling(shape, root, known, sink, fillings[-1].next_list if fillings else 0))
+        count = _collect(fillings, batches, known, root.work)
+        hints = Hints(known.suggested)
         notes = [_NOT_FOLLOWED] if instructions is not None else []
         empty: list[tuple[Record, Report]] = []
         skipped: list[Gap] = []
         for filling in fillings:
             try:
-                data, report = filling.finish(count, notes)
+                data, report = filling.finish(count, notes, hints)
             except Unfillable as error:
                 if filling is fillings[-1] and not empty:
                     raise
@@ -247,12 +261,47 @@ class OfflineExtractor:
         return Extraction(frame_of(data), attrs.evolve(report, gaps=[*dict.fromkeys([*skipped, *gaps])]))
 
 
+def _shape_of(schema: dict[str, Any]) -> Shape:
+    try:
+        return Shape.of(schema)
+    except ValueError as error:  # a version with other limits has accepted it
+        raise _unfillable(f"the schema cannot be filled: {error}", 0) from None
+
+
+def _collect(fillings: list[_Filling], batches: Iterable[MemoryBatch], known: KnownKeys, work: Work) -> int:
+    """Show all memories to the fillings, and return their number."""
+    fields: set[str] = set().union(*(filling.fields for filling in fillings))
+    count = 0
+    for batch in batches:
+        if len(fillings) == 1 and fillings[0].see_as_written(batch):
+            count += batch.size
+            continue
+        records = batch.records(fields)  # fewer than batch.size if some were deleted meanwhile
+        for filling in fillings:
+            filling.see(records)
+        known.end_batch()
+        work.end_batch()
+        count += len(records)
+        if sum(filling.held for filling in fillings) > MAX_HELD:
+            raise _unfillable(_TOO_LARGE, count)
+    return count
+
+
+def _unfillable(reason: str, count: int) -> Unfillable:
+    return Unfillable(reason, Report(count, {}, [Gap(ROOT, reason)], []))
+
+
 def _without_sink(data: Record) -> Record:
     """Return the data with an empty list for each list in the sink.
 
     Their items were validated one by one, and only items can be invalid.
     """
     return {name: [] if isinstance(value, ListInSink) else value for name, value in data.items()}
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(name[:_MAX_NAME] for name in names[:_MAX_UNFILLED])
+    return shown if len(names) <= _MAX_UNFILLED else f"{shown} and {len(names) - _MAX_UNFILLED} others"
 
 
 def _not_filled(shape: Shape) -> list[Gap]:

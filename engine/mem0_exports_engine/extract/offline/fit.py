@@ -16,55 +16,52 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.schemas.annotations import TUPLE
 from mem0_exports.schemas.formats import FORMATS
-from mem0_exports.strict_json import decode
-from mem0_exports.strict_json import pointer as pointer_of
+from mem0_exports_engine.extract.offline.mismatch import Mismatch, first_mismatch
 from mem0_exports_engine.extract.offline.resolve import NULL, Document, Resolved, without_null
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import jsonschema_rs
-
-
-class Mismatch(ValueError):
-    """A value cannot be converted to match the schema. The message, such as "it is not of type integer", says why."""
-
-    def __init__(self, reason: str, path: Sequence[str | int] = (), cause: str | None = None) -> None:
-        """Create the error for a value, or for a part of it at `path`. `reason` calls that part "it"."""
-        where = "/".join(map(str, path))
-        super().__init__(
-            reason if not where else f"{where} {reason[3:]}" if reason.startswith("it ") else f"{where}: {reason}"
-        )
-        self.reason = reason
-        self.path = path
-        self.cause = cause or reason
-        """The place in the schema that the value does not match. Unlike the message, it does not depend on the value."""
-
-    @property
-    def last_keyword(self) -> str:
-        """The keyword that the value does not match."""
-        return self.cause.rpartition("/")[2]
-
-    def inside(self, step: str | int, keyword: str) -> Mismatch:
-        """Return the error for the value that has this one at `step`, described by `keyword` of its schema."""
-        return Mismatch(self.reason, (step, *self.path), f"{keyword}/{self.cause}")
+from mem0_exports_engine.extract.offline.work import CONVERSION, PARSING, TooMuch, Work
+from mem0_exports_engine.json_text import read
 
 
 _MAX_CACHED_LENGTH: Final = 100
 """The most characters of a string whose conversion is cached."""
 
-_MAX_CACHED: Final = 1000
-"""The most values per shape whose conversions are cached."""
-
-_MAX_REASONS: Final = 3
-"""The most reasons that are given for a value that fits no alternative of a union."""
-
-_UNIONS: Final = frozenset({"anyOf", "oneOf"})
+_MAX_CACHED: Final = 20_000
+"""The most values whose conversions are cached, for all shapes of a document together."""
 
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Shapes:
+    """The shapes of a document: one for each part, however often it is referred to."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.work = Work(document.cost)
+        self._known: dict[str, Shape] = {}
+        self._cached = 0
+
+    def of(self, schema: Any) -> Shape:
+        """Return the shape of a part."""
+        schema = self.document.target(schema)
+        key = self.document.key(schema)
+        shape = self._known.get(key)
+        if shape is None:
+            shape = self._known[key] = Shape(self, schema)
+        return shape
+
+    def make_room(self) -> None:
+        """Count one more value in the caches of the shapes, and empty them if they have too many."""
+        self._cached += 1
+        if self._cached > _MAX_CACHED:
+            self._cached = 0
+            for shape in self._known.values():
+                shape.fitted.clear()
 
 
 class Shape:
@@ -74,30 +71,31 @@ class Shape:
     original schema.
     """
 
-    def __init__(self, document: Document, pointer: str, schema: Any) -> None:
-        self._document = document
-        self._pointer = pointer
+    def __init__(self, shapes: Shapes, schema: Any) -> None:
+        self._shapes = shapes
         self._schema = schema
-        found = Resolved(document, schema, pointer)
-        self._inner = without_null(document, found)
+        self.work = shapes.work
+        self._key = shapes.document.key(schema)
+        self._is_valid = shapes.document.validator.is_valid
+        found = Resolved(shapes.document, schema)
+        self._inner = without_null(shapes.document, found)
         self.node = found.node
-        self._pointers = found.pointers
-        self._properties = found.properties
         self.hidden = found.hidden
         """Keywords that occur twice with different values, such as next to a $ref and in its target.
 
         `node` has only one of the two values, so only a validator knows the full meaning.
         """
-        self._cache: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
+        self.fitted: dict[tuple[type, str | int], tuple[Any] | Mismatch] = {}
+        """What short values were converted to."""
 
     @classmethod
     def of(cls, schema: dict[str, Any]) -> Shape:
-        """Return the shape of a whole schema."""
-        return cls(Document(schema), "#", schema)
+        """Return the shape of a whole schema. Raises ValueError if it could cost too much; see `schema_cost`."""
+        return Shapes(Document(schema)).of(schema)
 
-    def part(self, key: str, schema: Any, *names: str | int) -> Shape:
-        """Return the shape of a sub-schema of the keyword `key`."""
-        return Shape(self._document, self._pointers.get(key, self._pointer) + pointer_of([key, *names]), schema)
+    def part(self, schema: Any) -> Shape:
+        """Return the shape of a sub-schema."""
+        return self._shapes.of(schema)
 
     @cached_property
     def kinds(self) -> set[str]:
@@ -113,13 +111,23 @@ class Shape:
     @cached_property
     def properties(self) -> dict[str, Shape]:
         """The declared properties of an object."""
-        return {name: Shape(self._document, pointer, schema) for name, (pointer, schema) in self._properties.items()}
+        return {name: self.part(schema) for name, schema in self.node.get("properties", {}).items()}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The place of each property among the properties."""
+        return {name: place for place, name in enumerate(self.properties)}
+
+    @cached_property
+    def _spelled(self) -> dict[str, list[str]]:
+        """The names of the properties by their folded form."""
+        return by_folded(self.properties)
 
     @cached_property
     def free(self) -> Shape | None:
         """The values of properties that are not declared; None if there must not be any."""
         free = self.node.get("additionalProperties", {})
-        return None if free is False else self.part("additionalProperties", free)
+        return None if free is False else self.part(free)
 
     @cached_property
     def required(self) -> set[str]:
@@ -129,13 +137,13 @@ class Shape:
     @cached_property
     def items(self) -> Shape:
         """The items of an array."""
-        return self.part("items", self.node.get("items", {}))
+        return self.part(self.node.get("items", {}))
 
     @cached_property
     def content(self) -> Shape | None:
         """The shape of the JSON value whose text a string has to be, as for Pydantic's `Json[...]`; None for others."""
         is_text = "string" in self.kinds and self.node.get("contentMediaType") == "application/json"
-        return self.part("contentSchema", self.node.get("contentSchema", {})) if is_text else None
+        return self.part(self.node.get("contentSchema", {})) if is_text else None
 
     @property
     def is_plain_scalar(self) -> bool:
@@ -145,12 +153,7 @@ class Shape:
     @cached_property
     def branches(self) -> list[Shape]:
         """The alternatives of a union, except null."""
-        return [
-            self.part(key, schema, index)
-            for key in ("anyOf", "oneOf")
-            for index, schema in enumerate(self.node.get(key, ()))
-            if schema != NULL
-        ]
+        return [self.part(schema) for key in ("anyOf", "oneOf") for schema in self.node.get(key, ()) if schema != NULL]
 
     @cached_property
     def alternatives(self) -> list[Shape]:
@@ -160,10 +163,6 @@ class Shape:
         )
         return [shape for shapes in found for shape in shapes]
 
-    @cached_property
-    def _validator(self) -> jsonschema_rs.Validator:
-        return self._document.validator(self._pointer, self._schema)
-
     def problem(self, value: Any) -> str | None:
         """Return why `value` is invalid, or None if it is valid."""
         mismatch = self.mismatch(value)
@@ -171,31 +170,46 @@ class Shape:
 
     def mismatch(self, value: Any) -> Mismatch | None:
         """Return why `value` is invalid, or None if it is valid."""
-        return _first(self._validator, value)
+        if self.accepts(value):
+            return None
+        # "not of type integer" is clearer than "not valid under any of the two schemas"
+        inner = None if self._inner is None else self.part(self._inner).mismatch(value)
+        if inner is not None:
+            return inner
+        document = self._shapes.document
+        if document.has_unions(self._schema) and not self.work.affords_explanation(value):
+            return Mismatch("it does not match its schema, and is too large to say where")
+        return first_mismatch(document.validator, self._key, value)
 
     def accepts(self, value: Any) -> bool:
         """Return whether `value` is valid."""
-        return self._validator.is_valid(value)
+        return self._is_valid({self._key: value})
 
     def keeps(self, value: Any) -> bool:
         """Return whether `fit` would return `value` unchanged, provided that it is valid."""
-        if not isinstance(value, dict | list):
-            return self.content is None
-        return not (isinstance(value, dict) and self.properties) and _depth(value) <= self._document.max_depth
+        if isinstance(value, dict) and self.properties:
+            return False
+        try:
+            self.work.spend_on(value)
+        except (Mismatch, TooMuch):
+            return False
+        return self.content is None
 
     def fit(self, value: Any) -> Any:
         """Return `value`, converted if necessary, so that it is valid. Raises Mismatch if that is not possible."""
         kind = type(value)
         if kind is str or kind is int or kind is bool:
             # Results are cached because values often repeat. The type is part of the key because True == 1 in Python.
-            cached = self._cache.get((kind, value))
+            cached = self.fitted.get((kind, value))
             if cached is None:
                 cached = self._fit_cached(value)
             if isinstance(cached, Mismatch):
                 raise Mismatch(cached.reason, cached.path, cached.cause)
             return cached[0]
-        self._check_depth(value)
-        return self._fit(value)
+        try:
+            return self._fit(value)
+        except TooMuch as error:
+            raise Mismatch(error.reason) from None
 
     def _fit_cached(self, value: str | int) -> tuple[Any] | Mismatch:
         """Return the converted value (in a tuple) or the Mismatch, and cache it if the value is short."""
@@ -203,51 +217,42 @@ class Shape:
             result: tuple[Any] | Mismatch = (self._fit(value),)
         except Mismatch as error:
             result = error
+        except TooMuch as error:  # not cached, because it is about one memory
+            return Mismatch(error.reason)
         if isinstance(value, int) or len(value) <= _MAX_CACHED_LENGTH:
-            if len(self._cache) >= _MAX_CACHED:
-                self._cache.clear()
-            self._cache[type(value), value] = result
+            self._shapes.make_room()
+            self.fitted[type(value), value] = result
         return result
 
     def _fit(self, value: Any) -> Any:
+        self.work.spend_on(value)
         if self.content is not None:
             value = self.content.text_of(value)
-        if self.accepts(value):
-            if not (isinstance(value, dict) and self._renames(value)):
-                return value
-            mismatch = None
-        else:
-            mismatch = self.mismatch(value)
+        is_valid = self.accepts(value)
+        if is_valid and not (isinstance(value, dict) and self._renames(value)):
+            return value
+        self.work.spend(CONVERSION)
         misfits: list[Mismatch] = []
         for candidate in self._candidates(value, misfits):
             if self.accepts(candidate):
                 return candidate
+        mismatch = None if is_valid else self.mismatch(value)
         if mismatch is None:
             return value
-        if self._inner is not None:  # "not of type integer" is clearer than "not valid under any of the two schemas"
-            mismatch = _first(self._document.validator(*self._inner), value) or mismatch
-        if misfits and mismatch.last_keyword in _UNIONS and not mismatch.path:
-            nearest = _nearest(misfits) if isinstance(value, dict | list) else misfits  # a scalar can become any other
-            reasons = [*dict.fromkeys(map(str, nearest))][:_MAX_REASONS]
-            mismatch = Mismatch(f"it fits no alternative: {'; or '.join(reasons)}", (), mismatch.cause)
-        raise mismatch
+        raise mismatch.of_union(misfits, value) if misfits and not mismatch.path else mismatch
 
     def text_of(self, value: Any) -> Any:
         """Return the JSON text of a value of this shape. A text that is such a JSON text already is returned unchanged."""
         if isinstance(value, str):
+            self.work.spend(PARSING * len(value))
             try:
-                content = decode(value.encode())
+                content = read(value.encode())
             except ValueError:  # it is not JSON, so it has to be the text itself that is wanted
                 content = value
-            self._check_depth(content)
+            self.work.spend_on(content)
             if content != value and self.accepts(content):
                 return value
         return json.dumps(self._fit(value), ensure_ascii=False)
-
-    def _check_depth(self, value: Any) -> None:
-        # The time to validate nested unions grows exponentially with the depth. `max_value_depth` bounds it.
-        if _depth(value) > self._document.max_depth:
-            raise Mismatch(f"it is nested more than {self._document.max_depth} levels deep")
 
     def _candidates(self, value: Any, misfits: list[Mismatch]) -> list[Any]:
         """Return the ways to convert `value`, best first. They still have to be validated.
@@ -273,25 +278,25 @@ class Shape:
 
     def _renames(self, value: dict[str, Any]) -> dict[str, str]:
         """Return, for each missing property, the key of `value` that is spelled like it, if there is exactly one."""
-        renames: dict[str, str] = {}
-        for name in self.properties.keys() - value.keys():
-            alike = [key for key in value if folded(key) == folded(name) and key not in self.properties]
-            if len(alike) == 1:
-                renames[name] = alike[0]
-        return renames
+        return {
+            name: keys[0]
+            for wanted, keys in by_folded(key for key in value if key not in self.properties).items()
+            if len(keys) == 1
+            for name in self._spelled.get(wanted, ())
+            if name not in value
+        }
 
     def _objects(self, value: dict[str, Any]) -> list[dict[str, Any]]:
         """Return two candidates with renamed and converted properties: one with the undeclared keys, one without."""
-        renames = self._renames(value)
+        keys = {name: name for name in value if name in self.properties} | self._renames(value)
         declared: dict[str, Any] = {}
-        for name, shape in self.properties.items():
-            key = renames.get(name, name)
-            if key in value:
-                try:
-                    declared[name] = shape._fit(value[key])
-                except Mismatch as error:
-                    raise error.inside(key, name) from None
-        others = {key: item for key, item in value.items() if key not in declared and key not in renames.values()}
+        for name in sorted(keys, key=self._places.__getitem__):
+            try:
+                declared[name] = self.properties[name]._fit(value[keys[name]])
+            except Mismatch as error:
+                raise error.inside(keys[name], name) from None
+        renamed = set(keys.values())
+        others = {key: item for key, item in value.items() if key not in renamed}
         return [{**declared, **others}, declared] if self.properties else []
 
     def _list(self, value: list[Any]) -> list[Any]:
@@ -316,36 +321,6 @@ class Shape:
         members = self.node.get("enum", ())
         alike = [member for member in members if isinstance(member, str) and folded(member) == folded(value)]
         return alike if len(alike) == 1 else []
-
-
-def _depth(value: Any) -> int:
-    """Return how deep a JSON value is nested: 0 for a scalar or an empty container."""
-    depth = 0
-    level = [value]
-    while level := [item for item in level if isinstance(item, dict | list) and item]:
-        depth += 1
-        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
-    return depth
-
-
-def _nearest(misfits: list[Mismatch]) -> list[Mismatch]:
-    """Return why a value fits none of the alternatives of a union that it resembles most."""
-    highest = max(map(_resemblance, misfits))
-    return [misfit for misfit in misfits if _resemblance(misfit) == highest]
-
-
-def _resemblance(misfit: Mismatch) -> tuple[bool, bool, int]:
-    """Rank an alternative by where the value does not match it: not in its type, not in a tag, deep inside."""
-    is_of_type = bool(misfit.path) or misfit.last_keyword != "type"
-    has_tag = not misfit.path or misfit.last_keyword not in {"const", "enum"}
-    return is_of_type, has_tag, len(misfit.path)
-
-
-def _first(checker: jsonschema_rs.Validator, value: Any) -> Mismatch | None:
-    """Return the first validation error of `value`, or None if it is valid."""
-    for error in checker.iter_errors(value):
-        return Mismatch(error.message[:200], error.instance_path, "/".join(map(str, error.schema_path)))
-    return None
 
 
 def _written_as(value: Any, kinds: set[str]) -> list[Any]:
@@ -374,7 +349,19 @@ def _exactly(text: str) -> list[int | float]:
     return [number] if math.isfinite(number) and Decimal(repr(number)) == exact else []
 
 
-@lru_cache(maxsize=10_000)
 def folded(name: str) -> str:
     """Return a name in lower case, without underscores, hyphens and spaces, in which naming styles differ."""
+    return _folded(name) if len(name) <= _MAX_CACHED_LENGTH else _folded.__wrapped__(name)
+
+
+@lru_cache(maxsize=10_000)
+def _folded(name: str) -> str:
     return re.sub(r"[_\-\s]", "", name).casefold()
+
+
+def by_folded(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return lists of the names that are spelled alike, by their folded form."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(folded(name), []).append(name)
+    return alike

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.schemas.validate import validator
+from mem0_exports_engine.extract.offline.mismatch import Mismatch
 
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from mem0_exports_engine.extract.offline.fit import Shape
 
 _DECLARING: Final = frozenset({"additionalProperties", "patternProperties", "propertyNames"})
 """The keywords that describe properties without naming them."""
+
+_PATTERN: Final = 10
+"""The steps of calling the validator for one pattern; see `work`."""
 
 _MAX_KNOWN: Final = 10_000
 """The most names whose shapes are remembered. Memories repeat their keys, and there can be many patterns to try."""
@@ -23,16 +29,16 @@ class FreeNames:
     def __init__(self, shape: Shape) -> None:
         patterns = shape.node.get("patternProperties", {})
         self._by_pattern = [
-            (validator({"pattern": pattern}, linear=True), shape.part("patternProperties", schema, pattern))
-            for pattern, schema in patterns.items()
+            (validator({"pattern": pattern}, linear=True), shape.part(schema)) for pattern, schema in patterns.items()
         ]
         # With patterns, other properties are allowed too, but nothing says that they are wanted.
         self._others = shape.free if "additionalProperties" in shape.node or not patterns else None
         names = shape.node.get("propertyNames")
-        self._names = None if names is None else shape.part("propertyNames", names)
+        self._names = None if names is None else shape.part(names)
         self.limit: int | None = None if (limit := shape.node.get("maxProperties")) is None else int(limit)
         """The largest number of properties."""
         self._known: dict[str, Shape | None] = {}
+        self._work = shape.work
 
     @classmethod
     def declared(cls, shape: Shape) -> FreeNames | None:
@@ -56,9 +62,17 @@ class FreeNames:
         return next((shape for pattern, shape in self._by_pattern if pattern.is_valid(name)), self._others)
 
     def wanted(self, metadata: dict[str, Any] | None) -> list[tuple[str, Any, Shape]]:
-        """Return the name, value and shape of each metadata key that the object may have."""
-        return [
-            (name, value, shape)
-            for name, value in (metadata or {}).items()
-            if (shape := self._shape_of(name)) is not None
-        ]
+        """Return the name, value and shape of each metadata key that the object may have.
+
+        Raises Mismatch if it would take too long to find out.
+        """
+        metadata = metadata or {}
+        if not self._work.affords(self._steps(metadata.keys() - self._known.keys())):
+            raise Mismatch("the memory has too many metadata keys for the propertyNames and patterns of this schema")
+        return [(name, value, shape) for name, value in metadata.items() if (shape := self._shape_of(name)) is not None]
+
+    def _steps(self, names: AbstractSet[str]) -> int:
+        """Return the steps of deciding about these names."""
+        if self._names is None and not self._by_pattern:
+            return 0
+        return self._work.steps(len(names), sum(map(len, names))) + _PATTERN * len(names) * len(self._by_pattern)

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.facts import RUN_ALIAS
 from mem0_exports.schemas.annotations import MEMORY_FIELDS, names_of, source_of
-from mem0_exports_engine.extract.offline.fit import Mismatch, folded
+from mem0_exports_engine.extract.offline.fit import by_folded, folded
+from mem0_exports_engine.extract.offline.hints import MAX_LENGTH
+from mem0_exports_engine.extract.offline.mismatch import Mismatch
 from mem0_exports_engine.ports import FieldPath, Record
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mem0_exports_engine.extract.offline.fit import Shape
 
@@ -72,6 +74,18 @@ _ABSENT: Final = {
 
 _MAX_NAMED: Final = 5
 """The most keys that a reason names."""
+
+
+class Keys:
+    """The metadata keys of a memory. Memories with the same keys can share it."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.alike = by_folded(keys)
+        """Lists of the keys that are spelled alike, by their folded form."""
+        self._all = {key for keys in self.alike.values() for key in keys}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._all
 
 
 class Lookup:
@@ -127,7 +141,7 @@ class Lookup:
         kind, name = self.annotation
         return {"memory": {name}, "category": {"memory", "categories"}}.get(kind, set())
 
-    def steps(self, keys: tuple[str, ...]) -> Steps:
+    def steps(self, keys: Keys) -> Steps:
         """Return where to look in a memory whose metadata have these keys."""
         if self.annotation is not None:
             kind, name = self.annotation
@@ -139,13 +153,13 @@ class Lookup:
             return (Step(partial(_text_of_category, name.casefold())),) if kind == "category" else ()
         return tuple(step for name in self._names for step in self._steps_of(name, keys))
 
-    def _steps_of(self, name: str, keys: tuple[str, ...]) -> Iterator[Step]:
+    def _steps_of(self, name: str, keys: Keys) -> Iterator[Step]:
         """Iterate over the places to look for one name, if no annotation says where."""
         wanted = folded(name)
         if wanted in _OWN:
             yield _own_field(_OWN[wanted])
         # An exact key wins. If there are only several similar keys, none is used, because any choice would be a guess.
-        alike = [key for key in keys if folded(key) == wanted]
+        alike = keys.alike.get(wanted, [])
         if name in keys or len(alike) == 1:
             yield _metadata_key(name if name in keys else alike[0])
         elif alike and not self._ambiguous:
@@ -167,10 +181,14 @@ def _text_of_category(name: str, record: Record) -> Any:
     return record["memory"] if any(category.casefold() == name for category in categories) else None
 
 
+_MAX_SUGGESTED: Final = 10_000
+"""The most metadata keys that are kept for hints."""
+
+
 class Plan:
     """The places where several lookups look, for memories that have the same metadata keys."""
 
-    def __init__(self, lookups: Sequence[Lookup], keys: tuple[str, ...]) -> None:
+    def __init__(self, lookups: Sequence[Lookup], keys: Keys) -> None:
         self.steps = [lookup.steps(keys) for lookup in lookups]
         """The places to look, for each lookup."""
         self.empty = [index for index, steps in enumerate(self.steps) if not steps]
@@ -204,26 +222,61 @@ def _taker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
     return (lambda items: (items[keys[0]],)) if keys else (lambda _items: ())
 
 
+class KnownKeys:
+    """The metadata keys of all memories of an export. Memories with the same keys share one `Keys`, which is cached."""
+
+    _max_size = 1_000_000
+    """The most characters of all keys in the cache."""
+
+    def __init__(self) -> None:
+        self._cache: dict[tuple[str, ...], Keys] = {}
+        self._size = 0
+        self._of_batch: dict[int, tuple[Any, Keys]] = {}
+        """The metadata of the batch and their keys, by their id(), which stays theirs while they are here."""
+        self.suggested: set[str] = set()
+        """The keys seen so far that could be hints; some are left out if there are very many."""
+
+    def of(self, metadata: dict[str, Any] | None) -> Keys:
+        """Return the keys of a memory's metadata."""
+        known = self._of_batch.get(id(metadata))
+        if known is not None:
+            return known[1]
+        names = tuple(metadata or ())
+        keys = self._cache.get(names)
+        if keys is None:
+            self._size += 1 + sum(map(len, names))
+            if self._size > self._max_size:
+                self._size = 0
+                self._cache.clear()
+            if len(self.suggested) < _MAX_SUGGESTED:
+                self.suggested.update(name for name in names if len(name) <= MAX_LENGTH)
+            keys = self._cache[names] = Keys(names)
+        self._of_batch[id(metadata)] = metadata, keys
+        return keys
+
+    def end_batch(self) -> None:
+        """Forget which metadata have which keys."""
+        self._of_batch.clear()
+
+
 class Plans:
     """Returns the plan for a memory. Memories with the same metadata keys share one, which is cached."""
 
-    _max_cached = 1000
+    _max_size = 100_000
+    """The most lookups of all plans in the cache."""
 
-    def __init__(self, lookups: Sequence[Lookup]) -> None:
+    def __init__(self, lookups: Sequence[Lookup], known: KnownKeys) -> None:
         self._lookups = lookups
-        self._cache: dict[tuple[str, ...], Plan] = {}
-        self.keys: set[str] = set()
-        """The metadata keys seen so far; some are left out if there are very many."""
+        self._known = known
+        self._cache: dict[Keys, Plan] = {}
 
     def of(self, record: Record) -> Plan:
         """Return the plan for a memory."""
-        keys = tuple(record["metadata"] or ())
+        keys = self._known.of(record["metadata"])
         plan = self._cache.get(keys)
         if plan is None:
-            if len(self._cache) >= self._max_cached:
+            if len(self._cache) * (1 + len(self._lookups)) > self._max_size:
                 self._cache.clear()
-            if len(self.keys) < 10 * self._max_cached:
-                self.keys.update(keys)
             plan = self._cache[keys] = Plan(self._lookups, keys)
         return plan
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports_engine.extract.frame import ListInSink
 from mem0_exports_engine.extract.offline.columns import Columns, FreeColumns
-from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.free_names import FreeNames
 from mem0_exports_engine.extract.offline.lookup import values
+from mem0_exports_engine.extract.offline.mismatch import Mismatch
 from mem0_exports_engine.extract.offline.pushdown import ANNOTATIONS
 from mem0_exports_engine.extract.offline.values import MISSING, Field
+from mem0_exports_engine.extract.offline.work import ITEM, TooMuch, size_of
 from mem0_exports_engine.json_text import dump
 
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mem0_exports_engine.extract.offline.columns import Made, Maker
-    from mem0_exports_engine.extract.offline.lookup import Lookup, Steps
+    from mem0_exports_engine.extract.offline.fit import Shape
+    from mem0_exports_engine.extract.offline.lookup import KnownKeys, Lookup, Steps
     from mem0_exports_engine.ports import ListSink, Record
 
 _MAX_RECORDS: Final = 2000
 """The number of records that are collected in memory before they are put into the sink."""
+
+_MAX_HELD: Final = 10_000_000
+"""The number of bytes of records that are collected in memory before they are put into the sink."""
 
 
 class Records(Field):
@@ -48,7 +53,7 @@ class Records(Field):
         super().__init__(name, shape)
         self._item = shape.items
         self._makers = makers
-        self._has_others = any(not makers_of(branch) for branch in self._item.alternatives)
+        self._has_others = not all(map(_is_object, self._item.alternatives))
         self._records: list[Any] = []
         self._lists = self.lookup.annotation is not None
         self._sink = sink
@@ -83,6 +88,7 @@ class Records(Field):
     def see_memories(self, records: list[Record]) -> None:
         """Collect one record per memory."""
         for record in records:
+            self.shape.work.begin(record["id"])
             self.take_made(self._made(record), record["id"])
 
     def _made(self, record: Record) -> Made:
@@ -146,6 +152,7 @@ class Records(Field):
             return
         self._lists = True
         self._records = []
+        self.held = 0
         self.memory_ids = []
         self.gaps.clear()
         self.left_out = 0
@@ -154,6 +161,11 @@ class Records(Field):
             self._is_in_sink = False
 
     def _see_list(self, items: list[Any], memory_id: str) -> None:
+        self.shape.work.begin(memory_id)
+        if not self.shape.work.affords(ITEM * len(items)):
+            self.misfit(items, Mismatch(TooMuch.reason))
+            self.left_out += len(items)
+            return
         for item in items:
             try:
                 self.take_record(self._item.fit(item), memory_id)
@@ -164,30 +176,39 @@ class Records(Field):
     def take_record(self, item: Any, memory_id: str) -> None:
         """Collect a record that matches its schema."""
         self._records.append(item)
+        self.held += size_of(item)
         if memory_id not in self.memory_ids[-1:]:
             self.trace(memory_id)
         self._flush_if_long()
 
     def _flush_if_long(self) -> None:
-        if self._may_be_in_sink and len(self._records) >= _MAX_RECORDS:
+        if self._may_be_in_sink and (len(self._records) >= _MAX_RECORDS or self.held > _MAX_HELD):
             self._flush()
 
     def _flush(self) -> None:
         if self._records:
             self._put(dump(self._records)[1:-1])
             self._records = []
+            self.held = 0
 
     def _put(self, items: bytes) -> None:
         self._is_in_sink = True
         self._sink.put(self._list_index, items)
 
 
-def makers_of(item: Shape) -> list[Maker]:
+def makers_of(item: Shape, known: KnownKeys) -> list[Maker]:
     """Return the makers for records of this shape: one, or one for each object of a union. Empty if it is no object."""
     if item.properties:
-        return [Columns(item)]
+        return [Columns(item, known)]
     if item.alternatives:
-        return [maker for branch in item.alternatives for maker in makers_of(branch)]
-    if item.kinds == {"object"} and item.free is not None:
-        return [FreeColumns(FreeNames(item))]
-    return []
+        return [maker for branch in item.alternatives for maker in makers_of(branch, known)]
+    return [FreeColumns(FreeNames(item))] if _is_object(item) else []
+
+
+def _is_object(item: Shape) -> bool:
+    """Return whether a shape is an object, or a union with one."""
+    if item.properties:
+        return True
+    if item.alternatives:
+        return any(map(_is_object, item.alternatives))
+    return item.kinds == {"object"} and item.free is not None

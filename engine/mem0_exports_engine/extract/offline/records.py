@@ -7,12 +7,14 @@ A record whose first-choice values are valid is used unchanged. Any other is mad
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mem0_exports_engine.extract.offline.columns import REQUIRED, Columns
+from mem0_exports_engine.extract.offline.lookup import Keys
 from mem0_exports_engine.extract.offline.pushdown import Pushdown
 from mem0_exports_engine.extract.offline.record_lists import Records
-from mem0_exports_engine.extract.offline.values import MAX_TRACED, MISSING
+from mem0_exports_engine.extract.offline.values import MISSING
+from mem0_exports_engine.extract.offline.work import size_of
 from mem0_exports_engine.json_text import load
 
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.lookup import Steps
     from mem0_exports_engine.ports import ListSink, MemoryBatch, Record, WrittenRecords
+
+
+_MAX_MATCHED: Final = 100_000
+"""The most characters of records that are matched against patterns at once. Longer ones are measured one by one."""
 
 
 class RecordList(Records):
@@ -33,19 +39,21 @@ class RecordList(Records):
         self._maker = maker
         self._columns, self._plans, self._defaults = maker.columns, maker.plans, maker.defaults
         # A valid scalar needs no conversion. A list or object might need one, which only `Shape.keeps` can tell.
-        self._scalars = all(shape.is_plain_scalar for _, shape in self._columns)
+        # Matching patterns can take long, so texts have to be measured before.
+        self._has_patterns = shape.work.has_patterns
+        self._scalars = not self._has_patterns and all(shape.is_plain_scalar for _, shape in self._columns)
         # If the property has the name of a field of memories, such as categories, that field could contain the list.
         # The store does not look there, so such a list cannot be pushed down.
-        possible = self._may_be_in_sink and not self.lookup.steps(())
+        possible = self._may_be_in_sink and not self.lookup.steps(Keys(()))
         self._pushdown = Pushdown.of(self._item, self._columns) if possible else None
 
     def see_as_written(self, batch: MemoryBatch) -> bool:
         """Collect a batch as JSON text that the store writes. False if that is not possible."""
         pushdown = self._pushdown
-        if pushdown is None or self._lists or len(self.memory_ids) < MAX_TRACED:
+        if pushdown is None or self._lists or len(self.memory_ids) < self.max_traced:
             return False  # the report lists the ids of the first memories, which the JSON text does not have
         written = batch.written(pushdown.paths)
-        if written is None:
+        if written is None or (self._has_patterns and len(written.text) > _MAX_MATCHED):
             taken = False
         elif written.incomplete:
             taken = self._take_incomplete(written, pushdown)
@@ -94,6 +102,7 @@ class RecordList(Records):
         accepts = self._item.accepts
         instead_of_nothing = {index for index, instead in enumerate(self._defaults) if instead is not MISSING}
         for record in records:
+            self.shape.work.begin(record["id"])
             plan = self._plans.of(record)
             take = plan.first_values if self._scalars and instead_of_nothing.isdisjoint(plan.empty) else None
             if take is not None and None not in (first_choices := take(record)):
@@ -103,7 +112,8 @@ class RecordList(Records):
                 filled, empty = self._first_values(record, plan.steps)
             if filled and accepts(filled):
                 self._records.append(filled)
-                if len(self.memory_ids) < MAX_TRACED:
+                self.held += size_of(filled)
+                if len(self.memory_ids) < self.max_traced:
                     self.trace(record["id"])
                 for index in empty:
                     absent[index] += 1

@@ -2,100 +2,144 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections import deque
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import quote
 
-from mem0_exports.schemas.cost import max_value_depth
-from mem0_exports.schemas.validate import validator, validator_map
+import jsonschema_rs
+
+from mem0_exports.schemas.validate import validator
 from mem0_exports.strict_json import follow
-from mem0_exports.strict_json import pointer as pointer_of
+from mem0_exports_engine.schema_cost import measure
+from mem0_exports_engine.schema_graph import Graph
 
-
-if TYPE_CHECKING:
-    import jsonschema_rs
 
 NULL: Final = {"type": "null"}
 
+_URI: Final = "json-schema:///schema"
+
+_ANY: Final = "any"
+_NOTHING: Final = "nothing"
+
 
 class Document:
-    """A whole schema. Its parts are validated in place, so that `$schema`, `$id` and references keep their meaning."""
+    """A whole schema. Its parts are validated in place, so that `$schema` and references keep their meaning."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
-        self.max_depth = max_value_depth(schema)
-        self._validators = validator_map(schema, mask="it")
+        self._graph = Graph(schema)
+        self.cost = measure(self._graph)
+        # One validator for all parts: it validates {key: value} against the part with this key. A validator for each
+        # part would contain a copy of everything that the part refers to.
+        parts: dict[str, Any] = {
+            str(number): {"$ref": f"{_URI}#{quote(node.pointer)}"} for number, node in enumerate(self._graph.nodes)
+        }
+        parts |= {_ANY: {}, _NOTHING: {"not": {}}}
+        draft = {"$schema": schema["$schema"]} if "$schema" in schema else {}
+        # References are pointers only, so the root's own name has no meaning, but would change what they refer to.
+        resource = {key: value for key, value in schema.items() if key not in {"$id", "id"}}
+        registry = jsonschema_rs.Registry([(_URI, resource)])
+        self.validator = validator({**draft, "properties": parts}, linear=True, mask="it", registry=registry)
 
-    def validator(self, pointer: str, schema: Any) -> jsonschema_rs.Validator:
-        """Return the validator of the part `schema`, which is at `pointer`."""
-        return self._validators.get(pointer) or validator(schema, linear=True, mask="it")
+    def key(self, schema: Any) -> str:
+        """Return the key of a part for the validator."""
+        number = self._graph.numbers.get(id(schema))
+        return str(number) if number is not None else _NOTHING if schema is False else _ANY
+
+    def target(self, schema: Any) -> Any:
+        """Return what a schema that is nothing but a reference refers to, and any other schema unchanged."""
+        while isinstance(schema, dict) and schema.keys() == {"$ref"}:  # `measure` has refused circles
+            schema = follow(self.schema, schema["$ref"])
+        return schema
+
+    def has_unions(self, schema: Any) -> bool:
+        """Return whether a schema, or anything that it refers to, has alternatives."""
+        return self._graph.numbers.get(id(schema)) in self._with_unions
+
+    @cached_property
+    def _with_unions(self) -> set[int]:
+        """The numbers of the sub-schemas that have alternatives, or refer to any that have."""
+        users: dict[int, set[int]] = {}
+        for number, node in enumerate(self._graph.nodes):
+            for other in {*node.in_place}.union(*(part.nodes for part in node.parts)):
+                users.setdefault(other, set()).add(number)
+        found = {number for number, node in enumerate(self._graph.nodes) if node.schema.keys() & {"anyOf", "oneOf"}}
+        waiting = [*found]
+        while waiting:
+            others = users.get(waiting.pop(), set()) - found
+            waiting += others
+            found |= others
+        return found
 
 
 class Resolved:
     """The keywords of a schema and of all schemas that apply to the same value: targets of $ref, branches of allOf."""
 
-    def __init__(self, document: Document, schema: Any, pointer: str) -> None:
+    def __init__(self, document: Document, schema: Any) -> None:
         self.node: dict[str, Any] = {}
         """The keywords. `properties` and `required` have those of all the schemas; of any other, the first one."""
-        self.pointers: dict[str, str] = {}
-        """For each keyword, the pointer of the schema that has it."""
-        self.properties: dict[str, tuple[str, Any]] = {}
-        """For each property, the pointer of its schema, and the schema."""
         self.hidden: set[str] = set()
         """The keywords that a later schema repeats with another value."""
-        waiting = [(schema, pointer)]
+        waiting = deque([schema])
         seen: set[int] = set()
+        required: dict[str, None] = {}
         while waiting:
-            schema, pointer = waiting.pop(0)
+            schema = waiting.popleft()
             if not isinstance(schema, dict) or id(schema) in seen:
                 continue
             seen.add(id(schema))
-            self._take(schema, pointer)
+            self._take(schema, required)
             reference = schema.get("$ref")
             if isinstance(reference, str):
-                waiting.append((follow(document.schema, reference), reference.rstrip("/")))
+                waiting.append(follow(document.schema, reference))
             branches = schema.get("allOf")
             if isinstance(branches, list):
-                waiting += [(branch, f"{pointer}/allOf/{index}") for index, branch in enumerate(branches)]
+                waiting += branches
+        if required:
+            self.node["required"] = [*required]
 
-    def _take(self, schema: dict[str, Any], pointer: str) -> None:
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The schemas of the properties."""
+        properties: dict[str, Any] = self.node.get("properties", {})
+        return properties
+
+    def _take(self, schema: dict[str, Any], required: dict[str, None]) -> None:
         for key, keyword in schema.items():
             if key == "properties" and isinstance(keyword, dict):
+                known = self.node.setdefault(key, {})
                 for name, each in keyword.items():
-                    known = self.properties.setdefault(name, (f"{pointer}{pointer_of([key, name])}", each))
-                    if known[1] != each:
+                    if known.setdefault(name, each) != each:
                         self.hidden.add(key)
-                self.node[key] = {name: each for name, (_, each) in self.properties.items()}
             elif key == "required" and isinstance(keyword, list):
-                self.node[key] = [*dict.fromkeys([*self.node.get(key, ()), *keyword])]
+                required |= dict.fromkeys(keyword)
             elif key not in self.node:
                 self.node[key] = keyword
-                self.pointers[key] = pointer
             elif self.node[key] != keyword and key not in {"$ref", "allOf"}:
                 self.hidden.add(key)
 
 
-def without_null(document: Document, found: Resolved) -> tuple[str, Any] | None:
+def without_null(document: Document, found: Resolved) -> Any:
     """Put the other schema of a union with null in place of the union.
 
-    Return the pointer of the other schema and the schema itself, or None if there was no such union.
+    Return the other schema, or None if there was no such union.
     """
     for key in ("anyOf", "oneOf"):
         branches = found.node.get(key)
         if not isinstance(branches, list) or NULL not in branches:
             continue
-        others = [(index, branch) for index, branch in enumerate(branches) if branch != NULL]
-        if len(others) != 1 or not isinstance(others[0][1], dict):
+        others = [branch for branch in branches if branch != NULL]
+        if len(others) != 1 or not isinstance(others[0], dict):
             continue
-        index, other = others[0]
-        pointer = f"{found.pointers[key]}/{key}/{index}"
-        inner = Resolved(document, other, pointer)
+        inner = Resolved(document, others[0])
         around = {name: keyword for name, keyword in found.node.items() if name != key}
         found.hidden |= inner.hidden
         found.hidden |= {name for name in around.keys() & inner.node.keys() if around[name] != inner.node[name]}
         found.hidden -= {"$ref", "allOf"}
+        properties = {**found.properties, **inner.properties}
         found.node = {**around, **inner.node}
-        found.pointers |= inner.pointers
-        found.properties |= inner.properties
-        if found.properties:
-            found.node["properties"] = {name: each for name, (_, each) in found.properties.items()}
-        return pointer, other
+        if properties:
+            found.node["properties"] = properties
+        return others[0]
     return None

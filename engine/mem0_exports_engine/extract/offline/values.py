@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from mem0_exports_engine.extract.offline.fit import Mismatch, Shape
 from mem0_exports_engine.extract.offline.lookup import Lookup, first_fit, values
+from mem0_exports_engine.extract.offline.mismatch import Mismatch
+from mem0_exports_engine.extract.offline.work import ITEM, TooMuch, size_of
+from mem0_exports_engine.limits import MAX_STEPS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.lookup import Steps
     from mem0_exports_engine.ports import Record
 
 MAX_TRACED: Final = 100
-"""The most memory ids per field in the report."""
+"""The most memory ids per field in the report. If there are many fields, each has fewer."""
 
 _MAX_GAPS: Final = 100
-"""The most different gaps per field in the report."""
+"""The most different gaps per field in the report. If there are many fields, each has fewer."""
+
+_MAX_OF_ALL: Final = 5000
+"""The most memory ids in the report, and the most different gaps, unless there are more fields than that."""
 
 _MAX_EXAMPLE: Final = 60
 """The most characters of a value in the report."""
@@ -30,8 +36,34 @@ _MAX_EXAMPLE: Final = 60
 
 def shown(value: Any) -> str:
     """Return a value as short JSON text for the report."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MAX_EXAMPLE else f"{text[: _MAX_EXAMPLE - 1]}…"
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _MAX_EXAMPLE:
+            return f"{text[: _MAX_EXAMPLE - 1]}…"
+    return text
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """Iterate over pieces of the JSON text of a value. A string that is too long to be shown is cut."""
+    if isinstance(value, dict | list) and value:
+        opening, closing = "{}" if isinstance(value, dict) else "[]"
+        pairs = (
+            ((f"{_scalar(key)}: ", value[key]) for key in value)
+            if isinstance(value, dict)
+            else (("", item) for item in value)
+        )
+        for number, (name, item) in enumerate(pairs):
+            yield f"{', ' if number else opening}{name}"
+            yield from _pieces(item)
+        yield closing
+    else:
+        yield _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    shown = value[: _MAX_EXAMPLE + 1] if isinstance(value, str) else value
+    return json.dumps(shown, ensure_ascii=False)
 
 
 @attrs.define(slots=True)
@@ -70,6 +102,10 @@ class Field:
         self.memory_ids: list[str] = []
         self.gaps: dict[tuple[str, str], Noted] = {}
         """The gaps by their path and cause, so that values with one cause make one gap."""
+        self.max_traced = MAX_TRACED
+        self.max_gaps = _MAX_GAPS
+        self.held = 0
+        """About how many bytes the collected values take."""
         self.left_out = 0
         """How many records of a list were left out although they had some value."""
 
@@ -83,6 +119,7 @@ class Field:
         for record, record_steps in zip(records, steps, strict=False):
             if not record_steps:
                 continue
+            self.shape.work.begin(record["id"])
             candidates = [record_steps[0].take(record)] if len(record_steps) == 1 else values(record_steps, record)
             if candidates and candidates[0] is not None:
                 self.take(candidates, record["id"])
@@ -98,6 +135,10 @@ class Field:
     def settled(self) -> Any:
         """Return the result if it matches the property's schema. Otherwise report a gap and return MISSING."""
         value = self.result()
+        if value is not MISSING and self.shape.work.steps_for(value) > MAX_STEPS:
+            self.note(self.name, "the value collected from all memories is too large to be checked against this schema")
+            self.memory_ids = []
+            return MISSING
         if value is not MISSING and (problem := self.shape.problem(value)) is not None:
             self.note(self.name, f"the value collected from all memories does not match the schema: {problem}")
             self.memory_ids = []
@@ -119,7 +160,7 @@ class Field:
 
         """
         key = (path, cause or why)
-        if key not in self.gaps and len(self.gaps) >= _MAX_GAPS:
+        if key not in self.gaps and len(self.gaps) >= self.max_gaps:
             why, example = "more values or records were left out, for other reasons", None
             key = (self.name, why)
         noted = self.gaps.get(key)
@@ -151,8 +192,15 @@ class Field:
 
     def trace(self, memory_id: str) -> None:
         """Record that the value comes from this memory."""
-        if len(self.memory_ids) < MAX_TRACED:
+        if len(self.memory_ids) < self.max_traced:
             self.memory_ids.append(memory_id)
+
+
+def share_the_report(fields: Sequence[Field]) -> None:
+    """Limit what each of the fields of an object reports, so that the report does not become too long."""
+    for field in fields:
+        field.max_traced = min(MAX_TRACED, max(1, _MAX_OF_ALL // len(fields)))
+        field.max_gaps = min(_MAX_GAPS, max(1, _MAX_OF_ALL // len(fields)))
 
 
 class Newest(Field):
@@ -168,6 +216,7 @@ class Newest(Field):
             self.misfit(candidates[0], error)
         else:
             self.memory_ids = [memory_id]
+            self.held = size_of(self._value)
 
     def result(self) -> Any:
         """See `Field.result`."""
@@ -209,7 +258,11 @@ class Distinct(Field):
         value = candidates[0]
         if isinstance(value, str) and f"s{value}" in self._values:
             return  # a shortcut: this string is valid unchanged and already collected
-        for item in value if isinstance(value, list) else [value]:
+        items = value if isinstance(value, list) else [value]
+        if not self.shape.work.affords(ITEM * len(items)):
+            self.misfit(value, Mismatch(TooMuch.reason))
+            return
+        for item in items:
             try:
                 if "array" in self._item.kinds and not isinstance(item, list):
                     raise Mismatch("it must be a list, because the items of this array are lists")
@@ -221,6 +274,7 @@ class Distinct(Field):
             key = f"s{fitted}" if isinstance(fitted, str) else json.dumps(_as_compared(fitted), sort_keys=True)
             if key not in self._values:
                 self._values[key] = fitted
+                self.held += 2 * size_of(fitted)
                 self.trace(memory_id)
 
     def result(self) -> Any:

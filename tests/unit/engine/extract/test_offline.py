@@ -10,9 +10,10 @@ import pytest
 from pydantic import BaseModel, Field
 
 from mem0_exports import From, Schema
-from mem0_exports.schemas.validate import Unusable, check
+from mem0_exports.schemas.validate import Unusable
 from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.report import Gap
+from mem0_exports_engine.schema_cost import admit
 from tests.support.stores import extracted, memory
 
 
@@ -314,19 +315,19 @@ def test_fails_if_the_whole_result_does_not_match_the_schema():
 )
 def test_rejects_an_unusable_schema(schema):
     with pytest.raises(Unusable):
-        check(schema, linear=True)
+        admit(schema)
 
 
 def test_does_not_open_a_file_that_a_schema_refers_to(tmp_path):
     (tmp_path / "schema.json").write_text('{"type": "string"}')
 
-    with pytest.raises(Unusable, match="disabled"):
-        check({"properties": {"a": {"$ref": f"file://{tmp_path}/schema.json"}}}, linear=True)
+    with pytest.raises(Unusable, match="never opened"):
+        admit({"properties": {"a": {"$ref": f"file://{tmp_path}/schema.json"}}})
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": ["object", "null"]}, Timeline.model_json_schema()])
 def test_accepts_a_usable_schema(schema):
-    check(schema, linear=True)
+    admit(schema)
     assert export(schema, memory())[0] is not None
 
 
@@ -370,7 +371,7 @@ def test_never_rounds_a_number(text, number):
     ids=str,
 )
 def test_validates_each_part_in_the_context_of_the_whole_schema(schema, expected):
-    check(schema, linear=True)
+    admit(schema)
 
     assert export({"type": "object", **schema}, memory(metadata={"x": 5}))[0] == expected
 
@@ -476,7 +477,7 @@ def exponential_schema(keyword, levels):
 @pytest.mark.timeout(20)
 def test_rejects_a_schema_that_is_too_expensive_to_validate(schema):
     with pytest.raises(Unusable, match=r"sub-schemas|leads back"):
-        check(schema, linear=True)
+        admit(schema)
 
 
 @pytest.mark.timeout(20)
@@ -493,7 +494,7 @@ def test_fills_recursive_unions_within_bounded_time():
         "type": "object",
         "properties": {"x": {"$ref": "#/$defs/E"}},
     }
-    check(schema, linear=True)
+    admit(schema)
 
     def nested(depth):
         value = {"kind": "b"}
@@ -521,5 +522,5 @@ def test_fills_deeply_nested_values_of_a_recursive_model():
     for _ in range(30):
         value = {"children": [value]}
 
-    check(schema, linear=True)
+    admit(schema)
     assert export(schema, memory(metadata={"x": value}))[0] == {"x": value}

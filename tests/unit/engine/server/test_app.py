@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.json_text import MAX_BYTES
+from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 from tests.support.command import command
