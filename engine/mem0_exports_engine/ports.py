@@ -16,7 +16,7 @@ from mem0_exports.errors import ConfigurationError, Mem0ExportsError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
@@ -49,6 +49,10 @@ class StoreFull(StoreError):
 
 class StoreFailed(StoreError):
     """The store failed in a way that a retry cannot fix, such as a damaged file."""
+
+
+class Interrupted(StoreError):
+    """A statement was interrupted, because its caller wanted to stop."""
 
 
 class NotAStore(StoreError, ConfigurationError):
@@ -105,8 +109,14 @@ class MemoryBatch(Protocol):
 class MemoryReader(Protocol):
     """Reads the memories of an export."""
 
-    def batches(self, project: str, filters: Filter, now: datetime) -> Iterator[MemoryBatch]:
-        """Yield the memories that the filters select now and that have not expired, oldest first."""
+    def batches(
+        self, project: str, filters: Filter, now: datetime, should_stop: Callable[[], bool] | None = None
+    ) -> Iterator[MemoryBatch]:
+        """Yield the memories that the filters select now and that have not expired, oldest first.
+
+        `should_stop` is asked every few milliseconds while a statement runs, and of the batches too. If it returns
+        True, Interrupted is raised.
+        """
         ...
 
 
@@ -163,7 +173,7 @@ class MemoryStore(MemoryReader, Protocol):
 # ---- jobs ----------------------------------------------------------------------------------------------------------
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a worker owns a job after its last write. After that, another worker can claim the job."""
+"""How long a worker owns a job after it last renewed its lease. After that, another worker can claim the job."""
 
 JobState: TypeAlias = Literal["PENDING", "RUNNING", "DONE", "FAILED"]
 
@@ -233,8 +243,11 @@ class JobStore(Protocol):
         """
         ...
 
-    def claim(self, now: datetime) -> Job | None:
-        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting."""
+    def claim(self, now: datetime, *, take_over: bool = True) -> Job | None:
+        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting.
+
+        `take_over` says whether a job may be claimed because the lease of another worker has ended.
+        """
         ...
 
     def renew(self, job: Job, now: datetime) -> None:
@@ -261,8 +274,12 @@ class JobStore(Protocol):
         """Mark the job as failed, with the reason that users will see."""
         ...
 
-    def hand_back(self, job: Job, now: datetime) -> None:
-        """Give up the lease, so that any worker can claim the job at once."""
+    def hand_back(self, job: Job, available: datetime) -> None:
+        """Give up the lease, so that any worker can claim the job from this time on."""
+        ...
+
+    def not_crashed(self, job: Job) -> None:
+        """Say that an attempt did not crash, although another worker has taken the job over. Never raises Fenced."""
         ...
 
     def purge(self, now: datetime) -> int:

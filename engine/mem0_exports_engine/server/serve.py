@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
+import os
 import signal
 import socket
 import sys
+import threading
 
 from typing import TYPE_CHECKING
 
@@ -27,13 +30,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_log = logging.getLogger("mem0_exports_engine")
+
+
 def serve(
     store: Path, *, host: str, port: int, api_key: str | None, retention: timedelta, grace: float, log_level: str
 ) -> None:
     """Serve a store until SIGINT or SIGTERM. Print the URL once the server accepts requests.
 
     On a signal, open requests have `grace` seconds to finish. After that, the running job has another `grace` seconds.
-    A job that takes longer is handed back, and the next server of this store runs it again. Port 0 picks a free port.
+    A job that takes longer is handed back, and the next server of this store runs it again. The process ends within
+    twice `grace`, whatever it is doing. Port 0 picks a free port.
     Raises ConfigurationError if `host` is reachable from other machines but there is no API key.
     """
     keyless = api_key is None and not _has_keys(store)
@@ -55,6 +62,19 @@ def serve(
             _run(engine, listening, f"[{host}]" if ":" in host else host, grace)
         finally:
             engine.close(grace)
+    _end_without_waiting()
+
+
+def _end_without_waiting() -> None:
+    """End the process if a thread still answers a request.
+
+    Python would wait for such threads, which cannot be interrupted while they wait for the store. Their transactions are
+    not committed, so nothing is half written.
+    """
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
+        _log.warning("requests that took longer than the grace period were cut off")
+        logging.shutdown()
+        os._exit(0)
 
 
 def _has_keys(path: Path) -> bool:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mem0_exports_engine.ports import Fenced
-from mem0_exports_engine.workers.run_job import GRACE, POLL_INTERVAL, Stop, run_job
+from mem0_exports.errors import ConfigurationError
+from mem0_exports_engine import ports
+from mem0_exports_engine.clock import ClockWatch
+from mem0_exports_engine.ports import Fenced, StoreError
+from mem0_exports_engine.workers.lease import POLL_INTERVAL, Stop
+from mem0_exports_engine.workers.run_job import GRACE, run_job
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from mem0_exports_engine.ports import Extractor, JobStore, MemoryReader
+    from mem0_exports_engine.ports import Extractor, Job, JobStore, MemoryReader
 
 _log = logging.getLogger("mem0_exports_engine.jobs")
+
+
+_LAST: Final = 1.0
+"""The most seconds of the grace period that are left for handing a job back."""
 
 
 class WorkerThread:
@@ -30,6 +39,7 @@ class WorkerThread:
         self._memories = memories
         self._extractor = extractor
         self._now = now
+        self._running: Job | None = None
         self._wake = threading.Event()
         self._stop = Stop()
         self._thread = threading.Thread(target=self._work, name="mem0-exports-worker", daemon=True)
@@ -45,25 +55,51 @@ class WorkerThread:
         self._wake.set()
 
     def stop(self, grace: float = GRACE) -> None:
-        """Stop the thread and wait for it. A job that takes longer than `grace` seconds is handed back."""
+        """Stop the thread within `grace` seconds. A job that takes longer is handed back.
+
+        If the thread is in the middle of something that cannot be interrupted, it is left behind. It can write nothing
+        more, because it no longer has the job.
+        """
+        last = min(_LAST, grace / 4)
         self.take_no_more()
-        self._thread.join(grace)
+        self._thread.join(grace - last)
         self._stop.at_once = True
-        # No timeout here, because the thread must stop before the store is closed. It stops before the next batch.
-        self._thread.join()
+        self._thread.join(last)
+        job = self._running
+        if self._thread.is_alive() and job is not None:
+            _log.warning("export %s is handed back, but the worker is still busy with it", job.id)
+            with contextlib.suppress(Fenced, StoreError):
+                self._jobs.hand_back(job, self._now())
 
     def _work(self) -> None:
+        watch = ClockWatch(self._now, ports.LEASE)
         while not self._stop.soon.is_set():
             # Clear the event before looking for jobs. If it were cleared afterwards, a wake() in between would be lost,
             # and its job would wait for the next poll.
             self._wake.clear()
             try:
-                while not self._stop.soon.is_set() and (job := self._jobs.claim(self._now())) is not None:
-                    run_job(self._jobs, self._memories, self._extractor, job, self._now, self._stop)
-                self._jobs.purge(self._now())
+                while not self._stop.soon.is_set() and self._run_next(watch):
+                    pass
+                now, steady = watch.read()
+                if steady:
+                    self._jobs.purge(now)
             except Fenced as fenced:
-                _log.warning("export %s was taken over by another worker", fenced)
-            except BaseException:  # noqa: BLE001 -- the thread must survive any error: nothing else runs the jobs
-                _log.exception("unexpected error in the worker; continuing with the next job")
+                if not self._stop.at_once:
+                    _log.warning("export %s was taken over by another worker", fenced)
+            except BaseException as error:  # noqa: BLE001 -- the thread must survive any error: nothing else runs the jobs
+                if not (self._stop.at_once and isinstance(error, ConfigurationError)):  # the store is closed already
+                    _log.exception("unexpected error in the worker; continuing with the next job")
             if not self._stop.soon.is_set():
                 self._wake.wait(POLL_INTERVAL)
+
+    def _run_next(self, watch: ClockWatch) -> bool:
+        """Run the next job. Return False if none is waiting."""
+        now, steady = watch.read()
+        self._running = self._jobs.claim(now, take_over=steady)
+        if self._running is None:
+            return False
+        try:
+            run_job(self._jobs, self._memories, self._extractor, self._running, self._now, self._stop)
+        finally:
+            self._running = None
+        return True

@@ -52,9 +52,6 @@ State: TypeAlias = Literal["asking", "unknown", "pending", "ready", "open"]
 RETENTION: Final = facts.RETENTION.total_seconds()
 """How long the service keeps an export, in seconds."""
 
-CLOCK_CORRECTION: Final = 3600.0
-"""If the clock is set back after a create by at most this many seconds, the job is not created a second time."""
-
 
 @attrs.frozen(slots=True)
 class LedgerEntry:
@@ -252,8 +249,7 @@ class EntryWriter:
     def _begin(self) -> KnownExport | None:
         asking = self._ledger._asking  # noqa: SLF001 -- an entry is a part of its ledger
         with self._ledger.writing() as connection:
-            # Read the time while holding the ledger's lock. A time from before the wait for it could be older than a
-            # job that another call has just recorded. Its clock would seem to be ahead, and we would create it again.
+            # Read the time while holding the ledger's lock, because the wait for it can be long.
             now = self._ledger._now()  # noqa: SLF001
             self._check_account(connection)
             row = connection.execute(
@@ -273,10 +269,9 @@ class EntryWriter:
                 state, export_id, expires_at, result, asks, lost_answers, asked_at = row
                 if state == "asking" and self._fingerprint in asking:
                     return None
-                # If the clock was far ahead at the create, `expires_at` is too late, and the service may have deleted
-                # the job already. `latest` detects this; it tolerates a small correction of the clock since then.
-                latest = now + RETENTION + CLOCK_CORRECTION
-                if state == "ready" or (state == "pending" and now < expires_at <= latest):
+                # If the clock was ahead at the create, `expires_at` is too late. The job is still the job: creating it
+                # again would be a second one, possibly a paid one, without a word.
+                if state == "ready" or (state == "pending" and now < expires_at):
                     self._export_id = export_id
                     return KnownExport(export_id, result, lost_answers)
                 if state == "asking":  # the call that created it could not record the outcome

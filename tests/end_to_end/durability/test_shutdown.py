@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
+import time
+
+from contextlib import closing
 
 import pytest
 
@@ -59,3 +63,21 @@ def test_client_that_does_not_read_does_not_delay_the_shutdown(tmp_path):
         connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         assert connection.recv(12) == b"HTTP/1.1 200"
         server.stop(seconds=20.0)  # below slow_clients.READ_TIMEOUT, 30 s, after which the server drops the client
+
+
+def test_a_request_that_waits_for_the_store_does_not_keep_the_server_from_ending(tmp_path):
+    store = audit.create_store(tmp_path / "store.db", [{"memory": "x", "user_id": "a"}])
+    body = b'{"messages": [{"role": "user", "content": "y"}], "user_id": "a", "infer": false}'
+    head = f"POST /v3/memories/add/ HTTP/1.1\r\nhost: x\r\nauthorization: Token {KEY}\r\n"
+    with (
+        start_server(store, grace=1) as server,
+        closing(sqlite3.connect(store, isolation_level=None)) as other,
+        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection,
+    ):
+        other.execute("BEGIN IMMEDIATE")  # and the request waits for 30 s
+        connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        time.sleep(0.3)  # if the request has not arrived by then, there is nothing to cut off, and the next line fails
+        server.stop()
+        assert "were cut off" in server.stderr()
+
+    assert audit.rows(store, "SELECT memory FROM memories") == [("x",)]

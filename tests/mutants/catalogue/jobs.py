@@ -8,6 +8,8 @@ from tests.mutants.model import Mutant
 
 
 _RUN_JOB = "engine/mem0_exports_engine/workers/run_job.py"
+_LEASE = "engine/mem0_exports_engine/workers/lease.py"
+_CLOCK = "engine/mem0_exports_engine/clock.py"
 _JOBS = "engine/mem0_exports_engine/store/sqlite/jobs.py"
 _STORE = "engine/mem0_exports_engine/store/sqlite/database.py"
 _WORKER = "engine/mem0_exports_engine/workers/thread.py"
@@ -51,15 +53,15 @@ MUTANTS: Final = (
     Mutant(
         "jobs.hand-back-counted-as-crash",
         _JOBS,
-        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(now)):',
-        "with self._fenced(job, available_us=clock.microseconds(now)):",
+        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(available)):',
+        "with self._fenced(job, available_us=clock.microseconds(available)):",
         "five restarts of the server fail a healthy job",
     ),
     Mutant(
         "jobs.hand-back-delayed",
         _JOBS,
-        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(now)):',
-        'with self._fenced(job, state="PENDING", available_us=_lease_end(now)):',
+        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(available)):',
+        'with self._fenced(job, state="PENDING", available_us=_lease_end(available)):',
         "after a restart a job waits for the end of its lease",
     ),
     Mutant(
@@ -78,10 +80,45 @@ MUTANTS: Final = (
     ),
     Mutant(
         "jobs.lease-not-renewed",
-        _RUN_JOB,
-        "if self._now() - self._renewed >= ports.LEASE / 4:",
-        "if self._now() - self._renewed >= 4 * ports.LEASE:",
+        _LEASE,
+        "pause = ports.LEASE.total_seconds() / 4",
+        "pause = ports.LEASE.total_seconds() * 4",
         "a long job is taken over by other workers again and again",
+    ),
+    Mutant(
+        "jobs.fenced-counted-as-crash",
+        _RUN_JOB,
+        "            jobs.not_crashed(job)\n",
+        "            pass\n",
+        "five servers that were slow fail a healthy job",
+    ),
+    Mutant(
+        "jobs.statements-not-interrupted",
+        _STORE,
+        "driver.set_progress_handler(should_stop, _STEPS)",
+        "pass",
+        "a server cannot be stopped while a long query runs",
+    ),
+    Mutant(
+        "jobs.no-wait-for-room",
+        _RUN_JOB,
+        "jobs.hand_back(job, now() + _PAUSE)",
+        "jobs.hand_back(job, now())",
+        "while the disk is full, one job keeps the worker from all others",
+    ),
+    Mutant(
+        "jobs.clock-jumps-unnoticed",
+        _CLOCK,
+        "if abs(moved) > TOLERANCE.total_seconds():",
+        "if moved > timedelta.max.total_seconds():",
+        "a clock that is ahead for seconds deletes all exports",
+    ),
+    Mutant(
+        "jobs.wait-for-the-clock",
+        _JOBS,
+        "sa.or_(available <= moment, is_bogus, is_new)",
+        "available <= moment",
+        "exports that were created while the clock was ahead wait until then",
     ),
     Mutant(
         "jobs.old-parts-kept",
@@ -93,7 +130,7 @@ MUTANTS: Final = (
     Mutant(
         "jobs.error-not-stored",
         _RUN_JOB,
-        'jobs.fail(job, f"internal error: {type(error).__name__}")',
+        "lease.write(lambda: jobs.fail(job, reason))",
         "pass",
         "if the extractor crashes on a schema, the job is pending forever",
     ),

@@ -16,7 +16,7 @@ from mem0_exports_engine.store.rows import RECORD_FIELDS
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from mem0_exports_engine.ports import FieldPath, Record
     from mem0_exports_engine.store.sqlite.database import Database
@@ -42,15 +42,16 @@ _CHOSEN: Final = (
 class SqliteBatch:
     """Implement `ports.MemoryBatch`. It holds only row numbers; every call reads the memories again."""
 
-    def __init__(self, database: Database, seqs: array[int]) -> None:
+    def __init__(self, database: Database, seqs: array[int], should_stop: Callable[[], bool] | None = None) -> None:
         self._database = database
         self._seqs = seqs
+        self._should_stop = should_stop
         self.size = len(seqs)
 
     def _query(self, query: str, *values: str) -> Any:
         """Run an aggregate query over these memories and return its one row."""
         chosen = orjson.dumps(self._seqs.tolist()).decode()
-        with self._database.read() as connection:
+        with self._database.read(self._should_stop) as connection:
             return connection.exec_driver_sql(f"{query} {_CHOSEN}", (*values, chosen)).one()
 
     def in_pieces(self) -> Iterator[SqliteBatch]:
@@ -60,10 +61,10 @@ class SqliteBatch:
         first = total = 0
         for index, length in enumerate(lengths):
             if total and total + length > _MAX_LETTERS:
-                yield SqliteBatch(self._database, self._seqs[first:index])
+                yield SqliteBatch(self._database, self._seqs[first:index], self._should_stop)
                 first, total = index, 0
             total += length
-        yield SqliteBatch(self._database, self._seqs[first:]) if first else self
+        yield SqliteBatch(self._database, self._seqs[first:], self._should_stop) if first else self
 
     def records(self, fields: Collection[str] = RECORD_FIELDS) -> list[Record]:
         """Return the memories as records with these fields."""

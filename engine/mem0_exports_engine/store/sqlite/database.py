@@ -25,13 +25,13 @@ from sqlalchemy.pool import StaticPool
 
 from mem0_exports.errors import ConfigurationError
 from mem0_exports.sqlite_files import looking_into
-from mem0_exports_engine.ports import NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
+from mem0_exports_engine.ports import Interrupted, NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
 from mem0_exports_engine.store.sqlite import functions
 from mem0_exports_engine.store.sqlite.migrations import check_readable, is_foreign, migrate, schema_of
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 _MIN_VERSION: Final = (3, 35, 0)
@@ -39,6 +39,9 @@ _MIN_VERSION: Final = (3, 35, 0)
 
 _TIMEOUT: Final = 30.0
 """Seconds to wait for another process that holds the store."""
+
+_STEPS: Final = 100_000
+"""How many steps of SQLite's virtual machine pass before it asks whether to stop: about a millisecond's work."""
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
@@ -118,9 +121,23 @@ class Database:
                 raise StoreBusy(problem)
             time.sleep(0.02)
 
-    def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
-        """Open a transaction that only reads. Raises StoreError if the database fails."""
-        return self._translated(write=False)
+    @contextlib.contextmanager
+    def read(self, should_stop: Callable[[], bool] | None = None) -> Iterator[sa.Connection]:
+        """Open a transaction that only reads. Raises StoreError if the database fails.
+
+        `should_stop` is asked every few milliseconds while a statement runs. Once it returns True, the statement is
+        interrupted, and Interrupted is raised.
+        """
+        with self._translated(write=False) as connection:
+            if should_stop is None:
+                yield connection
+                return
+            driver: Any = connection.connection.driver_connection
+            driver.set_progress_handler(should_stop, _STEPS)
+            try:
+                yield connection
+            finally:
+                driver.set_progress_handler(None, 0)
 
     def write(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """Open a transaction that locks out other writers from its start, and commit it at the end.
@@ -173,6 +190,8 @@ def _store_error(error: DBAPIError | PoolTimeout) -> StoreError:
     code = _code(error)
     if code in _BUSY:
         return StoreBusy("The store is busy: another process is writing to it.")
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return Interrupted("the statement was interrupted")
     return (StoreFull if code in _FULL else StoreFailed)(str(error.orig))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -25,11 +26,14 @@ from mem0_exports_engine.store.sqlite.tables import exports, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
     from mem0_exports_engine.ports import Frame
     from mem0_exports_engine.store.sqlite.database import Database
+
+_LONGEST_LEASE: Final = timedelta(minutes=15)
+"""No version of this package takes a longer lease."""
 
 _INSERT: Final = sa.insert(exports)
 
@@ -119,10 +123,12 @@ class SqliteJobs:
                 yield items if number == 0 else b"," + items
                 number += 1
 
-    def claim(self, now: datetime) -> Job | None:
-        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting."""
-        moment = clock.microseconds(now)
-        due = sa.and_(exports.c.available_us <= moment, exports.c.expires_us > moment)
+    def claim(self, now: datetime, *, take_over: bool = True) -> Job | None:
+        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting.
+
+        `take_over` says whether a job may be claimed because the lease of another worker has ended.
+        """
+        due = _due(now, take_over=take_over)
         # Usually no job is waiting. Checking with a read first avoids taking the write lock every second.
         with self._database.read() as connection:
             if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:
@@ -204,10 +210,20 @@ class SqliteJobs:
         with self._fenced(job, state="FAILED", available_us=None, reason=reason, report=report) as connection:
             connection.execute(sa.delete(parts).where(parts.c.export == job.seq))
 
-    def hand_back(self, job: Job, now: datetime) -> None:
-        """Give up the lease, so that any worker can claim the job at once."""
-        with self._fenced(job, state="PENDING", available_us=clock.microseconds(now)):
+    def hand_back(self, job: Job, available: datetime) -> None:
+        """Give up the lease, so that any worker can claim the job from this time on."""
+        with self._fenced(job, state="PENDING", available_us=clock.microseconds(available)):
             pass
+
+    def not_crashed(self, job: Job) -> None:
+        """Say that an attempt did not crash, although another worker has taken the job over."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(exports)
+                .where(exports.c.seq == job.seq, exports.c.id == job.id, exports.c.attempt > job.attempt)
+                .where(exports.c.crashed_attempts > 0)
+                .values(crashed_attempts=exports.c.crashed_attempts - 1)
+            )
 
     def purge(self, now: datetime) -> int:
         """Delete the exports that have expired, and return how many there were."""
@@ -218,6 +234,17 @@ class SqliteJobs:
         with self._database.write() as connection:
             connection.execute(sa.delete(parts).where(parts.c.export.in_(expired)))
             return connection.execute(sa.delete(exports).where(exports.c.seq.in_(expired))).rowcount
+
+
+def _due(now: datetime, *, take_over: bool) -> sa.ColumnElement[bool]:
+    """Return the condition for jobs that can be claimed."""
+    moment = clock.microseconds(now)
+    available = exports.c.available_us
+    # If a lease seems to end too late, the clock was ahead when it was taken, and the job would wait for that long.
+    is_bogus = available > clock.microseconds(now + _LONGEST_LEASE)
+    is_new = sa.and_(exports.c.state == "PENDING", exports.c.attempt == 0)
+    due = sa.and_(available.is_not(None), sa.or_(available <= moment, is_bogus, is_new), exports.c.expires_us > moment)
+    return due if take_over else sa.and_(due, exports.c.state == "PENDING")
 
 
 def _lease_end(now: datetime) -> int:

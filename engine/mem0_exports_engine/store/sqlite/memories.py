@@ -18,7 +18,7 @@ from mem0_exports_engine.store.sqlite.tables import memories
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
@@ -123,21 +123,23 @@ class SqliteMemories:
         with self._database.write() as connection:
             return connection.execute(sa.delete(memories).where(_has_id(project, memory_id))).rowcount > 0
 
-    def batches(self, project: str, filters: Filter, now: datetime) -> Iterator[SqliteBatch]:
+    def batches(
+        self, project: str, filters: Filter, now: datetime, should_stop: Callable[[], bool] | None = None
+    ) -> Iterator[SqliteBatch]:
         """Yield the memories that the filters select now and that have not expired, oldest first.
 
         The memories are selected once, when iteration starts. Memories that are added later are left out, and so are
         those that are deleted before their batch is read. No transaction stays open between batches, because it would
-        keep SQLite from truncating the WAL, and would block an in-memory store.
+        keep SQLite from truncating the WAL, and would block an in-memory store. Raises Interrupted once `should_stop` returns True.
         """
         selected = _selected(project, filters, now, show_expired=False)
         ordered = sa.select(memories.c.seq).where(selected).order_by(*_IN_ORDER).subquery()
-        with self._database.read() as connection:
+        with self._database.read(should_stop) as connection:
             seqs = array(
                 "q", orjson.loads(connection.scalar(sa.select(sa.func.json_group_array(ordered.c.seq))) or "[]")
             )
         for start in range(0, len(seqs), _MAX_BATCH):
-            yield from SqliteBatch(self._database, seqs[start : start + _MAX_BATCH]).in_pieces()
+            yield from SqliteBatch(self._database, seqs[start : start + _MAX_BATCH], should_stop).in_pieces()
 
     def entities(self, project: str) -> list[dict[str, str]]:
         """Return every user, agent, app and run that has memories, with name, type, created_at and updated_at."""

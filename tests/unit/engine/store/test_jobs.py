@@ -17,10 +17,11 @@ from mem0_exports_engine import ports
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.ports import Fenced, StoreBusy, StoreFull
 from mem0_exports_engine.projects import DEFAULT_PROJECT
-from mem0_exports_engine.store.sqlite import batches, memories
+from mem0_exports_engine.store.sqlite import batches
 from mem0_exports_engine.store.sqlite.store import SqliteStore
-from mem0_exports_engine.workers import run_job as run_job_module
-from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, Stop, _Lease, _Parts, run_job
+from mem0_exports_engine.workers import lease as lease_module
+from mem0_exports_engine.workers.lease import Lease, Stop
+from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, _Parts, run_job
 from mem0_exports_engine.workers.thread import WorkerThread
 from tests.support import stores
 from tests.support.timeouts import scaled, wait_until
@@ -188,10 +189,10 @@ def test_worker_thread_goes_on_after_unexpected_errors(tmp_path, monkeypatch):
     errors = iter([RuntimeError("once"), MemoryError("twice")])
     original = store.jobs.claim
 
-    def claim(now):
+    def claim(now, **named):
         for error in errors:
             raise error
-        return original(now)
+        return original(now, **named)
 
     monkeypatch.setattr(store.jobs, "claim", claim)
     thread = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
@@ -240,33 +241,25 @@ def test_a_panic_in_native_code_fails_the_job_but_not_the_worker(store):
     assert row(store).reason == "internal error: PanicException"
 
 
-def test_a_busy_store_does_not_fail_the_job(store, monkeypatch):
-    def busy(*_arguments):
-        raise StoreBusy("the store is busy")
+@pytest.mark.parametrize("error", [StoreBusy, StoreFull])
+def test_a_job_waits_while_the_store_cannot_be_read(store, monkeypatch, error):
+    """Such as while the disk with SQLite's temporary files is full."""
+
+    def fails(*_arguments):
+        raise error("for now")
 
     new_job(store)
-    job = store.jobs.claim(START)
+    now = START
     with monkeypatch.context() as patched:
-        patched.setattr(store.memories, "batches", busy)
-        with pytest.raises(StoreBusy):
-            run_job(store.jobs, store.memories, OfflineExtractor(), job, lambda: START)
-    assert row(store).state == "RUNNING"
+        patched.setattr(store.memories, "batches", fails)
+        for _ in range(2 * MAX_CRASHED_ATTEMPTS):
+            run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(now), lambda: now)  # noqa: B023
+            assert store.jobs.claim(now) is None, "the job waits, so that other jobs come first"
+            now += timedelta(seconds=5)
+    assert (row(store).state, stores.job_row(store, "e-1")["crashed_attempts"]) == ("PENDING", 0)
 
-    later = START + LEASE + timedelta(seconds=1)
-    run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(later), lambda: later)
-    assert row(store, now=later).state == "DONE"
-
-
-def test_renews_the_lease_while_the_job_runs(store, monkeypatch):
-    new_job(store)
-    monkeypatch.setattr(memories, "_MAX_BATCH", 1)
-    stores.put(store, *({"id": f"n-{n}", "memory": str(n), "user_id": "alex"} for n in range(20)), now=START)
-    job = store.jobs.claim(START)
-    clock = iter(START + n * LEASE / 3 for n in range(1000))
-
-    run_job(store.jobs, store.memories, OfflineExtractor(), job, lambda: next(clock))
-
-    assert (row(store).state, stores.job_row(store, "e-1")["attempt"]) == ("DONE", 1)
+    run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(now), lambda: now)
+    assert row(store, now=now).state == "DONE"
 
 
 def test_purge_deletes_expired_exports_with_their_parts(store):
@@ -326,10 +319,10 @@ print("done")
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
-@pytest.mark.parametrize("what", ["put", "renew", "clear"])
+@pytest.mark.parametrize("what", ["put", "clear"])
 def test_lease_starts_with_the_write_that_succeeds_not_with_the_first_try(store, monkeypatch, what):
     """When a full disk has room again after more than a lease, the job must not be free for other workers at once."""
-    monkeypatch.setattr(run_job_module, "POLL_INTERVAL", 0.0)
+    monkeypatch.setattr(lease_module, "POLL_INTERVAL", 0.0)
     clock, full = [START], [True]
     write = getattr(store.jobs, what)
 
@@ -342,12 +335,9 @@ def test_lease_starts_with_the_write_that_succeeds_not_with_the_first_try(store,
     new_job(store)
     job = store.jobs.claim(START)
     monkeypatch.setattr(store.jobs, what, fails_once)
-    lease = _Lease(store.jobs, job, lambda: clock[0], Stop(), START)
+    lease = Lease(store.jobs, job, lambda: clock[0], Stop())
     if what == "put":
         _Parts(store.jobs, job, lease).put(0, b"1")
-    elif what == "renew":
-        clock[0] += LEASE / 2
-        lease.keep()
     else:
         lease.write_and_renew(lambda moment: store.jobs.clear(job, moment))
 
@@ -398,8 +388,8 @@ def test_rejects_an_old_sqlite_version(monkeypatch):
 def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
     has_claimed, claim = threading.Event(), store.jobs.claim
 
-    def signalling_claim(now):
-        job = claim(now)
+    def signalling_claim(now, **named):
+        job = claim(now, **named)
         has_claimed.set()
         return job
 
