@@ -174,7 +174,7 @@ class Engine:
         try:
             return use()
         except StoreBusy as error:
-            return _answer(503, {"detail": str(error)}, {"retry-after": "1"})
+            return self.overloaded(str(error))
         except StoreError as error:
             _log.exception("%s failed", operation.id)
             return _answer(500, {"detail": f"The store failed and nothing was stored: {error}"})
@@ -190,6 +190,11 @@ class Engine:
         if operation.request is None:
             return _answer(400, {"detail": problem})
         return self.bad_request(operation, problem)
+
+    @staticmethod
+    def overloaded(detail: str) -> Answer:
+        """Return the answer to a request for which the server has no room at present."""
+        return _answer(503, {"detail": detail}, {"retry-after": "1"})
 
     def _health(self) -> Answer:
         try:

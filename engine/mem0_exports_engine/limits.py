@@ -12,6 +12,12 @@ from typing import Final
 MAX_BYTES: Final = 10 * 1024 * 1024
 """The most bytes of an untrusted document: the body of a request, or a line of an import."""
 
+MAX_BODIES: Final = 64 * 1024 * 1024
+"""The most bytes of the large bodies of all requests that a server is reading or answering."""
+
+MAX_SMALL_BODY: Final = 64 * 1024
+"""The bytes of each body that do not count towards MAX_BODIES."""
+
 MAX_VALUES: Final = 500_000
 """The most values in an untrusted document. They are counted before it is parsed: `{},` takes 3 bytes, and a hundred
 once it is parsed."""

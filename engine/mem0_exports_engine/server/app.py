@@ -22,6 +22,7 @@ from starlette.routing import Router
 
 from mem0_exports_engine.engine import Admitted
 from mem0_exports_engine.limits import MAX_BYTES
+from mem0_exports_engine.server.bodies import Bodies, TooManyBodies, read
 
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from mem0_exports_engine.engine import Engine
+    from mem0_exports_engine.engine import Answer, Engine
 
 _log = logging.getLogger("mem0_exports_engine.requests")
 
@@ -45,6 +46,7 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
     # Request heads are checked in threads of their own. In the shared pool, /health and key checks would wait behind
     # requests that wait for the write lock, and a monitor would conclude that a busy server is dead.
     for_heads = anyio.CapacityLimiter(8)
+    bodies = Bodies()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -54,34 +56,21 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
         # This runs in a thread because it looks up a key in the store, which blocks.
         outcome = await anyio.to_thread.run_sync(engine.admit, request.method, path, headers, limiter=for_heads)
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        # Of two contradictory lengths, a proxy may have used the other one, and would take the rest for a request.
+        ambiguous = "content-length" in headers and "transfer-encoding" in headers
         if isinstance(outcome, Admitted):
-            admitted, log.project = outcome, outcome.project
+            log.project = outcome.project
             try:
-                with anyio.fail_after(body_timeout):
-                    body = await _body(request)
+                outcome, unread = await _perform(engine, outcome, request, bodies, body_timeout)
             except ClientDisconnect:
                 log.write(None)
                 return
-            except TimeoutError:
-                outcome = engine.too_late(admitted.operation, body_timeout)
-            else:
-                unread = len(body) > MAX_BYTES
-                query = scope["query_string"].decode("latin-1")
-                outcome = await run_in_threadpool(engine.perform, admitted, query, body)
         more = {"x-request-id": log.id}
-        if unread:  # on a reused connection, the rest of the body would be read as the next request
+        if unread or ambiguous:  # on a reused connection, the rest of the body would be read as the next request
             more["connection"] = "close"
         more |= outcome.headers
         chunks = _Chunks(outcome.body or b"")
-        response: Response
-        if outcome.body is None:
-            response = Response(None, outcome.status, more)
-        elif isinstance(outcome.body, bytes) and len(outcome.body) <= _MAX_CHUNK:
-            response = Response(outcome.body, outcome.status, more, media_type="application/json")
-        else:
-            if isinstance(outcome.body, bytes):
-                more["content-length"] = str(len(outcome.body))
-            response = StreamingResponse(chunks, outcome.status, more, media_type="application/json")
+        response = _response(outcome, chunks, more)
         try:
             # If the export expires while it is sent, the chunks raise Gone. The connection is then closed without
             # the final chunk. HTTP clients report this as an error, so nobody mistakes half an export for a whole one.
@@ -91,6 +80,33 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
 
     # There are no routes, because the engine decides about paths and methods.
     return Router(redirect_slashes=False, default=answer)
+
+
+async def _perform(
+    engine: Engine, admitted: Admitted, request: Request, bodies: Bodies, body_timeout: float
+) -> tuple[Answer, bool]:
+    """Return the answer to an admitted request, and whether some of its body was not read."""
+    with bodies.one() as grow:
+        try:
+            with anyio.fail_after(body_timeout):
+                body = await read(request, grow)
+        except TimeoutError:
+            return engine.too_late(admitted.operation, body_timeout), True
+        except TooManyBodies:
+            return engine.overloaded("Too many large requests are open at once."), True
+        query = request.scope["query_string"].decode("latin-1")
+        return await run_in_threadpool(engine.perform, admitted, query, body), len(body) > MAX_BYTES
+
+
+def _response(answer: Answer, chunks: _Chunks, headers: dict[str, str]) -> Response:
+    """Return the response for an answer. `chunks` has its body."""
+    if answer.body is None:
+        return Response(None, answer.status, headers)
+    if isinstance(answer.body, bytes):
+        if len(answer.body) <= _MAX_CHUNK:
+            return Response(answer.body, answer.status, headers, media_type="application/json")
+        headers = {**headers, "content-length": str(len(answer.body))}
+    return StreamingResponse(chunks, answer.status, headers, media_type="application/json")
 
 
 def _raw_path(scope: Scope) -> str:
@@ -139,15 +155,3 @@ class _Chunks:
             for start in range(0, len(piece), _MAX_CHUNK):
                 yield piece[start : start + _MAX_CHUNK]
         self.whole = True
-
-
-async def _body(request: Request) -> bytes:
-    """Return the body. Reading stops as soon as the body exceeds the maximum size; the engine then refuses it."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_BYTES:
-            break
-    return b"".join(chunks)

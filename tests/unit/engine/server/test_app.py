@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import select
 import socket
 import sqlite3
 import threading
@@ -15,7 +16,7 @@ import pytest
 import uvicorn
 
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.limits import MAX_BYTES
+from mem0_exports_engine.limits import MAX_BODIES, MAX_BYTES
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 from tests.support.command import command
@@ -41,12 +42,25 @@ def service(tmp_path_factory, timeout):
         head_timeout = timeout
         read_timeout = timeout
 
-    engine = Engine(tmp_path_factory.mktemp("app") / "store.db", api_key=KEY)
+    with running(tmp_path_factory.mktemp("app") / "store.db", ShortTimeouts, timeout) as server:
+        yield server
+
+
+@pytest.fixture
+def patient_service(tmp_path):
+    """The same for a server that waits long for each part of a request."""
+    with running(tmp_path / "store.db", TimeoutProtocol, scaled(60)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running(store, protocol, body_timeout):
+    engine = Engine(store, api_key=KEY)
     listening = socket.create_server(("127.0.0.1", 0))
     # A small send buffer, so that a client that does not read blocks the server soon.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
     config = uvicorn.Config(
-        build(engine, body_timeout=timeout), http=ShortTimeouts, log_level="critical", lifespan="off", ws="none"
+        build(engine, body_timeout=body_timeout), http=protocol, log_level="critical", lifespan="off", ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
@@ -90,6 +104,11 @@ def read_answer(connection):
             received += chunk
     head, _, body = received.partition(b"\r\n\r\n")
     return int(head.split()[1]) if head else None, head.lower(), body
+
+
+def is_readable(connection):
+    """Return whether the server has answered or closed the connection."""
+    return bool(select.select([connection], [], [], 0)[0])
 
 
 def is_closed(connection):
@@ -167,6 +186,49 @@ def test_stops_reading_a_chunked_body_that_is_too_large(service):
     assert sent < 100
     assert status in {400, None}
     assert status is None or b"must be at most 10 MB" in body
+
+
+def test_bodies_that_are_held_open_are_bounded_together_and_small_requests_are_served(patient_service):
+    """Without a bound, slow clients with large bodies fill the memory."""
+    address, _ = patient_service
+    url, headers = f"http://{address[0]}:{address[1]}/v3/memories", {"authorization": f"Token {KEY}"}
+    size = 9_000_000
+    head = f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}content-length: {size + 10}\r\n\r\n".encode()
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(12)]
+        answers = []
+        for connection in held:
+            with contextlib.suppress(ConnectionError):  # the server has closed it already
+                connection.sendall(head + b" " * size)
+            answers.append(httpx.post(f"{url}/add/", json=ADD, headers=headers, timeout=60).status_code)
+        assert set(answers) == {200}
+        refused = len(held) - MAX_BODIES // size
+        wait_until(lambda: sum(map(is_readable, held)) == refused, "the server refuses those it has no room for")
+        statuses = [read_answer(connection)[:2] for connection in filter(is_readable, held)]
+
+    assert len(statuses) == refused
+    assert {status for status, _ in statuses} <= {503, None}, (
+        "None if the answer was lost, because we were still sending"
+    )
+    assert all(b"retry-after" in head and b"connection: close" in head for status, head in statuses if status)
+    wait_until(
+        lambda: httpx.post(f"{url}/", content=b" " * size, headers=headers, timeout=60).status_code == 400,
+        "there is room again",
+    )
+
+
+@pytest.mark.parametrize("lengths", ["content-length: 4\r\ntransfer-encoding: chunked", "content-length: 4"])
+def test_closes_the_connection_if_the_length_of_the_body_is_ambiguous(service, lengths):
+    address, _ = service
+    body = b"4\r\n[[[[\r\n0\r\n\r\n" if "chunked" in lengths else b"[[[["
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(f"POST /v3/memories/add/ HTTP/1.1\r\n{HEAD}{lengths}\r\n\r\n".encode() + body)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(65536)
+
+    assert head.startswith(b"HTTP/1.1 400")
+    assert (b"connection: close" in head.lower()) == ("chunked" in lengths)
 
 
 def test_reads_a_body_just_below_the_limit(client):
