@@ -114,8 +114,7 @@ class MemoryReader(Protocol):
     ) -> Iterator[MemoryBatch]:
         """Yield the memories that the filters select now and that have not expired, oldest first.
 
-        `should_stop` is asked every few milliseconds while a statement runs, and of the batches too. If it returns
-        True, Interrupted is raised.
+        Raises Interrupted, also in the middle of a statement and in the batches, if `should_stop` returns True.
         """
         ...
 
@@ -244,10 +243,7 @@ class JobStore(Protocol):
         ...
 
     def claim(self, now: datetime, *, take_over: bool = True) -> Job | None:
-        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting.
-
-        `take_over` says whether a job may be claimed because the lease of another worker has ended.
-        """
+        """Claim the job that has waited longest, for one lease; None if none waits. `take_over`: also after a lease ended."""
         ...
 
     def renew(self, job: Job, now: datetime) -> None:

@@ -9,23 +9,17 @@ with Client.local("memories.db") as client:     # no key, no server, no network:
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sys
-
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
-from mem0_exports._version import __version__
-from mem0_exports.api_key import usable_key
-from mem0_exports.errors import ConfigurationError, InputError
+from mem0_exports.config import Config, changed
+from mem0_exports.errors import ConfigurationError
 from mem0_exports.exports.api import Exports
 from mem0_exports.exports.api_async import AsyncExports
-from mem0_exports.exports.spec import Origin
 from mem0_exports.http import operations
-from mem0_exports.http.connection import checked_base_url, shared_ssl_context
+from mem0_exports.http.connection import shared_ssl_context
 from mem0_exports.http.driver import AsyncDriver, AsyncTransport, Driver, Transport
 from mem0_exports.http.flow import send
-from mem0_exports.http.settings import PollSchedule, Retry, Settings, check_retry, check_timeout
+from mem0_exports.http.settings import MAX_RESPONSE_BYTES, PollSchedule, Retry, Settings
 from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memories
 
 
@@ -33,13 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from mem0_exports.exports.spec import Origin
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.local_engine import EngineTransport, LocalEngine
     from mem0_exports.models import Account
 
-
-PLATFORM: Final = "https://api.mem0.ai"
-"""The base URL of the hosted service."""
 
 REQUEST_TIMEOUT: Final = 30.0
 """The default timeout of one request, in seconds."""
@@ -47,57 +39,6 @@ REQUEST_TIMEOUT: Final = 30.0
 _LOCAL_ADDRESS: Final = "http://embedded.invalid"  # never resolved: the embedded engine needs no network
 _SCHEDULE: Final = PollSchedule()
 _LOCAL_SCHEDULE: Final = PollSchedule(initial_interval=0.005, factor=1.5, max_interval=0.5)
-
-
-class _Config:
-    """The configuration of a client. A value is the argument, or else the environment variable, or else the default."""
-
-    def __init__(
-        self,
-        api_key: str | None,
-        base_url: str | None,
-        timeout: float,
-        retry: Retry | None,
-    ) -> None:
-        key = os.environ.get("MEM0_API_KEY") if api_key is None else api_key
-        if key is None:
-            raise ConfigurationError(
-                "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL if you run your own service). "
-                "To work without a key, use the embedded engine: Client.local()"
-            )
-        url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
-        self.base_url = checked_base_url(PLATFORM if url is None else url)
-        self.timeout, self.retry = _checked(timeout, Retry() if retry is None else retry)
-        version = ".".join(map(str, sys.version_info[:2]))
-        self.headers = {
-            "authorization": f"Token {usable_key(key)}",
-            "accept": "application/json",
-            "user-agent": f"mem0-exports/{__version__} python/{version}",
-        }
-
-    def settings(self, driver: Driver | AsyncDriver, schedule: PollSchedule) -> Settings:
-        """Return the settings that all calls of the client share."""
-        return Settings(self.timeout, schedule, driver.clock, self.retry)
-
-    def origin(self, service: str | None = None) -> Origin:
-        """Return the service (or the embedded engine's store) and the account that the client works with.
-
-        The account is identified by part of a hash of the key, so that a ledger can tell accounts apart without a key.
-        """
-        account = hashlib.sha256(f"{self.base_url} {self.headers['authorization']}".encode()).hexdigest()[:16]
-        return Origin(self.base_url if service is None else service, account)
-
-
-def _checked(timeout: float, retry: Retry) -> tuple[float, Retry]:
-    """Return both arguments, or raise ConfigurationError if one is invalid.
-
-    Calls raise InputError for the same mistake. In the constructor of a client, it is a mistake in the configuration.
-    """
-    try:
-        return check_timeout(timeout), check_retry(retry)
-    except InputError as error:
-        problem = str(error)
-    raise ConfigurationError(problem)
 
 
 def _no_pickle(client: Client | AsyncClient) -> NoReturn:
@@ -124,6 +65,7 @@ class Client:
         base_url: str | None = None,
         timeout: float = REQUEST_TIMEOUT,
         retry: Retry | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         filter_rules: FilterRules | None = None,
         transport: Transport | None = None,
     ) -> None:
@@ -134,6 +76,7 @@ class Client:
             base_url: the address of the service. Default: MEM0_BASE_URL, then the Mem0 Platform.
             timeout: seconds that one request may take, from connecting to the last byte of the answer. Default: 30.
             retry: how often and how soon to repeat requests. Default: `Retry()`.
+            max_response_bytes: the most bytes of an answer, counted after decompression. Default: 512 MiB.
             filter_rules: how to read filters where the Platform's documentation is silent. Default: `FilterRules()`.
             transport: your own httpx transport, for a proxy or a test.
 
@@ -141,7 +84,7 @@ class Client:
             ConfigurationError: there is no key, or an argument cannot be used.
 
         """
-        config = _Config(api_key, base_url, timeout, retry)
+        config = Config(api_key, base_url, timeout, Retry() if retry is None else retry, max_response_bytes)
         driver = Driver(config.base_url, config.headers, transport)
         self._use(driver, config.settings(driver, _SCHEDULE), config.origin(), filter_rules)
 
@@ -172,6 +115,7 @@ class Client:
         *,
         timeout: float = REQUEST_TIMEOUT,
         retry: Retry | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         filter_rules: FilterRules | None = None,
         project: str = "local",
     ) -> Self:
@@ -184,6 +128,7 @@ class Client:
             path: the SQLite file that holds memories and jobs. By default they are only in memory.
             timeout: seconds that one request may take. Default: 30.
             retry: how often and how soon to repeat requests. Default: `Retry()`.
+            max_response_bytes: the most bytes of an answer, counted after decompression. Default: 512 MiB.
             filter_rules: how to read filters where the Platform's documentation is silent. Default: `FilterRules()`.
             project: the project whose memories and exports the client sees, if the store has several.
 
@@ -191,23 +136,22 @@ class Client:
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
-        config = _Config("local", _LOCAL_ADDRESS, timeout, retry)
+        config = Config("local", _LOCAL_ADDRESS, timeout, Retry() if retry is None else retry, max_response_bytes)
         transport = LocalTransport(path, filter_rules, project)
         driver = Driver(config.base_url, config.headers, transport)
         settings = config.settings(driver, _LOCAL_SCHEDULE)
         client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
         return client
 
-    def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
-        """Return a client with another timeout or retry policy, which uses the same connections.
+    def with_options(
+        self, *, timeout: float | None = None, retry: Retry | None = None, max_response_bytes: int | None = None
+    ) -> Self:
+        """Return a client with another timeout, retry policy or limit, which uses the same connections.
 
         Closing the new client leaves the connections open. Closing this client closes them for both clients.
         """
-        new_timeout, new_retry = _checked(
-            self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
-        )
         client = type(self).__new__(type(self))
-        settings = self._settings._replace(timeout=new_timeout, retry=new_retry)
+        settings = changed(self._settings, timeout, retry, max_response_bytes)
         client._use(self._driver, settings, self._origin, self._filter_rules, local=self._local, owns_driver=False)
         return client
 
@@ -265,11 +209,12 @@ class AsyncClient:
         base_url: str | None = None,
         timeout: float = REQUEST_TIMEOUT,
         retry: Retry | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         filter_rules: FilterRules | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         """Configure a client. Nothing is sent. Arguments and errors are those of `Client`."""
-        config = _Config(api_key, base_url, timeout, retry)
+        config = Config(api_key, base_url, timeout, Retry() if retry is None else retry, max_response_bytes)
         driver = AsyncDriver(config.base_url, config.headers, transport)
         self._use(driver, config.settings(driver, _SCHEDULE), config.origin(), filter_rules)
 
@@ -300,6 +245,7 @@ class AsyncClient:
         *,
         timeout: float = REQUEST_TIMEOUT,
         retry: Retry | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         filter_rules: FilterRules | None = None,
         project: str = "local",
     ) -> Self:
@@ -307,23 +253,22 @@ class AsyncClient:
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
-        config = _Config("local", _LOCAL_ADDRESS, timeout, retry)
+        config = Config("local", _LOCAL_ADDRESS, timeout, Retry() if retry is None else retry, max_response_bytes)
         transport = LocalTransport(path, filter_rules, project)
         driver = AsyncDriver(config.base_url, config.headers, transport)
         settings = config.settings(driver, _LOCAL_SCHEDULE)
         client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
         return client
 
-    def with_options(self, *, timeout: float | None = None, retry: Retry | None = None) -> Self:
-        """Return a client with another timeout or retry policy, which uses the same connections.
+    def with_options(
+        self, *, timeout: float | None = None, retry: Retry | None = None, max_response_bytes: int | None = None
+    ) -> Self:
+        """Return a client with another timeout, retry policy or limit, which uses the same connections.
 
         Closing the new client leaves the connections open. Closing this client closes them for both clients.
         """
-        new_timeout, new_retry = _checked(
-            self._settings.timeout if timeout is None else timeout, self._settings.retry if retry is None else retry
-        )
         client = type(self).__new__(type(self))
-        settings = self._settings._replace(timeout=new_timeout, retry=new_retry)
+        settings = changed(self._settings, timeout, retry, max_response_bytes)
         client._use(self._driver, settings, self._origin, self._filter_rules, local=self._local, owns_driver=False)
         return client
 

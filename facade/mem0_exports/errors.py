@@ -16,6 +16,7 @@ Mem0ExportsError
 │   ├── RateLimited                     429
 │   └── ServerError                     5xx
 ├── ContractViolation                   a success status with a body that openapi.yaml does not allow
+├── ResponseTooLarge                    the answer has more than `max_response_bytes` bytes
 ├── LedgerError                         the file of a Ledger cannot be used
 ├── OutcomeUnknown                      an earlier run sent this create and got no answer; see Ledger
 ├── ExportTimeout (TimeoutError)        the export was not ready in time; resume it with `export_id`
@@ -202,6 +203,21 @@ class ContractViolation(Mem0ExportsError):
         self.status = status
         self.request_id = request_id
         self.garbled = garbled
+
+
+class ResponseTooLarge(Mem0ExportsError):
+    """The answer has more than `limit` bytes, counted after decompression. It was not read any further.
+
+    If it is an export that you want, fetch it with a higher limit: with the `export_id` of this error,
+    `client.with_options(max_response_bytes=...).exports.get(export_id, Model)`.
+    """
+
+    def __init__(self, *, operation: str, limit: int, status: int, request_id: str | None = None) -> None:
+        super().__init__(f"{operation}: the answer has more than {limit:,} bytes (max_response_bytes)")
+        self.operation = operation
+        self.limit = limit
+        self.status = status
+        self.request_id = request_id
 
 
 class LedgerError(Mem0ExportsError):

@@ -122,6 +122,7 @@ class Exports:
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         ledger: Ledger | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
@@ -138,6 +139,7 @@ class Exports:
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         ledger: Ledger | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
@@ -153,6 +155,7 @@ class Exports:
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         ledger: Ledger | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
@@ -170,6 +173,7 @@ class Exports:
             project_id: the project that the key must belong to; any other is refused. Default: no check.
             on_poll: called after each poll that found no result yet, with the number of polls and the seconds passed.
             retry: a retry policy to use instead of the client's.
+            max_response_bytes: the most bytes of an answer, instead of the client's limit.
             ledger: makes the export survive a crash. If you run the export again with the same ledger, this waits for
                 the job that exists already, or returns the result that was received before.
             strict: raise ExportIncomplete, instead of warning with ExportWarning, if the export found nothing or the
@@ -179,6 +183,7 @@ class Exports:
 
         Raises:
             ExportTimeout: the result was not ready in time. The job continues; resume it with `export_id`.
+            ResponseTooLarge: the result is too large. Fetch it with a higher limit, with `export_id`.
             ExportFailed: the embedded engine could not make the export.
             ExportInvalid: the result does not fit the type. `data` is the result as received.
             ExportIncomplete: only with `strict`. `data` is the result as received.
@@ -186,7 +191,7 @@ class Exports:
             SchemaError, FilterError, StatusError, ConnectionFailed, RequestTimeout: as for `create`.
 
         """
-        settings = self._settings.with_retry(retry)
+        settings = self._settings.with_retry(retry).with_limit(max_response_bytes)
         spec = ExportSpec.of(
             schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
         )

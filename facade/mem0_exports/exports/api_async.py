@@ -98,6 +98,7 @@ class AsyncExports:
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         ledger: Ledger | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
@@ -114,6 +115,7 @@ class AsyncExports:
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         ledger: Ledger | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
@@ -129,12 +131,13 @@ class AsyncExports:
         project_id: str | None = None,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         ledger: Ledger | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
     ) -> Any:
         """Start an export job, wait for it, and return its result. Arguments and errors are those of `Exports.run`."""
-        settings = self._settings.with_retry(retry)
+        settings = self._settings.with_retry(retry).with_limit(max_response_bytes)
         spec = ExportSpec.of(
             schema, where, self._filter_rules, instructions=instructions, org_id=org_id, project_id=project_id
         )

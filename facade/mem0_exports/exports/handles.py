@@ -74,6 +74,7 @@ class Export(Handle[T]):
         *,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
     ) -> T:
@@ -86,6 +87,7 @@ class Export(Handle[T]):
             timeout: the total wait in seconds. Default: 120; at most 7 days.
             on_poll: called after each poll that found no result yet, with the number of polls and the seconds passed.
             retry: a retry policy to use instead of the client's.
+            max_response_bytes: the most bytes of an answer, instead of the client's limit.
             strict: raise ExportIncomplete, instead of warning with ExportWarning, if the export found nothing or the
                 embedded engine left records out of it.
             on_report: called with the ExportReport of the embedded engine before the result is returned. It is called
@@ -93,6 +95,7 @@ class Export(Handle[T]):
 
         Raises:
             ExportTimeout: the result was not ready in time. The job continues: call `result` again, or keep its id.
+            ResponseTooLarge: the result is too large. Fetch it with a higher limit.
             ExportFailed: the embedded engine could not make the export.
             ExportInvalid: the result does not fit the type. `data` is the result as received.
             ExportIncomplete: only with `strict`. `data` is the result as received.
@@ -100,7 +103,8 @@ class Export(Handle[T]):
 
         """
         checks = Review(call_site().warn, strict, on_report)
-        return self._driver.run(flows.result(self._ref, self._settings.with_retry(retry), timeout, checks, on_poll))
+        settings = self._settings.with_retry(retry).with_limit(max_response_bytes)
+        return self._driver.run(flows.result(self._ref, settings, timeout, checks, on_poll))
 
     def report(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportReport:
         """Return the report on the finished export. Arguments and errors are those of `Exports.report`."""
@@ -126,13 +130,14 @@ class AsyncExport(Handle[T]):
         *,
         on_poll: OnPoll | None = None,
         retry: Retry | None = None,
+        max_response_bytes: int | None = None,
         strict: bool = False,
         on_report: OnReport | None = None,
     ) -> T:
         """Wait for the result and return it. Arguments and errors are those of `Export.result`."""
         checks = Review(call_site().warn, strict, on_report)
-        flow = flows.result(self._ref, self._settings.with_retry(retry), timeout, checks, on_poll)
-        return await self._driver.run(flow)
+        settings = self._settings.with_retry(retry).with_limit(max_response_bytes)
+        return await self._driver.run(flows.result(self._ref, settings, timeout, checks, on_poll))
 
     async def report(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportReport:
         """Return the report on the finished export. Arguments and errors are those of `Exports.report`."""

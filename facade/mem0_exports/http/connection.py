@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
 
-from mem0_exports.errors import ConfigurationError, ConnectionFailed, Mem0ExportsError, RequestTimeout
+from mem0_exports.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    ContractViolation,
+    Mem0ExportsError,
+    RequestTimeout,
+    ResponseTooLarge,
+)
 from mem0_exports.http.environment import MAX_PORT, check_environment, is_port
 from mem0_exports.http.flow import Response
 
@@ -190,9 +197,14 @@ class Connection:
         key = self._headers["authorization"].rpartition(" ")[2]
         return text.replace(key, "[key]") if len(key) >= _MIN_SECRET else text
 
-    def response(self, response: httpx.Response) -> Response:
+    def body(self, response: httpx.Response, command: Send) -> Body:
+        """Return an object that collects the body of a response. Raises ContractViolation if it cannot be read."""
+        empty = Response(response.status_code, response.headers, b"", self._redacted)
+        return Body(response, command, empty.request_id)
+
+    def response(self, response: httpx.Response, body: Body) -> Response:
         """Return the part of a response that flows read."""
-        return Response(response.status_code, response.headers, response.content, self._redacted)
+        return Response(response.status_code, response.headers, body.whole(), self._redacted)
 
     def sending(self, command: Send) -> Sending:
         """Return the timeouts of a request that has not begun yet."""
@@ -225,6 +237,47 @@ class Connection:
         except _UNUSABLE as error:
             problem = f"the HTTP client cannot be set up; check the proxy settings in the environment: {error}"
         raise ConfigurationError(problem)
+
+
+_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+"""The values of Content-Encoding that can be read piece by piece. Other ones could turn one piece into gigabytes."""
+
+
+class Body:
+    """Collects the body of a response, up to the limit of its request."""
+
+    def __init__(self, response: httpx.Response, command: Send, request_id: str | None) -> None:
+        self._status = response.status_code
+        self._command = command
+        self._request_id = request_id
+        self._chunks: list[bytes] = []
+        self._left = command.max_bytes
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            raise ContractViolation(
+                f"the answer has the Content-Encoding {encoding[:50]!r}, but only gzip and deflate were accepted",
+                operation=command.request.operation,
+                excerpt="",
+                status=self._status,
+                request_id=request_id,
+            )
+
+    def add(self, chunk: bytes) -> None:
+        """Add the next bytes, after decompression. Raises ResponseTooLarge."""
+        self._left -= len(chunk)
+        if self._left < 0:
+            self._chunks.clear()  # the error may be kept for long
+            raise ResponseTooLarge(
+                operation=self._command.request.operation,
+                limit=self._command.max_bytes,
+                status=self._status,
+                request_id=self._request_id,
+            )
+        self._chunks.append(chunk)
+
+    def whole(self) -> bytes:
+        """Return the body, once it is complete."""
+        return b"".join(self._chunks)
 
 
 def log_attempt(command: Send, start: float, outcome: Response | Mem0ExportsError) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import httpx
 
+from mem0_exports.errors import ContractViolation, Mem0ExportsError, ResponseTooLarge
 from mem0_exports.http.connection import FAILURES, Connection, Sending, log_attempt
 from mem0_exports.http.flow import FlowInterrupted, Response, RunBlocking, Send, Sleep
 from mem0_exports.http.in_process import AsyncInProcessClient, InProcessClient, answers_in_process
@@ -151,8 +152,14 @@ class Driver(Connection):
         start = time.monotonic()
         try:
             with self._deadline(start + command.timeout):
-                response = http.send(http.build_request(**self.options(command, sending)))
-            outcome = self.response(response)
+                response = http.send(http.build_request(**self.options(command, sending)), stream=True)
+                with contextlib.closing(response):
+                    body = self.body(response, command)
+                    for chunk in response.iter_bytes():
+                        body.add(chunk)
+            outcome = self.response(response, body)
+        except (ContractViolation, ResponseTooLarge) as error:
+            failure: Mem0ExportsError = error
         except FAILURES as error:
             failure = self.translated(error, command, sending)
         else:
@@ -260,8 +267,14 @@ class AsyncDriver(Connection):
         start = time.monotonic()
         try:
             async with _within(command.timeout):
-                response = await http.send(http.build_request(**self.options(command, sending)))
-            outcome = self.response(response)
+                response = await http.send(http.build_request(**self.options(command, sending)), stream=True)
+                async with contextlib.aclosing(response):
+                    body = self.body(response, command)
+                    async for chunk in response.aiter_bytes():
+                        body.add(chunk)
+            outcome = self.response(response, body)
+        except (ContractViolation, ResponseTooLarge) as error:
+            failure: Mem0ExportsError = error
         except FAILURES as error:
             failure = self.translated(error, command, sending)
         else:

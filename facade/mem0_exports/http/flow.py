@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-from mem0_exports.errors import ContractViolation, Mem0ExportsError, NoAnswer, RateLimited, RequestTimeout, StatusError
+from mem0_exports.errors import (
+    ContractViolation,
+    Mem0ExportsError,
+    NoAnswer,
+    RateLimited,
+    RequestTimeout,
+    ResponseTooLarge,
+    StatusError,
+)
+from mem0_exports.http.settings import MAX_RESPONSE_BYTES
 
 
 if TYPE_CHECKING:
@@ -58,11 +67,15 @@ class Response(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send a request and get the whole answer within `timeout` seconds. `attempt` counts from 1, for the log."""
+    """Send a request and get the whole answer within `timeout` seconds. `attempt` counts from 1, for the log.
+
+    An answer with more than `max_bytes` bytes is an error.
+    """
 
     request: Request
     timeout: float
     attempt: int = 1
+    max_bytes: int = MAX_RESPONSE_BYTES
 
 
 class Sleep(NamedTuple):
@@ -140,7 +153,7 @@ def send(
             tally.sends += 1
         response: Response | None = None
         try:
-            response = yield Send(request, timeout, attempt)
+            response = yield Send(request, timeout, attempt, settings.max_response_bytes)
             assert response is not None  # a driver answers Send with a Response
             return read(response)
         except Mem0ExportsError as error:
@@ -233,7 +246,7 @@ def _may_have_been_done(error: Mem0ExportsError) -> bool:
         return error.sent
     if isinstance(error, StatusError):
         return (error.status == 408 or error.status >= 500) and not _asks_to_wait(error)
-    return isinstance(error, ContractViolation)
+    return isinstance(error, ContractViolation | ResponseTooLarge)
 
 
 def wait(

@@ -36,11 +36,9 @@ class InProcessClient(_Requests):
         super().__init__(headers)
         self._transport = transport
 
-    def send(self, request: httpx.Request) -> httpx.Response:
-        """Return the transport's answer, read to its end."""
-        response = self._transport.handle_request(request)
-        response.read()
-        return response
+    def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        """Return the transport's answer. Its body is not read yet."""
+        return self._transport.handle_request(request)
 
     def close(self) -> None:
         """Close the transport."""
@@ -54,11 +52,9 @@ class AsyncInProcessClient(_Requests):
         super().__init__(headers)
         self._transport = transport
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        """Return the transport's answer, read to its end."""
-        response = await self._transport.handle_async_request(request)
-        await response.aread()
-        return response
+    async def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        """Return the transport's answer. Its body is not read yet."""
+        return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close the transport."""

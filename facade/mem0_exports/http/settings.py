@@ -17,6 +17,9 @@ from mem0_exports.facts import RETENTION
 Clock: TypeAlias = Callable[[], float]
 """Returns seconds since some fixed point and never goes backwards, such as time.monotonic."""
 
+MAX_RESPONSE_BYTES: Final = 512 * 1024 * 1024
+"""The default of `max_response_bytes`: 512 MiB, as much as an export of a million memories of usual size."""
+
 MAX_TIMEOUT: Final = RETENTION.total_seconds()
 """The longest timeout in seconds. The service does not keep an export for longer than this."""
 
@@ -103,6 +106,14 @@ class Settings(NamedTuple):
     jitter: Callable[[], float] = random.random
     """Returns random numbers in [0, 1)."""
     gate: Gate | None = None
+    max_response_bytes: int = MAX_RESPONSE_BYTES
+    """The most bytes of a response, after decompression."""
+
+    def with_limit(self, max_response_bytes: int | None) -> Settings:
+        """Return these settings, with the limit `max_response_bytes` unless it is None."""
+        if max_response_bytes is None:
+            return self
+        return self._replace(max_response_bytes=check_max_response_bytes(max_response_bytes))
 
     def with_retry(self, retry: Retry | None) -> Settings:
         """Return these settings, with the retry policy `retry` unless it is None."""
@@ -120,6 +131,15 @@ def check_timeout(timeout: float) -> float:
             f"timeout must be above 0 seconds and at most {RETENTION.days} days, got {timeout!r}", field="timeout"
         )
     return timeout
+
+
+def check_max_response_bytes(limit: int) -> int:
+    """Return `limit`, or raise InputError if it is not a positive integer."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise InputError(
+            f"max_response_bytes must be an integer of at least 1, got {limit!r}", field="max_response_bytes"
+        )
+    return limit
 
 
 def check_retry(retry: Retry) -> Retry:

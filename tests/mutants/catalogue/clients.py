@@ -17,6 +17,27 @@ _WIRE = "facade/mem0_exports/http/operations.py"
 
 MUTANTS: Final = (
     Mutant(
+        "clients.size-before-decompression",
+        _DRIVE,
+        "                    for chunk in response.iter_bytes():\n",
+        "                    for chunk in response.iter_raw():\n",
+        "two megabytes of a hostile answer become two gigabytes",
+    ),
+    Mutant(
+        "clients.any-encoding",
+        _CONNECTION,
+        "if encoding not in _ENCODINGS:",
+        'if encoding == "compress":',
+        "one piece of an answer becomes gigabytes",
+    ),
+    Mutant(
+        "clients.too-large-as-refusal",
+        _FLOW,
+        "return isinstance(error, ContractViolation | ResponseTooLarge)",
+        "return isinstance(error, ContractViolation)",
+        "a ledger asks again for an export that may exist",
+    ),
+    Mutant(
         "clients.create-retried",
         _FLOW,
         "return not error.sent",

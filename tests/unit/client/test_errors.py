@@ -19,6 +19,7 @@ EXAMPLES = [
     errors.NoAnswer("none"),
     errors.ConnectionFailed("refused", operation="ping", sent=False),
     errors.RequestTimeout("slow", operation="ping"),
+    errors.ResponseTooLarge(operation="exports_get", limit=1000, status=200, request_id="r"),
     errors.LedgerError("full"),
     errors.OutcomeUnknown("lost", fingerprint="f"),
     errors.StatusError("odd", status=418, operation="ping", request_id="r", retry_after=2.0),
