@@ -21,7 +21,7 @@ from tests.support.timeouts import scaled
 
 
 KILLS = 20
-COUNT = 300
+COUNT = 800
 ROOT = Path(__file__).resolve().parents[3]
 
 
