@@ -73,12 +73,18 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="the address to listen on (default: %(default)s, which only this machine can reach; any other address "
         "requires an API key)",
     )
-    serve.add_argument(
+    key = serve.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key-file",
+        type=Path,
+        metavar="PATH",
+        help="a file whose first line is an API key for the project 'local', besides those of 'mem0-exports keys'; "
+        "clients send it as 'Authorization: Token KEY' (default: the environment variable MEM0_API_KEY)",
+    )
+    key.add_argument(
         "--api-key",
-        default=os.environ.get("MEM0_API_KEY") or None,
         metavar="KEY",
-        help="an API key for the project 'local', besides those of 'mem0-exports keys'; clients send it as "
-        "'Authorization: Token KEY' (default: the environment variable MEM0_API_KEY)",
+        help="the key itself; other users of this machine can see it in the list of processes",
     )
     serve.add_argument(
         "--keep-exports",
@@ -215,7 +221,7 @@ def _serve(options: argparse.Namespace) -> int:
     """Serve the export API over HTTP, with memories and exports kept in one SQLite file.
 
     By default only programs on this machine can connect, and no API key is needed. Requests need a key once one
-    has been created with 'mem0-exports keys create', or if --api-key is set. The server prints its URL on standard
+    has been created with 'mem0-exports keys create', or if --api-key-file or MEM0_API_KEY is set. The server prints its URL on standard
     output and logs to standard error, one JSON object per request and per finished export.
 
     SIGTERM or Ctrl-C stops it after open requests and the running export have had time to finish (--grace). A second
@@ -224,16 +230,37 @@ def _serve(options: argparse.Namespace) -> int:
     require("server", "this command")
     from mem0_exports_engine.server.serve import serve  # noqa: PLC0415 -- an extra
 
+    api_key, notice = _api_key(options)
     serve(
         options.store,
         host=options.host,
         port=options.port,
-        api_key=options.api_key,
+        api_key=api_key,
+        notice=notice,
         retention=timedelta(days=options.keep_exports),
         grace=options.grace,
         log_level=options.log_level,
     )
     return 0
+
+
+def _api_key(options: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return the key that all requests need, if any, and a notice about where it comes from."""
+    if options.api_key is not None:
+        return options.api_key, (
+            "other users of this machine can see the --api-key in the list of processes; use --api-key-file, or the "
+            "environment variable MEM0_API_KEY"
+        )
+    if options.api_key_file is not None:
+        try:
+            key = options.api_key_file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"--api-key-file: {options.api_key_file} cannot be read: {error}") from None
+        if not key:
+            raise ConfigurationError(f"--api-key-file: the first line of {options.api_key_file} is empty")
+        return key, None
+    key = os.environ.get("MEM0_API_KEY")
+    return key or None, "requests need the API key in the environment variable MEM0_API_KEY" if key else None
 
 
 def _keys_create(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mem0_exports._version import __version__
 from mem0_exports.errors import ConfigurationError, Mem0ExportsError
 from mem0_exports_cli import engine_commands
-from mem0_exports_engine.ports import StoreError
+from mem0_exports_engine.failures import StoreError
 
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from mem0_exports_engine import clock, json_text, refusals
 from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import HEALTH, Operation, Problem, problem
 from mem0_exports_engine.extract import default_extractor
+from mem0_exports_engine.failures import StoreBusy, StoreError
 from mem0_exports_engine.importer import Imported, import_lines
 from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.operations import HANDLERS, Request
 from mem0_exports_engine.parameters import Invalid, Values, read_path, read_query
-from mem0_exports_engine.ports import StoreBusy, StoreError
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.read_spec import contract
 from mem0_exports_engine.refusals import Outcome, Refused, Text
@@ -102,14 +102,18 @@ class Engine:
 
         """
         self._contract = contract()
-        # Both arguments are checked before the store is opened, because a later failure would leave it open.
         if api_key is not None:
             usable_key(api_key)
         open_access = OpenAccess(project)
+        fills = extractor or default_extractor()
         self.store = open_store(path)
-        needs_access = served or api_key is not None
-        self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else open_access
-        self.worker = WorkerThread(self.store.jobs, self.store.memories, extractor or default_extractor(), now)
+        try:
+            needs_access = served or api_key is not None
+            self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else open_access
+            self.worker = WorkerThread(self.store.jobs, self.store.memories, fills, now)
+        except BaseException:
+            self.store.close()
+            raise
         self._service = Service(
             store=self.store,
             filter_rules=filter_rules or CAREFUL,

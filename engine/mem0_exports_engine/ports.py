@@ -12,8 +12,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
-from mem0_exports.errors import ConfigurationError, Mem0ExportsError
-
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -30,41 +28,6 @@ Row: TypeAlias = "dict[str, Any]"
 
 Frame: TypeAlias = "list[str | int]"
 """The JSON text of a result in pieces. A number stands for the items of the list with this index in a `ListSink`."""
-
-
-# ---- what a store raises -------------------------------------------------------------------------------------------
-
-
-class StoreError(Mem0ExportsError):
-    """A store operation failed and changed nothing. The message is the database's own."""
-
-
-class StoreBusy(StoreError):
-    """Another process is writing, or all connections are in use. A retry will succeed."""
-
-
-class StoreFull(StoreError):
-    """The store cannot be written: the disk is full, failing or read-only. A later retry can succeed."""
-
-
-class StoreFailed(StoreError):
-    """The store failed in a way that a retry cannot fix, such as a damaged file."""
-
-
-class Interrupted(StoreError):
-    """A statement was interrupted, because its caller wanted to stop."""
-
-
-class NotAStore(StoreError, ConfigurationError):
-    """The path is not a store, and none can be created there."""
-
-
-class Fenced(Exception):
-    """Another worker has taken over the job, so this worker must not write any more of it."""
-
-
-class Gone(Exception):
-    """A part of a result is missing because the export expired while it was being read."""
 
 
 # ---- memories ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import httpx
 
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine.extras import require
-from mem0_exports_engine.ports import Gone, StoreError
+from mem0_exports_engine.failures import Gone, StoreError
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 
 

@@ -15,7 +15,7 @@ from mem0_exports import F
 from mem0_exports_engine import clock, ports
 from mem0_exports_engine.extract.offline import record_lists as list_module
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
-from mem0_exports_engine.ports import Fenced
+from mem0_exports_engine.failures import Fenced
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite import memories
 from mem0_exports_engine.store.sqlite.store import SqliteStore

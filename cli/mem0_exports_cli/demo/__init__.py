@@ -44,7 +44,7 @@ class Event(BaseModel):
 
 def run(folder: Path, say: Callable[[str], None] = print) -> None:
     """Run the demo and write its files to `folder`, which is created if it does not exist."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # for its owner only, whatever the umask
     names = ("memories.db", "memories.db-wal", "memories.db-shm", "profile.json", "timeline.json", "filtered.json")
     for name in names:
         (folder / name).unlink(missing_ok=True)

@@ -10,8 +10,9 @@ import signal
 import socket
 import sys
 import threading
+import time
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -30,24 +31,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_LAST: Final = 0.5
+"""Seconds that threads have to end after the grace periods."""
+
 _log = logging.getLogger("mem0_exports_engine")
 
 
 def serve(
-    store: Path, *, host: str, port: int, api_key: str | None, retention: timedelta, grace: float, log_level: str
+    store: Path,
+    *,
+    host: str,
+    port: int,
+    api_key: str | None,
+    retention: timedelta,
+    grace: float,
+    log_level: str,
+    notice: str | None = None,
 ) -> None:
     """Serve a store until SIGINT or SIGTERM. Print the URL once the server accepts requests.
 
     On a signal, open requests have `grace` seconds to finish. After that, the running job has another `grace` seconds.
     A job that takes longer is handed back, and the next server of this store runs it again. The process ends within
-    twice `grace`, whatever it is doing. Port 0 picks a free port.
+    twice `grace`, whatever it is doing. Port 0 picks a free port. `notice` is logged first.
     Raises ConfigurationError if `host` is reachable from other machines but there is no API key.
     """
     keyless = api_key is None and not _has_keys(store)
     if keyless and not is_loopback(host):
         raise ConfigurationError(
             f"--host {host} can be reached from other machines, so the server needs an API key: create one with "
-            "`mem0-exports keys create`, pass --api-key, or set MEM0_API_KEY"
+            "`mem0-exports keys create`, pass --api-key-file, or set MEM0_API_KEY"
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
@@ -55,10 +67,12 @@ def serve(
         # to acknowledge the headers (Nagle's algorithm).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         engine = Engine(store, served=True, api_key=api_key, retention=retention)
-        if keyless:
-            print("no API key is set: every program on this machine can use this server", file=sys.stderr)
-        logs.to_stderr(log_level)
         try:
+            if keyless:
+                print("no API key is set: every program on this machine can use this server", file=sys.stderr)
+            logs.to_stderr(log_level)
+            if notice is not None:
+                _log.warning(notice)
             _run(engine, listening, f"[{host}]" if ":" in host else host, grace)
         finally:
             engine.close(grace)
@@ -71,7 +85,11 @@ def _end_without_waiting() -> None:
     Python would wait for such threads, which cannot be interrupted while they wait for the store. Their transactions are
     not committed, so nothing is half written.
     """
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
+    others = [each for each in threading.enumerate() if not each.daemon and each is not threading.current_thread()]
+    deadline = time.monotonic() + _LAST
+    for thread in others:
+        thread.join(max(0.0, deadline - time.monotonic()))  # idle ones end at once
+    if any(thread.is_alive() for thread in others):
         _log.warning("requests that took longer than the grace period were cut off")
         logging.shutdown()
         os._exit(0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine import ports
-from mem0_exports_engine.ports import Fenced, StoreBusy, StoreError, StoreFull
+from mem0_exports_engine.failures import Fenced, StoreBusy, StoreError, StoreFull
 
 
 if TYPE_CHECKING:

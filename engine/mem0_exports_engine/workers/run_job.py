@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mem0_exports.filters.tree import restore
-from mem0_exports_engine.ports import Fenced, StoreBusy, StoreError, StoreFull, Unfillable
+from mem0_exports_engine.failures import Fenced, StoreBusy, StoreDamaged, StoreError, StoreFull
+from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.workers.lease import HandBack, Lease, Stop
 
 
@@ -141,7 +142,9 @@ def _run(
 
 
 def _reason(error: BaseException) -> str:
-    """Return the reason that users see. It has only the type of the error, because the message could have memories."""
+    """Return the reason that users see. It has only the type of most errors, as messages could have memories in them."""
+    if isinstance(error, StoreDamaged):
+        return str(error)
     return f"internal error: {type(error).__name__}"
 
 

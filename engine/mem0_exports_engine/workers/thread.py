@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine import ports
 from mem0_exports_engine.clock import ClockWatch
-from mem0_exports_engine.ports import Fenced, StoreError
+from mem0_exports_engine.failures import Fenced, StoreError
 from mem0_exports_engine.workers.lease import POLL_INTERVAL, Stop
 from mem0_exports_engine.workers.run_job import GRACE, run_job
 
@@ -40,6 +40,7 @@ class WorkerThread:
         self._extractor = extractor
         self._now = now
         self._running: Job | None = None
+        self._last_failure = ""
         self._wake = threading.Event()
         self._stop = Stop()
         self._thread = threading.Thread(target=self._work, name="mem0-exports-worker", daemon=True)
@@ -78,19 +79,28 @@ class WorkerThread:
             # and its job would wait for the next poll.
             self._wake.clear()
             try:
-                while not self._stop.soon.is_set() and self._run_next(watch):
-                    pass
-                now, steady = watch.read()
-                if steady:
-                    self._jobs.purge(now)
+                self._run_all(watch)
+                self._last_failure = ""
             except Fenced as fenced:
                 if not self._stop.at_once:
                     _log.warning("export %s was taken over by another worker", fenced)
+            except StoreError as error:
+                if str(error) != self._last_failure:  # it can last, and is not worth a line every second
+                    _log.error("the worker cannot use the store, and keeps trying: %s", error)
+                self._last_failure = str(error)
             except BaseException as error:  # noqa: BLE001 -- the thread must survive any error: nothing else runs the jobs
                 if not (self._stop.at_once and isinstance(error, ConfigurationError)):  # the store is closed already
                     _log.exception("unexpected error in the worker; continuing with the next job")
             if not self._stop.soon.is_set():
                 self._wake.wait(POLL_INTERVAL)
+
+    def _run_all(self, watch: ClockWatch) -> None:
+        """Run the jobs that wait, and delete the exports that have expired."""
+        while not self._stop.soon.is_set() and self._run_next(watch):
+            pass
+        now, steady = watch.read()
+        if steady:
+            self._jobs.purge(now)
 
     def _run_next(self, watch: ClockWatch) -> bool:
         """Run the next job. Return False if none is waiting."""

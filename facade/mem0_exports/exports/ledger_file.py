@@ -82,7 +82,10 @@ def open_ledger(path: Path) -> sqlite3.Connection | str:
             _prepare(connection)
             connection.execute("COMMIT")
             return connection
-    except sqlite3.Error as error:
+    except BaseException as error:
+        if not isinstance(error, sqlite3.Error):
+            connection.close()
+            raise
         is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
         problem = "another process, or another Ledger in this process, has it open" if is_locked else str(error)
     connection.close()

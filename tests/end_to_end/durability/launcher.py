@@ -10,6 +10,7 @@ import argparse
 import resource
 import signal
 import sys
+import tempfile
 import time
 
 from collections.abc import Iterator
@@ -50,8 +51,11 @@ def main() -> int:
         sa.event.listen(sa.engine.Engine, "connect", lambda connection, _record: connection.execute(limit))
     if chosen.batch_pause is not None:
         slow_down(chosen.batch_pause)
-    command = ["serve", "--store", chosen.store, "--port", "0", "--api-key", chosen.api_key, "--log-level", "warning"]
-    return cli.main([*command, "--grace", chosen.grace])
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as key_file:
+        key_file.write(chosen.api_key)
+        key_file.flush()
+        command = ["serve", "--store", chosen.store, "--port", "0", "--api-key-file", key_file.name]
+        return cli.main([*command, "--log-level", "warning", "--grace", chosen.grace])
 
 
 def slow_down(seconds: float) -> None:

@@ -135,6 +135,27 @@ MUTANTS: Final = (
         "if the extractor crashes on a schema, the job is pending forever",
     ),
     Mutant(
+        "store.replaced-file-used",
+        _STORE,
+        "if self._file is not None and _identity(self.path) != self._file:",
+        "if self._file is not None and _identity(self.path) is None:",
+        "memories are acknowledged that are in no file",
+    ),
+    Mutant(
+        "store.left-open",
+        _STORE,
+        "        except BaseException:\n            self._engine.dispose()\n            raise\n",
+        "        except StoreError:\n            self._engine.dispose()\n            raise\n",
+        "a store that cannot be opened leaves a connection open",
+    ),
+    Mutant(
+        "store.damage-forgotten",
+        _STORE,
+        "            self._damage = failure\n",
+        "            pass\n",
+        "monitors do not notice that the file is damaged",
+    ),
+    Mutant(
         "jobs.write-lock-taken-late",
         _STORE,
         '"BEGIN IMMEDIATE" if write else "BEGIN"',

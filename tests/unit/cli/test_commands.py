@@ -149,3 +149,56 @@ def test_serve_rejects_a_key_that_is_not_valid_in_a_header(tmp_path, key):
 @pytest.mark.parametrize("port", ["-1", "99999", "http"])
 def test_serve_rejects_an_invalid_port(tmp_path, port):
     assert command("serve", "--store", tmp_path / "store.db", "--port", port).returncode == 2
+
+
+def test_serve_reads_the_key_from_a_file(tmp_path):
+    key = tmp_path / "key.txt"
+    key.write_text("m0-a-long-secret\nmore\n")
+    log = tmp_path / "log"
+    with served(tmp_path / "store.db", None, "--api-key-file", str(key), log=log) as url:
+        assert httpx.get(f"{url}/v1/ping/").status_code == 401
+        assert httpx.get(f"{url}/v1/ping/", headers={"Authorization": "Token m0-a-long-secret"}).status_code == 200
+    assert log.read_text() == ""
+
+
+def test_serve_warns_of_a_key_in_the_list_of_processes(tmp_path):
+    log = tmp_path / "log"
+    with served(tmp_path / "store.db", None, "--api-key", "m0-a-long-secret", log=log):
+        pass
+    (line,) = log.read_text().splitlines()
+    assert "other users of this machine can see the --api-key" in json.loads(line)["message"]
+
+
+def test_serve_says_that_the_key_comes_from_the_environment(tmp_path, monkeypatch):
+    """It may have been set for the Platform."""
+    monkeypatch.setenv("MEM0_API_KEY", "m0-a-long-secret")
+    log = tmp_path / "log"
+    with served(tmp_path / "store.db", log=log) as url:
+        assert httpx.get(f"{url}/v1/ping/").status_code == 401
+    (line,) = log.read_text().splitlines()
+    assert "environment variable MEM0_API_KEY" in json.loads(line)["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "cannot be read"), (b"\n", "is empty"), (b"\xff", "cannot be read")]
+)
+def test_serve_refuses_a_key_file_without_a_key(tmp_path, content, problem):
+    key = tmp_path / "key.txt"
+    if content is not None:
+        key.write_bytes(content)
+    done = command("serve", "--store", tmp_path / "store.db", "--port", "0", "--api-key-file", key)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("mem0-exports: --api-key-file: ")
+    assert problem in done.stderr
+
+
+def test_the_folder_of_the_demo_is_for_its_owner_only(tmp_path):
+    before = os.umask(0)
+    try:
+        done = command("demo", "--out", tmp_path / "out")
+    finally:
+        os.umask(before)
+
+    assert done.returncode == 0
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700

@@ -8,7 +8,9 @@ and processes. An in-memory database has a single connection, so its transaction
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -25,9 +27,19 @@ from sqlalchemy.pool import StaticPool
 
 from mem0_exports.errors import ConfigurationError
 from mem0_exports.sqlite_files import looking_into
-from mem0_exports_engine.ports import Interrupted, NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
+from mem0_exports_engine.failures import (
+    Interrupted,
+    NotAStore,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFailed,
+    StoreFull,
+    StoreReplaced,
+)
 from mem0_exports_engine.store.sqlite import functions
 from mem0_exports_engine.store.sqlite.migrations import check_readable, is_foreign, migrate, schema_of
+from mem0_exports_engine.store.sqlite.tables import metadata
 
 
 if TYPE_CHECKING:
@@ -46,6 +58,12 @@ _STEPS: Final = 100_000
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 """Result codes of failures that end once the disk has room again or is repaired."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_TABLE: Final = re.compile(rf"\b({'|'.join(metadata.tables)})\b")
+
+
+_log = logging.getLogger("mem0_exports_engine")
 
 
 class Database:
@@ -63,6 +81,7 @@ class Database:
             )
         in_memory = self.path == ":memory:"
         if not in_memory:
+            self._refuse_dangling_link()
             self._refuse_foreign_file()
             # Create a missing file readable by its owner only; SQLite gives its -wal and -shm files the same mode. Only
             # SQLite opens an existing file: when a process closes any descriptor of a file, POSIX drops all locks of
@@ -82,7 +101,31 @@ class Database:
         )
         event.listen(self._engine, "connect", _on_connect)
         event.listen(self._engine, "begin", _on_begin)
-        self._open()
+        self._damage: StoreDamaged | None = None
+        self._file: tuple[int, int] | None = None
+        try:
+            self._open()
+        except BaseException:
+            self._engine.dispose()
+            raise
+        if not in_memory:
+            self._file = _identity(self.path)
+            self._warn_of_others()
+
+    def _warn_of_others(self) -> None:
+        """Warn if other users may use the file. Its -wal and -shm files have the same mode."""
+        with contextlib.suppress(OSError):
+            mode = Path(self.path).stat().st_mode & 0o777
+            if os.name == "posix" and mode & 0o006:
+                _log.warning("every user of this machine can use the store %r (mode %o); chmod 600", self.path, mode)
+
+    def _refuse_dangling_link(self) -> None:
+        """Raise NotAStore for a link that leads nowhere. SQLite would create its target, wherever that is."""
+        path = Path(self.path)
+        if path.is_symlink() and not path.exists():
+            raise NotAStore(
+                f"{self.path!r} is a link to a file that does not exist; remove the link, or create its target"
+            )
 
     def _refuse_foreign_file(self) -> None:
         """Raise NotAStore or ConfigurationError for a file that is no store, before anything can change it.
@@ -108,8 +151,11 @@ class Database:
                 with self._transaction(write=True) as connection:
                     migrate(connection, self.path)
             except DatabaseError as error:
-                busy = _code(error) in _BUSY
+                busy = _code(error.orig) in _BUSY
                 problem = f"cannot open the store {self.path!r}: {error.orig}"
+            except sqlite3.Error as error:  # from `_on_connect`
+                busy = _code(error) in _BUSY
+                problem = f"cannot open the store {self.path!r}: {error}"
             else:
                 return
             self._engine.dispose()
@@ -152,11 +198,32 @@ class Database:
         try:
             with self._transaction(write=write) as connection:
                 yield connection
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:  # the last one comes from `_on_connect`
             failure = _store_error(error)
         else:
             return
+        if isinstance(failure, StoreDamaged):
+            self._damage = failure
         raise failure
+
+    def check(self) -> None:
+        """Raise StoreError if the store cannot be read, is damaged, or is no longer the file at its path."""
+        with self.read() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
+        if self._damage is not None:
+            raise StoreDamaged(*self._damage.args)
+
+    def _check_file(self) -> None:
+        """Raise StoreReplaced if the file was deleted or replaced.
+
+        What is written to a deleted file is gone when the last process closes it. And a new connection would open, or
+        create, another file than the connections that are open already.
+        """
+        if self._file is not None and _identity(self.path) != self._file:
+            raise StoreReplaced(
+                "the file of the store was deleted or replaced while it was open, so it is not used any more; "
+                "put it back, or restart the program to use the new one"
+            )
 
     @contextlib.contextmanager
     def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
@@ -164,6 +231,7 @@ class Database:
         with self._turn:
             if self._closed:
                 raise ConfigurationError(f"the store {self.path!r} is closed")
+            self._check_file()
             with self._engine.connect() as connection:
                 if not write:
                     yield connection
@@ -178,21 +246,43 @@ class Database:
             self._engine.dispose()
 
 
-def _code(error: DBAPIError) -> int:
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return the device and the inode of a file, or None if there is no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 -- called before each transaction, and faster than Path.stat
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _code(error: BaseException | None) -> int:
     """Return SQLite's primary result code, which is the low byte of the extended one, or 0 if there is none."""
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _store_error(error: DBAPIError | PoolTimeout) -> StoreError:
+def _table_of(statement: str | None) -> str:
+    """Return what to call the table that a statement reads or changes."""
+    found = _TABLE.search(statement or "")
+    return f"the table {found[1]!r}" if found else "it"
+
+
+def _store_error(error: DBAPIError | PoolTimeout | sqlite3.Error) -> StoreError:
     """Return the StoreError for an error of SQLAlchemy, by SQLite's result code: messages can differ by version."""
     if isinstance(error, PoolTimeout):
         return StoreBusy("The store is busy with other requests.")
-    code = _code(error)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = _code(cause)
+    if code in _DAMAGED:
+        table = _table_of(error.statement if isinstance(error, DBAPIError) else None)
+        return StoreDamaged(
+            f"the file of the store is damaged: {table} could not be read ({cause}); restore a backup, or save what can "
+            "be read with: sqlite3 memories.db .recover | sqlite3 recovered.db"
+        )
     if code in _BUSY:
         return StoreBusy("The store is busy: another process is writing to it.")
     if code == sqlite3.SQLITE_INTERRUPT:
         return Interrupted("the statement was interrupted")
-    return (StoreFull if code in _FULL else StoreFailed)(str(error.orig))
+    return (StoreFull if code in _FULL else StoreFailed)(str(cause))
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:

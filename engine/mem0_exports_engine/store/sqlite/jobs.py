@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from mem0_exports_engine import clock, ports
-from mem0_exports_engine.ports import Fenced, Gone, Job, StoredExport
+from mem0_exports_engine.failures import Fenced, Gone
+from mem0_exports_engine.ports import Job, StoredExport
 from mem0_exports_engine.store.sqlite.tables import exports, parts
 
 

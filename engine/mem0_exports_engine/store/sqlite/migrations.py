@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from mem0_exports.errors import ConfigurationError
-from mem0_exports_engine.ports import NotAStore
+from mem0_exports_engine.failures import NotAStore
 from mem0_exports_engine.store.sqlite import tables
 
 

@@ -24,9 +24,8 @@ class SqliteStore:
         self.keys = SqliteKeys(self.database)
 
     def check(self) -> None:
-        """Raise StoreError if the store cannot be read."""
-        with self.database.read() as connection:
-            connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
+        """Raise StoreError if the store cannot be read, is damaged, or is no longer the file at its path."""
+        self.database.check()
 
     def close(self) -> None:
         """Close all connections."""

@@ -13,7 +13,7 @@ import pytest
 from mem0_exports import ConfigurationError, F, Mem0ExportsError
 from mem0_exports_engine import json_text
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.ports import NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
+from mem0_exports_engine.failures import NotAStore, StoreBusy, StoreError, StoreFailed, StoreFull
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store import open_store
 from mem0_exports_engine.store.rows import row_for

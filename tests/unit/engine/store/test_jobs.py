@@ -15,7 +15,7 @@ import pytest
 from mem0_exports import ConfigurationError, F, Filter
 from mem0_exports_engine import ports
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
-from mem0_exports_engine.ports import Fenced, StoreBusy, StoreFull
+from mem0_exports_engine.failures import Fenced, StoreBusy, StoreFull
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite import batches
 from mem0_exports_engine.store.sqlite.store import SqliteStore

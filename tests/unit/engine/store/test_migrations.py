@@ -37,6 +37,7 @@ def old_store(tmp_path, version):
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(Path(__file__).with_name(f"store_v{version}.sql").read_text(encoding="utf-8"))
+    path.chmod(0o600)
     return path
 
 

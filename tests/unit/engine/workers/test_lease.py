@@ -12,11 +12,12 @@ from mem0_exports import F
 from mem0_exports_engine import clock, ports
 from mem0_exports_engine.clock import ClockWatch
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
-from mem0_exports_engine.ports import Fenced, Interrupted, StoreBusy
+from mem0_exports_engine.failures import Fenced, Interrupted, StoreBusy
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.workers import lease as lease_module
 from mem0_exports_engine.workers import thread as thread_module
+from mem0_exports_engine.workers.lease import Lease, Stop
 from mem0_exports_engine.workers.run_job import run_job
 from mem0_exports_engine.workers.thread import WorkerThread
 from tests.support import stores
@@ -75,6 +76,34 @@ def test_the_lease_is_renewed_while_the_worker_is_busy(store, monkeypatch):
     running.join()
 
     assert (row(store)["state"], row(store)["attempt"]) == ("DONE", 1)
+
+
+def test_the_lease_is_renewed_four_times_in_its_length(store, monkeypatch):
+    waits, answers = [], iter([False, False, False, True])
+
+    class Over:
+        def wait(self, seconds):
+            waits.append(seconds)
+            return next(answers)
+
+        def is_set(self):
+            return False
+
+    new_job(store, START)
+    now = iter(START + timedelta(minutes=minutes) for minutes in range(1, 9))
+    lease = Lease(store.jobs, store.jobs.claim(START), lambda: next(now), Stop())
+    lease._over = Over()
+    lease._beat()
+
+    quarter = ports.LEASE.total_seconds() / 4
+    assert waits == [quarter] * 4
+    assert row(store)["available_us"] == clock.microseconds(START + timedelta(minutes=3) + ports.LEASE)
+
+    monkeypatch.setattr(store.jobs, "renew", lambda *_: (_ for _ in ()).throw(StoreBusy("busy")))
+    waits.clear()
+    answers = iter([False, False, True])
+    lease._beat()
+    assert waits == [quarter, 1.0, 1.0], "a renewal that failed is tried again soon"
 
 
 def test_a_failed_renewal_is_tried_again(store, monkeypatch):
