@@ -43,6 +43,7 @@ SUITES: Final = (
     Suite("deployment", ("tests/contract/deployment",)),
     Suite("faults", ("tests/end_to_end/faults",)),
     Suite("durability", ("tests/end_to_end/durability",)),
+    Suite("limits", ("tests/end_to_end/limits",)),
 )
 
 _FILTERS: Final = ("tests/unit/client/filters/test_filters.py", "tests/properties/test_filters_as_sql.py")

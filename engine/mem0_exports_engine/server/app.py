@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import time
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 from uuid import uuid4
 
 import anyio
-import anyio.to_thread
 
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Router
@@ -23,6 +22,7 @@ from starlette.routing import Router
 from mem0_exports_engine.engine import Admitted
 from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.server.bodies import Bodies, TooManyBodies, read
+from mem0_exports_engine.server.threads import in_thread, iterate_in_threads
 
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def build(engine: Engine, *, body_timeout: float = BODY_TIMEOUT) -> Router:
         log = _RequestLog(request.method, engine.loggable(path))
         headers = dict(request.headers)
         # This runs in a thread because it looks up a key in the store, which blocks.
-        outcome = await anyio.to_thread.run_sync(engine.admit, request.method, path, headers, limiter=for_heads)
+        outcome = await in_thread(partial(engine.admit, request.method, path, headers), for_heads)
         unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         # Of two contradictory lengths, a proxy may have used the other one, and would take the rest for a request.
         ambiguous = "content-length" in headers and "transfer-encoding" in headers
@@ -95,7 +95,7 @@ async def _perform(
         except TooManyBodies:
             return engine.overloaded("Too many large requests are open at once."), True
         query = request.scope["query_string"].decode("latin-1")
-        return await run_in_threadpool(engine.perform, admitted, query, body), len(body) > MAX_BYTES
+        return await in_thread(partial(engine.perform, admitted, query, body)), len(body) > MAX_BYTES
 
 
 def _response(answer: Answer, chunks: _Chunks, headers: dict[str, str]) -> Response:
@@ -151,7 +151,8 @@ class _Chunks:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the chunks. Each piece is read from the store in a thread, because reading blocks."""
         self.begun = True
-        async for piece in iterate_in_threadpool([self._body] if isinstance(self._body, bytes) else self._body):
+        pieces = iter([self._body]) if isinstance(self._body, bytes) else self._body
+        async for piece in iterate_in_threads(pieces):
             for start in range(0, len(piece), _MAX_CHUNK):
                 yield piece[start : start + _MAX_CHUNK]
         self.whole = True

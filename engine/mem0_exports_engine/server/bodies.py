@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ctypes
+import gc
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mem0_exports_engine.limits import MAX_BODIES, MAX_BYTES, MAX_SMALL_BODY
 
@@ -13,6 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
+
+
+_LARGE: Final = 1_000_000
+"""The bytes of a body after which memory is given back to the operating system."""
+
+
+_PAUSE: Final = 0.2
+"""Seconds after which that is done. The request still holds its body when it is answered."""
 
 
 class TooManyBodies(Exception):
@@ -24,6 +35,19 @@ class Bodies:
 
     def __init__(self) -> None:
         self._size = 0
+        self._trimming: asyncio.TimerHandle | None = None
+
+    def _trim(self) -> None:
+        """Give the memory of answered requests back to the operating system. It takes some ten milliseconds.
+
+        Objects that refer to each other in a circle, such as a statement of SQLAlchemy with the values of a filter,
+        wait for Python's collector, which counts objects and not their size. And glibc, where it is the C library,
+        keeps what is free, for each of the dozens of threads.
+        """
+        self._trimming = None
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Callable[[int], None]]:
@@ -45,6 +69,8 @@ class Bodies:
             yield grow
         finally:
             self._size -= counted
+            if counted > _LARGE and self._trimming is None:
+                self._trimming = asyncio.get_running_loop().call_later(_PAUSE, self._trim)
 
 
 async def read(request: Request, grow: Callable[[int], None]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import math
 import os
@@ -71,6 +72,8 @@ def serve(
             if keyless:
                 print("no API key is set: every program on this machine can use this server", file=sys.stderr)
             logs.to_stderr(log_level)
+            gc.collect()
+            gc.freeze()  # what exists by now stays: see `bodies`, which collects garbage after large requests
             if notice is not None:
                 _log.warning(notice)
             _run(engine, listening, f"[{host}]" if ":" in host else host, grace)

@@ -142,6 +142,13 @@ MUTANTS: Final = (
         "memories are acknowledged that are in no file",
     ),
     Mutant(
+        "store.statements-kept",
+        _STORE,
+        '"cached_statements": 0}',
+        '"cached_statements": 128}',
+        "a server at rest keeps hundreds of megabytes of values",
+    ),
+    Mutant(
         "store.left-open",
         _STORE,
         "        except BaseException:\n            self._engine.dispose()\n            raise\n",

@@ -94,7 +94,9 @@ class Database:
         )
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=self.path),
-            connect_args={"check_same_thread": False, "timeout": _TIMEOUT},
+            # No statement is kept prepared, because it would keep the values of its last use, up to 10 MB each. Without
+            # this, adding memories would be 15 % faster.
+            connect_args={"check_same_thread": False, "timeout": _TIMEOUT, "cached_statements": 0},
             hide_parameters=True,  # errors are logged, and memories must not end up in a log
             # There are more connections than a server has threads, so readers need not wait for those of writers.
             **({"poolclass": StaticPool} if in_memory else {"pool_size": 8, "max_overflow": 120}),
@@ -168,13 +170,16 @@ class Database:
             time.sleep(0.02)
 
     @contextlib.contextmanager
-    def read(self, should_stop: Callable[[], bool] | None = None) -> Iterator[sa.Connection]:
+    def read(self, should_stop: Callable[[], bool] | None = None, *, cached: bool = True) -> Iterator[sa.Connection]:
         """Open a transaction that only reads. Raises StoreError if the database fails.
 
         `should_stop` is asked every few milliseconds while a statement runs. Once it returns True, the statement is
-        interrupted, and Interrupted is raised.
+        interrupted, and Interrupted is raised. `cached` says whether the SQL text of a query is kept for the next one
+        like it, together with the values of the query, which should not be large then.
         """
         with self._translated(write=False) as connection:
+            if not cached:
+                connection.execution_options(compiled_cache=None)
             if should_stop is None:
                 yield connection
                 return

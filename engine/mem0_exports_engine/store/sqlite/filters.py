@@ -45,6 +45,14 @@ def clause(tree: Filter) -> Clause:
     raise TypeError(f"expected a filter, got {tree!r}")
 
 
+def is_large(tree: Filter) -> bool:
+    """Return whether the values of a filter are too large to be kept after the request."""
+    return len(json.dumps(tree.to_dict())) > _LARGE
+
+
+_LARGE: Final = 10_000
+
+
 def _compared(condition: Condition) -> Clause:  # noqa: PLR0911 -- one return for each operator
     """Return the clause of a condition on an entity id or a time."""
     column: sa.ColumnElement[Any]

@@ -12,7 +12,7 @@ from mem0_exports.facts import ENTITY_TYPES
 from mem0_exports_engine import clock
 from mem0_exports_engine.store.rows import RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
-from mem0_exports_engine.store.sqlite.filters import clause
+from mem0_exports_engine.store.sqlite.filters import clause, is_large
 from mem0_exports_engine.store.sqlite.sameness import Known
 from mem0_exports_engine.store.sqlite.tables import memories
 
@@ -101,7 +101,7 @@ class SqliteMemories:
     ) -> tuple[int, list[Record]]:
         """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first."""
         selected = _selected(project, filters, now, show_expired=show_expired)
-        with self._database.read() as connection:
+        with self._database.read(cached=not is_large(filters)) as connection:
             count = connection.scalar(_COUNT.where(selected)) or 0
             rows = connection.execute(
                 # The offset comes from the request and may be larger than the 64 bits that SQLite takes.
@@ -134,7 +134,7 @@ class SqliteMemories:
         """
         selected = _selected(project, filters, now, show_expired=False)
         ordered = sa.select(memories.c.seq).where(selected).order_by(*_IN_ORDER).subquery()
-        with self._database.read(should_stop) as connection:
+        with self._database.read(should_stop, cached=not is_large(filters)) as connection:
             seqs = array(
                 "q", orjson.loads(connection.scalar(sa.select(sa.func.json_group_array(ordered.c.seq))) or "[]")
             )
