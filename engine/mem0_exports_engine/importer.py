@@ -7,6 +7,7 @@ record may have `session_id`, the name of the run in the service's memory list.
 
 from __future__ import annotations
 
+import time
 import uuid
 
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
     from mem0_exports_engine.ports import MemoryStore, OnConflict
 
-MAX_BATCH: Final = 5000
-"""The most lines that are stored in one transaction."""
+MAX_BATCH: Final = 1000
+"""The most lines that are stored in one transaction. Others can write between two of them."""
+
+_PAUSE: Final = 0.004
+"""Seconds between two transactions, in which others that wait for the write lock can take it."""
 
 _MAX_BATCH_BYTES: Final = 8_000_000
 """Lines are stored as soon as this many bytes of them have been read, so that long lines do not exhaust the RAM."""
@@ -144,6 +148,7 @@ class _Batch:
         self._incoming.clear()
         self._numbers.clear()
         self.size = 0
+        time.sleep(_PAUSE)
 
 
 def _incoming(record: dict[str, Any], project: str, now: datetime) -> Incoming:

@@ -25,6 +25,12 @@ once it is parsed."""
 MAX_DEPTH: Final = 100
 """How deep an untrusted document may be nested. Without a limit, deep nesting would exhaust Python's stack."""
 
+MAX_MESSAGES: Final = 10_000
+"""The most messages of one add."""
+
+MAX_COPIED: Final = 20_000_000
+"""The most bytes of metadata that one add stores: each of its memories has those of the request."""
+
 MAX_CONDITIONS: Final = 400
 """The most conditions in one filter. With somewhat more, SQLite refuses the resulting expression as too deep."""
 

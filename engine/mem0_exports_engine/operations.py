@@ -11,6 +11,8 @@ import attrs
 from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES, LEFT_OUT, RUN_ALIAS
 from mem0_exports.filters import times
 from mem0_exports.schemas.validate import Unusable
+from mem0_exports_engine.json_text import dump
+from mem0_exports_engine.limits import MAX_COPIED, MAX_MESSAGES
 from mem0_exports_engine.refusals import (
     NO_FILTERS,
     NO_SCHEMA,
@@ -115,6 +117,7 @@ def _ping(_service: Service, request: Request) -> Outcome:
 
 def _memories_add(service: Service, request: Request) -> Outcome:
     body, now = request.body, service.now()
+    _limit_added(request)
     stamp = body.get("timestamp")
     created = now if stamp is None else datetime.fromtimestamp(stamp, UTC)
     shared = {name: body.get(name) for name in (*ENTITY_FIELDS, "metadata", "expiration_date")}
@@ -138,6 +141,22 @@ def _memories_add(service: Service, request: Request) -> Outcome:
             "results": [{"id": row["id"], "data": {"memory": row["memory"]}, "event": "ADD"} for row in added],
         },
     )
+
+
+def _limit_added(request: Request) -> None:
+    """Refuse an add of too many messages, or of metadata that are too large for the number of messages."""
+    count = len(request.body["messages"])
+    if count > MAX_MESSAGES:
+        raise bad_request(
+            request.operation, f"messages must have at most {MAX_MESSAGES} items, got {count}; add them in parts"
+        )
+    size = count * len(dump(request.body.get("metadata")))
+    if size > MAX_COPIED:
+        raise bad_request(
+            request.operation,
+            f"each of the {count} memories would have the metadata, which would take more than {MAX_COPIED // 10**6} MB; "
+            "add fewer messages at once, or smaller metadata",
+        )
 
 
 def _memories_list(service: Service, request: Request) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 from datetime import UTC, datetime, timedelta
@@ -300,14 +301,21 @@ def test_a_list_can_have_more_values_than_sqlite_has_variables(store, more):
     assert selected_ids(store, where) == {name for name, record in by_id.items() if record["user_id"] == "u"}
 
 
-def test_parsed_values_are_kept_up_to_a_length_and_not_a_number():
-    cache = functions._Cache(max_length=1000)
-    for number in range(50):
-        document = json.dumps(["x" * number] * 5)
-        assert cache(document) == json.loads(document)
-        assert cache.length <= 1000
-    assert cache(json.dumps("y" * 5000)) == "y" * 5000
-    assert cache.length <= 1000
+def test_the_values_of_a_filter_are_not_kept(store):
+    """They can have megabytes."""
+    replace_all(store, SAMPLE_RECORDS)
+    large = [f"value {number}" for number in range(2000)]
+    gc.collect()
+    before = len(functions._expected)
+    for number in range(3):
+        where = (F.user_id == "u") & F.categories.in_([*large, str(number)]) & (F.metadata["k"] == "x" * 20_000)
+        now = datetime.now(UTC)
+        store.memories.page(DEFAULT_PROJECT, where, now, show_expired=False, offset=0, limit=1)
+        assert [*store.memories.batches(DEFAULT_PROJECT, where, now)] == []
+    del where
+    gc.collect()
+
+    assert len(functions._expected) <= before
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,9 @@ MUTANTS: Final = (
     Mutant(
         "jobs.parts-outlive-exports",
         _JOBS,
-        "        connection.execute(sa.delete(parts).where(parts.c.export.in_(expired)))\n",
+        "        self._delete_parts(self._database.write, parts.c.export.in_(expired))\n",
         "",
-        "the parts of expired exports are never deleted",
+        "expired exports with parts are never deleted",
     ),
     Mutant(
         "jobs.failed-without-reason",
@@ -142,6 +142,20 @@ MUTANTS: Final = (
         "memories are acknowledged that are in no file",
     ),
     Mutant(
+        "store.parts-deleted-at-once",
+        _JOBS,
+        ".where(condition).limit(MAX_ROWS).correlate(None)",
+        ".where(condition).correlate(None)",
+        "while a long export is deleted, nobody else can write",
+    ),
+    Mutant(
+        "store.impatient-wait",
+        _STORE,
+        "            time.sleep(_LOOK)\n",
+        "            time.sleep(50 * _LOOK)\n",
+        "during an import, other writers wait for many seconds",
+    ),
+    Mutant(
         "store.statements-kept",
         _STORE,
         '"cached_statements": 0}',
@@ -165,8 +179,8 @@ MUTANTS: Final = (
     Mutant(
         "jobs.write-lock-taken-late",
         _STORE,
-        '"BEGIN IMMEDIATE" if write else "BEGIN"',
-        '"BEGIN"',
+        'driver.execute("BEGIN IMMEDIATE")',
+        'driver.execute("BEGIN")',
         "of two concurrent writers, one gets a 503",
     ),
 )

@@ -81,8 +81,8 @@ MUTANTS: Final = (
     Mutant(
         "projects.duplicate-across-projects",
         _MEMORIES,
-        'where(memories.c.project == row["project"], same)',
-        "where(same)",
+        "WHERE text_key = :text_key AND project = :project AND (expires_us",
+        "WHERE text_key = :text_key AND (expires_us",
         "a memory is not stored because another project has it",
     ),
     Mutant(

@@ -18,6 +18,13 @@ _TIMES = "facade/mem0_exports/filters/times.py"
 
 MUTANTS: Final = (
     Mutant(
+        "values.add-reads-the-whole-project",
+        _MEMORIES,
+        "UNION ALL\nSELECT 1 FROM memories WHERE record_key = :record_key AND project = :project\n",
+        "OR record_key = :record_key AND project = :project\n",
+        "each add reads all memories of the project",
+    ),
+    Mutant(
         "times.offset-ignored",
         _TIMES,
         "return result.astimezone(UTC)",
@@ -55,8 +62,8 @@ MUTANTS: Final = (
     Mutant(
         "times.expires-a-day-early",
         _MEMORIES,
-        "memories.c.expires_us >= today",
-        "memories.c.expires_us > today",
+        "memories.c.expires_us >= _today(now)",
+        "memories.c.expires_us > _today(now)",
         "a memory expires at the start of its last day",
     ),
     Mutant(

@@ -71,6 +71,21 @@ DOCUMENTS = {
     "invalid UTF-8": (MESSAGE.replace(b'"x"', b'"\xff"') + b"}", "not valid JSON"),
     "an empty body": (b"", "empty"),
     "a body above the size limit": (b" " * (MAX_BYTES + 1), "must be at most 10 MB"),
+    "ten thousand and one messages": (
+        json.dumps({"messages": [{"role": "user", "content": "x"}] * 10_001, "user_id": "a", "infer": False}).encode(),
+        "messages must have at most 10000 items, got 10001",
+    ),
+    "large metadata for many messages": (
+        json.dumps(
+            {
+                "messages": [{"role": "user", "content": f"x{number}"} for number in range(5000)],
+                "user_id": "a",
+                "infer": False,
+                "metadata": {"k": "x" * 5000},
+            }
+        ).encode(),
+        "would have the metadata, which would take more than 20 MB",
+    ),
     "an unknown property": (MESSAGE + b', "admin": true}', "admin"),
 }
 

@@ -52,6 +52,9 @@ _MIN_VERSION: Final = (3, 35, 0)
 _TIMEOUT: Final = 30.0
 """Seconds to wait for another process that holds the store."""
 
+_LOOK: Final = 0.002
+"""Seconds between two looks at the write lock, while another writer has it."""
+
 _STEPS: Final = 100_000
 """How many steps of SQLite's virtual machine pass before it asks whether to stop: about a millisecond's work."""
 
@@ -306,5 +309,23 @@ def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
 def _on_begin(connection: sa.Connection) -> None:
     # IMMEDIATE takes the write lock at once, and waits for it if necessary. After a plain BEGIN, the first write takes
     # the lock. That write fails without waiting if another process has committed since this transaction's first read.
-    write = connection.get_execution_options().get("mem0_exports_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    if not connection.get_execution_options().get("mem0_exports_write"):
+        driver.execute("BEGIN")
+        return
+    # SQLite itself would wait for up to 100 ms between two looks at the lock. A writer that makes many short pauses, as
+    # an import does, would keep it waiting for as long as it writes.
+    deadline = time.monotonic() + _TIMEOUT
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _BUSY or time.monotonic() >= deadline:
+                    raise
+            else:
+                return
+            time.sleep(_LOOK)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {int(_TIMEOUT * 1000)}")

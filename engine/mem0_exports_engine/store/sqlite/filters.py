@@ -16,6 +16,7 @@ from mem0_exports.filters import times as _times
 from mem0_exports.filters.tree import AllOf, AnyOf, Condition, Filter, Not
 from mem0_exports_engine.clock import microseconds
 from mem0_exports_engine.json_text import dump
+from mem0_exports_engine.store.sqlite.functions import Expected
 from mem0_exports_engine.store.sqlite.tables import memories
 
 
@@ -94,7 +95,7 @@ def _in(column: sa.ColumnElement[Any], values: Sequence[Any]) -> Clause:
         return column.in_(values)
     document = json.dumps(values, ensure_ascii=False)
     if any(isinstance(value, str) and "\0" in value for value in values):
-        return sa.func.mem0_among(column, document) == 1
+        return sa.func.mem0_among(column, Expected.of({*values})) == 1
     return column.in_(sa.select(sa.func.json_each(document).table_valued("value").c.value))
 
 
@@ -107,8 +108,8 @@ def _moment(text: str) -> int:
 
 
 def _categories(condition: Condition) -> Clause:
-    expected = json.dumps(condition.value)
-    return sa.func.mem0_categories(memories.c.categories, condition.operator, expected) == 1
+    value = {*condition.value} if condition.operator == "in" else condition.value
+    return sa.func.mem0_categories(memories.c.categories, condition.operator, Expected.of(value)) == 1
 
 
 def _keywords(condition: Condition) -> Clause:
@@ -123,7 +124,7 @@ def _memory_ids(condition: Condition) -> Clause:
 
 def _metadata(condition: Condition) -> Clause:
     operator = "contains" if condition.operator == "contains" else "eq"
-    expected = json.dumps(condition.value)
+    expected = Expected.of(condition.value)
     holds = sa.and_(
         # This cheap test skips most memories without the key, so that Python does not have to parse their metadata. The
         # key can also occur in a nested object or a string, so mem0_metadata has to decide.

@@ -6,7 +6,9 @@ values could look equal. These functions are exact. They are registered on every
 
 from __future__ import annotations
 
+import itertools
 import threading
+import weakref
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,47 +32,55 @@ def _fold(text: str | None) -> str | None:
     return None if text is None else text.casefold()
 
 
-class _Cache:
-    """Parsed JSON documents, the last ones. Bounded by their length, not by their number."""
+class Expected(str):
+    """Stands for a JSON value in a statement: SQLite passes only its short text to the functions, for each row.
 
-    def __init__(self, max_length: int) -> None:
-        self._max_length = max_length
-        self._lock = threading.Lock()
-        self._values: dict[str, Any] = {}
-        self.length = 0
-        """How many characters the documents have that are kept."""
+    The value itself can have megabytes. It is there for as long as this object, which the statement has.
+    """
 
-    def __call__(self, document: str) -> Any:
-        """Return the value of a document."""
-        value = self._values.get(document, _UNKNOWN)  # without the lock, because this runs once for each row
-        if value is not _UNKNOWN:
-            return value
-        value = load(document)
-        with self._lock:
-            if document not in self._values:
-                self._values[document] = value
-                self.length += len(document)
-            while self.length > self._max_length:
-                oldest = next(iter(self._values))
-                del self._values[oldest]
-                self.length -= len(oldest)
-        return value
+    __slots__ = ("__weakref__", "value")
+
+    value: Any
+
+    @classmethod
+    def of(cls, value: Any) -> Expected:
+        """Return the text for a value."""
+        text = str(next(_numbers))
+        made = cls(text)
+        made.value = value
+        _expected[text] = made  # the key must be another object, which does not keep this one
+        return made
 
 
-_UNKNOWN: Final = object()
+_numbers: Final = itertools.count()
 
-MAX_CACHED: Final = 12_000_000
-"""The most characters of documents that are kept parsed: more than the conditions of one request have."""
+_expected: Final[weakref.WeakValueDictionary[str, Expected]] = weakref.WeakValueDictionary()
 
-_loaded: Final = _Cache(MAX_CACHED)
+
+class _Last(threading.local):
+    """The last metadata that were parsed in a thread. All conditions of a filter look at one memory, then at the next."""
+
+    document = ""
+    value: Any = None
+
+
+_last: Final = _Last()
+
+
+def _parsed(document: str) -> Any:
+    if document != _last.document:
+        _last.document, _last.value = "", None
+        _last.value = load(document)
+        _last.document = document
+    return _last.value
 
 
 def _metadata(document: str | None, operator: str, key: str, expected: str) -> bool:
-    """Return whether the metadata have `key` with a value that equals ("eq") or contains the JSON value `expected`."""
-    metadata = {} if document is None else load(document)
+    """Return whether the metadata have `key` with a value that equals ("eq") or contains the expected one."""
+    metadata = {} if document is None else _parsed(document)
     if key not in metadata:
         return False
-    actual, value = metadata[key], _loaded(expected)
+    actual, value = metadata[key], _expected[expected].value
     if operator == "eq":
         return _equal(actual, value)
     if isinstance(actual, str):
@@ -90,14 +100,14 @@ def _equal(actual: Any, expected: Any) -> bool:
 
 
 def _among(text: str, expected: str) -> bool:
-    """Return whether a text is in the list `expected`."""
-    return text in _loaded(expected)
+    """Return whether a text is in the expected set."""
+    return text in _expected[expected].value
 
 
 def _categories(document: str | None, operator: str, expected: str) -> bool:
-    """Return whether a category is in the list `expected` ("in"), or equals the string `expected` in any case."""
+    """Return whether a category is in the expected set ("in"), or equals the expected string in any case."""
     categories = [] if document is None else load(document)
-    value = _loaded(expected)
+    value = _expected[expected].value
     if operator == "in":
         return any(category in value for category in categories)
     folded = value.casefold()

@@ -26,7 +26,7 @@ from mem0_exports_engine.store.sqlite.tables import exports, parts
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 _LONGEST_LEASE: Final = timedelta(minutes=15)
 """No version of this package takes a longer lease."""
+
+MAX_ROWS: Final = 200
+"""The most rows that one transaction deletes. Those of parts can have megabytes."""
+
+_ROWID: Final = sa.literal_column("rowid", sa.Integer)
 
 _INSERT: Final = sa.insert(exports)
 
@@ -183,8 +188,7 @@ class SqliteJobs:
 
     def clear(self, job: Job, now: datetime) -> None:
         """Delete the parts that an earlier attempt has stored, and renew the lease."""
-        with self._fenced(job, available_us=_lease_end(now)) as connection:
-            connection.execute(sa.delete(parts).where(parts.c.export == job.seq))
+        self._delete_parts(lambda: self._fenced(job, available_us=_lease_end(now)), parts.c.export == job.seq)
 
     def put(self, job: Job, now: datetime, list_index: int, number: int, items: bytes) -> None:
         """Store part `number` of a list of the result, and renew the lease."""
@@ -195,9 +199,9 @@ class SqliteJobs:
 
     def drop(self, job: Job, list_index: int) -> None:
         """Delete the parts of a list that will not be in the result."""
+        of_list = sa.and_(parts.c.export == job.seq, parts.c.list_index == list_index)
         # Setting the state changes nothing; the UPDATE is there to check the fence.
-        with self._fenced(job, state="RUNNING") as connection:
-            connection.execute(sa.delete(parts).where(parts.c.export == job.seq, parts.c.list_index == list_index))
+        self._delete_parts(lambda: self._fenced(job, state="RUNNING"), of_list)
 
     def finish(self, job: Job, frame: Frame, report: str) -> None:
         """Store the result and mark the job as done."""
@@ -208,8 +212,9 @@ class SqliteJobs:
 
     def fail(self, job: Job, reason: str, report: str | None = None) -> None:
         """Mark the job as failed, with the reason that users will see, and delete its parts."""
-        with self._fenced(job, state="FAILED", available_us=None, reason=reason, report=report) as connection:
-            connection.execute(sa.delete(parts).where(parts.c.export == job.seq))
+        self._delete_parts(lambda: self._fenced(job, state="RUNNING"), parts.c.export == job.seq)
+        with self._fenced(job, state="FAILED", available_us=None, reason=reason, report=report):
+            pass
 
     def hand_back(self, job: Job, available: datetime) -> None:
         """Give up the lease, so that any worker can claim the job from this time on."""
@@ -232,9 +237,28 @@ class SqliteJobs:
         with self._database.read() as connection:
             if connection.execute(expired.limit(1)).first() is None:
                 return 0
-        with self._database.write() as connection:
-            connection.execute(sa.delete(parts).where(parts.c.export.in_(expired)))
-            return connection.execute(sa.delete(exports).where(exports.c.seq.in_(expired))).rowcount
+        # Each transaction looks again at what has expired: another worker could purge an export meanwhile, and its seq
+        # be used for a new one.
+        self._delete_parts(self._database.write, parts.c.export.in_(expired))
+        without_parts = expired.where(~sa.exists().where(parts.c.export == exports.c.seq)).limit(MAX_ROWS)
+        count, deleted = 0, MAX_ROWS
+        while deleted == MAX_ROWS:
+            with self._database.write() as connection:
+                deleted = connection.execute(sa.delete(exports).where(exports.c.seq.in_(without_parts))).rowcount
+            count += deleted
+        return count
+
+    def _delete_parts(
+        self,
+        transaction: Callable[[], contextlib.AbstractContextManager[sa.Connection]],
+        condition: sa.ColumnElement[bool],
+    ) -> None:
+        """Delete parts, in transactions that are so short that other writers need not wait long."""
+        chosen = sa.select(_ROWID).select_from(parts).where(condition).limit(MAX_ROWS).correlate(None)
+        deleted = MAX_ROWS
+        while deleted == MAX_ROWS:
+            with transaction() as connection:
+                deleted = connection.execute(sa.delete(parts).where(_ROWID.in_(chosen))).rowcount
 
 
 def _due(now: datetime, *, take_over: bool) -> sa.ColumnElement[bool]:

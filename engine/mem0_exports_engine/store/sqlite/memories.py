@@ -31,6 +31,15 @@ _MAX_BATCH: Final = 2000
 _COLUMNS: Final = [column.name for column in memories.columns if column.name != "seq"]
 _INSERT: Final = f"INSERT INTO memories ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"  # noqa: S608
 
+# Two searches, each with an index of its own. SQLite answers one search with OR by reading all memories of the project.
+_KNOWN: Final = """
+SELECT 1 FROM memories
+WHERE text_key = :text_key AND project = :project AND (expires_us IS NULL OR expires_us >= :today)
+UNION ALL
+SELECT 1 FROM memories WHERE record_key = :record_key AND project = :project
+LIMIT 1
+"""
+
 _COUNT: Final = sa.select(sa.func.count()).select_from(memories)
 
 _RECORD: Final = tuple(memories.c[name] for name in RECORD_FIELDS)
@@ -51,16 +60,12 @@ class SqliteMemories:
         A memory that has expired does not prevent this, unless it equals the row in every field, because record keys
         are unique.
         """
-        current = _current(now)
+        today = _today(now)
         added: list[Row] = []
         with self._database.write() as connection:
             for row in rows:
-                same = sa.or_(
-                    sa.and_(memories.c.text_key == row["text_key"], current), memories.c.record_key == row["record_key"]
-                )
-                known = sa.select(memories.c.seq).where(memories.c.project == row["project"], same).limit(1)
-                if connection.execute(known).first() is None:
-                    connection.execute(sa.insert(memories), row)
+                if connection.exec_driver_sql(_KNOWN, {**row, "today": today}).first() is None:
+                    connection.exec_driver_sql(_INSERT, row)
                     added.append(row)
         return added
 
@@ -180,5 +185,8 @@ def _current(now: datetime) -> sa.ColumnElement[bool]:
     A memory is valid through the whole of its expiration date, in UTC. A memory whose date cannot be read never
     expires.
     """
-    today = clock.microseconds(now.replace(hour=0, minute=0, second=0, microsecond=0))
-    return sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= today)
+    return sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= _today(now))
+
+
+def _today(now: datetime) -> int:
+    return clock.microseconds(now.replace(hour=0, minute=0, second=0, microsecond=0))

@@ -25,12 +25,7 @@ NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    connect = sqlite3.connect  # the store waits 30 seconds for another writer; do not wait here
-
-    def connect_with_short_timeout(*arguments, **named):
-        return connect(*arguments, **{**named, "timeout": 0.01})
-
-    monkeypatch.setattr(sqlite3.dbapi2, "connect", connect_with_short_timeout)
+    monkeypatch.setattr(database, "_TIMEOUT", 0.01)  # the store waits 30 seconds for another writer; do not wait here
     return tmp_path / "store.db"
 
 
