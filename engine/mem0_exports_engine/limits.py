@@ -37,6 +37,9 @@ MAX_CONDITIONS: Final = 400
 MAX_LISTED: Final = 100_000
 """The most values in the lists of one filter, taken together."""
 
+MAX_SECONDS: Final = 20.0
+"""The most seconds of CPU time for selecting the memories of a list: its conditions times the memories of the entity."""
+
 MAX_SUBSCHEMAS: Final = 20_000
 """The most sub-schemas of a schema. Each takes about 10 KB while an export runs."""
 

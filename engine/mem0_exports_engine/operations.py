@@ -11,8 +11,9 @@ import attrs
 from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES, LEFT_OUT, RUN_ALIAS
 from mem0_exports.filters import times
 from mem0_exports.schemas.validate import Unusable
+from mem0_exports_engine.failures import Interrupted
 from mem0_exports_engine.json_text import dump
-from mem0_exports_engine.limits import MAX_COPIED, MAX_MESSAGES
+from mem0_exports_engine.limits import MAX_COPIED, MAX_MESSAGES, MAX_SECONDS
 from mem0_exports_engine.refusals import (
     NO_FILTERS,
     NO_SCHEMA,
@@ -163,14 +164,22 @@ def _memories_list(service: Service, request: Request) -> Outcome:
     body = request.body
     number, size = _paging(request)
     filters = parse_filters(service.filter_rules, request.operation, body["filters"], scoped=True)
-    count, records = service.store.memories.page(
-        request.project,
-        filters,
-        service.now(),
-        show_expired=body.get("show_expired", False),
-        offset=(number - 1) * size,
-        limit=size,
-    )
+    try:
+        count, records = service.store.memories.page(
+            request.project,
+            filters,
+            service.now(),
+            show_expired=body.get("show_expired", False),
+            offset=(number - 1) * size,
+            limit=size,
+        )
+    except Interrupted:
+        raise bad_request(
+            request.operation,
+            f"with the memories of this entity, these filters take more than {MAX_SECONDS:g} s; use fewer conditions, or "
+            "an export, which has the time",
+            about_filters=True,
+        ) from None
     return _paged("/v3/memories/", count, number, size, [*map(_listed, records)])
 
 

@@ -116,7 +116,10 @@ class MemoryStore(MemoryReader, Protocol):
     def page(
         self, project: str, filters: Filter, now: datetime, *, show_expired: bool, offset: int, limit: int
     ) -> tuple[int, list[Record]]:
-        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first."""
+        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first.
+
+        Raises Interrupted if it takes too long.
+        """
         ...
 
     def get(self, project: str, memory_id: str) -> Record | None:

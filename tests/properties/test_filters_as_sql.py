@@ -301,6 +301,36 @@ def test_a_list_can_have_more_values_than_sqlite_has_variables(store, more):
     assert selected_ids(store, where) == {name for name, record in by_id.items() if record["user_id"] == "u"}
 
 
+metadata_trees = st.recursive(
+    st.tuples(keys, st.one_of(common, scalars), parts, st.sampled_from(["eq", "ne", "contains"])).map(
+        lambda given: {
+            "eq": F.metadata[given[0]] == given[1],
+            "ne": F.metadata[given[0]] != given[1],
+            "contains": F.metadata[given[0]].contains(given[2]),
+        }[given[3]]
+    ),
+    lambda children: st.one_of(
+        st.lists(children, min_size=1, max_size=4).map(lambda parts: all_of(*parts)),
+        st.lists(children, min_size=1, max_size=4).map(lambda parts: any_of(*parts)),
+        children.map(lambda part: ~part),
+    ),
+    max_leaves=20,
+)
+
+
+@settings(LIMITED, max_examples=examples(300))
+@given(
+    where=metadata_trees, given_records=st.lists(records(), min_size=1, max_size=6), together=st.sampled_from([2, 8])
+)
+def test_many_conditions_on_metadata_select_what_each_on_its_own_does(store, where, given_records, together):
+    by_id = replace_all(store, given_records)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(filters, "_MANY_CONDITIONS", together)
+        found = selected_ids(store, where)
+
+    assert found == {name for name, record in by_id.items() if holds(where.to_dict(), record)}
+
+
 def test_the_values_of_a_filter_are_not_kept(store):
     """They can have megabytes."""
     replace_all(store, SAMPLE_RECORDS)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _LARGE: Final = 1_000_000
 """The bytes of a body after which memory is given back to the operating system."""
 
-
 _PAUSE: Final = 0.2
 """Seconds after which that is done. The request still holds its body when it is answered."""
 

@@ -14,6 +14,20 @@ _TREE = "facade/mem0_exports/filters/tree.py"
 
 MUTANTS: Final = (
     Mutant(
+        "filters.many-ne-as-eq",
+        _MATCH,
+        'return lambda metadata: not holds(metadata, "eq", key, value)',
+        'return lambda metadata: holds(metadata, "eq", key, value)',
+        "among many conditions on metadata, ne selects what it should leave out",
+    ),
+    Mutant(
+        "filters.metadata-parsed-for-each-condition",
+        _JSON_SQL,
+        "        _last.document = document\n",
+        "",
+        "a list with many conditions and large metadata takes minutes",
+    ),
+    Mutant(
         "filters.ne-loses-null",
         _MATCH,
         "return sa.or_(column.is_(None), column != value)",

@@ -55,8 +55,8 @@ _TIMEOUT: Final = 30.0
 _LOOK: Final = 0.002
 """Seconds between two looks at the write lock, while another writer has it."""
 
-_STEPS: Final = 100_000
-"""How many steps of SQLite's virtual machine pass before it asks whether to stop: about a millisecond's work."""
+_STEPS: Final = 10_000
+"""How many steps of SQLite's virtual machine pass before it asks whether to stop: about a tenth of a millisecond's work."""
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})

@@ -16,7 +16,7 @@ from mem0_exports.filters import times as _times
 from mem0_exports.filters.tree import AllOf, AnyOf, Condition, Filter, Not
 from mem0_exports_engine.clock import microseconds
 from mem0_exports_engine.json_text import dump
-from mem0_exports_engine.store.sqlite.functions import Expected
+from mem0_exports_engine.store.sqlite.functions import Expected, holds
 from mem0_exports_engine.store.sqlite.tables import memories
 
 
@@ -35,6 +35,8 @@ _TIME_COLUMNS = {
 
 def clause(tree: Filter) -> Clause:
     """Return the WHERE clause for a filter tree."""
+    if _conditions_on_metadata(tree) >= _MANY_CONDITIONS:
+        return sa.func.mem0_matches(memories.c.metadata, Expected.of(_predicate(tree))) == 1
     if isinstance(tree, AllOf):
         return sa.and_(*map(clause, tree.parts))
     if isinstance(tree, AnyOf):
@@ -44,6 +46,34 @@ def clause(tree: Filter) -> Clause:
     if isinstance(tree, Condition):
         return _CONDITIONS.get(tree.field, _compared)(tree)
     raise TypeError(f"expected a filter, got {tree!r}")
+
+
+_MANY_CONDITIONS: Final = 8
+"""So many conditions on metadata, with nothing else between them, are one call of a function. It parses the metadata once,
+where a call for each condition would have to read them again. Fewer are faster each on its own; see `_metadata`."""
+
+
+def _conditions_on_metadata(tree: Filter) -> int:
+    """Return how many conditions a filter has, if all of them are on metadata; otherwise 0."""
+    conditions = [*tree.conditions()]
+    return len(conditions) if all(each.field == "metadata" for each in conditions) else 0
+
+
+def _predicate(tree: Filter) -> Callable[[dict[str, Any]], bool]:
+    """Return a function that says whether metadata satisfy a filter all of whose conditions are on metadata."""
+    if isinstance(tree, AllOf | AnyOf):
+        parts, decide = [*map(_predicate, tree.parts)], all if isinstance(tree, AllOf) else any
+        return lambda metadata: decide(part(metadata) for part in parts)
+    if isinstance(tree, Not):
+        inner = _predicate(tree.part)
+        return lambda metadata: not inner(metadata)
+    assert isinstance(tree, Condition)  # there are no other filters
+    operator, key, value = tree.operator, str(tree.key), tree.value
+    if operator == "contains":
+        return lambda metadata: holds(metadata, "contains", key, value)
+    if operator == "ne":
+        return lambda metadata: not holds(metadata, "eq", key, value)
+    return lambda metadata: holds(metadata, "eq", key, value)
 
 
 def is_large(tree: Filter) -> bool:

@@ -24,6 +24,7 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_function("mem0_fold", 1, _fold, deterministic=True)
     connection.create_function("mem0_among", 2, _among, deterministic=True)
     connection.create_function("mem0_metadata", 4, _metadata, deterministic=True)
+    connection.create_function("mem0_matches", 2, _matches, deterministic=True)
     connection.create_function("mem0_categories", 3, _categories, deterministic=True)
 
 
@@ -77,10 +78,19 @@ def _parsed(document: str) -> Any:
 
 def _metadata(document: str | None, operator: str, key: str, expected: str) -> bool:
     """Return whether the metadata have `key` with a value that equals ("eq") or contains the expected one."""
-    metadata = {} if document is None else _parsed(document)
+    return holds({} if document is None else _parsed(document), operator, key, _expected[expected].value)
+
+
+def _matches(document: str | None, expected: str) -> bool:
+    """Return whether the metadata satisfy the expected predicate."""
+    return bool(_expected[expected].value({} if document is None else _parsed(document)))
+
+
+def holds(metadata: dict[str, Any], operator: str, key: str, value: Any) -> bool:
+    """Return whether metadata have `key` with a value that equals ("eq") or contains `value`."""
     if key not in metadata:
         return False
-    actual, value = metadata[key], _expected[expected].value
+    actual = metadata[key]
     if operator == "eq":
         return _equal(actual, value)
     if isinstance(actual, str):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from array import array
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 
 from mem0_exports.facts import ENTITY_TYPES
 from mem0_exports_engine import clock
+from mem0_exports_engine.limits import MAX_SECONDS
 from mem0_exports_engine.store.rows import RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.filters import clause, is_large
@@ -104,9 +107,13 @@ class SqliteMemories:
     def page(
         self, project: str, filters: Filter, now: datetime, *, show_expired: bool, offset: int, limit: int
     ) -> tuple[int, list[Record]]:
-        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first."""
+        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first.
+
+        Raises Interrupted if that takes more than MAX_SECONDS of CPU time.
+        """
         selected = _selected(project, filters, now, show_expired=show_expired)
-        with self._database.read(cached=not is_large(filters)) as connection:
+        end = time.thread_time() + MAX_SECONDS
+        with self._database.read(lambda: time.thread_time() > end, cached=not is_large(filters)) as connection:
             count = connection.scalar(_COUNT.where(selected)) or 0
             rows = connection.execute(
                 # The offset comes from the request and may be larger than the 64 bits that SQLite takes.

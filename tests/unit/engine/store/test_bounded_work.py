@@ -1,4 +1,4 @@
-"""Test that imports and exports write in short transactions, so that other writers of the file need not wait long."""
+"""Test that the store does little at once: short transactions, searches with indexes, and each memory parsed once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mem0_exports import F
+from mem0_exports import BadRequest, Client, F, any_of
 from mem0_exports_engine import clock, importer
 from mem0_exports_engine.extract.offline import record_lists
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.projects import DEFAULT_PROJECT
-from mem0_exports_engine.store.sqlite import jobs, memories
+from mem0_exports_engine.store.sqlite import functions, jobs, memories
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.workers.run_job import run_job
 from tests.support import stores
@@ -155,6 +155,25 @@ def test_an_add_searches_with_indexes_only(store):
     searches = [step for *_, step in plan if "memories" in step]
     assert len(searches) == 2
     assert all("text_key=?" in step or "record_key=?" in step for step in searches), searches
+
+
+def test_many_conditions_parse_the_metadata_of_a_memory_once(store, monkeypatch):
+    stores.put(store, {"memory": "x", "user_id": "a", "metadata": {"k": 1}}, now=START)
+    parsed, load = [], functions.load
+    monkeypatch.setattr(functions, "load", lambda document: parsed.append(document) or load(document))
+    where = (F.user_id == "a") & any_of(*(F.metadata["k"] == number for number in range(2, 300)))
+
+    assert store.memories.page(DEFAULT_PROJECT, where, START, show_expired=True, offset=0, limit=1)[0] == 0
+    assert len(parsed) <= 2, "once for the number of memories, and at most once for the page"
+
+
+def test_a_list_that_takes_too_long_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(memories, "MAX_SECONDS", -1.0)
+    monkeypatch.setattr("mem0_exports_engine.store.sqlite.database._STEPS", 1)
+    with Client.local(tmp_path / "store.db") as client:
+        client.memories.add("x", user_id="a")
+        with pytest.raises(BadRequest, match="these filters take more than 20 s; use fewer conditions, or an export"):
+            list(client.memories.list(F.user_id == "a"))
 
 
 def test_a_local_writer_gets_its_turn_during_an_import(tmp_path):
