@@ -37,6 +37,10 @@ class NotAStore(StoreError, ConfigurationError):
     """The path is not a store, and none can be created there."""
 
 
+class TooLarge(Exception):
+    """The memories of a page are too large together."""
+
+
 class Fenced(Exception):
     """Another worker has taken over the job, so this worker must not write any more of it."""
 

@@ -69,5 +69,9 @@ MAX_STEPS: Final = 100_000_000
 """The most steps of work on one memory, and of checking the whole result: for a value that only has to be checked, its
 values times the sub-schemas for each. They take about a second."""
 
-MAX_HELD: Final = 100_000_000
-"""About how many bytes the values of one export may take in memory. Long lists of records are written out meanwhile."""
+MAX_HELD: Final = 50_000_000
+"""About how many bytes the values of one export may take in memory. Writing them takes several times as much. Long lists
+of records are written out meanwhile."""
+
+MAX_PAGE: Final = 32_000_000
+"""The most characters of the memories on one page of a list."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import attrs
 
-from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES, LEFT_OUT, RUN_ALIAS
+from mem0_exports.facts import ENTITY_FIELDS, LEFT_OUT, RUN_ALIAS
 from mem0_exports.filters import times
 from mem0_exports.schemas.validate import Unusable
-from mem0_exports_engine.failures import Interrupted
+from mem0_exports_engine.failures import Interrupted, TooLarge
 from mem0_exports_engine.json_text import dump
-from mem0_exports_engine.limits import MAX_COPIED, MAX_MESSAGES, MAX_SECONDS
+from mem0_exports_engine.limits import MAX_COPIED, MAX_MESSAGES, MAX_PAGE, MAX_SECONDS
 from mem0_exports_engine.refusals import (
     NO_FILTERS,
     NO_SCHEMA,
@@ -180,6 +180,9 @@ def _memories_list(service: Service, request: Request) -> Outcome:
             "an export, which has the time",
             about_filters=True,
         ) from None
+    except TooLarge:
+        message = f"the {size} memories of this page have more than {MAX_PAGE} characters; ask for a smaller page_size"
+        raise bad_request(request.operation, message) from None
     return _paged("/v3/memories/", count, number, size, [*map(_listed, records)])
 
 
@@ -206,7 +209,8 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
 
 def _entities_list(service: Service, request: Request) -> Outcome:
     number, size = _paging(request)
-    entities = service.store.memories.entities(request.project)
+    first = (number - 1) * size
+    counts, entities = service.store.memories.entities(request.project, offset=first, limit=size)
     results = [
         {
             "id": str(index),
@@ -214,11 +218,10 @@ def _entities_list(service: Service, request: Request) -> Outcome:
             "owner": None,
             "metadata": None,
         }
-        for index, entity in enumerate(entities, 1)
+        for index, entity in enumerate(entities, first + 1)
     ]
-    totals = {f"total_{kind}s": sum(entity["type"] == kind for entity in entities) for kind in ENTITY_TYPES}
-    first = (number - 1) * size
-    return _paged("/v1/entities/", len(entities), number, size, results[first : first + size], totals)
+    totals = {f"total_{kind}s": count for kind, count in counts.items()}
+    return _paged("/v1/entities/", sum(counts.values()), number, size, results, totals)
 
 
 def _paging(request: Request) -> tuple[int, int]:

@@ -118,7 +118,7 @@ class MemoryStore(MemoryReader, Protocol):
     ) -> tuple[int, list[Record]]:
         """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first.
 
-        Raises Interrupted if it takes too long.
+        Raises Interrupted if it takes too long, and TooLarge if the memories are too large together.
         """
         ...
 
@@ -130,8 +130,11 @@ class MemoryStore(MemoryReader, Protocol):
         """Delete a memory. Return whether the project had a memory with this id."""
         ...
 
-    def entities(self, project: str) -> list[dict[str, str]]:
-        """Return every user, agent, app and run that has memories, with name, type, created_at and updated_at."""
+    def entities(self, project: str, *, offset: int, limit: int) -> tuple[dict[str, int], list[dict[str, str]]]:
+        """Return the number of users, agents, apps and runs that have memories, and at most `limit` from `offset` on.
+
+        Each has a name, type, created_at and updated_at. They are ordered by type and name.
+        """
         ...
 
 

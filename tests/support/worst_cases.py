@@ -197,6 +197,21 @@ CASES: dict[str, Case] = {
         },
         lambda n: _many(400_000, 1, "q"),
     ),
+    "one large text in many properties": Case(
+        lambda n: _object(_many(n, {"type": "string", "x-mem0-source": {"metadata": "x"}})), lambda _: {"x": "y" * 9_000_000}
+    ),
+    "one large text in many columns": Case(
+        lambda n: _object(
+            {"all": {"type": "array", "items": _object(_many(n, {"type": "string", "x-mem0-source": {"metadata": "x"}}))}}
+        ),
+        lambda _: {"x": "y" * 9_000_000},
+    ),
+    "one large text in fifty columns": Case(
+        lambda _: _object(
+            {"all": {"type": "array", "items": _object(_many(50, {"type": "string", "x-mem0-source": {"metadata": "x"}}))}}
+        ),
+        lambda _: {"x": "y" * 9_000_000},
+    ),
     "texts with JSON inside": Case(
         lambda n: _object(
             _many(

@@ -86,10 +86,10 @@ MUTANTS: Final = (
     ),
     Mutant(
         "pages.entities-cut-short",
-        _OPERATIONS,
-        "results[first : first + size]",
-        "results[first:size]",
-        "all pages of entities but the first are empty",
+        "engine/mem0_exports_engine/store/sqlite/memories.py",
+        ".offset(min(max(0, offset - before), totals[kind]))",
+        ".offset(min(offset, totals[kind]))",
+        "pages of entities lack some",
     ),
     Mutant(
         "pages.count-of-the-store",

@@ -74,8 +74,8 @@ MUTANTS: Final = (
     Mutant(
         "projects.entities-not-separated",
         _MEMORIES,
-        ".where(memories.c.project == project, column.is_not(None))",
-        ".where(column.is_not(None))",
+        "of_kind = sa.and_(memories.c.project == project, column.is_not(None))",
+        "of_kind = sa.and_(column.is_not(None))",
         "a project lists the entities of other projects",
     ),
     Mutant(

@@ -207,7 +207,8 @@ class Plan:
         take_own = _taker([path.own for path in paths if path is not None and path.own is not None])
         take_metadata = _taker([path.key for path in paths if path is not None and path.own is None])
         taken = sorted(range(len(paths)), key=lambda index: paths[index].own is None)  # type: ignore[union-attr]
-        arrange = _taker([taken.index(index) for index in range(len(paths))])
+        places = {index: place for place, index in enumerate(taken)}
+        arrange = _taker([places[index] for index in range(len(paths))])
 
         def first_values(record: Record) -> tuple[Any, ...]:
             return arrange(take_own(record) + take_metadata(record["metadata"]))

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import ListSink, MemoryBatch, Record, WrittenRecords
 
 
+_MAX_FAST: Final = 1_000_000
+"""The most bytes of a record that is not made value by value."""
+
 _MAX_MATCHED: Final = 100_000
 """The most characters of records that are matched against patterns at once. Longer ones are measured one by one."""
 
@@ -110,9 +113,11 @@ class RecordList(Records):
                 empty = plan.empty
             else:
                 filled, empty = self._first_values(record, plan.steps)
-            if filled and accepts(filled):
+            size = size_of(filled) if filled else 0
+            # A large record is made value by value, which counts the work: many columns can have the same large text.
+            if filled and size < _MAX_FAST and accepts(filled):
                 self._records.append(filled)
-                self.held += size_of(filled)
+                self.held += size
                 if len(self.memory_ids) < self.max_traced:
                     self.trace(record["id"])
                 for index in empty:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # What things cost, in the time that the validator takes to check one value against one sub-schema, some 10 ns.
 _VALUE: Final = 25
 """Measuring, copying and writing a value."""
+_CHARACTER: Final = 3
+"""Copying and writing a character. It also bounds how often one large text can be written."""
 ITEM: Final = 400
 """Taking an item out of a list in order to convert it or to compare it with others."""
 CONVERSION: Final = 3_000
@@ -92,7 +94,7 @@ class Work:
                 raise Mismatch(f"it is nested more than {self._cost.max_depth} levels deep")
         else:
             values, characters = 1, len(value) if isinstance(value, str) else 0
-        self.spend(values * _VALUE + characters // 10 + self.steps(values, characters))
+        self.spend(values * _VALUE + characters * _CHARACTER + self.steps(values, characters))
 
     def steps(self, values: int, characters: int) -> int:
         """Return the most steps of checking so many values with so many characters in them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _MAX_LETTERS: Final = 4_000_000
 """The most characters of text and metadata in one batch. A single longer memory is a batch of its own."""
 
+_MAX_WRITTEN: Final = 4 * _MAX_LETTERS
+"""The most characters that SQLite writes at once."""
+
 _MAX_COLUMNS: Final = 50
 """The most properties of a record. SQLite functions take at most 127 arguments, and each property needs two."""
 
@@ -42,10 +46,14 @@ _CHOSEN: Final = (
 class SqliteBatch:
     """Implement `ports.MemoryBatch`. It holds only row numbers; every call reads the memories again."""
 
-    def __init__(self, database: Database, seqs: array[int], should_stop: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, database: Database, seqs: array[int], should_stop: Callable[[], bool] | None = None, letters: int = 0
+    ) -> None:
+        """Create a batch. `letters` is the number of characters of its texts and metadata, once they are counted."""
         self._database = database
         self._seqs = seqs
         self._should_stop = should_stop
+        self._letters = letters
         self.size = len(seqs)
 
     def _query(self, query: str, *values: str) -> Any:
@@ -61,10 +69,10 @@ class SqliteBatch:
         first = total = 0
         for index, length in enumerate(lengths):
             if total and total + length > _MAX_LETTERS:
-                yield SqliteBatch(self._database, self._seqs[first:index], self._should_stop)
+                yield SqliteBatch(self._database, self._seqs[first:index], self._should_stop, total)
                 first, total = index, 0
             total += length
-        yield SqliteBatch(self._database, self._seqs[first:], self._should_stop) if first else self
+        yield SqliteBatch(self._database, self._seqs[first:], self._should_stop, total)
 
     def records(self, fields: Collection[str] = RECORD_FIELDS) -> list[Record]:
         """Return the memories as records with these fields."""
@@ -77,9 +85,12 @@ class SqliteBatch:
         """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
 
         Return None if the metadata of a memory could contain a list, if a memory was deleted meanwhile, or if SQL
-        cannot express the paths: they are too many, or a key needs escaping. Always None before SQLite 3.38, which
+        cannot express the paths: they are too many, or a key needs escaping; or if the text would be too long. Always None before SQLite 3.38, which
         introduced the `->` operator.
         """
+        repeated = max(Counter(paths.values()).values(), default=0)  # each repetition writes the same text again
+        if self._letters * repeated > _MAX_WRITTEN:
+            return None
         plain = all(key is None or _PLAIN_KEY.fullmatch(key) for _, key in paths.values())
         if sqlite3.sqlite_version_info < (3, 38) or len(paths) > _MAX_COLUMNS or not plain:
             return None

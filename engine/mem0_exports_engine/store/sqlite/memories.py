@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 
 from array import array
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import sqlalchemy as sa
 
 from mem0_exports.facts import ENTITY_TYPES
 from mem0_exports_engine import clock
-from mem0_exports_engine.limits import MAX_SECONDS
+from mem0_exports_engine.failures import TooLarge
+from mem0_exports_engine.limits import MAX_PAGE, MAX_SECONDS
 from mem0_exports_engine.store.rows import RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.filters import clause, is_large
@@ -109,7 +110,7 @@ class SqliteMemories:
     ) -> tuple[int, list[Record]]:
         """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first.
 
-        Raises Interrupted if that takes more than MAX_SECONDS of CPU time.
+        Raises Interrupted if that takes more than MAX_SECONDS of CPU time, and TooLarge for more than MAX_PAGE characters.
         """
         selected = _selected(project, filters, now, show_expired=show_expired)
         end = time.thread_time() + MAX_SECONDS
@@ -119,7 +120,7 @@ class SqliteMemories:
                 # The offset comes from the request and may be larger than the 64 bits that SQLite takes.
                 sa.select(*_RECORD).where(selected).order_by(*_IN_ORDER).offset(min(offset, count)).limit(limit)
             )
-            return count, [record_of(row) for row in rows]
+            return count, [*_limited(rows)]
 
     def get(self, project: str, memory_id: str) -> Record | None:
         """Return a memory, even if it has expired. None if the project has no memory with this id."""
@@ -153,19 +154,28 @@ class SqliteMemories:
         for start in range(0, len(seqs), _MAX_BATCH):
             yield from SqliteBatch(self._database, seqs[start : start + _MAX_BATCH], should_stop).in_pieces()
 
-    def entities(self, project: str) -> list[dict[str, str]]:
-        """Return every user, agent, app and run that has memories, with name, type, created_at and updated_at."""
-        entities: list[dict[str, str]] = []
+    def entities(self, project: str, *, offset: int, limit: int) -> tuple[dict[str, int], list[dict[str, str]]]:
+        """Return the number of users, agents, apps and runs that have memories, and at most `limit` from `offset` on.
+
+        Each has a name, type, created_at and updated_at. They are ordered by type and name.
+        """
+        totals: dict[str, int] = {}
+        page: list[dict[str, str]] = []
         with self._database.read() as connection:
             for kind, field in ENTITY_TYPES.items():
                 column = memories.c[field]
+                of_kind = sa.and_(memories.c.project == project, column.is_not(None))
+                before = sum(totals.values())
+                totals[kind] = connection.scalar(sa.select(sa.func.count(column.distinct())).where(of_kind)) or 0
                 rows = connection.execute(
                     sa.select(column, sa.func.min(memories.c.created_us), sa.func.max(memories.c.updated_us))
-                    .where(memories.c.project == project, column.is_not(None))
+                    .where(of_kind)
                     .group_by(column)
                     .order_by(column)
+                    .offset(min(max(0, offset - before), totals[kind]))  # SQLite takes no more than 64 bits
+                    .limit(limit - len(page))
                 )
-                entities += [
+                page += [
                     {
                         "name": name,
                         "type": kind,
@@ -174,7 +184,17 @@ class SqliteMemories:
                     }
                     for name, created, updated in rows
                 ]
-        return entities
+        return totals, page
+
+
+def _limited(rows: sa.CursorResult[Any]) -> Iterator[Record]:
+    """Yield the records of rows, which are read one by one. Raises TooLarge before they take too much memory."""
+    size = 0
+    for row in rows:
+        size += len(row.memory) + len(row.metadata or "")
+        if size > MAX_PAGE:
+            raise TooLarge
+        yield record_of(row)
 
 
 def _has_id(project: str, memory_id: str) -> sa.ColumnElement[bool]:

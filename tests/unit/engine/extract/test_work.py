@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mem0_exports import Client, F
 from mem0_exports_engine import limits
 from mem0_exports_engine.extract.offline import extractor, lookup, record_lists, values
 from mem0_exports_engine.extract.offline import hints as hints_module
@@ -12,6 +13,7 @@ from mem0_exports_engine.extract.offline.fit import Shape
 from mem0_exports_engine.extract.offline.values import shown
 from mem0_exports_engine.ports import Unfillable
 from tests.support.stores import extracted, memory
+from tests.support.timeouts import scaled
 
 
 TOO_LARGE = "it and the other values of its memory are too large to be checked against this schema"
@@ -42,7 +44,7 @@ def test_leaves_out_a_value_that_is_too_large_and_fills_the_others():
         ({"type": "array", "items": {"type": "integer"}}, [*range(100)]),
         ({"type": "array", "items": an_object(a={"type": "string"})}, [{"a": "x"}] * 100),
         ({"type": "array", "prefixItems": [], "items": {"type": "string"}}, [*range(20)]),
-        ({"type": "string", "pattern": "^[a-z]+$"}, "x" * 40_000),
+        ({"type": "string", "pattern": "^[a-z]+$"}, "x" * 8_000),
         ({"type": "string", "contentMediaType": "application/json"}, "[" + "1," * 400 + "1]"),
     ],
     ids=["texts and numbers", "records", "conversions", "patterns", "JSON inside a text"],
@@ -88,6 +90,25 @@ def test_names_are_matched_against_patterns_only_if_there_is_time(monkeypatch):
     records = an_object(rows={"type": "array", "items": {"type": "object", **names}})
     data, reasons = export(records, **metadata)
     assert (data, reasons) == ({}, {"rows[]": reason})
+
+
+def test_one_large_text_is_written_a_bounded_number_of_times(tmp_path):
+    """Also if SQLite writes the records."""
+    text = "x" * 2_000_000
+    columns = {f"c{number}": {"type": "string", "x-mem0-source": {"memory": "memory"}} for number in range(40)}
+    rows = an_object(rows={"type": "array", "items": an_object(**columns)})
+    values_ = an_object(**columns)
+
+    data, reasons = extracted(values_, [memory(text)])
+    assert 5 < len(data) < 40
+    assert all(gap.reason.endswith(TOO_LARGE) for gap in reasons.gaps)
+    with Client.local(tmp_path / "store.db") as client:
+        for number in range(120):
+            client.memories.add(f"{number}", user_id="a")
+        client.memories.add(text, user_id="a")
+        records = client.exports.run(rows, F.user_id == "a", timeout=scaled(30))["rows"]
+    assert len(records) == 121
+    assert 5 < len(records[-1]) < 40
 
 
 def test_an_export_holds_a_bounded_amount_of_values(monkeypatch):

@@ -176,6 +176,41 @@ def test_a_list_that_takes_too_long_is_refused(tmp_path, monkeypatch):
             list(client.memories.list(F.user_id == "a"))
 
 
+def test_a_page_of_large_memories_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(memories, "MAX_PAGE", 10_000)
+    read, record_of = [], memories.record_of
+    monkeypatch.setattr(memories, "record_of", lambda row: read.append(row.id) or record_of(row))
+    with Client.local(tmp_path / "store.db") as client:
+        for number in range(20):
+            client.memories.add(f"{number} {'x' * 1000}", user_id="a", metadata={"k": "y" * 1000})
+        with pytest.raises(BadRequest, match="ask for a smaller page_size"):
+            list(client.memories.list(F.user_id == "a"))
+        assert len(read) == 4
+        assert len([*client.memories.list(F.user_id == "a", page_size=4)]) == 20
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_pages_of_entities_are_read_from_the_store_one_by_one(store, size):
+    owners = [{"user_id": f"u{n}", "run_id": f"r{n}"} for n in range(4)] + [{"agent_id": "g"}, {"app_id": "p"}] * 2
+    stores.put(store, *({"memory": f"m{n}", **owner} for n, owner in enumerate(owners)), now=START)
+    expected = [
+        *(("user", f"u{n}") for n in range(4)),
+        ("agent", "g"),
+        ("app", "p"),
+        *(("run", f"r{n}") for n in range(4)),
+    ]
+
+    found = []
+    for offset in range(0, 10, size):
+        totals, page = store.memories.entities(DEFAULT_PROJECT, offset=offset, limit=size)
+        assert totals == {"user": 4, "agent": 1, "app": 1, "run": 4}
+        assert len(page) <= size
+        found += [(entity["type"], entity["name"]) for entity in page]
+
+    assert found == expected
+    assert store.memories.entities(DEFAULT_PROJECT, offset=10**30, limit=size)[1] == []
+
+
 def test_a_local_writer_gets_its_turn_during_an_import(tmp_path):
     """Counted in batches of the import, not in seconds."""
     path = tmp_path / "store.db"
