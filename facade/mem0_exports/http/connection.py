@@ -253,7 +253,9 @@ class Body:
         self._chunks: list[bytes] = []
         self._left = command.max_bytes
         encoding = response.headers.get("content-encoding", "").strip().lower()
-        if encoding not in _ENCODINGS:
+        self.is_readable = encoding in _ENCODINGS
+        """Whether the response may be read. The body of an error status is left out if it may not: the status says enough."""
+        if not self.is_readable and response.is_success:
             raise ContractViolation(
                 f"the answer has the Content-Encoding {encoding[:50]!r}, but only gzip and deflate were accepted",
                 operation=command.request.operation,

@@ -155,7 +155,7 @@ class Driver(Connection):
                 response = http.send(http.build_request(**self.options(command, sending)), stream=True)
                 with contextlib.closing(response):
                     body = self.body(response, command)
-                    for chunk in response.iter_bytes():
+                    for chunk in response.iter_bytes() if body.is_readable else ():
                         body.add(chunk)
             outcome = self.response(response, body)
         except (ContractViolation, ResponseTooLarge) as error:
@@ -270,8 +270,9 @@ class AsyncDriver(Connection):
                 response = await http.send(http.build_request(**self.options(command, sending)), stream=True)
                 async with contextlib.aclosing(response):
                     body = self.body(response, command)
-                    async for chunk in response.aiter_bytes():
-                        body.add(chunk)
+                    if body.is_readable:
+                        async for chunk in response.aiter_bytes():
+                            body.add(chunk)
             outcome = self.response(response, body)
         except (ContractViolation, ResponseTooLarge) as error:
             failure: Mem0ExportsError = error

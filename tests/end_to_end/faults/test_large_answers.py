@@ -18,6 +18,7 @@ from mem0_exports import (
     ConfigurationError,
     ContractViolation,
     F,
+    Forbidden,
     InputError,
     ResponseTooLarge,
     Retry,
@@ -39,6 +40,7 @@ class Service(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.head = ""
+        self.status = "200 OK"
         self.pieces = lambda: iter(())
         self.create_is_large = False
         self.polls = 0
@@ -66,7 +68,9 @@ class Handler(socketserver.StreamRequestHandler):
             self.wfile.write(b"HTTP/1.1 201 Created\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
             return
         self.server.polls += 1
-        self.wfile.write(f"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{self.server.head}\r\n".encode())
+        self.wfile.write(
+            f"HTTP/1.1 {self.server.status}\r\ntransfer-encoding: chunked\r\n{self.server.head}\r\n".encode()
+        )
         for piece in self.server.pieces():
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.server.sent += len(piece)
@@ -170,6 +174,16 @@ def test_an_encoding_that_was_not_asked_for_is_refused(service, encoding):
 
     with pytest.raises(ContractViolation, match="only gzip and deflate were accepted") as caught:
         export("sync", service.url)
+    assert caught.value.export_id == ID
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_error_status_is_one_whatever_its_encoding(service, kind):
+    """Such as the error page of a proxy."""
+    service.status, service.head, service.pieces = "403 Forbidden", "content-encoding: br\r\n", endless
+
+    with pytest.raises(Forbidden) as caught:
+        export(kind, service.url)
     assert caught.value.export_id == ID
 
 

@@ -19,15 +19,15 @@ MUTANTS: Final = (
     Mutant(
         "clients.size-before-decompression",
         _DRIVE,
-        "                    for chunk in response.iter_bytes():\n",
-        "                    for chunk in response.iter_raw():\n",
+        "for chunk in response.iter_bytes() if",
+        "for chunk in response.iter_raw() if",
         "two megabytes of a hostile answer become two gigabytes",
     ),
     Mutant(
         "clients.any-encoding",
         _CONNECTION,
-        "if encoding not in _ENCODINGS:",
-        'if encoding == "compress":',
+        "self.is_readable = encoding in _ENCODINGS",
+        'self.is_readable = encoding != "compress"',
         "one piece of an answer becomes gigabytes",
     ),
     Mutant(
