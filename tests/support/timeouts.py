@@ -8,8 +8,24 @@ import time
 from collections.abc import Callable, Iterator
 
 
+_measured = -1.0, 1.0
+"""When the slowdown was measured last, and what it was."""
+
+
 def slowdown() -> float:
-    """Return how many times longer work takes now than on an idle machine; at least 1."""
+    """Return how many times longer work takes now than on an idle machine; at least 1.
+
+    It is measured at most once a second, because that takes a fiftieth of a second, and some tests ask a thousand times.
+    """
+    global _measured  # noqa: PLW0603 -- a cache
+    at, found = _measured
+    if at < 0 or time.monotonic() - at > 1:
+        found = _slowdown_now()
+        _measured = time.monotonic(), found
+    return found
+
+
+def _slowdown_now() -> float:
     cpu, wall = time.process_time(), time.monotonic()
     while time.process_time() - cpu < 0.02:
         pass
