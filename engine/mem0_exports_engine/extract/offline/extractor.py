@@ -273,18 +273,22 @@ def _collect(fillings: list[_Filling], batches: Iterable[MemoryBatch], known: Kn
     fields: set[str] = set().union(*(filling.fields for filling in fillings))
     count = 0
     for batch in batches:
-        if len(fillings) == 1 and fillings[0].see_as_written(batch):
-            count += batch.size
-            continue
-        records = batch.records(fields)  # fewer than batch.size if some were deleted meanwhile
-        for filling in fillings:
-            filling.see(records)
+        count += _see(fillings, batch, fields)
         known.end_batch()
         work.end_batch()
-        count += len(records)
         if sum(filling.held for filling in fillings) > MAX_HELD:
             raise _unfillable(_TOO_LARGE, count)
     return count
+
+
+def _see(fillings: list[_Filling], batch: MemoryBatch, fields: set[str]) -> int:
+    """Show the memories of a batch to the fillings, and return their number."""
+    if len(fillings) == 1 and fillings[0].see_as_written(batch):
+        return batch.size
+    records = batch.records(fields)  # fewer than batch.size if some were deleted meanwhile
+    for filling in fillings:
+        filling.see(records)
+    return len(records)
 
 
 def _unfillable(reason: str, count: int) -> Unfillable:

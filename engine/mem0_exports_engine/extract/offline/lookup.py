@@ -232,6 +232,8 @@ class KnownKeys:
     def __init__(self) -> None:
         self._cache: dict[tuple[str, ...], Keys] = {}
         self._size = 0
+        self.cleared = 0
+        """How often the cache has been cleared. What others keep for its keys has to go then, too."""
         self._of_batch: dict[int, tuple[Any, Keys]] = {}
         """The metadata of the batch and their keys, by their id(), which stays theirs while they are here."""
         self.suggested: set[str] = set()
@@ -245,10 +247,12 @@ class KnownKeys:
         names = tuple(metadata or ())
         keys = self._cache.get(names)
         if keys is None:
-            self._size += 1 + sum(map(len, names))
-            if self._size > self._max_size:
+            size = 1 + sum(map(len, names))
+            if self._size + size > self._max_size:
                 self._size = 0
                 self._cache.clear()
+                self.cleared += 1
+            self._size += size
             if len(self.suggested) < _MAX_SUGGESTED:
                 self.suggested.update(name for name in names if len(name) <= MAX_LENGTH)
             keys = self._cache[names] = Keys(names)
@@ -270,14 +274,17 @@ class Plans:
         self._lookups = lookups
         self._known = known
         self._cache: dict[Keys, Plan] = {}
+        self._cleared = 0
 
     def of(self, record: Record) -> Plan:
         """Return the plan for a memory."""
         keys = self._known.of(record["metadata"])
         plan = self._cache.get(keys)
         if plan is None:
-            if len(self._cache) * (1 + len(self._lookups)) > self._max_size:
+            # Otherwise the plans would keep the keys that were dropped.
+            if self._cleared != self._known.cleared or len(self._cache) * (1 + len(self._lookups)) > self._max_size:
                 self._cache.clear()
+                self._cleared = self._known.cleared
             plan = self._cache[keys] = Plan(self._lookups, keys)
         return plan
 

@@ -240,12 +240,15 @@ class Database:
             if self._closed:
                 raise ConfigurationError(f"the store {self.path!r} is closed")
             self._check_file()
-            with self._engine.connect() as connection:
-                if not write:
-                    yield connection
-                    return
-                with connection.execution_options(mem0_exports_write=True).begin():
-                    yield connection
+            try:
+                with self._engine.connect() as connection:
+                    if not write:
+                        yield connection
+                        return
+                    with connection.execution_options(mem0_exports_write=True).begin():
+                        yield connection
+            finally:
+                functions.forget()
 
     def close(self) -> None:
         """Close all connections. For an in-memory database this waits for the current transaction."""

@@ -68,9 +68,14 @@ class _Last(threading.local):
 _last: Final = _Last()
 
 
+def forget() -> None:
+    """Drop what was parsed in this thread, which can be large. Called at the end of a transaction."""
+    _last.document, _last.value = "", None
+
+
 def _parsed(document: str) -> Any:
     if document != _last.document:
-        _last.document, _last.value = "", None
+        forget()  # before parsing, so that not two of them are in memory, and none is left if parsing fails
         _last.value = load(document)
         _last.document = document
     return _last.value

@@ -165,6 +165,7 @@ def test_many_conditions_parse_the_metadata_of_a_memory_once(store, monkeypatch)
 
     assert store.memories.page(DEFAULT_PROJECT, where, START, show_expired=True, offset=0, limit=1)[0] == 0
     assert len(parsed) <= 2, "once for the number of memories, and at most once for the page"
+    assert (functions._last.document, functions._last.value) == ("", None), "nothing is kept after the transaction"
 
 
 def test_a_list_that_takes_too_long_is_refused(tmp_path, monkeypatch):
