@@ -103,6 +103,7 @@ def import_lines(
         batch.size += len(line)
         if batch.is_full():
             batch.store()
+            time.sleep(_PAUSE)
     batch.store()
     # A conflict is noticed only when its batch is stored. By then, later lines can be in the list.
     batch.result.bad.sort(key=lambda bad: bad.number)
@@ -148,7 +149,6 @@ class _Batch:
         self._incoming.clear()
         self._numbers.clear()
         self.size = 0
-        time.sleep(_PAUSE)
 
 
 def _incoming(record: dict[str, Any], project: str, now: datetime) -> Incoming:

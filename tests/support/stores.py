@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import contextlib
+
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +20,14 @@ from mem0_exports_engine.report import Report
 from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.store.sqlite.tables import exports
+
+
+@contextlib.contextmanager
+def with_one_memory(kind: str, folder: Path, now: datetime) -> Iterator[SqliteStore]:
+    """Open a store, in "memory" or in a "file" of the folder, in which alex has a memory with the city Graz."""
+    with contextlib.closing(SqliteStore(":memory:" if kind == "memory" else folder / "store.db")) as store:
+        put(store, {"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, now=now)
+        yield store
 
 
 def put(

@@ -179,7 +179,7 @@ class _Filling:
         left_out = 0
         steps = self._shape.work.steps_for(_without_sink(data))
         if steps > MAX_STEPS:
-            return Mismatch(_TOO_LARGE)
+            return Mismatch("it is too large to be checked; ask for fewer properties, or select fewer memories")
         while True:  # each round validates the whole object
             seen = _without_sink(data)
             mismatch = self._shape.mismatch(seen) or self._root.mismatch(seen)

@@ -61,10 +61,10 @@ _STEPS: Final = 10_000
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 """Result codes of failures that end once the disk has room again or is repaired."""
+
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _TABLE: Final = re.compile(rf"\b({'|'.join(metadata.tables)})\b")
-
 
 _log = logging.getLogger("mem0_exports_engine")
 
@@ -155,12 +155,9 @@ class Database:
             try:
                 with self._transaction(write=True) as connection:
                     migrate(connection, self.path)
-            except DatabaseError as error:
-                busy = _code(error.orig) in _BUSY
-                problem = f"cannot open the store {self.path!r}: {error.orig}"
-            except sqlite3.Error as error:  # from `_on_connect`
+            except (DatabaseError, sqlite3.Error) as error:
                 busy = _code(error) in _BUSY
-                problem = f"cannot open the store {self.path!r}: {error}"
+                problem = f"cannot open the store {self.path!r}: {_cause(error)}"
             else:
                 return
             self._engine.dispose()
@@ -202,11 +199,11 @@ class Database:
 
     @contextlib.contextmanager
     def _translated(self, *, write: bool) -> Iterator[sa.Connection]:
-        """Open a transaction, and translate SQLAlchemy's errors to StoreErrors."""
+        """Open a transaction, and translate the errors of `_transaction` to StoreErrors."""
         try:
             with self._transaction(write=write) as connection:
                 yield connection
-        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:  # the last one comes from `_on_connect`
+        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
             failure = _store_error(error)
         else:
             return
@@ -235,7 +232,7 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
-        """Open a transaction. Errors are SQLAlchemy's."""
+        """Open a transaction. Errors are SQLAlchemy's, and sqlite3's own from `_on_connect` and `_on_begin`."""
         with self._turn:
             if self._closed:
                 raise ConfigurationError(f"the store {self.path!r} is closed")
@@ -266,9 +263,14 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _code(error: BaseException | None) -> int:
+def _cause(error: BaseException) -> BaseException | None:
+    """Return the error of sqlite3 that one of SQLAlchemy wraps, and any other error itself."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _code(error: BaseException) -> int:
     """Return SQLite's primary result code, which is the low byte of the extended one, or 0 if there is none."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF
 
 
 def _table_of(statement: str | None) -> str:
@@ -281,8 +283,7 @@ def _store_error(error: DBAPIError | PoolTimeout | sqlite3.Error) -> StoreError:
     """Return the StoreError for an error of SQLAlchemy, by SQLite's result code: messages can differ by version."""
     if isinstance(error, PoolTimeout):
         return StoreBusy("The store is busy with other requests.")
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = _code(cause)
+    cause, code = _cause(error), _code(error)
     if code in _DAMAGED:
         table = _table_of(error.statement if isinstance(error, DBAPIError) else None)
         return StoreDamaged(

@@ -35,10 +35,8 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 @pytest.fixture(params=["memory", "file"])
 def store(request, tmp_path):
-    opened = SqliteStore(":memory:" if request.param == "memory" else tmp_path / "store.db")
-    stores.put(opened, {"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, now=START)
-    yield opened
-    opened.close()
+    with stores.with_one_memory(request.param, tmp_path, START) as opened:
+        yield opened
 
 
 def new_job(

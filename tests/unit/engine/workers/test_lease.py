@@ -14,7 +14,6 @@ from mem0_exports_engine.clock import ClockWatch
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.failures import Fenced, Interrupted, StoreBusy
 from mem0_exports_engine.projects import DEFAULT_PROJECT
-from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.workers import lease as lease_module
 from mem0_exports_engine.workers import thread as thread_module
 from mem0_exports_engine.workers.lease import Lease, Stop
@@ -30,10 +29,8 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELEC
 
 @pytest.fixture(params=["memory", "file"])
 def store(request, tmp_path):
-    opened = SqliteStore(":memory:" if request.param == "memory" else tmp_path / "store.db")
-    stores.put(opened, {"memory": "x", "user_id": "alex", "metadata": {"city": "Graz"}}, now=START)
-    yield opened
-    opened.close()
+    with stores.with_one_memory(request.param, tmp_path, START) as opened:
+        yield opened
 
 
 def new_job(store, now=None):
