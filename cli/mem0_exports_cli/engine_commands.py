@@ -221,8 +221,9 @@ def _serve(options: argparse.Namespace) -> int:
     """Serve the export API over HTTP, with memories and exports kept in one SQLite file.
 
     By default only programs on this machine can connect, and no API key is needed. Requests need a key once one
-    has been created with 'mem0-exports keys create', or if --api-key-file or MEM0_API_KEY is set. The server prints its URL on standard
-    output and logs to standard error, one JSON object per request and per finished export.
+    has been created with 'mem0-exports keys create', or if --api-key-file or MEM0_API_KEY is set. The server
+    prints its URL on standard output and logs to standard error, one JSON object per request and per finished
+    export.
 
     SIGTERM or Ctrl-C stops it after open requests and the running export have had time to finish (--grace). A second
     signal stops it at once; no export is lost.
