@@ -116,13 +116,15 @@ def _of_parts(node: Node, total: list[int], weights: list[int]) -> int:
     return checks
 
 
-def _in_place(graph: Graph, order: list[int], weights: list[int]) -> list[int]:
-    """Return for each node the sum of its weight and those of all nodes that apply to the same value."""
+def _in_place(graph: Graph, order: list[int], weights: list[int], most: int = MAX_NESTED_CHECKS) -> list[int]:
+    """Return for each node the sum of its weight and those of all nodes that apply to the same value.
+
+    A sum over `most` is cut to `most + 1`: it could have thousands of digits.
+    """
     total = [0] * len(order)
     for number in order:
         total[number] = weights[number] + sum(total[other] for other in graph.nodes[number].in_place)
-        if total[number] > MAX_NESTED_CHECKS:  # the sums could have thousands of digits
-            total[number] = MAX_NESTED_CHECKS + 1
+        total[number] = min(total[number], most + 1)
     return total
 
 
@@ -137,18 +139,27 @@ def _weight(node: Node) -> int:
 def _limit_merged(graph: Graph, order: list[int]) -> None:
     """Refuse a schema if its properties are too many once each reference has those of its target beside its own.
 
-    A list has the properties of its items, because each list that refers to an object is filled on its own.
+    A property that is a list also counts for the properties of its items, because each such property is filled on its
+    own, even if all of them refer to the same list.
     """
-    own = [sum(len(part.nodes) for part in node.parts if part.keyword == "properties") for node in graph.nodes]
-    total = _in_place(graph, order, own)
+    own = [len(_nodes_of(node, "properties")) for node in graph.nodes]
+    of_items = _in_place(graph, order, own, MAX_MERGED)
+    lists = [max((of_items[item] for item in _nodes_of(node, "items")), default=0) for node in graph.nodes]
+    of_lists = _in_place(graph, order, lists, MAX_MERGED)
+    for number, node in enumerate(graph.nodes):
+        own[number] += sum(of_lists[value] for value in _nodes_of(node, "properties"))
+    total = _in_place(graph, order, own, MAX_MERGED)
     merged = sum(total[number] for number, node in enumerate(graph.nodes) if node.schema.keys() != {"$ref"})
-    items = [part.nodes for node in graph.nodes for part in node.parts if part.keyword == "items"]
-    merged += sum(max(total[number] for number in numbers) for numbers in items)
     if merged > MAX_MERGED:
         raise ValueError(
             f"its sub-schemas have more than {MAX_MERGED} properties once their references are written out; refer to "
             "large schemas less often"
         )
+
+
+def _nodes_of(node: Node, keyword: str) -> list[int]:
+    """Return the numbers of the sub-schemas under a keyword that describes parts of a value."""
+    return [number for part in node.parts if part.keyword == keyword for number in part.nodes]
 
 
 def _patterns(node: Node) -> Iterator[str]:

@@ -70,6 +70,30 @@ CASES: dict[str, Case] = {
         lambda n: _object(_many(n, {"$ref": "#/$defs/b"}), **{"$defs": {"b": _object(_many(n, {"type": "string"}, "q"))}}),
         lambda n: _many(min(n, 2000), _many(50, 1, "q")),
     ),
+    "references to one list of records": Case(
+        lambda n: _object(
+            _many(n, {"$ref": "#/$defs/l"}),
+            **{"$defs": {"l": {"type": "array", "items": _object(_many(n, {"type": "string"}, "q"))}}},
+        ),
+        lambda n: _many(min(n, 50), 1, "q"),
+    ),
+    "references to one list of a union": Case(
+        lambda n: _object(
+            _many(n, {"$ref": "#/$defs/l"}),
+            **{"$defs": {"l": {"type": "array", "items": {"oneOf": [_object({f"q{i}": {}}) for i in range(n)]}}}},
+        ),
+        lambda n: _many(min(n, 50), 1, "q"),
+    ),
+    "a root union of references to lists": Case(
+        lambda n: {
+            "anyOf": [{"$ref": "#/$defs/o"}] * n,
+            "$defs": {
+                "o": _object(_many(n, {"$ref": "#/$defs/l"})),
+                "l": {"type": "array", "items": _object(_many(n, {}, "q"))},
+            },
+        },
+        lambda n: _many(min(n, 50), 1, "q"),
+    ),
     "references with a description": Case(
         lambda n: _object(
             _many(n, {"$ref": "#/$defs/b", "description": "d"}), **{"$defs": {"b": _object(_many(n, {"type": "string"}, "q"))}}

@@ -10,17 +10,21 @@ import json
 import subprocess
 import sys
 
+from collections.abc import Callable, Iterable
+from math import prod
 from time import process_time
 from typing import Any
 
 import pytest
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from mem0_exports.schemas.validate import Unusable
+from mem0_exports_engine import json_text
+from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.schema_cost import admit
+from tests.support.examples import examples
 from tests.support.stores import extracted, memory
 from tests.support.worst_cases import CASES, baseline
 
@@ -42,52 +46,58 @@ def test_the_largest_accepted_request_is_cheap(name):
     assert cost["megabytes"] < _MEGABYTES, cost
 
 
-def _scalars() -> st.SearchStrategy[dict[str, Any]]:
-    return st.sampled_from(
-        [
-            {},
-            {"type": "string"},
-            {"type": "integer"},
-            {"type": "string", "pattern": "^(a|b)+[a-z]{3,40}$"},
-            {"type": "string", "format": "date-time"},
-            {"enum": ["some", "Other", "more_words"]},
-            {"anyOf": [{"type": "integer"}, {"type": "string", "format": "date"}, {"type": "null"}]},
-            {"type": "string", "contentMediaType": "application/json", "contentSchema": {"type": "object"}},
-        ]
-    )
+_SCALARS: list[dict[str, Any]] = [
+    {},
+    {"type": "string"},
+    {"type": "integer"},
+    {"type": "string", "pattern": "^(a|b)+[a-z]{3,40}$"},
+    {"type": "string", "format": "date-time"},
+    {"enum": ["some", "Other", "more_words"]},
+    {"anyOf": [{"type": "integer"}, {"type": "string", "format": "date"}, {"type": "null"}]},
+    {"type": "string", "contentMediaType": "application/json", "contentSchema": {"type": "object"}},
+]
+
+_AROUND: dict[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
+    "object": lambda part, n: {"type": "object", "properties": {f"p{i}": part for i in range(n)}},
+    "list": lambda part, _: {"type": "array", "items": part},
+    "free": lambda part, _: {"type": "object", "additionalProperties": part},
+    "anyOf": lambda part, n: {"anyOf": [{**part, "title": f"t{i}"} for i in range(n)]},
+    "oneOf": lambda part, n: {
+        "oneOf": [{"type": "object", "properties": {f"p{i}": part}, "required": [f"p{i}"]} for i in range(n)]
+    },
+}
+"""What can be around a schema: many properties, lists, alternatives."""
+
+_MOST_PARTS = 100_000
 
 
-def _around(parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return schemas around others: many properties, lists, alternatives."""
-    many = st.sampled_from([2, 30, 1000])
-    return st.one_of(
-        st.builds(lambda part, n: {"type": "object", "properties": {f"p{i}": part for i in range(n)}}, parts, many),
-        st.builds(lambda part: {"type": "array", "items": part}, parts),
-        st.builds(lambda part: {"type": "object", "additionalProperties": part}, parts),
-        st.builds(lambda part, n: {"anyOf": [{**part, "title": f"t{i}"} for i in range(n)]}, parts, many),
-        st.builds(
-            lambda part, n: {
-                "oneOf": [{"type": "object", "properties": {f"p{i}": part}, "required": [f"p{i}"]} for i in range(n)]
-            },
-            parts,
-            many,
-        ),
-    )
+def _layers(kinds: Iterable[str]) -> st.SearchStrategy[list[tuple[str, int]]]:
+    """Return kinds and numbers to build something from, from the inside out.
+
+    What is built is not drawn itself: Hypothesis would print it, which takes longer than the test.
+    """
+    layers = st.lists(st.tuples(st.sampled_from([*kinds]), st.sampled_from([2, 30, 1000])), max_size=3)
+    return layers.filter(lambda drawn: prod(number for _, number in drawn) <= _MOST_PARTS)
 
 
-_VALUES = st.recursive(
-    st.sampled_from([1, "1", "bad", "2025-01-02", "ab" * 2000, '{"a": [1]}', True]),
-    lambda parts: st.one_of(
-        st.builds(lambda part, n: {f"P_{i}": part for i in range(n)}, parts, st.sampled_from([1, 40, 1000])),
-        st.builds(lambda part, n: [part] * n, parts, st.sampled_from([1, 40, 1000])),
-    ),
-    max_leaves=4,
+# A failure is not shrunk: each attempt could take as long as what has failed.
+@settings(
+    max_examples=examples(60), deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(parts=st.recursive(_scalars(), _around, max_leaves=4), uses=st.sampled_from([1, 20, 300]), value=_VALUES)
-def test_the_work_on_a_drawn_schema_and_memory_is_bounded(parts, uses, value):
+@given(
+    scalar=st.sampled_from(range(len(_SCALARS))),
+    around=_layers(_AROUND),
+    uses=st.sampled_from([1, 300, 6000]),
+    leaf=st.sampled_from([1, "1", "bad", "2025-01-02", "ab" * 50, '{"a": [1]}', True]),
+    inside=_layers(["dict", "list"]),
+)
+def test_the_work_on_a_drawn_schema_and_memory_is_bounded(scalar, around, uses, leaf, inside):
+    part = _SCALARS[scalar]
+    for kind, number in around:
+        part = _AROUND[kind](part, number)
+    value: Any = leaf
+    for kind, number in inside:
+        value = {f"P_{i}": value for i in range(number)} if kind == "dict" else [value] * number
     reference = {"$ref": "#/$defs/part"}
     schema = {
         "type": "object",
@@ -95,17 +105,18 @@ def test_the_work_on_a_drawn_schema_and_memory_is_bounded(parts, uses, value):
             f"x{number}": {**reference, "x-mem0-source": {"metadata": "x"}} if number % 2 else reference
             for number in range(uses)
         },
-        "$defs": {"part": parts},
+        "$defs": {"part": part},
     }
-    records = [memory(metadata={"x": value, "x0": value, "x2": value})]
-    if len(json.dumps(value)) > 5_000_000:
-        return  # too large for a request
+    metadata = json.dumps({"x": value, "x0": value, "x2": value}).encode()
+    assume(len(metadata) <= MAX_BYTES)
     unit = baseline()
     started = process_time()
     try:
-        admit(schema)
-        extracted(schema, records)
-    except (Unusable, Unfillable):
+        # As they come in requests: no two parts are one object.
+        given_schema, given_metadata = json_text.read(json.dumps(schema).encode()), json_text.read(metadata)
+        admit(given_schema)
+        extracted(given_schema, [memory(metadata=given_metadata)])
+    except (ValueError, Unfillable):  # too much of something
         pass
 
     assert process_time() - started < _MOST * unit

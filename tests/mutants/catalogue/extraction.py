@@ -45,8 +45,8 @@ MUTANTS: Final = (
     Mutant(
         "work.lists-merge-for-free",
         _COST,
-        "    merged += sum(max(total[number] for number in numbers) for numbers in items)\n",
-        "",
+        '        own[number] += sum(of_lists[value] for value in _nodes_of(node, "properties"))\n',
+        "        pass\n",
         "many lists of one large object take the product of their sizes",
     ),
     Mutant(

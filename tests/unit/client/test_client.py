@@ -27,6 +27,7 @@ from mem0_exports import (
 )
 from mem0_exports.exports import api as exports
 from mem0_exports.exports import api_async as async_exports
+from mem0_exports_engine.store.sqlite import database
 
 
 KEY = "m0-secret-key"
@@ -257,11 +258,12 @@ def test_rejects_bad_input_with_its_field_before_sending(call, field):
     assert refused.value.field == field
 
 
-def test_raises_server_error_while_another_process_locks_the_store(tmp_path):
+def test_raises_server_error_while_another_process_locks_the_store(tmp_path, monkeypatch):
     with Client.local(tmp_path / "store.db") as client:
         client.engine.worker.stop()
-        with client.engine.store.database.read() as connection:
-            connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+        monkeypatch.setattr(
+            database, "_TIMEOUT", 0.05
+        )  # the store waits 30 seconds for another writer; do not wait here
         other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ServerError, match="busy"):

@@ -58,6 +58,23 @@ def test_a_target_is_one_sub_schema_however_often_and_however_it_is_referred_to(
             ),
             "more than 100000 properties once their references are written out",
         ),
+        (
+            an_object(
+                named(400, {"$ref": "#/$defs/l"}),
+                **{"$defs": {"l": {"type": "array", "items": an_object(named(400, {}))}}},
+            ),
+            "more than 100000 properties once their references are written out",
+        ),
+        (
+            {
+                "anyOf": [{"$ref": "#/$defs/o"}] * 50,
+                "$defs": {
+                    "o": an_object(named(50, {"$ref": "#/$defs/l"})),
+                    "l": {"type": "array", "items": {"anyOf": [an_object(named(10, {}, f"{n}")) for n in range(5)]}},
+                },
+            },
+            "more than 100000 properties once their references are written out",
+        ),
         (an_object({"x" * 30_000: an_object(named(1000, {}))}), "the names of its properties are too long"),
         (an_object({"x": {"anyOf": [{"const": [n]} for n in range(5001)]}}), "against more than 5000 sub-schemas"),
         (an_object({"x": {"enum": [*range(5001)]}}), "against more than 5000 sub-schemas"),

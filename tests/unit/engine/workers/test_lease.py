@@ -24,7 +24,8 @@ from tests.support.timeouts import scaled, wait_until
 
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
-ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+LONG = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 50000000) SELECT count(*) FROM n"
+"""A statement that takes many seconds. It does end, so that a test of interrupting it can fail."""
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -159,7 +160,7 @@ def test_a_statement_is_interrupted(store):
         return len(asked) == 3
 
     with pytest.raises(Interrupted), store.database.read(should_stop) as connection:
-        connection.exec_driver_sql(ENDLESS)
+        connection.exec_driver_sql(LONG)
     assert len(asked) == 3
     with store.database.read() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1, "the connection can still be used"
@@ -174,7 +175,7 @@ def test_a_worker_in_a_long_statement_stops_and_hands_its_job_back(store, monkey
             return should_stop()
 
         with store.database.read(asked) as connection:
-            connection.exec_driver_sql(ENDLESS)
+            connection.exec_driver_sql(LONG)
         return iter(())
 
     monkeypatch.setattr(store.memories, "batches", endless)
