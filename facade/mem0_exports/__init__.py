@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.settings import Retry
     from mem0_exports.models import Account, AddedMemory, Entity, ExportGap, ExportReport, Memory
+    from mem0_exports.output.arrow import to_arrow
+    from mem0_exports.output.frames import to_pandas, to_polars
+    from mem0_exports.output.save import save
     from mem0_exports.schemas.annotations import From
     from mem0_exports.schemas.schema import Schema
 
@@ -86,6 +89,9 @@ _HOMES = {
     "filters.rules": ("FilterRules",),
     "http.settings": ("Retry",),
     "models": ("Account", "AddedMemory", "Entity", "ExportGap", "ExportReport", "Memory"),
+    "output.arrow": ("to_arrow",),
+    "output.frames": ("to_pandas", "to_polars"),
+    "output.save": ("save",),
     "schemas.annotations": ("From",),
     "schemas.schema": ("Schema",),
 }
@@ -141,6 +147,10 @@ __all__ = [
     "__version__",
     "all_of",
     "any_of",
+    "save",
+    "to_arrow",
+    "to_pandas",
+    "to_polars",
 ]
 
 

@@ -1,22 +1,36 @@
 """The records that calls return, except for the values of exports. They are immutable and hold no details of HTTP.
 
+They are dataclasses, so that `pandas.DataFrame(memories)` and the like have one column for each field.
+
 openapi.yaml defines what the service sends. In these records, both a missing key and a null are None. The run of a
 memory is always called `run_id`, as it is in filters.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Generic, TypeVar
-
-import attrs
 
 
 T = TypeVar("T")
 
 
-@attrs.frozen(slots=True)
-class Memory:
+class _Record:
+    """Gives a record a `to_dict`."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and their values as a new dict, in order. Times are datetimes, and metadata is not copied.
+
+        For JSON, CSV, Parquet and data frames of many records, see `mem0_exports.output`.
+        """
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory(_Record):
     """A stored memory."""
 
     id: str
@@ -35,8 +49,8 @@ class Memory:
     updated_at: datetime | None
 
 
-@attrs.frozen(slots=True)
-class Entity:
+@dataclass(frozen=True, slots=True)
+class Entity(_Record):
     """A user, agent, app or run that has memories."""
 
     name: str
@@ -53,7 +67,7 @@ class Entity:
     """The metadata that the service stores for the entity itself, if any."""
 
 
-@attrs.frozen(slots=True)
+@dataclass(frozen=True, slots=True)
 class AddedMemory:
     """A memory that `memories.add` stored."""
 
@@ -61,7 +75,7 @@ class AddedMemory:
     memory: str
 
 
-@attrs.frozen(slots=True)
+@dataclass(frozen=True, slots=True)
 class Account:
     """The account that an API key belongs to, as `ping` returns it."""
 
@@ -71,7 +85,7 @@ class Account:
     user_email: str | None
 
 
-@attrs.frozen(slots=True)
+@dataclass(frozen=True, slots=True)
 class ExportGap:
     """A field of an export that stayed empty, or a value or record that was left out."""
 
@@ -85,7 +99,7 @@ class ExportGap:
     """A metadata key with a similar name, or None. It is only a hint: the engine did not use that key."""
 
 
-@attrs.frozen(slots=True)
+@dataclass(frozen=True, slots=True)
 class ExportReport:
     """The report on an export: which memories filled which fields, and which fields stayed empty and why.
 
@@ -104,7 +118,7 @@ class ExportReport:
     """Other remarks, such as that the instructions were not followed."""
 
 
-@attrs.frozen(slots=True)
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a list."""
 
