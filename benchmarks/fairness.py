@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mem0_exports import Client, F, Retry
-from mem0_exports_engine.importer import import_lines
+from mem0_exports_engine.importing.importer import import_lines
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 

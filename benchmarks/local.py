@@ -29,9 +29,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from mem0_exports_engine import importer
 from mem0_exports_engine.clock import now
 from mem0_exports_engine.engine import Engine
+from mem0_exports_engine.importing import importer
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite.store import SqliteStore

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
+import re
 import sys
+import warnings
 
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
 
-from mem0_exports._version import __version__
-from mem0_exports.errors import ConfigurationError, Mem0ExportsError
-from mem0_exports_cli import engine_commands
+from mem0_exports.errors import ConfigurationError, ExportWarning, FilterWarning, Mem0ExportsError
+from mem0_exports_cli import exit_codes
 from mem0_exports_engine.failures import StoreError
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_NAME: Final = "mem0-exports"
+
+_COMPLETE: Final = "_MEM0_EXPORTS_COMPLETE"
+"""The variable with which the script of `mem0-exports completion` asks for completions."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code.
-
-    0: success. 1: an error, or an import that rejected lines. 130: interrupted with Ctrl-C. 141: the reader of the
-    output has closed it, as `head` does. Invalid arguments raise SystemExit(2).
+    """Run a command and return its exit code; `exit_codes` has their meanings.
 
     Args:
         arguments: the command and its options. The default is the command line of the process.
@@ -33,29 +36,79 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may be unable to show every letter of a memory
             stream.reconfigure(errors="backslashreplace")
+    missing = [package for package in ("click", "rich") if find_spec(package) is None]
+    if missing:
+        _say(f'the command line needs {", ".join(missing)}; install it with: pip install "mem0-exports[cli]"')
+        return exit_codes.FAILED
     try:
-        code = _run(arguments)
+        return _run(arguments)
     except BrokenPipeError:
         return _after_broken_pipe()
     except Mem0ExportsError as error:
         failed = isinstance(error, StoreError) and not isinstance(error, ConfigurationError)
-        print(f"mem0-exports: {'the store failed: ' if failed else ''}{error}", file=sys.stderr)
-        return 1
+        _say(f"{'the store failed: ' if failed else ''}{error}")
+        return exit_codes.code_of(error)
     except OSError as error:
-        print(f"mem0-exports: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
-        return 1
+        _say(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        return exit_codes.FAILED
     except KeyboardInterrupt:
-        return 130
-    return code
+        return exit_codes.INTERRUPTED
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    import click  # noqa: PLC0415 -- an extra
+
+    from click.shell_completion import shell_complete  # noqa: PLC0415
+
+    from mem0_exports_cli.commands import mem0_exports  # noqa: PLC0415 -- needs click
+
+    asked = os.environ.get(_COMPLETE)
+    if asked:  # the shell wants to complete a line
+        return shell_complete(mem0_exports, {}, _NAME, _COMPLETE, asked)
     try:
-        options = _parser().parse_args(arguments)
-        code: int = options.run(options)
-        return code
+        with warnings.catch_warnings():
+            for kind in (ExportWarning, FilterWarning):
+                warnings.simplefilter("always", kind)
+            warnings.showwarning = _show_warning
+            # Not `mem0_exports.main(...)`, which handles a closed pipe and Ctrl-C in ways of its own.
+            given = [*(sys.argv[1:] if arguments is None else arguments)]
+            with mem0_exports.make_context(_NAME, given) as context:
+                result = mem0_exports.invoke(context)
+    except click.exceptions.Exit as done:  # after --help and --version
+        return done.exit_code
+    except click.exceptions.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        _say(error.format_message())
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            print(f"Try '{error.ctx.command_path} --help'.", file=sys.stderr)
+        return exit_codes.USAGE
     finally:
         sys.stdout.flush()  # as Python exits, it would be too late to handle an error
+    return result if isinstance(result, int) else exit_codes.DONE
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    if issubclass(category, ExportWarning | FilterWarning):
+        _say(f"warning: {message}")
+    else:  # from the user's own code
+        _say(f"{category.__name__}: {message}")
+
+
+_FOR_A_SHELL: Final = (
+    (re.compile(r"client\.entities\.list\(\)"), "'mem0-exports entities list'"),
+    (re.compile(r"client\.exports\.get\('([^']*)', Model\)\.result\(timeout=\.\.\.\)"), r"mem0-exports export wait \1"),
+    (re.compile(r"see outcome\.warning"), "see 'warning' in their records"),
+    (re.compile(r'Ledger\(\.\.\., on_unknown="ask_again"\)'), "--on-unknown ask_again"),
+    (re.compile(r"Ledger\(\.\.\., new_key=True\)"), "--new-key"),
+)
+"""What messages for programs say, and what it is at a shell."""
+
+
+def _say(text: str) -> None:
+    for pattern, words in _FOR_A_SHELL:
+        text = pattern.sub(words, text)
+    print(f"mem0-exports: {text}", file=sys.stderr)
 
 
 def _after_broken_pipe() -> int:
@@ -65,19 +118,7 @@ def _after_broken_pipe() -> int:
     """
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + 13
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mem0-exports",
-        description="Run the embedded engine of mem0-exports: an export service for memories that needs no Mem0 account, "
-        "no API key and no network, and keeps everything in one SQLite file.",
-        epilog="Run 'mem0-exports COMMAND --help' to see what a command does and its options.",
-    )
-    parser.add_argument("--version", action="version", version=f"mem0-exports {__version__}")
-    engine_commands.add_to(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"))
-    return parser
+    return exit_codes.BROKEN_PIPE
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import HEALTH, Operation, Problem, problem
 from mem0_exports_engine.extract import default_extractor
 from mem0_exports_engine.failures import StoreBusy, StoreError
-from mem0_exports_engine.importer import Imported, import_lines
+from mem0_exports_engine.importing.importer import Imported, import_lines
 from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.operations import HANDLERS, Request
 from mem0_exports_engine.parameters import Invalid, Values, read_path, read_query

@@ -75,3 +75,6 @@ of records are written out meanwhile."""
 
 MAX_PAGE: Final = 32_000_000
 """The most characters of the memories on one page of a list."""
+
+MAX_DOCUMENT: Final = 1024**3
+"""The most bytes of a JSON document that is imported. JSON Lines have no limit."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, Typ
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from mem0_exports.filters.tree import Filter
     from mem0_exports_engine.report import Report
@@ -119,6 +120,13 @@ class MemoryStore(MemoryReader, Protocol):
         """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first.
 
         Raises Interrupted if it takes too long, and TooLarge if the memories are too large together.
+        """
+        ...
+
+    def everything(self, project: str) -> Iterator[Record]:
+        """Iterate over all memories of a project, expired ones too, in the order of their arrival.
+
+        Memories that are added meanwhile are left out.
         """
         ...
 
@@ -312,6 +320,10 @@ class Store(Protocol):
 
     def check(self) -> None:
         """Raise StoreError if the store cannot be read."""
+        ...
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the whole store to a new file, while others may go on using it."""
         ...
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports import Client, F, InputError
-from mem0_exports_engine import importer
+from mem0_exports_engine.importing import importer
 from mem0_exports_engine.store import rows
 from tests.support.examples import examples
 

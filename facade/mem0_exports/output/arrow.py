@@ -25,7 +25,7 @@ _BATCH: Final = 10_000
 
 def write_parquet(items: Iterable[Any], path: str, schema: Any = None) -> None:
     """Write a Parquet file. Reads `items` as it writes, or keeps them on disk if their columns are not known."""
-    _pyarrow()
+    require()
     import pyarrow.parquet as pq  # noqa: PLC0415 -- an extra
 
     with Table(items, schema) as table:
@@ -52,13 +52,13 @@ def to_arrow(rows: Any, *, schema: Any = None) -> pa.Table:
         InputError: a value cannot be written as JSON, or does not fit its column.
 
     """
-    arrow = _pyarrow()
+    arrow = require()
     with Table(items_of(rows), schema) as table:
         return arrow.Table.from_batches([*_batches(table)], _schema(table.kinds))
 
 
 def _batches(table: Table) -> Iterator[Any]:
-    pa = _pyarrow()
+    pa = require()
     arrow, rows = _schema(table.kinds), table.rows()
     while batch := [*islice(rows, _BATCH)]:
         columns = [_column(name, kind, arrow.field(name).type, batch) for name, kind in table.kinds.items()]
@@ -66,7 +66,7 @@ def _batches(table: Table) -> Iterator[Any]:
 
 
 def _column(name: str, kind: Kind, arrow_type: Any, rows: list[Row]) -> Any:
-    pa = _pyarrow()
+    pa = require()
     try:
         return pa.array([typed_value(row.get(name), kind) for row in rows], arrow_type)
     except (pa.ArrowException, OverflowError, ValueError, TypeError, AttributeError) as error:
@@ -78,12 +78,12 @@ def _column(name: str, kind: Kind, arrow_type: Any, rows: list[Row]) -> Any:
 
 
 def _schema(kinds: Kinds) -> Any:
-    pa = _pyarrow()
+    pa = require()
     return pa.schema([(name, _type(kind)) for name, kind in kinds.items()])
 
 
 def _type(kind: Kind) -> Any:
-    pa = _pyarrow()
+    pa = require()
     if kind.item is not None:
         return pa.list_(_type(kind.item))
     if kind.fields:
@@ -98,7 +98,8 @@ def _type(kind: Kind) -> Any:
     }.get(kind.name, pa.string())
 
 
-def _pyarrow() -> Any:
+def require() -> Any:
+    """Return the module pyarrow. Raises ConfigurationError if it is not installed."""
     try:
         import pyarrow as pa  # noqa: PLC0415 -- an extra
     except ImportError:

@@ -14,6 +14,7 @@ from tests.mutants.catalogue import (
     ledgers_and_schemas,
     parameters,
     reviews,
+    shell,
     spec,
     spec_changes,
     values,
@@ -34,6 +35,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *ledgers_and_schemas.MUTANTS,
     *parameters.MUTANTS,
     *reviews.MUTANTS,
+    *shell.MUTANTS,
     *spec.MUTANTS,
     *spec_changes.MUTANTS,
 )

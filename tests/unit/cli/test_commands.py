@@ -22,7 +22,8 @@ def test_import_prints_counts_and_adds_nothing_the_second_time(tmp_path):
     first = command("import", source, "--store", tmp_path / "store.db")
     second = command("import", source, "--store", tmp_path / "store.db")
 
-    assert (first.returncode, first.stdout, first.stderr) == (0, "2 added, 0 already stored, 0 rejected\n", "")
+    assert (first.returncode, first.stdout) == (0, "2 added, 0 already stored, 0 rejected\n")
+    assert first.stderr == f"{source}: JSON Lines\n"
     assert (second.returncode, second.stdout) == (0, "0 added, 2 already stored, 0 rejected\n")
 
 
@@ -32,9 +33,9 @@ def test_import_reports_bad_lines_and_imports_the_others(tmp_path):
 
     done = command("import", source, "--store", tmp_path / "store.db")
 
-    assert done.returncode == 1
+    assert done.returncode == 7
     assert done.stdout == "1 added, 0 already stored, 1 rejected\n"
-    assert done.stderr == f"{source}:2: memory must be a non-empty string, got 5\n"
+    assert done.stderr == f"{source}: JSON Lines\n{source}:2: memory must be a non-empty string, got 5\n"
 
 
 def test_import_of_a_missing_file_prints_a_message_without_a_traceback(tmp_path):
@@ -46,7 +47,7 @@ def test_import_of_a_missing_file_prints_a_message_without_a_traceback(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["demo"], 141), (["--help"], 0), (["--version"], 0)], ids=["demo", "help", "version"]
+    ("arguments", "code"), [(["demo"], 141), (["--help"], 141), (["--version"], 141)], ids=["demo", "help", "version"]
 )
 def test_a_closed_pipe_ends_the_command_quietly(tmp_path, arguments, code):
     reading, writing = os.pipe()
@@ -125,8 +126,12 @@ def test_help_and_version_exit_with_0(arguments):
     assert command(*arguments).returncode == 0
 
 
-def test_no_command_exits_with_2():
-    assert command().returncode == 2
+@pytest.mark.parametrize("group", [[], ["export"], ["keys"]])
+def test_a_group_without_a_command_prints_its_help(group):
+    done = command(*group)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == command(*group, "--help").stdout
 
 
 def test_serve_shuts_down_cleanly_on_sigterm(tmp_path):

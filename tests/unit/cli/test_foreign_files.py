@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
+import json
 import shutil
 import sqlite3
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
+import click
 import pytest
 
 from mem0_exports import AsyncClient, Client, ConfigurationError, F, Ledger, Mem0ExportsError
 from mem0_exports_cli import main as command_line
+from mem0_exports_cli.commands import mem0_exports
 from mem0_exports_engine.store import open_store
 from tests.support.timeouts import scaled
 
@@ -119,60 +121,63 @@ def snapshot(where: Path) -> dict[str, tuple[int, int, bytes | None]]:
 # ---- commands ------------------------------------------------------------------------------------------------------
 
 
-def leaves(parser: argparse.ArgumentParser, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Iterate over all commands of a parser, with their names."""
-    nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    if not nested:
-        yield names, parser
-    for action in nested:
-        for name, each in action.choices.items():
-            yield from leaves(each, (*names, name))
+def leaves(command: click.Command, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Iterate over all commands of a group, with their names."""
+    if not isinstance(command, click.Group):
+        yield names, command
+        return
+    for name, each in command.commands.items():
+        yield from leaves(each, (*names, name))
 
 
 COMMANDS = {
-    names: parser
-    for names, parser in leaves(command_line._parser())
-    if any(action.dest == "store" for action in parser._actions)
+    names: command
+    for names, command in leaves(mem0_exports)
+    if any(parameter.name == "store" for parameter in command.params)
 }
+VALUES = {"schema": "schema.json", "file": "lines.jsonl", "export_id": str(uuid4()), "key_id": "abcd1234"}
 
 
-def arguments(names: tuple[str, ...], file: Path, lines: Path) -> list[str]:
+def arguments(names: tuple[str, ...], file: Path) -> list[str]:
     """Return a command line for a command that has --store, with a value for each argument that it requires."""
     given = [*names, "--store", str(file)]
-    for action in COMMANDS[names]._actions:
-        if action.dest == "file":
-            given.append(str(lines))
-        elif action.required and action.dest != "store":
-            given.append("abcd1234")
+    for parameter in COMMANDS[names].params:
+        if isinstance(parameter, click.Argument):
+            value = VALUES[str(parameter.name)]
+            given.append(str(file.parent / value) if "." in value else value)
+    if any("-u" in parameter.opts for parameter in COMMANDS[names].params):
+        given += ["-u", "a"]
     return [*given, "--port", "0"] if names == ("serve",) else given
 
 
 def test_there_are_commands_with_a_store():
-    assert {("import",), ("serve",), ("keys", "create"), ("keys", "list"), ("keys", "revoke")} <= COMMANDS.keys()
+    assert {("import",), ("dump",), ("serve",), ("keys", "revoke"), ("export", "run"), ("status",)} <= COMMANDS.keys()
 
 
 @pytest.mark.parametrize("make", [*FOREIGN, ledger], ids=lambda make: make.__name__)
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
 def test_a_command_leaves_a_file_that_is_no_store_unchanged(tmp_path, capsys, names, make):
-    file, lines = tmp_path / "other.db", tmp_path / "lines.jsonl"
-    lines.write_text('{"memory": "m", "user_id": "a"}\n', encoding="utf-8")
+    file = tmp_path / "other.db"
+    (tmp_path / "lines.jsonl").write_text('{"memory": "m", "user_id": "a"}\n', encoding="utf-8")
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
     make(file)
     before = snapshot(tmp_path)
 
-    code = command_line.main(arguments(names, file, lines))
+    code = command_line.main(arguments(names, file))
 
     assert code == 1
     assert "other.db" in capsys.readouterr().err
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("names", [("keys", "list"), ("keys", "revoke")], ids=" ".join)
+@pytest.mark.parametrize("names", sorted(COMMANDS.keys() - {("import",), ("serve",), ("keys", "create")}), ids=" ".join)
 def test_a_command_that_only_reads_makes_no_store_of_an_empty_file(tmp_path, capsys, names):
     file = tmp_path / "other.db"
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
     file.touch()
     before = snapshot(tmp_path)
 
-    assert command_line.main(arguments(names, file, file)) == 1
+    assert command_line.main(arguments(names, file)) == 1
     assert "is empty" in capsys.readouterr().err
     assert snapshot(tmp_path) == before
 

@@ -247,6 +247,12 @@ class Database:
             finally:
                 functions.forget()
 
+    def copy_to(self, path: Path) -> None:
+        """Copy the database to a new file."""
+        with self.read() as connection, contextlib.closing(sqlite3.connect(path)) as copy:
+            source: Any = connection.connection.driver_connection
+            source.backup(copy)
+
     def close(self) -> None:
         """Close all connections. For an in-memory database this waits for the current transaction."""
         with self._turn:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _MAX_BATCH: Final = 2000
 """The most memories in one batch of an export."""
 
+_MAX_DUMPED: Final = 200
+"""The most memories that `everything` reads at once. Each can take megabytes."""
+
 _COLUMNS: Final = [column.name for column in memories.columns if column.name != "seq"]
 _INSERT: Final = f"INSERT INTO memories ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"  # noqa: S608
 
@@ -121,6 +124,29 @@ class SqliteMemories:
                 sa.select(*_RECORD).where(selected).order_by(*_IN_ORDER).offset(min(offset, count)).limit(limit)
             )
             return count, [*_limited(rows)]
+
+    def everything(self, project: str) -> Iterator[Record]:
+        """Iterate over all memories of a project, expired ones too, in the order of their arrival.
+
+        Memories that are added meanwhile are left out. No transaction stays open between two batches; see `batches`.
+        """
+        mine = memories.c.project == project
+        with self._database.read() as connection:
+            last = connection.scalar(sa.select(sa.func.max(memories.c.seq)).where(mine)) or 0
+        after = 0
+        while after < last:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    sa.select(memories.c.seq, *_RECORD)
+                    .where(mine, memories.c.seq > after, memories.c.seq <= last)
+                    .order_by(memories.c.seq)
+                    .limit(_MAX_DUMPED)
+                ).all()
+            if not rows:
+                return
+            after = rows[-1].seq
+            for row in rows:
+                yield record_of(row[1:])
 
     def get(self, project: str, memory_id: str) -> Record | None:
         """Return a memory, even if it has expired. None if the project has no memory with this id."""

@@ -27,6 +27,10 @@ class SqliteStore:
         """Raise StoreError if the store cannot be read, is damaged, or is no longer the file at its path."""
         self.database.check()
 
+    def copy_to(self, path: Path) -> None:
+        """Copy the whole store to a new file, while others may go on using it."""
+        self.database.copy_to(path)
+
     def close(self) -> None:
         """Close all connections."""
         self.database.close()

@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mem0_exports import BadRequest, Client, F, any_of
-from mem0_exports_engine import clock, importer
+from mem0_exports_engine import clock
 from mem0_exports_engine.extract.offline import record_lists
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
+from mem0_exports_engine.importing import importer
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite import functions, jobs, memories
 from mem0_exports_engine.store.sqlite.store import SqliteStore

@@ -1,32 +1,32 @@
-"""Import memory records from JSON Lines. Records are stored unchanged, and importing them again adds nothing.
+"""Import memory records. Records are stored unchanged, and importing them again adds nothing.
 
 A record is an object with `memory` (the text), at least one of `user_id`, `agent_id`, `app_id` and `run_id`, and
-optionally `id`, `metadata`, `categories`, `created_at`, `updated_at` and `expiration_date`. Instead of `run_id`, a
-record may have `session_id`, the name of the run in the service's memory list.
+optionally `id`, `metadata`, `categories`, `created_at`, `updated_at` and `expiration_date`. `records` knows what other
+tools call them.
 """
 
 from __future__ import annotations
 
 import time
-import uuid
 
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from mem0_exports.errors import FilterError, InputError
-from mem0_exports.facts import ENTITY_FIELDS, RUN_ALIAS
-from mem0_exports_engine import clock, json_text
-from mem0_exports_engine.limits import MAX_BYTES
+from mem0_exports_engine import clock
+from mem0_exports_engine.importing.records import BadRecord, understood
+from mem0_exports_engine.importing.sources import of_lines
 from mem0_exports_engine.ports import ON_CONFLICT, Incoming
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.rows import derived_id, row_for
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from mem0_exports_engine.importing.sources import Found
     from mem0_exports_engine.ports import MemoryStore, OnConflict
 
 MAX_BATCH: Final = 1000
@@ -40,9 +40,6 @@ _MAX_BATCH_BYTES: Final = 8_000_000
 
 _MAX_LISTED: Final = 1000
 """The most rejected lines that the result lists. Further ones are only counted."""
-
-_TEXTS: Final = (*ENTITY_FIELDS, "id", "created_at", "updated_at", "expiration_date")
-_KNOWN: Final = frozenset({"memory", "metadata", "categories", *_TEXTS})
 
 
 @attrs.frozen(slots=True)
@@ -91,18 +88,39 @@ def import_lines(
     """
     if on_conflict not in ON_CONFLICT:
         raise InputError(f"on_conflict must be skip, update or error, got {on_conflict!r}", field="on_conflict")
+    return import_found(of_lines(lines), memories, project=project, on_conflict=on_conflict, now=now)
+
+
+def import_found(
+    found: Iterable[Found],
+    memories: MemoryStore,
+    *,
+    project: str = DEFAULT_PROJECT,
+    on_conflict: OnConflict = "error",
+    owners: Mapping[str, str] | None = None,
+    unit: str = "line",
+    on_batch: Callable[[Imported], None] | None = None,
+    now: Callable[[], datetime] = clock.now,
+) -> Imported:
+    """Import the records of a source; see `import_lines`.
+
+    `owners` are the ids for records that name nobody. `on_batch` is called after each transaction, with the result so
+    far.
+    """
     batch = _Batch(memories, project, on_conflict)
-    for number, raw_line in enumerate(lines, 1):
-        line = raw_line.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw_line
-        if not line.strip():
-            continue
-        try:
-            batch.add(_incoming(_record(line), project, now()), number)
-        except (_BadRecord, FilterError) as error:
-            batch.reject(number, str(error))
-        batch.size += len(line)
+    for number, record, problem, size in found:
+        if problem is not None:
+            batch.reject(number, problem)
+        else:
+            try:
+                batch.add(_incoming(understood(record, dict(owners or {}), unit=unit), project, now()), number)
+            except (BadRecord, FilterError) as error:
+                batch.reject(number, str(error))
+        batch.size += size
         if batch.is_full():
             batch.store()
+            if on_batch is not None:
+                on_batch(batch.result)
             time.sleep(_PAUSE)
     batch.store()
     # A conflict is noticed only when its batch is stored. By then, later lines can be in the list.
@@ -157,64 +175,3 @@ def _incoming(record: dict[str, Any], project: str, now: datetime) -> Incoming:
         row["id"] = derived_id(row["record_key"])
     times = {"created_us": record.get("created_at"), "updated_us": record.get("updated_at")}
     return Incoming(row, bool(record.get("id")), tuple(name for name, given in times.items() if given))
-
-
-class _BadRecord(ValueError):
-    """Raised for a line that is not a memory record; the message says why."""
-
-
-def _record(line: bytes) -> dict[str, Any]:
-    if len(line) > MAX_BYTES:
-        raise _BadRecord(f"the line must be at most {MAX_BYTES // 1024 // 1024} MB")
-    try:
-        record = json_text.read(line)
-    except ValueError as error:
-        raise _BadRecord(f"the line is {error}") from None
-    if not isinstance(record, dict):
-        raise _BadRecord(f"the line must be a JSON object, got {_shown(record)}")
-    if RUN_ALIAS in record and "run_id" not in record:
-        record["run_id"] = record.pop(RUN_ALIAS)
-    unknown = sorted(record.keys() - _KNOWN)
-    if unknown:
-        raise _BadRecord(f"unknown field {unknown[0]!r}; move it into metadata to keep it")
-    _check_texts(record)
-    _check_values(record)
-    _check_id_and_day(record)
-    return record
-
-
-def _check_texts(record: dict[str, Any]) -> None:
-    if not isinstance(record.get("memory"), str) or not record["memory"]:
-        raise _BadRecord(f"memory must be a non-empty string, got {_shown(record.get('memory'))}")
-    for name in _TEXTS:
-        if record.get(name) is not None and not (isinstance(record[name], str) and record[name]):
-            raise _BadRecord(f"{name} must be a non-empty string, got {_shown(record[name])}")
-        if name in ENTITY_FIELDS and record.get(name) == "*":
-            raise _BadRecord(f"{name} must not be '*': in filters it means any {name}, so it could not be selected")
-    if not any(record.get(name) for name in ENTITY_FIELDS):
-        raise _BadRecord(f"at least one of {', '.join(ENTITY_FIELDS)} must be set")
-
-
-def _check_values(record: dict[str, Any]) -> None:
-    metadata, categories = record.get("metadata"), record.get("categories")
-    if metadata is not None and not isinstance(metadata, dict):
-        raise _BadRecord(f"metadata must be an object, got {_shown(metadata)}")
-    listed = categories if categories is not None else []
-    if not isinstance(listed, list) or not all(isinstance(category, str) for category in listed):
-        raise _BadRecord(f"categories must be a list of strings, got {_shown(categories)}")
-
-
-def _shown(value: Any) -> str:
-    """Return a value as short JSON text for a message."""
-    text = json_text.dump(value).decode()
-    return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _check_id_and_day(record: dict[str, Any]) -> None:
-    if record.get("id") is not None:
-        try:
-            record["id"] = str(uuid.UUID(record["id"]))
-        except ValueError:
-            raise _BadRecord(f"id must be a UUID, got {_shown(record['id'])}") from None
-    if record.get("expiration_date") is not None and clock.day(record["expiration_date"]) is None:
-        raise _BadRecord(f"expiration_date must be a date as YYYY-MM-DD, got {_shown(record['expiration_date'])}")
