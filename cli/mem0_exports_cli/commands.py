@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mem0_exports._version import __version__
-from mem0_exports_cli import checks, demo_command, exports, keys, records, serve, transfer
+from mem0_exports_cli import checks, demo_command, exports, keys, many, records, serve, transfer
 from mem0_exports_cli.exit_codes import HELP
 from mem0_exports_cli.options import group
 
@@ -23,5 +23,6 @@ mem0_exports.epilog = (
     f"{mem0_exports.epilog}\n\nRun 'mem0-exports COMMAND --help' for the options and examples of a command.\n\n{HELP}"
 )
 click.version_option(__version__, message="mem0-exports %(version)s")(mem0_exports)
-for module in (exports, records, transfer, checks, serve, keys, demo_command):
+many.add_to(exports.add_to(mem0_exports))
+for module in (records, transfer, checks, serve, keys, demo_command):
     module.add_to(mem0_exports)

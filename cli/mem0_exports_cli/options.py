@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import click
 
 from mem0_exports.errors import InputError
+from mem0_exports.exports.handles import TIMEOUT
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters.fields import F
 from mem0_exports.filters.tree import Filter, all_of
@@ -98,6 +99,34 @@ project: Final = click.option(
 )
 
 quiet: Final = click.option("-q", "--quiet", is_flag=True, help="Print the result only: no progress and no remarks.")
+
+
+timeout: Final = click.option(
+    "--timeout", type=SECONDS, default=TIMEOUT, metavar="SECONDS", show_default=True, help="How long to wait."
+)
+instructions: Final = click.option(
+    "--instructions", metavar="TEXT", help="Guidance for the service's language model, in plain language."
+)
+strict: Final = click.option(
+    "--strict", is_flag=True, help="Fail with exit code 7 if the export found nothing or left records out."
+)
+ledger: Final = click.option(
+    "--ledger",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Remember the export in this file, so that the same command goes on with it after a crash.",
+)
+on_unknown: Final = click.option(
+    "--on-unknown",
+    type=click.Choice(["raise", "skip", "ask_again"]),
+    default="raise",
+    show_default=True,
+    help="With --ledger: what to do with an export whose answer was lost, so that it may exist: fail, leave it out, or ask "
+    "again, which can make it twice.",
+)
+new_key: Final = click.option(
+    "--new-key", is_flag=True, help="With --ledger: go on with a new API key of the same account."
+)
 
 
 def connected(function: _C) -> _C:

@@ -121,6 +121,7 @@ class Engine:
             now=now,
             new_id=new_id,
             wake=self.worker.wake,
+            cancelled=self.worker.cancelled,
         )
 
     def loggable(self, path: str) -> str:

@@ -11,6 +11,7 @@ import attrs
 from mem0_exports.facts import ENTITY_FIELDS, LEFT_OUT, RUN_ALIAS
 from mem0_exports.filters import times
 from mem0_exports.schemas.validate import Unusable
+from mem0_exports_engine import clock
 from mem0_exports_engine.failures import Interrupted, TooLarge
 from mem0_exports_engine.json_text import dump
 from mem0_exports_engine.limits import MAX_COPIED, MAX_MESSAGES, MAX_PAGE, MAX_SECONDS
@@ -32,12 +33,14 @@ from mem0_exports_engine.store.rows import row_for
 if TYPE_CHECKING:
     from mem0_exports_engine.contract import Operation
     from mem0_exports_engine.parameters import Values
+    from mem0_exports_engine.ports import ExportState
 
 
 ORGANIZATION: Final = "local"
 """The organization of every project."""
 
 _NOT_FOUND: Final = "No memory export request found"
+_NO_SUCH_EXPORT: Final = Outcome(404, {"error": "No such export"})
 _NO_SUCH_MEMORY: Final = Outcome(404, {"error": "Memory not found!"})
 
 
@@ -110,6 +113,39 @@ def _exports_report(service: Service, request: Request) -> Outcome:
     if export is None or export.report is None:
         return Outcome(404, {"error": "No report on this export"})
     return Outcome(200, attrs.asdict(Report.from_json(export.report)))
+
+
+def _exports_list(service: Service, request: Request) -> Outcome:
+    number, size = _paging(request)
+    count, found = service.store.jobs.page(request.project, service.now(), offset=(number - 1) * size, limit=size)
+    return _paged("/v1/exports/", count, number, size, [*map(_state, found)])
+
+
+def _exports_cancel(service: Service, request: Request) -> Outcome:
+    export_id = request.parameters.get("export_id", str).lower()
+    found = service.store.jobs.cancel(request.project, service.now(), export_id, "it was cancelled")
+    if found is None:
+        return _NO_SUCH_EXPORT
+    service.cancelled(export_id)
+    return Outcome(200, _state(found))
+
+
+def _exports_delete(service: Service, request: Request) -> Outcome:
+    export_id = request.parameters.get("export_id", str).lower()
+    if not service.store.jobs.delete(request.project, service.now(), export_id):
+        return _NO_SUCH_EXPORT
+    service.cancelled(export_id)
+    return Outcome(200, {"message": "Memory export deleted"})
+
+
+def _state(export: ExportState) -> dict[str, Any]:
+    return {
+        "id": export.id,
+        "state": export.state.lower(),
+        "created_at": clock.text_at(export.created_us),
+        "expires_at": clock.text_at(export.expires_us),
+        "reason": export.reason,
+    }
 
 
 def _ping(_service: Service, request: Request) -> Outcome:
@@ -244,6 +280,9 @@ HANDLERS: Final[dict[str, Handler]] = {
     "exports_create": _exports_create,
     "exports_get": _exports_get,
     "exports_report": _exports_report,
+    "exports_list": _exports_list,
+    "exports_cancel": _exports_cancel,
+    "exports_delete": _exports_delete,
     "ping": _ping,
     "memories_add": _memories_add,
     "memories_list": _memories_list,

@@ -124,10 +124,7 @@ class MemoryStore(MemoryReader, Protocol):
         ...
 
     def everything(self, project: str) -> Iterator[Record]:
-        """Iterate over all memories of a project, expired ones too, in the order of their arrival.
-
-        Memories that are added meanwhile are left out.
-        """
+        """Iterate over all memories of a project, expired ones too, in the order of arrival, up to the newest one now."""
         ...
 
     def get(self, project: str, memory_id: str) -> Record | None:
@@ -186,6 +183,16 @@ class StoredExport(NamedTuple):
     """Why the export failed, if it did."""
 
 
+class ExportState(NamedTuple):
+    """An export without its result."""
+
+    id: str
+    state: JobState
+    created_us: int
+    expires_us: int
+    reason: str | None
+
+
 class JobStore(Protocol):
     """Stores jobs and their results. A job is leased to one worker at a time, and its writes are fenced.
 
@@ -210,6 +217,18 @@ class JobStore(Protocol):
         self, project: str, now: datetime, *, export_id: str | None = None, filters: Filter | None = None
     ) -> StoredExport | None:
         """Return the export with this id, or the newest with these filters. None if there is none or it has expired."""
+        ...
+
+    def page(self, project: str, now: datetime, *, offset: int, limit: int) -> tuple[int, list[ExportState]]:
+        """Return the number of exports that have not expired, and at most `limit` from `offset` on, newest first."""
+        ...
+
+    def cancel(self, project: str, now: datetime, export_id: str, reason: str) -> ExportState | None:
+        """Mark an export that is not finished as failed, and fence its worker. Return its state, or None if unknown."""
+        ...
+
+    def delete(self, project: str, now: datetime, export_id: str) -> bool:
+        """Delete an export with its result. Return whether there was one that had not expired."""
         ...
 
     def result(self, export: StoredExport) -> bytes | Iterator[bytes]:

@@ -30,3 +30,5 @@ class Service:
     new_id: Callable[[], uuid.UUID]
     wake: Callable[[], None]
     """Tells the worker that there is a new job."""
+    cancelled: Callable[[str], None]
+    """Tells the worker that a job was cancelled."""

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from mem0_exports.filters.fields import F, Filter, all_of, any_of
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.settings import Retry
-    from mem0_exports.models import Account, AddedMemory, Entity, ExportGap, ExportReport, Memory
+    from mem0_exports.models import Account, AddedMemory, Entity, ExportGap, ExportInfo, ExportReport, Memory
     from mem0_exports.output.arrow import to_arrow
     from mem0_exports.output.frames import to_pandas, to_polars
     from mem0_exports.output.save import save
@@ -88,7 +88,7 @@ _HOMES = {
     "filters.fields": ("F", "Filter", "all_of", "any_of"),
     "filters.rules": ("FilterRules",),
     "http.settings": ("Retry",),
-    "models": ("Account", "AddedMemory", "Entity", "ExportGap", "ExportReport", "Memory"),
+    "models": ("Account", "AddedMemory", "Entity", "ExportGap", "ExportInfo", "ExportReport", "Memory"),
     "output.arrow": ("to_arrow",),
     "output.frames": ("to_pandas", "to_polars"),
     "output.save": ("save",),
@@ -112,6 +112,7 @@ __all__ = [
     "ExportFailed",
     "ExportGap",
     "ExportIncomplete",
+    "ExportInfo",
     "ExportInvalid",
     "ExportOutcome",
     "ExportProgress",

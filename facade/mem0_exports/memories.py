@@ -10,7 +10,7 @@ from uuid import UUID
 from mem0_exports.errors import InputError
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.http import operations
-from mem0_exports.resources import MAX_PAGE_SIZE, AsyncResource, Pages, Resource, check_page_size
+from mem0_exports.http.resources import MAX_PAGE_SIZE, AsyncResource, Pages, Resource, check_page_size
 
 
 if TYPE_CHECKING:

@@ -119,6 +119,21 @@ class ExportReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportInfo(_Record):
+    """An export of the embedded engine, without its result."""
+
+    id: str
+    """The id, for `client.exports.get(id, Model)`."""
+    state: str
+    """pending until work on it begins, then running, and in the end done or failed. A cancelled export is failed."""
+    created_at: datetime
+    expires_at: datetime
+    """When the engine deletes it."""
+    reason: str | None
+    """Why it failed, if it did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a list."""
 

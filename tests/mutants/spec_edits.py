@@ -4,7 +4,7 @@
 
 Users regenerate the client when the spec changes, and nothing may break silently. So each property is renamed, removed
 or retyped in a copy of the project, the client is generated again, and then mypy and pyright must both report an
-error in http/operations.py that names the property. To save time, all properties of a model are edited at once. Those that
+error in one of READERS that names the property. To save time, all properties of a model are edited at once. Those that
 the checkers did not name are then edited one by one, and a test of `tests/unit/spec` must fail.
 
 The exit code is 0 if every edit was noticed, 1 if some were not, 2 if the unchanged project fails.
@@ -27,7 +27,7 @@ import yaml
 
 from tests.mutants.model import Mutant
 from tests.mutants.runner import InvalidRun, Runner
-from tests.mutants.suites import READER, SUITES, Suite
+from tests.mutants.suites import READERS, SUITES, Suite
 
 
 if TYPE_CHECKING:
@@ -102,16 +102,20 @@ def mutant(text: str, kind: Kind, model: str, names: Sequence[str]) -> Mutant:
     return Mutant(f"{kind} {model}.{'+'.join(names)}", SPEC, text, new, "the spec has changed", regenerate=True)
 
 
-def errors(output: str, source: list[str]) -> list[str]:
-    """Return each error that a checker reports in READER: its message, and the line of code that it points at."""
-    pattern = rf"{re.escape(Path(READER).name)}:(\d+)(?::\d+)?(?: -|:) error(.*)"
-    return [f"{message} {source[int(number) - 1]}" for number, message in re.findall(pattern, output)]
+def errors(output: str, sources: dict[str, list[str]]) -> list[str]:
+    """Return each error that a checker reports in READERS: its message, and the line of code that it points at."""
+    return [
+        f"{message} {lines[int(number) - 1]}"
+        for reader, lines in sources.items()
+        for number, message in re.findall(rf"/{re.escape(Path(reader).name)}:(\d+)(?::\d+)?(?: -|:) error(.*)", output)
+    ]
 
 
 def judge(runner: Runner, kind: Kind, model: str, names: Sequence[str]) -> list[Noticed]:
     """Return what notices the edit of each of these properties of a model."""
-    text, source = runner.text(SPEC), runner.text(READER).splitlines()
-    reported = [errors(each, source) for each in runner.outputs(mutant(text, kind, model, names), CHECKERS)]
+    text = runner.text(SPEC)
+    sources = {reader: runner.text(reader).splitlines() for reader in READERS}
+    reported = [errors(each, sources) for each in runner.outputs(mutant(text, kind, model, names), CHECKERS)]
     noticed: list[Noticed] = []
     for name in names:
         # The generator appends an underscore where the name is a keyword or a builtin.

@@ -25,15 +25,15 @@ class Suite(NamedTuple):
     """Whether it also runs on the unchanged project, before any mutant is planted."""
 
 
-READER: Final = "facade/mem0_exports/http/operations.py"
-"""The one module that uses the generated models."""
+READERS: Final = ("facade/mem0_exports/http/operations.py", "facade/mem0_exports/http/export_operations.py")
+"""The modules that use the generated models."""
 
 SUITES: Final = (
     Suite("lint-spec", command=("tools/lint_spec.py",), reads="openapi.yaml", quick=True),
     Suite("drift", command=("tools/generate.py", "--check"), reads="openapi.yaml", quick=True),
-    Suite("mypy", command=("-m", "mypy", "--no-error-summary", READER), reads="openapi.yaml", quick=True),
+    Suite("mypy", command=("-m", "mypy", "--no-error-summary", *READERS), reads="openapi.yaml", quick=True),
     Suite(
-        "pyright", command=("-m", "pyright", "--pythonpath", sys.executable, READER), reads="openapi.yaml", quick=True
+        "pyright", command=("-m", "pyright", "--pythonpath", sys.executable, *READERS), reads="openapi.yaml", quick=True
     ),
     Suite("unit", ("tests/unit", "tests/tools"), quick=True),
     Suite("client", ("tests/contract/client",), quick=True),
@@ -83,15 +83,18 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
         "tests/end_to_end/faults/test_calls.py",
     ),
     "http/flow": ("tests/unit/client/http/test_flow.py",),
-    "http/operations": (
-        "tests/unit/client/http/test_responses.py",
-        "tests/unit/client/test_client.py",
-        "tests/contract/client",
+    **dict.fromkeys(
+        ("http/operations", "http/export_operations", "http/fields"),
+        (
+            "tests/unit/client/http/test_responses.py",
+            "tests/unit/client/test_client.py",
+            "tests/contract/client",
+        ),
     ),
     "http/responses": ("tests/unit/client/http/test_responses.py", "tests/unit/client/http/test_flow.py"),
     "http/settings": ("tests/unit/client/http/test_flow.py",),
     "mem0_exports/client": ("tests/unit/client/test_client.py",),
-    "mem0_exports/resources": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
+    "mem0_exports/http/resources": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
     "mem0_exports/memories": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
     "schemas/describe": ("tests/unit/client/schemas/test_schemas.py",),
     "schemas/schema": ("tests/unit/client/schemas/test_schemas.py",),

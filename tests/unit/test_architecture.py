@@ -133,7 +133,11 @@ def test_packages_import_downwards_except_for_local_clients():
 
 
 ONLY_IN = {
-    "mem0_exports_api": ("mem0_exports.http.operations",),
+    "mem0_exports_api": (
+        "mem0_exports.http.operations",
+        "mem0_exports.http.export_operations",
+        "mem0_exports.http.fields",
+    ),
     "httpx": ("mem0_exports.http", "mem0_exports_engine.transport"),
     "httpcore": ("mem0_exports.http",),
     "sqlalchemy": ("mem0_exports_engine.store",),

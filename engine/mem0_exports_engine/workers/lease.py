@@ -39,6 +39,8 @@ class Stop:
     def __init__(self) -> None:
         self.soon = threading.Event()
         self.at_once = False
+        self.cancelled: str | None = None
+        """The id of a job that was cancelled. The worker that runs it ends it, and goes on with others."""
 
 
 class HandBack(Exception):
@@ -89,11 +91,14 @@ class Lease:
 
     def is_over(self) -> bool:
         """Return whether the worker must not go on with the job."""
-        return self._lost or self._stop.at_once
+        return self._is_lost() or self._stop.at_once
+
+    def _is_lost(self) -> bool:
+        return self._lost or self._stop.cancelled == self._job.id
 
     def check(self) -> None:
-        """Raise Fenced if another worker has the job, and HandBack if this worker must stop."""
-        if self._lost:
+        """Raise Fenced if another worker has the job or it was cancelled, and HandBack if this worker must stop."""
+        if self._is_lost():
             raise Fenced(self._job.id)
         if self._stop.at_once:
             raise HandBack

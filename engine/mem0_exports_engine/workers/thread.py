@@ -50,6 +50,15 @@ class WorkerThread:
         """Tell the worker that there is a new job. Otherwise it checks only every `POLL_INTERVAL` seconds."""
         self._wake.set()
 
+    def cancelled(self, export_id: str) -> None:
+        """End the running job, if it is this one, which the store has been told is cancelled.
+
+        Without this it would end at the next renewal of its lease, as it does if another process has cancelled it.
+        """
+        running = self._running
+        if running is not None and running.id == export_id:
+            self._stop.cancelled = export_id
+
     def take_no_more(self) -> None:
         """Claim no more jobs. The running job continues; waiting jobs stay in the store for other workers."""
         self._stop.soon.set()
@@ -83,7 +92,7 @@ class WorkerThread:
                 self._last_failure = ""
             except Fenced as fenced:
                 if not self._stop.at_once:
-                    _log.warning("export %s was taken over by another worker", fenced)
+                    _log.warning("export %s was cancelled, or taken over by another worker", fenced)
             except StoreError as error:
                 if str(error) != self._last_failure:  # it can last, and is not worth a line every second
                     _log.error("the worker cannot use the store, and keeps trying: %s", error)

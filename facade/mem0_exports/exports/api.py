@@ -9,6 +9,9 @@ from mem0_exports.exports import flows, resume
 from mem0_exports.exports.handles import TIMEOUT, Export
 from mem0_exports.exports.review import Review, fetch_report
 from mem0_exports.exports.spec import ExportRef, ExportSpec
+from mem0_exports.exports.stored import engine_id, pages_of_exports
+from mem0_exports.http import export_operations
+from mem0_exports.http.resources import MAX_PAGE_SIZE, Resource
 
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import Driver
     from mem0_exports.http.settings import Retry, Settings
-    from mem0_exports.models import ExportReport
+    from mem0_exports.models import ExportInfo, ExportReport
     from mem0_exports.schemas.schema import Typed
 
 T = TypeVar("T")
@@ -34,14 +37,13 @@ CONCURRENCY: Final = 8
 """How many exports `run_many` has in progress at once by default."""
 
 
-class Exports:
+class Exports(Resource):
     """`client.exports`: start export jobs, wait for their results, and get them again by id."""
 
     def __init__(
         self, driver: Driver, settings: Settings, *, origin: Origin, filter_rules: FilterRules | None = None
     ) -> None:
-        self._driver = driver
-        self._settings = settings
+        super().__init__(driver, settings)
         self._origin = origin
         self._filter_rules = filter_rules
 
@@ -321,3 +323,54 @@ class Exports:
         """
         settings = self._settings.with_retry(retry)
         return self._driver.run(fetch_report(export_id, settings, settings.deadline(timeout)))
+
+    def list(
+        self, *, page_size: int = MAX_PAGE_SIZE, timeout: float | None = None, retry: Retry | None = None
+    ) -> Iterator[ExportInfo]:
+        """Return an iterator over the exports of the embedded engine, the newest first. Pages are requested as you iterate.
+
+            waiting = [each.id for each in client.exports.list() if each.state == "pending"]
+
+        Only the embedded engine has this operation, in process or served. For the Platform, a `Ledger` knows what was
+        created with it: `ledger.entries()`.
+
+        Args:
+            page_size: how many exports each request gets, from 1 to 200. Default: 200.
+            timeout: seconds for each page, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's.
+
+        Raises:
+            InputError: `page_size` cannot be used; nothing was sent.
+            NotFound: the service has no such operation.
+            StatusError, NoAnswer: a request failed.
+
+        """
+        return self._iterate(pages_of_exports(page_size), timeout, retry)
+
+    def cancel(self, export_id: str | UUID, *, timeout: float | None = None, retry: Retry | None = None) -> ExportInfo:
+        """Cancel an export of the embedded engine, and return its state. Nothing more is done for it.
+
+        An export that is not finished becomes `failed`, with the reason that it was cancelled; whoever waits for it gets
+        ExportFailed. One that has finished stays as it is: the state that is returned tells. Only the embedded engine
+        has this operation, in process or served; an export of the Platform cannot be cancelled.
+
+        Args:
+            export_id: the id, such as `Export.id` or `Mem0ExportsError.export_id`.
+            timeout: seconds for the whole call, retries included. By default only each single request has a limit.
+            retry: a retry policy to use instead of the client's. A request is repeated only if it cannot have been
+                carried out.
+
+        Raises:
+            InputError: the id is not a UUID; nothing was sent.
+            NotFound: there is no such export, or the service has no such operation.
+            StatusError, NoAnswer: the request failed.
+
+        """
+        return self._call(export_operations.exports_cancel(engine_id(export_id)), timeout, retry)
+
+    def delete(self, export_id: str | UUID, *, timeout: float | None = None, retry: Retry | None = None) -> None:
+        """Delete an export of the embedded engine with its result and report. The memories are not touched.
+
+        Arguments and errors are those of `cancel`.
+        """
+        self._call(export_operations.exports_delete(engine_id(export_id)), timeout, retry)

@@ -10,6 +10,9 @@ from mem0_exports.exports.api import CONCURRENCY
 from mem0_exports.exports.handles import TIMEOUT, AsyncExport
 from mem0_exports.exports.review import Review, fetch_report
 from mem0_exports.exports.spec import ExportRef, ExportSpec
+from mem0_exports.exports.stored import engine_id, pages_of_exports
+from mem0_exports.http import export_operations
+from mem0_exports.http.resources import MAX_PAGE_SIZE, AsyncResource
 
 
 if TYPE_CHECKING:
@@ -26,20 +29,19 @@ if TYPE_CHECKING:
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import AsyncDriver
     from mem0_exports.http.settings import Retry, Settings
-    from mem0_exports.models import ExportReport
+    from mem0_exports.models import ExportInfo, ExportReport
     from mem0_exports.schemas.schema import Typed
 
 T = TypeVar("T")
 
 
-class AsyncExports:
+class AsyncExports(AsyncResource):
     """`client.exports` of an AsyncClient: start export jobs, await their results, and get them again by id."""
 
     def __init__(
         self, driver: AsyncDriver, settings: Settings, *, origin: Origin, filter_rules: FilterRules | None = None
     ) -> None:
-        self._driver = driver
-        self._settings = settings
+        super().__init__(driver, settings)
         self._origin = origin
         self._filter_rules = filter_rules
 
@@ -218,3 +220,19 @@ class AsyncExports:
         """Return the report on a finished export. Arguments and errors are those of `Exports.report`."""
         settings = self._settings.with_retry(retry)
         return await self._driver.run(fetch_report(export_id, settings, settings.deadline(timeout)))
+
+    def list(
+        self, *, page_size: int = MAX_PAGE_SIZE, timeout: float | None = None, retry: Retry | None = None
+    ) -> AsyncIterator[ExportInfo]:
+        """Return an async iterator over the exports of the embedded engine. Arguments are those of `Exports.list`."""
+        return self._iterate(pages_of_exports(page_size), timeout, retry)
+
+    async def cancel(
+        self, export_id: str | UUID, *, timeout: float | None = None, retry: Retry | None = None
+    ) -> ExportInfo:
+        """Cancel an export of the embedded engine. Arguments and errors are those of `Exports.cancel`."""
+        return await self._call(export_operations.exports_cancel(engine_id(export_id)), timeout, retry)
+
+    async def delete(self, export_id: str | UUID, *, timeout: float | None = None, retry: Retry | None = None) -> None:
+        """Delete an export of the embedded engine. Arguments and errors are those of `Exports.delete`."""
+        await self._call(export_operations.exports_delete(engine_id(export_id)), timeout, retry)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from mem0_exports.errors import ContractViolation, ExportTimeout, Mem0ExportsError
 from mem0_exports.exports.review import Received, review
-from mem0_exports.http import operations
+from mem0_exports.http import export_operations
 from mem0_exports.http.flow import FlowInterrupted, Send, TimedOut, send, wait
 from mem0_exports.http.settings import check_timeout
 
@@ -78,7 +78,7 @@ class Progress:
 
 def create(spec: ExportSpec[T], settings: Settings, deadline: float | None = None) -> Flow[ExportRef[T]]:
     """Start a job and return the reference to it."""
-    call = operations.exports_create(
+    call = export_operations.exports_create(
         spec.schema.json,
         spec.filters,
         instructions=spec.instructions,
@@ -123,7 +123,7 @@ def create_counted(spec: ExportSpec[T], settings: Settings, deadline: float, pro
         flow.close()  # an interruption is raised at the `yield` above; the inner flow would stay open
 
 
-def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Ready[Received[T]] | None]:
+def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[export_operations.Ready[Received[T]] | None]:
     """Return the call that fetches the result of a job."""
 
     def load(raw: bytes, left_out: int | None) -> Received[T]:
@@ -137,7 +137,7 @@ def _get(ref: ExportRef[T], on_json: OnJson | None = None) -> Call[operations.Re
             if is_json_object and on_json is not None:
                 on_json(raw)
 
-    return operations.exports_get(ref.id, load, org_id=ref.org_id, project_id=ref.project_id)
+    return export_operations.exports_get(ref.id, load, org_id=ref.org_id, project_id=ref.project_id)
 
 
 def poll(ref: ExportRef[T], settings: Settings, timeout: float | None, checks: Review) -> Flow[T | None]:

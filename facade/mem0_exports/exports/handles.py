@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, Type
 from mem0_exports.call_site import call_site
 from mem0_exports.exports import flows
 from mem0_exports.exports.review import Review, fetch_report
+from mem0_exports.exports.stored import engine_id
+from mem0_exports.http import export_operations
+from mem0_exports.http.flow import send
 
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from mem0_exports.exports.spec import ExportRef
     from mem0_exports.http.driver import AsyncDriver, Driver
     from mem0_exports.http.settings import Retry, Settings
-    from mem0_exports.models import ExportReport
+    from mem0_exports.models import ExportInfo, ExportReport
 
 T = TypeVar("T")
 
@@ -111,6 +114,11 @@ class Export(Handle[T]):
         settings = self._settings.with_retry(retry)
         return self._driver.run(fetch_report(self.id, settings, settings.deadline(timeout)))
 
+    def cancel(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportInfo:
+        """Cancel the export (embedded engine only). Arguments and errors are those of `Exports.cancel`."""
+        call, settings = export_operations.exports_cancel(engine_id(self.id)), self._settings.with_retry(retry)
+        return self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))
+
 
 class AsyncExport(Handle[T]):
     """The handle of one export job, for an AsyncClient."""
@@ -143,3 +151,8 @@ class AsyncExport(Handle[T]):
         """Return the report on the finished export. Arguments and errors are those of `Exports.report`."""
         settings = self._settings.with_retry(retry)
         return await self._driver.run(fetch_report(self.id, settings, settings.deadline(timeout)))
+
+    async def cancel(self, *, timeout: float | None = None, retry: Retry | None = None) -> ExportInfo:
+        """Cancel the export (embedded engine only). Arguments and errors are those of `Exports.cancel`."""
+        call, settings = export_operations.exports_cancel(engine_id(self.id)), self._settings.with_retry(retry)
+        return await self._driver.run(send(call.request, call.read, settings, deadline=settings.deadline(timeout)))

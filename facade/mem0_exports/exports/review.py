@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
-from uuid import UUID
 
-from mem0_exports.errors import ExportIncomplete, ExportWarning, InputError, Mem0ExportsError
-from mem0_exports.http import operations
+from mem0_exports.errors import ExportIncomplete, ExportWarning, Mem0ExportsError
+from mem0_exports.exports.stored import engine_id
+from mem0_exports.http import export_operations
 from mem0_exports.http.flow import send
 from mem0_exports.strict_json import decode
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from mem0_exports.exports.spec import ExportRef
     from mem0_exports.http.flow import Flow
@@ -48,14 +49,8 @@ class Received(NamedTuple, Generic[T]):
 
 def fetch_report(export_id: str | UUID, settings: Settings, deadline: float | None) -> Flow[ExportReport]:
     """Fetch the report on an export. Raises InputError if the id is not a UUID."""
-    try:
-        known = UUID(str(export_id))
-    except ValueError:
-        problem = f"export_id must be the id of an export of the embedded engine, which is a UUID, got {export_id!r}"
-    else:
-        call = operations.exports_report(known)
-        return (yield from send(call.request, call.read, settings, deadline=deadline))
-    raise InputError(problem, field="export_id")
+    call = export_operations.exports_report(engine_id(export_id))
+    return (yield from send(call.request, call.read, settings, deadline=deadline))
 
 
 def review(

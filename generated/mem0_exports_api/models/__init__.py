@@ -6,6 +6,7 @@ from .added_memory import AddedMemory
 from .added_memory_data import AddedMemoryData
 from .categories_condition import CategoriesCondition
 from .deleted_memory import DeletedMemory
+from .deleted_memory_export import DeletedMemoryExport
 from .detail_error import DetailError
 from .detailed_error import DetailedError
 from .entity import Entity
@@ -18,13 +19,16 @@ from .json_schema import JsonSchema
 from .keywords_condition import KeywordsCondition
 from .list_memories_request import ListMemoriesRequest
 from .memory import Memory
+from .memory_export import MemoryExport
 from .memory_export_accepted import MemoryExportAccepted
 from .memory_export_gap import MemoryExportGap
 from .memory_export_not_found import MemoryExportNotFound
+from .memory_export_page import MemoryExportPage
 from .memory_export_report import MemoryExportReport
 from .memory_export_request import MemoryExportRequest
 from .memory_export_result import MemoryExportResult
 from .memory_export_sources import MemoryExportSources
+from .memory_export_state import MemoryExportState
 from .memory_ids_operators import MemoryIdsOperators
 from .memory_page import MemoryPage
 from .message import Message
@@ -43,6 +47,7 @@ __all__ = (
     "AddMemoriesRequest",
     "CategoriesCondition",
     "DeletedMemory",
+    "DeletedMemoryExport",
     "DetailedError",
     "DetailError",
     "Entity",
@@ -55,13 +60,16 @@ __all__ = (
     "KeywordsCondition",
     "ListMemoriesRequest",
     "Memory",
+    "MemoryExport",
     "MemoryExportAccepted",
     "MemoryExportGap",
     "MemoryExportNotFound",
+    "MemoryExportPage",
     "MemoryExportReport",
     "MemoryExportRequest",
     "MemoryExportResult",
     "MemoryExportSources",
+    "MemoryExportState",
     "MemoryIdsOperators",
     "MemoryPage",
     "Message",

@@ -156,6 +156,7 @@ def test_lists_request_page_by_page_and_refuse_page_sizes_outside_1_to_200(
     for operation, iterate in (
         ("memories_list", lambda: client.memories.list(where, show_expired=show_expired, page_size=page_size)),
         ("entities_list", lambda: client.entities.list(page_size=page_size)),
+        ("exports_list", lambda: client.exports.list(page_size=page_size)),
     ):
         transport.respond_with(*((200, page) for page in [*following, EMPTY]))
         with warnings.catch_warnings():
@@ -199,24 +200,42 @@ def test_one_memory_is_requested_by_its_uuid_and_no_other_text_is_sent(service, 
         assert transport.requests[0].url.path == f"/v1/memories/{wanted}/"
 
 
+EXPORT = {
+    "id": str(UUID(int=1)),
+    "state": "done",
+    "created_at": "2025-01-01T00:00:00Z",
+    "expires_at": "2025-01-08T00:00:00Z",
+}
+ON_ONE_EXPORT = {
+    "exports_report": ("report", "report/", {"memories": 0, "left_out": 0, "filled": {}, "gaps": [], "notes": []}),
+    "exports_cancel": ("cancel", "cancel/", EXPORT),
+    "exports_delete": ("delete", "", {}),
+}
+"""For each operation on one export that only the engine has: the method, the end of the path, and an answer."""
+
+
 @conformance_settings(EXAMPLES)
-@given(export_id=st.one_of(st.uuids(), st.uuids().map(str), strategies.texts))
-def test_a_report_is_requested_by_the_uuid_of_its_export_and_no_other_text_is_sent(service, export_id):
+@given(
+    export_id=st.one_of(st.uuids(), st.uuids().map(str), strategies.texts), operation=st.sampled_from([*ON_ONE_EXPORT])
+)
+def test_an_export_of_the_engine_is_named_by_its_uuid_and_no_other_text_is_sent(service, export_id, operation):
     client, transport = service
-    transport.respond_with((200, {"memories": 0, "left_out": 0, "filled": {}, "gaps": [], "notes": []}))
+    method, end, body = ON_ONE_EXPORT[operation]
+    transport.respond_with((200, body))
+    call = getattr(client.exports, method)
     try:
         wanted = UUID(str(export_id))
     except ValueError:
         with pytest.raises(InputError) as refused:
-            client.exports.report(export_id)
+            call(export_id)
         assert refused.value.field == "export_id"
         assert transport.requests == []
         return
 
-    client.exports.report(export_id)
+    call(export_id)
 
-    assert checked_bodies(transport, "exports_report") == [None]
-    assert transport.requests[0].url.path == f"/v1/exports/{wanted}/report/"
+    assert checked_bodies(transport, operation) == [None]
+    assert transport.requests[0].url.path == f"/v1/exports/{wanted}/{end}"
 
 
 def test_ping_sends_a_valid_request(service):

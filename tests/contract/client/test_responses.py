@@ -175,13 +175,20 @@ def test_clients_read_every_documented_answer(operation_id, status, kind):
 
 def service_answers(operation_id: str, status: int, body: Any) -> list[tuple[int, Any]]:
     """Return the answers that the service gives: a page of a list is followed by an empty last page."""
-    return [(status, body), EMPTY] if operation_id in {"memories_list", "entities_list"} else [(status, body)]
+    return (
+        [(status, body), EMPTY]
+        if operation_id in {"memories_list", "entities_list", "exports_list"}
+        else [(status, body)]
+    )
 
 
 CALLS = {
     "exports_create": lambda client: client.exports.create({"type": "object"}, WHERE),
     "exports_get": lambda client: client.exports.get("export-1", {"type": "object"}).poll(),
     "exports_report": lambda client: client.exports.report(MEMORY_ID),
+    "exports_list": lambda client: list(client.exports.list()),
+    "exports_cancel": lambda client: client.exports.cancel(MEMORY_ID),
+    "exports_delete": lambda client: client.exports.delete(MEMORY_ID),
     "ping": lambda client: client.ping(),
     "memories_add": lambda client: client.memories.add("x", user_id="alex"),
     "memories_list": lambda client: list(client.memories.list(WHERE)),
@@ -256,6 +263,25 @@ def check_report(client: Any, body: Any) -> None:
     ]
 
 
+def check_exports(client: Any, body: Any) -> None:
+    expected = unique_by_key((each["id"].lower(), each) for each in body["results"])
+    for found, each in zip(CALLS["exports_list"](client), expected, strict=True):
+        check_export(found, each)
+
+
+def check_cancelled(client: Any, body: Any) -> None:
+    check_export(CALLS["exports_cancel"](client), body)
+
+
+def check_export(found: Any, body: Any) -> None:
+    assert (found.id, found.state, found.reason) == (body["id"].lower(), body["state"], body.get("reason"))
+    assert (found.created_at, found.expires_at) == (moment(body["created_at"]), moment(body["expires_at"]))
+
+
+def check_export_deleted(client: Any, body: Any) -> None:
+    assert CALLS["exports_delete"](client) is None
+
+
 def check_account(client: Any, body: Any) -> None:
     found = CALLS["ping"](client)
     fields = ("org_id", "project_id", "user_email")
@@ -309,6 +335,9 @@ SUCCESSES = {
     "exports_create": check_created,
     "exports_get": check_exported,
     "exports_report": check_report,
+    "exports_list": check_exports,
+    "exports_cancel": check_cancelled,
+    "exports_delete": check_export_deleted,
     "ping": check_account,
     "memories_add": check_added,
     "memories_list": check_listed,

@@ -323,6 +323,54 @@ class ServerMachine(RuleBasedStateMachine):
             assert report.json()["filled"].keys() <= export.outcome.keys()
             assert filled <= report.json()["filled"].keys() | {"count"}
 
+    @rule(key=keys, size=st.sampled_from([1, 3, 200]))
+    def list_exports(self, key, size):
+        kept = [export for export in self.projects[key].exports if export.is_kept(self.now)]
+        found = []
+        for number in range(1, max(1, -(-len(kept) // size)) + 1):
+            page = call("exports_list", query={"page": number, "page_size": size}, key=key).json()
+            assert page["count"] == len(kept)
+            found += page["results"]
+        assert [each["id"] for each in found] == [export.id for export in reversed(kept)], "the newest first"
+        assert all(each["state"] in {"pending", "running", "done", "failed"} for each in found)
+
+    @precondition(lambda self: self.exports)
+    @rule(data=st.data())
+    def cancel_a_finished_export(self, data):
+        """Cancelling it changes nothing. test_cancel.py cancels exports that are not finished."""
+        key, export = data.draw(st.sampled_from(self.exports))
+        self.wait_and_check(key, export)
+        for other in KEYS:
+            if other != key:
+                assert call("exports_cancel", path={"export_id": export.id}, key=other).status_code == 404
+        answer = call("exports_cancel", path={"export_id": export.id}, key=key)
+        if export.is_kept(self.now):
+            assert answer.json()["state"] == ("failed" if export.outcome == FAILED else "done")
+        else:
+            assert answer.status_code == 404
+        self.check_answer(call("exports_get", {"memory_export_id": export.id}, key=key), export)
+
+    @precondition(lambda self: self.exports)
+    @rule(data=st.data())
+    def delete_export(self, data):
+        key, export = data.draw(st.sampled_from(self.exports))
+        for other in KEYS:
+            if other != key:
+                assert call("exports_delete", path={"export_id": export.id}, key=other).status_code == 404
+        kept = export.is_kept(self.now)
+        answer = call("exports_delete", path={"export_id": export.id}, key=key)
+        assert answer.status_code == (200 if kept else 404)
+        assert call("exports_delete", path={"export_id": export.id}, key=key).status_code == 404
+        assert call("exports_get", {"memory_export_id": export.id}, key=key).status_code == 404
+        self.exports.remove((key, export))
+        self.projects[key].exports.remove(export)
+
+    @rule(key=keys, unknown=st.uuids().map(str))
+    def change_unknown_export(self, key, unknown):
+        for operation in ("exports_cancel", "exports_delete"):
+            assert call(operation, path={"export_id": unknown}, key=key).status_code == 404
+            assert call(operation, path={"export_id": "not-a-uuid"}, key=key).status_code == 400
+
     @rule(key=keys, unknown=st.uuids().map(str))
     def get_unknown_report(self, key, unknown):
         assert call("exports_report", path={"export_id": unknown}, key=key).status_code == 404

@@ -80,8 +80,8 @@ MUTANTS: Final = (
     Mutant(
         "pages.overlap",
         _OPERATIONS,
-        "offset=(number - 1) * size,",
-        "offset=max(0, (number - 1) * size - 1),",
+        'show_expired=body.get("show_expired", False),\n            offset=(number - 1) * size,',
+        'show_expired=body.get("show_expired", False),\n            offset=max(0, (number - 1) * size - 1),',
         "the last memory of a page is also on the next one",
     ),
     Mutant(

@@ -12,8 +12,9 @@ _CLIENT = "facade/mem0_exports/client.py"
 _CONNECTION = "facade/mem0_exports/http/connection.py"
 _DRIVE = "facade/mem0_exports/http/driver.py"
 _FLOW = "facade/mem0_exports/http/flow.py"
-_RESOURCES = "facade/mem0_exports/resources.py"
+_RESOURCES = "facade/mem0_exports/http/resources.py"
 _WIRE = "facade/mem0_exports/http/operations.py"
+_EXPORTS = "facade/mem0_exports/http/export_operations.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -88,28 +89,28 @@ MUTANTS: Final = (
     ),
     Mutant(
         "clients.any-404-as-pending",
-        _WIRE,
+        _EXPORTS,
         'return not_found if are_strings and body.keys() <= {"error", "reason", NOTICE} else None',
         "return not_found",
         "a proxy's error is polled until the deadline",
     ),
     Mutant(
         "clients.failure-not-read",
-        _WIRE,
-        "reason = _known_text(pending.reason)",
+        _EXPORTS,
+        "reason = known_text(pending.reason)",
         "reason = None",
         "a failed job is polled until the deadline",
     ),
     Mutant(
         "clients.run-id-lost",
         _WIRE,
-        "run_id=_known_text(record.session_id) or _known_text(record.run_id),",
+        "run_id=known_text(record.session_id) or known_text(record.run_id),",
         "run_id=None,",
         "memories have no run_id",
     ),
     Mutant(
         "clients.first-page-only",
-        _WIRE,
+        "facade/mem0_exports/http/fields.py",
         "more=next_page is not None",
         "more=next_page is None",
         "lists end after their first page",

@@ -16,6 +16,34 @@ _WORKER = "engine/mem0_exports_engine/workers/thread.py"
 
 MUTANTS: Final = (
     Mutant(
+        "jobs.cancelled-job-goes-on",
+        _LEASE,
+        "return self._lost or self._stop.cancelled == self._job.id",
+        "return self._lost",
+        "a cancelled export keeps the worker busy until its lease is renewed",
+    ),
+    Mutant(
+        "jobs.cancel-of-a-finished-export",
+        _JOBS,
+        '.where(mine, exports.c.state.in_(("PENDING", "RUNNING")))',
+        ".where(mine)",
+        "cancelling a finished export throws its result away",
+    ),
+    Mutant(
+        "jobs.delete-of-another-project",
+        _JOBS,
+        "            exports.c.project == project, exports.c.id == export_id, exports.c.expires_us > clock.microseconds(now)\n",
+        "            exports.c.id == export_id, exports.c.expires_us > clock.microseconds(now)\n",
+        "a key can cancel and delete the exports of other projects",
+    ),
+    Mutant(
+        "jobs.parts-of-deleted-exports-stay",
+        _JOBS,
+        "        self._delete_parts(self._database.write, self._parts_of(seq, export_id))\n        with",
+        "        with",
+        "the file keeps the results of deleted exports for good, and gives them to others",
+    ),
+    Mutant(
         "jobs.expiry-off-by-one",
         _JOBS,
         "conditions = [exports.c.project == project, exports.c.expires_us > clock.microseconds(now)]",

@@ -84,8 +84,8 @@ MUTANTS: Final = (
     Mutant(
         "spec.status-dropped",
         _SPEC,
-        '        "403":\n          $ref: "#/components/responses/Forbidden"\n\n  /v1/exports/get/:',
-        "\n  /v1/exports/get/:",
+        '        "403":\n          $ref: "#/components/responses/Forbidden"\n    get:\n      tags: [exports]\n',
+        "    get:\n      tags: [exports]\n",
         "a status that the engine returns is not documented",
         regenerate=True,
     ),

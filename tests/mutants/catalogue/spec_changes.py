@@ -16,7 +16,9 @@ _EXPIRATION: Final = (
     '          type: [string, "null"]\n'
     "          description: The last day on which the memory is valid, written YYYY-MM-DD.\n"
 )
-_FORBIDDEN: Final = '        "403":\n          $ref: "#/components/responses/Forbidden"\n\n  /v1/exports/get/:\n'
+_FORBIDDEN: Final = (
+    '        "403":\n          $ref: "#/components/responses/Forbidden"\n    get:\n      tags: [exports]\n'
+)
 _ENTITIES: Final = "  /v1/entities/:\n"
 _ENTITIES_PARAMETERS: Final = (
     '        - $ref: "#/components/parameters/Page"\n        - $ref: "#/components/parameters/PageSize"\n'
@@ -83,7 +85,7 @@ MUTANTS: Final = (
     _change(
         "status-added",
         _FORBIDDEN,
-        _FORBIDDEN.replace("\n\n", '\n        "409":\n          $ref: "#/components/responses/Forbidden"\n\n'),
+        _FORBIDDEN.replace("    get:", '        "409":\n          $ref: "#/components/responses/Forbidden"\n    get:'),
         "the new status has no error class",
     ),
     _change(

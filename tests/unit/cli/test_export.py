@@ -7,10 +7,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
+
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pyarrow.parquet as pq
 import pytest
 
+from mem0_exports import Client, F
 from mem0_exports.errors import (
     ConnectionFailed,
     ExportFailed,
@@ -29,6 +34,9 @@ from mem0_exports.errors import (
 from mem0_exports_cli import exit_codes
 from tests.support.serving import served
 from tests.support.timeouts import scaled
+
+
+UNKNOWN = "3f0c8a52-5c1f-4f5e-9d3e-2f2f0d9a7c11"
 
 
 def rows_of(path):
@@ -149,6 +157,60 @@ def test_a_user_must_be_named_before_anything_is_sent(shop):
 
     assert done.returncode == 2
     assert b"say whose memories" in done.stderr
+
+
+def test_list_cancel_and_delete(shop):
+    export_id = shop.run("export", "create", "models.py:Profile", "-u", "alex", "-q").stdout.decode().strip()
+    with Client.local(shop.folder / "memories.db") as client:
+        client.engine.worker.stop()
+        waiting = client.exports.create({"type": "object"}, F.user_id == "alex").id
+        client.engine.store.jobs.claim(datetime.now(UTC))  # or the process of the command would make it
+        cancelled = shop.run("export", "cancel", waiting)
+    finished = shop.run("export", "cancel", export_id)
+
+    assert (cancelled.returncode, cancelled.stderr) == (0, f"export {waiting} failed: it was cancelled\n".encode())
+    assert (finished.returncode, b"was finished already" in finished.stderr) == (0, True)
+    listed = shop.json("export", "list", "--json")
+    assert [(each["id"], each["state"]) for each in listed] == [(waiting, "failed"), (export_id, "done")]
+    assert shop.run("export", "delete", export_id, waiting).returncode == 0
+    assert shop.json("export", "list", "--json") == []
+    assert shop.run("export", "delete", export_id).returncode == 4
+    assert shop.run("export", "cancel", "no-uuid").returncode == 2
+
+
+def test_the_exports_of_a_ledger_are_listed_without_a_key(shop):
+    shop.run("export", "many", "models.py:Profile", "--all-users", "--ledger", "ledger.db")
+
+    listed = shop.json("export", "list", "--ledger", "ledger.db", "--json", MEM0_EXPORTS_STORE="")
+
+    assert [each["state"] for each in listed] == ["ready"] * 4
+    assert all(each["id"] for each in listed)
+
+
+class WithoutExtras(BaseHTTPRequestHandler):
+    """A service without the operations of the engine, as Mem0's Platform."""
+
+    def answer(self):
+        self.send_response(404)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"detail": "Not found."}')
+
+    do_GET = do_POST = do_DELETE = answer  # noqa: N815 -- the names that http.server calls
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["cancel", UNKNOWN], ["delete", UNKNOWN]])
+def test_a_service_that_cannot_cancel_or_list_says_so(shop, arguments):
+    with HTTPServer(("127.0.0.1", 0), WithoutExtras) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = shop.run("export", *arguments, "--base-url", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+    assert done.returncode == 1
+    assert b"only the embedded engine" in done.stderr
 
 
 def test_many_makes_a_record_for_each_user(shop):

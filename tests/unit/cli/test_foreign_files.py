@@ -135,7 +135,13 @@ COMMANDS = {
     for names, command in leaves(mem0_exports)
     if any(parameter.name == "store" for parameter in command.params)
 }
-VALUES = {"schema": "schema.json", "file": "lines.jsonl", "export_id": str(uuid4()), "key_id": "abcd1234"}
+VALUES = {
+    "schema": "schema.json",
+    "file": "lines.jsonl",
+    "export_id": str(uuid4()),
+    "export_ids": str(uuid4()),
+    "key_id": "abcd1234",
+}
 
 
 def arguments(names: tuple[str, ...], file: Path) -> list[str]:

@@ -64,6 +64,9 @@ EVERY_ARGUMENT: dict[str, Callable[[Any], Any]] = {
         "id", Schema.of({"type": "object"}), org_id="o", project_id="p"
     ).poll(),
     "exports_report": lambda client: client.exports.report(MEMORY_ID),
+    "exports_list": lambda client: list(client.exports.list(page_size=7)),
+    "exports_cancel": lambda client: client.exports.cancel(MEMORY_ID),
+    "exports_delete": lambda client: client.exports.delete(MEMORY_ID),
     "ping": lambda client: client.ping(),
     "memories_add": lambda client: client.memories.add(
         "text",
@@ -106,10 +109,13 @@ NOT_READ = {
     "EntityPage.total_runs": "count the entities of the list",
     "EntityPage.total_users": "count the entities of the list",
     "DeletedMemory.message": "the same sentence for every memory",
+    "DeletedMemoryExport.message": "the same sentence for every export",
     "DetailedError.error": "repeats the status; the message stands in details",
     "Memory.run_id": "read only where session_id is missing; test_responses.py tests that",
     "MemoryExportAccepted.message": "the same sentence for every export",
     "MemoryExportNotFound.error": "the same sentence for pending, unknown, expired and failed exports",
+    "MemoryExportPage.count": "only tells a list that shrank while it was read from a service that repeats pages",
+    "MemoryExportPage.previous": "pages are counted",
     "MemoryPage.count": "only tells a list that shrank while it was read from a service that repeats pages",
     "MemoryPage.previous": "pages are counted",
 }

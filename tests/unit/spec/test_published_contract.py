@@ -30,6 +30,9 @@ STATUSES = {
     "exports_create": {201, 400, 401, 403},
     "exports_get": {200, 400, 401, 403, 404},
     "exports_report": {200, 400, 401, 404},
+    "exports_list": {200, 400, 401, 404},
+    "exports_cancel": {200, 400, 401, 404},
+    "exports_delete": {200, 400, 401, 404},
     "ping": {200, 401},
     "memories_add": {200, 400, 401},
     "memories_list": {200, 400, 401, 404},
@@ -151,6 +154,14 @@ _memory = {
     "metadata": ([{}, {"a": 1}, None], ["x", 5, []]),
     "categories": ([[], ["home"], None], ["x", [5], {}]),
 }
+EXPORT = {"id": UUID, "state": "done", "created_at": TIME, "expires_at": TIME}
+_export = {
+    "id": ([UUID], NOT_UUID),
+    "state": (["pending", "running", "done", "failed"], ["DONE", "cancelled", 5, None]),
+    "created_at": ([TIME], [5, "yesterday", None]),
+    "expires_at": ([TIME], [5, "yesterday", None]),
+    "reason": (TEXT_OR_NULL, NOT_TEXT_OR_NULL),
+}
 _known_entity = {
     "id": _text,
     "name": _text,
@@ -176,8 +187,17 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
             "notes": ([["x"]], [[5], "x", None]),
         },
     ),
-    ("exports_report", 400): ({"message": "x"}, {"message": _text}),
-    ("exports_report", 404): ({"error": "x"}, {"error": _text}),
+    ("exports_list", 200): (PAGE, {**_page, "results": _lists_of(EXPORT, _export)}),
+    ("exports_cancel", 200): (EXPORT, _export),
+    ("exports_delete", 200): ({}, {"message": (TEXT_OR_NULL, NOT_TEXT_OR_NULL)}),
+    **{
+        (name, 400): ({"message": "x"}, {"message": _text})
+        for name in ("exports_report", "exports_list", "exports_cancel", "exports_delete")
+    },
+    **{
+        (name, 404): ({"error": "x"}, {"error": _text})
+        for name in ("exports_report", "exports_cancel", "exports_delete")
+    },
     ("ping", 200): (
         {"status": "ok"},
         {"status": _text, **dict.fromkeys(("org_id", "project_id", "user_email"), (TEXT_OR_NULL, NOT_TEXT_OR_NULL))},
@@ -218,7 +238,9 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
     **{(name, 404): ({"error": "x"}, {"error": _text}) for name in ("memories_get", "memories_delete")},
     **{(name, 401): ({"detail": "x"}, {"detail": _text}) for name in STATUSES},
     **{(name, 403): ({"detail": "x"}, {"detail": _text}) for name in ("exports_create", "exports_get")},
-    **{(name, 404): ({"detail": "x"}, {"detail": _text}) for name in ("memories_list", "entities_list")},
+    **{
+        (name, 404): ({"detail": "x"}, {"detail": _text}) for name in ("memories_list", "entities_list", "exports_list")
+    },
 }
 
 

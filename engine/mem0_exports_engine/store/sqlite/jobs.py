@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from mem0_exports_engine import clock, ports
 from mem0_exports_engine.failures import Fenced, Gone
-from mem0_exports_engine.ports import Job, StoredExport
+from mem0_exports_engine.ports import ExportState, Job, StoredExport
 from mem0_exports_engine.store.sqlite.tables import exports, parts
 
 
@@ -42,6 +42,8 @@ MAX_ROWS: Final = 200
 _ROWID: Final = sa.literal_column("rowid", sa.Integer)
 
 _INSERT: Final = sa.insert(exports)
+
+_STATE: Final = [exports.c[name] for name in ExportState._fields]
 
 
 class SqliteJobs:
@@ -94,6 +96,69 @@ class SqliteJobs:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else StoredExport(*row)
+
+    def page(self, project: str, now: datetime, *, offset: int, limit: int) -> tuple[int, list[ExportState]]:
+        """Return the number of exports that have not expired, and at most `limit` from `offset` on, newest first."""
+        mine = sa.and_(exports.c.project == project, exports.c.expires_us > clock.microseconds(now))
+        with self._database.read() as connection:
+            count = connection.scalar(sa.select(sa.func.count()).select_from(exports).where(mine)) or 0
+            rows = connection.execute(
+                sa.select(*_STATE)
+                .where(mine)
+                .order_by(exports.c.created_us.desc(), exports.c.seq.desc())
+                .offset(min(offset, count))  # SQLite takes no more than 64 bits
+                .limit(limit)
+            )
+            return count, [ExportState(*row) for row in rows]
+
+    def cancel(self, project: str, now: datetime, export_id: str, reason: str) -> ExportState | None:
+        """Mark an export that is not finished as failed, and return its state. None if there is none.
+
+        The worker that may be making it is fenced, because it can only write to a job that is RUNNING. The parts that
+        it has stored so far are deleted.
+        """
+        mine = self._mine(project, now, export_id)
+        with self._database.write() as connection:
+            cancelled = connection.execute(
+                sa.update(exports)
+                .where(mine, exports.c.state.in_(("PENDING", "RUNNING")))
+                .values(state="FAILED", available_us=None, reason=reason)
+            ).rowcount
+            row = connection.execute(sa.select(*_STATE, exports.c.seq).where(mine)).first()
+        if row is None:
+            return None
+        if cancelled:
+            self._delete_parts(self._database.write, self._parts_of(row.seq, export_id))
+        return ExportState._make(row[:-1])
+
+    def delete(self, project: str, now: datetime, export_id: str) -> bool:
+        """Delete an export with its result. Return whether there was one that had not expired.
+
+        It first becomes one that has failed, so that no worker stores another part of it. The row goes last: parts
+        without a row would stay for good, and could later belong to another export with the same seq.
+        """
+        if self.cancel(project, now, export_id, "it was deleted") is None:
+            return False
+        mine = self._mine(project, now, export_id)
+        with self._database.read() as connection:
+            seq = connection.scalar(sa.select(exports.c.seq).where(mine))
+        if seq is None:
+            return False
+        self._delete_parts(self._database.write, self._parts_of(seq, export_id))
+        with self._database.write() as connection:
+            return connection.execute(sa.delete(exports).where(mine)).rowcount > 0
+
+    @staticmethod
+    def _mine(project: str, now: datetime, export_id: str) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            exports.c.project == project, exports.c.id == export_id, exports.c.expires_us > clock.microseconds(now)
+        )
+
+    @staticmethod
+    def _parts_of(seq: int, export_id: str) -> sa.ColumnElement[bool]:
+        """Return the condition for the parts of an export. Its seq alone could mean a newer one, as in `_pieces`."""
+        export = sa.select(exports.c.seq).where(exports.c.seq == seq, exports.c.id == export_id)
+        return parts.c.export.in_(export)
 
     def result(self, export: StoredExport) -> bytes | Iterator[bytes]:
         """Return the JSON text of a finished export: whole, or in pieces if it has lists that are stored in parts.
