@@ -29,7 +29,7 @@ def json_value(value: Any) -> Any:
     from pydantic_core import PydanticSerializationError, to_jsonable_python  # noqa: PLC0415 -- slow to import
 
     try:
-        return to_jsonable_python(value, by_alias=True, inf_nan_mode="strings")
+        return to_jsonable_python(value, by_alias=True)
     except (PydanticSerializationError, ValueError) as error:  # ValueError: nested in itself
         raise InputError(f"a value cannot be written as JSON: {error}", field="rows") from None
 
@@ -48,8 +48,13 @@ def items_of(result: Any) -> Iterable[Any]:
 
 
 def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """Return a JSON value as JSON text."""
-    return json.dumps(value, ensure_ascii=ascii_only, indent=indent, allow_nan=False)
+    """Return a JSON value as JSON text. Raises InputError for NaN and infinity, which JSON does not have."""
+    try:
+        return json.dumps(value, ensure_ascii=ascii_only, indent=indent, allow_nan=False)
+    except ValueError:
+        raise InputError(
+            "a value is NaN or infinite, which JSON cannot hold; replace it by None", field="rows"
+        ) from None
 
 
 def _is_model(value: Any) -> bool:

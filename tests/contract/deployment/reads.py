@@ -16,6 +16,7 @@ from tests.contract.deployment.session import CONFIGURED, Answer, Session
 
 
 REPORT_PATH = "/v1/exports/{export_id}/report/"
+EXPORTS_PATH = "/v1/exports/"
 
 
 MOST = 44
@@ -74,6 +75,7 @@ class Reads:
         self._by_id("memory", "/v1/memories/{memory_id}/", "{memory_id}")
         self._exports()
         self._by_id("report", REPORT_PATH, "{export_id}")
+        self._exports_list()
         self._adding()
 
     def _wrong_key(self) -> str:
@@ -113,6 +115,16 @@ class Reads:
             found = [each for each in first.body["results"] if each["type"] in FIELDS]
             return found[0] if found else None
         return None
+
+    def _exports_list(self) -> None:
+        """Check the list of exports, if the spec has it."""
+        operation = self._session.find("GET", EXPORTS_PATH)
+        if operation is None:
+            return
+        query, sent = {"page": "1", "page_size": "1"}, "page=1&page_size=1"
+        answer = self._session.ask("exports.list", operation.id, expected={200}, query=query, sent=sent)
+        if answer.status == 200 and answer.valid:
+            paging(self._session, "exports.list", operation.id, answer.body, number=1, size=1)
 
     def _memories(self, entity: dict[str, Any] | None) -> None:
         if entity is not None:

@@ -64,7 +64,7 @@ def test_the_cases_are_spread_over_operations_and_kinds_and_select_nothing_that_
     kinds = {case.name.rpartition("-")[0] for case in cases}
     assert kinds == {"generated.memories-get-valid", "generated.exports-report-valid"} | {
         f"generated.{operation}-{kind}"
-        for operation in ("entities-list", "memories-list", "exports-get")
+        for operation in ("entities-list", "exports-list", "memories-list", "exports-get")
         for kind in ("valid", "invalid")
     }
     with_filters = [case for case in cases if isinstance(case.body, dict) and "filters" in case.body]

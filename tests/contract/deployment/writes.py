@@ -32,6 +32,8 @@ RESERVED = 10
 """Requests that are kept to clean up."""
 
 MEMORY_PATH = "/v1/memories/{memory_id}/"
+EXPORT_PATH = "/v1/exports/{export_id}/"
+CANCEL_PATH = "/v1/exports/{export_id}/cancel/"
 
 SCHEMA = {
     "type": "object",
@@ -160,6 +162,7 @@ class Writes:
         other = session.ask("write.by-filters", "exports_get", by_filters, expected={200}, sent=sent)
         if other.status == 200:
             self._compare("write.by-filters", "result", "exports_get", result, other.body)
+        self._end(accepted.body["id"])
 
     def _report(self, export_id: str) -> None:
         """Fetch the report of the export, if the spec has that."""
@@ -171,6 +174,18 @@ class Writes:
         answer = self._session.ask("write.report", operation.id, expected={200}, sent=sent, path=path)
         if answer.status == 200 and answer.valid:
             self._compare("write.report", "memories", operation.id, 2, answer.body["memories"])
+
+    def _end(self, export_id: str) -> None:
+        """Cancel the export, which changes nothing because it has finished, and delete it, if the spec has that."""
+        for name, method, template in (("cancel", "POST", CANCEL_PATH), ("delete", "DELETE", EXPORT_PATH)):
+            operation = self._session.find(method, template)
+            if operation is None:
+                continue
+            path = operation.path.replace("{export_id}", export_id)
+            sent = "the id of the export"
+            answer = self._session.ask(f"write.{name}", operation.id, expected={200}, sent=sent, path=path)
+            if name == "cancel" and answer.status == 200 and answer.valid:
+                self._compare("write.cancel", "state", operation.id, "done", answer.body["state"])
 
     def _result(self, export_id: str) -> Any:
         """Return the result of the export, as soon as it is ready; None if it does not become ready."""

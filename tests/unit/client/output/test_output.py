@@ -243,6 +243,15 @@ def test_what_json_cannot_hold_is_an_error():
         to_arrow([{"what": object()}])
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_have_is_an_error(tmp_path, number):
+    for rows in ([{"a": number}], [Person(fullName="a", height=number)]):
+        with pytest.raises(InputError, match="NaN or infinite"):
+            save(rows, tmp_path / "rows.json")
+        with pytest.raises(InputError, match="NaN or infinite"):
+            to_arrow(rows)
+
+
 def test_rows_are_written_as_they_come(tmp_path):
     """Memory does not grow: when the last row is made, the file has the first ones already."""
     seen = []
@@ -274,7 +283,11 @@ def test_a_missing_package_is_named(package, call):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
