@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Three processes, for two cores: some tests mostly wait. tests/conftest.py says what stays together and what comes first.
 PARALLEL := -n 3 --no-loadscope-reorder
-LONG := tests/end_to_end/durability tests/end_to_end/regeneration tests/contract/deployment
+LONG := tests/end_to_end/shell tests/end_to_end/durability tests/end_to_end/regeneration tests/contract/deployment
 
 .PHONY: help
 help: ## list the targets
