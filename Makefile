@@ -57,6 +57,16 @@ demo: $(DEMO_READY) ## show the main job: a profile, a timeline, a filtered expo
 test: $(READY) ## run the tests, but for the long ones, with half of the generated cases
 	@BUDGET=$${BUDGET:-0.5} pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
 
+# What the unit tests need besides the package itself. Their oldest versions are taken too, as far as they are named.
+TEST_TOOLS := "pytest>=8.4" "pytest-timeout>=2.3" "pytest-xdist>=3.8" "hypothesis>=6.130" "trio>=0.27" \
+  "pandas>=2.2.2" "polars>=1.20" "pyyaml>=6" "openapi-spec-validator>=0.8" "griffelib>=2"
+
+.PHONY: test-lowest
+test-lowest: $(READY) ## run the unit tests with the oldest supported versions of the dependencies
+	@python -m venv --clear .venv-lowest
+	@uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e ".[all,arrow]" $(TEST_TOOLS)
+	@.venv-lowest/bin/python -m pytest -q $(PARALLEL) tests/unit
+
 .PHONY: test-all
 test-all: $(READY) ## run every test, with all generated cases
 	@pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mem0_exports_cli.connection import check_store, opened
-from mem0_exports_cli.options import Line, command, group, project, store
+from mem0_exports_cli.options import command, group, one_line, project, store
 from mem0_exports_engine import clock
 from mem0_exports_engine.access import create_key, revoke_key
 
@@ -45,7 +45,9 @@ def add_to(parent: click.Group) -> None:
 
 @store
 @project
-@click.option("--name", type=Line(), default="", metavar="TEXT", help="A label for the key, such as who will use it.")
+@click.option(
+    "--name", callback=one_line, default="", metavar="TEXT", help="A label for the key, such as who will use it."
+)
 def _create(store: Path, project: str, name: str) -> None:
     """Create an API key for a project and print it.
 

@@ -41,17 +41,11 @@ class StoreFile(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Line(click.ParamType[str]):
-    """One line of printable text."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """See `click.ParamType.convert`."""
-        text = str(value)
-        if not text.isprintable():
-            self.fail(f"must be one line of printable text, got {text!r}", param, ctx)
-        return text
+def one_line(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the value of an option, if it is one line of printable text."""
+    if not value.isprintable():
+        raise click.BadParameter(f"must be one line of printable text, got {value!r}")
+    return value
 
 
 SECONDS: Final = click.FloatRange(0, 7 * 86400, min_open=True)

@@ -6,7 +6,6 @@ import os
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,24 +15,11 @@ from mem0_exports_cli.options import StoreFile, command
 from mem0_exports_engine.extras import require
 
 
-if TYPE_CHECKING:
-    from typing import Any
-
-
-class _Above(click.ParamType[float]):
-    """A number above 0."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """See `click.ParamType.convert`."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = 0.0
-        if not 0 < number < 1e6:
-            self.fail(f"must be a number above 0 and below 1000000, got {value!r}", param, ctx)
-        return number
+def _above_zero(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    """Return the value of an option, if it is a number above 0. NaN is not, and is not below anything either."""
+    if not 0 < value < 1e6:
+        raise click.BadParameter(f"must be a number above 0 and below 1000000, got {value!r}")
+    return value
 
 
 def add_to(parent: click.Group) -> None:
@@ -81,7 +67,8 @@ def add_to(parent: click.Group) -> None:
 )
 @click.option(
     "--keep-exports",
-    type=_Above(),
+    type=float,
+    callback=_above_zero,
     default=facts.RETENTION.days,
     show_default=True,
     metavar="DAYS",
@@ -89,7 +76,8 @@ def add_to(parent: click.Group) -> None:
 )
 @click.option(
     "--grace",
-    type=_Above(),
+    type=float,
+    callback=_above_zero,
     default=10.0,
     show_default=True,
     metavar="SECONDS",

@@ -71,6 +71,13 @@ class _Compact(GenerateJsonSchema):
             described.pop("enum", None)
         return described
 
+    def dict_schema(self, schema: Any) -> JsonSchemaValue:
+        """Say that a dict of anything has keys: some versions of Pydantic describe it as any object."""
+        described = super().dict_schema(schema)
+        if "patternProperties" not in described:
+            described.setdefault("additionalProperties", True)
+        return described
+
     def decimal_schema(self, schema: Any) -> JsonSchemaValue:
         """Add a pattern to the string form of a Decimal.
 

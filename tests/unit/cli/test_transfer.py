@@ -137,8 +137,17 @@ def test_records_of_a_document_are_counted_instead_of_lines(shop):
     assert b"standard input: record 2: memory must be a non-empty string, got 5" in done.stderr
 
 
-@pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04", gzip.compress(b'{"memory": "x"}' * 99)[:-3], None])
-def test_a_file_that_cannot_be_read_changes_nothing(shop, content):
+DAMAGED = {
+    "no format": b"hello",
+    "zip": b"PK\x03\x04",
+    "cut off": gzip.compress(b'{"memory": "x"}' * 99)[:-3],
+    "missing": None,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_file_that_cannot_be_read_changes_nothing(shop, name):
+    content = DAMAGED[name]
     if content is not None:
         (shop.folder / "in").write_bytes(content)
 

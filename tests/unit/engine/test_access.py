@@ -288,15 +288,15 @@ def test_key_commands_do_not_create_a_store_at_a_mistyped_path(tmp_path, action)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["keys", "create", "--store", ":memory:"], "--store: must be a file, got ':memory:'"),
+        (["keys", "create", "--store", ":memory:"], "'--store': must be a file, got ':memory:'"),
         (
             ["keys", "create", "--store", "x.db", "--name", "two\nlines"],
-            r"--name: must be one line of printable text, got 'two\nlines'",
+            r"'--name': must be one line of printable text, got 'two\nlines'",
         ),
-        (["serve", "--store", ":memory:"], "--store: must be a file, got ':memory:'"),
+        (["serve", "--store", ":memory:"], "'--store': must be a file, got ':memory:'"),
         (
             ["serve", "--store", "x.db", "--port", "99999"],
-            "--port: must be a whole number from 0 to 65535, got '99999'",
+            "'--port': 99999 is not in the range 0<=x<=65535",
         ),
     ],
     ids=str,

@@ -212,8 +212,9 @@ def test_validates_page_and_page_size(engine, query, status):
 
 def test_answers_404_for_other_paths_and_405_for_other_methods(engine):
     assert ask(engine, "/v1/exports", {}) == (404, {"detail": "No such path: /v1/exports"})
-    assert engine.respond("GET", "/v1/exports/", "", {}, b"").status == 405
-    assert engine.respond("GET", "/v1/exports/", "", {}, b"").headers == {"allow": "POST"}
+    assert engine.respond("GET", "/v1/exports/get/", "", {}, b"").status == 405
+    assert engine.respond("GET", "/v1/exports/get/", "", {}, b"").headers == {"allow": "POST"}
+    assert engine.respond("PUT", "/v1/exports/", "", {}, b"").headers == {"allow": "GET, POST"}
 
 
 def test_answers_500_instead_of_an_answer_that_breaks_the_contract(engine, monkeypatch):

@@ -304,6 +304,14 @@ def _store_error(error: DBAPIError | PoolTimeout | sqlite3.Error) -> StoreError:
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+    try:
+        _set_up(connection)
+    except BaseException:
+        connection.close()  # not all versions of SQLAlchemy do it
+        raise
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None  # _on_begin begins transactions; the driver's own BEGIN would come too late
     # The journal mode is written into the file, so it is set only in a store. Another program may have made the file
     # since `_refuse_foreign_file` looked, and `migrate` is about to refuse it.

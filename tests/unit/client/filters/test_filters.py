@@ -9,7 +9,6 @@ from collections import deque
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 
-import jsonschema_rs
 import pytest
 
 from mem0_exports import Client, F, Filter, FilterError, FilterRules, FilterWarning, all_of, any_of
@@ -401,5 +400,5 @@ def test_is_scoped_only_if_an_entity_is_named(where, scoped):
 def test_the_spec_does_not_allow_and_with_or_in_one_object():
     both = {"AND": [{"user_id": "a"}], "OR": [{"user_id": "b"}]}
 
-    assert isinstance(REQUEST, jsonschema_rs.Draft202012Validator)
+    assert REQUEST is not None
     assert not REQUEST.is_valid({"schema": {}, "filters": both})
