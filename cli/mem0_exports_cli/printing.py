@@ -41,6 +41,8 @@ class Output:
             return
         if chosen != "table":
             self.format = saving.format_of(path, chosen)
+        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+            return  # a device or a pipe
         folder = Path(path).absolute().parent
         if not folder.is_dir():
             raise ConfigurationError(f"-o: the folder {folder} does not exist")

@@ -87,7 +87,7 @@ def _type(expression: str, module: ModuleType) -> Any:
     """Return the type that an expression such as `list[Event]` names. It is parsed, not run."""
     try:
         return _value(ast.parse(expression, mode="eval").body, module)
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, TypeError, AttributeError, LookupError, RecursionError, MemoryError) as error:
         if isinstance(error, SchemaError):
             raise
         raise SchemaError(f"{expression[:80]!r} is not a type: {error}") from None

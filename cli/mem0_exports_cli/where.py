@@ -83,7 +83,7 @@ def _of_expression(text: str) -> Filter:
         if isinstance(error, InputError):
             raise
         raise FilterError(f"--where: {error}") from None
-    except TypeError as error:  # such as F.user_id == "a" & 1
+    except (TypeError, OverflowError, LookupError) as error:  # such as F.user_id == "a" & 1, or [1][10]
         raise FilterError(f"--where: {error}; write it as {_EXAMPLE}") from None
     if not isinstance(found, Filter):
         raise FilterError(f"--where must be a filter such as {_EXAMPLE}, got {text[:80]}")

@@ -151,9 +151,8 @@ def _gap(gap: models.MemoryExportGap) -> ExportGap:
 
 def exports_list(*, page: int, page_size: int) -> Call[Page[ExportInfo]]:
     """Return the call that lists one page of exports. Only the embedded engine has this operation."""
-    from mem0_exports_api.api.exports.exports_list import _get_kwargs as exports_list_request  # noqa: PLC0415 -- see prepare()
-
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.exports.exports_list import _get_kwargs as exports_list_request  # noqa: PLC0415 -- see prepare()
 
     def convert(found: models.MemoryExportPage) -> Page[ExportInfo]:
         return page_of([_info(each) for each in found.results], found.count, found.next_)
@@ -176,9 +175,8 @@ def _info(found: models.MemoryExport) -> ExportInfo:
 
 def exports_cancel(export_id: UUID) -> Call[ExportInfo]:
     """Return the call that cancels an export. Only the embedded engine has this operation."""
-    from mem0_exports_api.api.exports.exports_cancel import _get_kwargs as exports_cancel_request  # noqa: PLC0415 -- see prepare()
-
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.exports.exports_cancel import _get_kwargs as exports_cancel_request  # noqa: PLC0415 -- see prepare()
 
     built = exports_cancel_request(export_id)
     return call("exports_cancel", built, models.MemoryExport.from_dict, _info, writes=True)
@@ -186,9 +184,8 @@ def exports_cancel(export_id: UUID) -> Call[ExportInfo]:
 
 def exports_delete(export_id: UUID) -> Call[None]:
     """Return the call that deletes an export. Only the embedded engine has this operation."""
-    from mem0_exports_api.api.exports.exports_delete import _get_kwargs as exports_delete_request  # noqa: PLC0415 -- see prepare()
-
     from mem0_exports_api import models  # noqa: PLC0415 -- see prepare()
+    from mem0_exports_api.api.exports.exports_delete import _get_kwargs as exports_delete_request  # noqa: PLC0415 -- see prepare()
 
     def convert(deleted: models.DeletedMemoryExport) -> None:
         known_text(deleted.message)

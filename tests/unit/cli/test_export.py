@@ -71,6 +71,8 @@ def test_a_schema_can_come_from_standard_input(shop):
         ("Profile", "SCHEMA must be MODULE:TYPE"),
         ("models.py:Other", "models has no 'Other'; it has datetime, BaseModel, Profile, Event, Nothing"),
         ("models.py:list[Profile", "is not a type"),
+        ("models.py:Profile.nothing", "is not a type"),
+        ("models.py:list[Profile][1]", "is not a type"),
         ("models.py:print('x')", "is not a type"),
         ("models.py:Profile.__subclasses__", "is not a type"),
         ("none.json", "there is no file 'none.json'"),
@@ -276,6 +278,10 @@ def test_an_argument_that_cannot_be_used_is_named_and_nothing_is_made(shop, argu
     assert done.returncode in {1, 2}
     assert problem in done.stderr.decode()
     assert done.stdout == b""
+
+
+def test_the_output_can_be_a_device(shop):
+    assert shop.run("export", "run", "models.py:Profile", "-u", "alex", "-o", "/dev/null", "-F", "json").returncode == 0
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_the_export(shop):

@@ -76,6 +76,11 @@ def test_json_a_file_and_standard_input(tmp_path, monkeypatch):
         ("~" * 100_000 + "F.user_id", "nested"),
         ("F.user_id == '" + "a" * 1_000_001 + "'", "at most 1,000,000 characters"),
         ("F.user_id == 'a\0'", "null"),
+        ("F.created_at > date(100000000000000000000, 1, 1)", "too large"),
+        ("F.created_at.last(days=100000000000000000)", "days"),
+        ("[1][10]", "out of range"),
+        ('{"a": F}["b"]', "--where"),
+        ("F.user_id.in_(F)", "F.user_id"),
     ],
     ids=lambda text: text[:30],
 )
