@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
 
 from contextlib import ExitStack
@@ -194,17 +195,38 @@ def _run(
     with ExitStack() as stack:
         client = stack.enter_context(connection.client())
         book = None if ledger is None else stack.enter_context(Ledger(ledger, on_unknown=on_unknown, new_key=new_key))
-        with progress("waiting for the export", quiet=output.quiet) as show:
-            result = client.exports.run(
-                found,
-                where,
-                timeout=timeout,
-                instructions=instructions,
-                strict=strict,
-                ledger=book,
-                on_poll=lambda _polls, seconds: show(seconds),
-            )
+        show = stack.enter_context(progress("waiting for the export", quiet=output.quiet))
+        if book is None:
+            started = time.monotonic()
+            made = client.exports.create(found, where, instructions=instructions, timeout=timeout)
+            left = max(0.001, timeout - (time.monotonic() - started))
+            with _interruptible(made.id, connection):
+                result = made.result(left, strict=strict, on_poll=lambda _polls, seconds: show(seconds))
+        else:
+            with _interruptible(None, connection):
+                result = client.exports.run(
+                    found,
+                    where,
+                    timeout=timeout,
+                    instructions=instructions,
+                    strict=strict,
+                    ledger=book,
+                    on_poll=lambda _polls, seconds: show(seconds),
+                )
     output.write(_rows(result, output), schema=found)
+
+
+@contextlib.contextmanager
+def _interruptible(export_id: str | None, connection: Connection) -> Iterator[None]:
+    """Say after Ctrl-C how to go on: with the id of the export, or with the ledger if None."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        how = "the same command goes on with it"
+        if export_id is not None:
+            how = f"go on with: mem0-exports export wait {export_id}{connection.place}"
+        remark(f"\ninterrupted while waiting for the export; {how}")
+        raise
 
 
 @click.argument("schema")
@@ -276,7 +298,8 @@ def _wait(
     found = _any_object() if schema is None else read_schema(schema)
     with connection.client() as client, progress("waiting for the export", quiet=output.quiet) as show:
         handle = client.exports.get(export_id, found)
-        result = handle.result(timeout, on_poll=lambda _polls, seconds: show(seconds))
+        with _interruptible(export_id, connection):
+            result = handle.result(timeout, on_poll=lambda _polls, seconds: show(seconds))
     output.write(_rows(result, output), schema=None if schema is None else found)
 
 

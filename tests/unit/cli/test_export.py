@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import pyarrow.parquet as pq
 import pytest
@@ -213,6 +214,64 @@ def test_a_service_that_cannot_cancel_or_list_says_so(shop, arguments):
 
     assert done.returncode == 1
     assert b"only the embedded engine" in done.stderr
+
+
+class NeverReady(WithoutExtras):
+    """A service whose exports are never ready."""
+
+    asked = threading.Event()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        created = self.path == "/v1/exports/"
+        self.send_response(201 if created else 404)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        body = {"message": "x", "id": UNKNOWN} if created else {"error": "No memory export request found"}
+        self.wfile.write(json.dumps(body).encode())
+        if not created:
+            self.asked.set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "how"),
+    [
+        (["run", "models.py:Profile", "-u", "alex"], f"go on with: mem0-exports export wait {UNKNOWN} --base-url http"),
+        (["run", "models.py:Profile", "-u", "alex", "--ledger", "l.db"], "the same command goes on with it"),
+        (["wait", UNKNOWN], f"go on with: mem0-exports export wait {UNKNOWN} --base-url http"),
+    ],
+    ids=["run", "ledger", "wait"],
+)
+def test_ctrl_c_while_waiting_says_how_to_go_on(shop, arguments, how):
+    NeverReady.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), NeverReady) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "mem0_exports",
+                "export",
+                *arguments,
+                "--base-url",
+                f"http://127.0.0.1:{server.server_port}",
+            ],
+            cwd=shop.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert NeverReady.asked.wait(scaled(30))
+            process.send_signal(signal.SIGINT)
+            shown, errors = process.communicate(timeout=scaled(30))
+        finally:
+            process.kill()
+            server.shutdown()
+
+    assert (process.returncode, shown) == (130, "")
+    assert how in errors
+    assert "Traceback" not in errors
 
 
 def test_many_makes_a_record_for_each_user(shop):
