@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from mem0_exports.errors import SchemaError
 from mem0_exports.output.rows import VALUE
 from mem0_exports.schemas.schema import WRAPPED, Schema
 from mem0_exports.strict_json import follow
@@ -48,16 +49,24 @@ NULL: Final = Kind("null")
 def kinds_of_schema(source: Any) -> Kinds | None:
     """Return the columns of rows that a type or a JSON Schema describes, or None if it does not name them.
 
-    For a list, or the type of a whole export that is one, these are the columns of its items.
+    For a list, or the type of a whole export that is one, these are the columns of its items. Raises SchemaError for a
+    dict that is no JSON Schema.
     """
-    schema = _schema_of(source)
+    try:
+        return _kinds_of_schema(_schema_of(source))
+    except (AttributeError, TypeError):
+        problem = f"not a JSON Schema that describes rows: {str(source)[:200]}"
+    raise SchemaError(problem)
+
+
+def _kinds_of_schema(schema: Mapping[str, Any]) -> Kinds | None:
     node = _resolved(schema, schema)
     if node.get("properties", {}).keys() == {WRAPPED} or node.get("type") == "array":
         node = _resolved(node["properties"][WRAPPED] if "properties" in node else node, schema)
         node = _resolved(node.get("items", {}), schema)
+    if isinstance(node.get("properties"), Mapping) and node["properties"]:  # whether or not there can be others
+        return {name: _of_schema(part, schema, _MAX_DEPTH) for name, part in node["properties"].items()}
     kind = _of_schema(node, schema, _MAX_DEPTH)
-    if kind.name == "object":
-        return dict(kind.fields)
     return None if kind.name == "json" else {VALUE: kind}
 
 
@@ -137,7 +146,8 @@ def _of_schema(node: Any, root: Mapping[str, Any], depth: int) -> Kind:  # noqa:
 
 def _of_object(node: dict[str, Any], root: Mapping[str, Any], depth: int) -> Kind:
     properties = node.get("properties")
-    if not properties or node.get("additionalProperties") not in {None, False} or "patternProperties" in node:
+    is_closed = not node.get("additionalProperties") and "patternProperties" not in node
+    if not isinstance(properties, Mapping) or not properties or not is_closed:
         return JSON  # a table cannot have columns whose names are not known
     return Kind("object", None, tuple((name, _of_schema(part, root, depth - 1)) for name, part in properties.items()))
 

@@ -21,9 +21,21 @@ import pytest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from mem0_exports import Client, ConfigurationError, Entity, F, InputError, Memory, save, to_arrow, to_pandas, to_polars
+from mem0_exports import (
+    Client,
+    ConfigurationError,
+    Entity,
+    F,
+    InputError,
+    Memory,
+    SchemaError,
+    save,
+    to_arrow,
+    to_pandas,
+    to_polars,
+)
 from mem0_exports.output.kinds import kinds_of_schema
 from mem0_exports.output.text import cell
 from tests.support.examples import examples
@@ -171,6 +183,21 @@ def test_a_schema_says_the_types_of_dicts():
     assert to_arrow([], schema=list[Person]).schema == to_arrow(PEOPLE).schema
 
 
+def test_an_object_with_free_keys_beside_its_own_becomes_json_text_but_a_row_keeps_its_columns():
+    class Loose(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        born: date
+        __pydantic_extra__: dict[str, int]
+
+    class Holder(BaseModel):
+        inner: Loose
+
+    loose = Loose(born=date(2020, 1, 2), more=5)
+
+    assert to_arrow([loose]).to_pylist() == [{"born": date(2020, 1, 2), "more": 5}]
+    assert json.loads(to_arrow([Holder(inner=loose)]).to_pylist()[0]["inner"]) == {"born": "2020-01-02", "more": 5}
+
+
 def test_a_recursive_model_becomes_json_text():
     class Node(BaseModel):
         name: str
@@ -236,6 +263,14 @@ def test_an_unknown_format_is_an_error_before_anything_is_read(tmp_path, path, g
 
     with pytest.raises(InputError, match="format must be one of json, jsonl, csv, parquet, md"):
         save(rows(), tmp_path / path, given)
+
+
+@pytest.mark.parametrize(
+    "schema", [{"properties": True}, {"properties": {"a": {"type": 5}}}, {"properties": {"a": {"type": [[]]}}}]
+)
+def test_a_schema_that_is_none_is_an_error(schema):
+    with pytest.raises(SchemaError, match="not a JSON Schema"):
+        to_arrow([{"a": 1}], schema=schema)
 
 
 def test_what_json_cannot_hold_is_an_error():
