@@ -41,12 +41,12 @@ class Table:
         self._spool = tempfile.SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8")  # noqa: SIM115 -- see close
         try:
             found, classes = self._read(self._spool)
+            if schema is None and len(classes) == 1 and is_typed(first):
+                schema = classes.pop()
+            declared = (None if schema is None else kinds_of_schema(schema)) or {}
         except BaseException:
             self.close()
             raise
-        if schema is None and len(classes) == 1 and is_typed(first):
-            schema = classes.pop()
-        declared = (None if schema is None else kinds_of_schema(schema)) or {}
         # JSON Schema allows more properties than it names. The values say what these are.
         self.kinds = {**declared, **{name: kind for name, kind in found.items() if name not in declared}}
 
