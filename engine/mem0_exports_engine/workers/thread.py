@@ -92,7 +92,7 @@ class WorkerThread:
                 self._last_failure = ""
             except Fenced as fenced:
                 if not self._stop.at_once:
-                    _log.warning("export %s was cancelled, or taken over by another worker", fenced)
+                    _log.warning("export %s was taken over by another worker, or cancelled", fenced)
             except StoreError as error:
                 if str(error) != self._last_failure:  # it can last, and is not worth a line every second
                     _log.error("the worker cannot use the store, and keeps trying: %s", error)
