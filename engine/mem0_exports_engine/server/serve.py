@@ -25,6 +25,7 @@ from mem0_exports_engine.server import logs
 from mem0_exports_engine.server.app import build
 from mem0_exports_engine.server.slow_clients import TimeoutProtocol
 from mem0_exports_engine.store import open_store
+from mem0_exports_engine.workers.thread import THREAD_NAME
 
 
 if TYPE_CHECKING:
@@ -83,18 +84,22 @@ def serve(
 
 
 def _end_without_waiting() -> None:
-    """End the process if a thread still answers a request.
+    """End the process if a thread still answers a request, or the worker is in the middle of something.
 
-    Python would wait for such threads, which cannot be interrupted while they wait for the store. Their transactions are
-    not committed, so nothing is half written.
+    Python would wait for the threads of requests, which cannot be interrupted while they wait for the store. Their
+    transactions are not committed, so nothing is half written. It would not wait for the worker, but kill it: inside the
+    native code that checks a value against a schema, that aborts the whole process.
     """
     others = [each for each in threading.enumerate() if not each.daemon and each is not threading.current_thread()]
     deadline = time.monotonic() + _LAST
     for thread in others:
         thread.join(max(0.0, deadline - time.monotonic()))  # idle ones end at once
-    if any(thread.is_alive() for thread in others):
+    is_answering = any(thread.is_alive() for thread in others)
+    if is_answering:
         _log.warning("requests that took longer than the grace period were cut off")
+    if is_answering or any(thread.name == THREAD_NAME for thread in threading.enumerate()):
         logging.shutdown()
+        sys.stdout.flush()
         os._exit(0)
 
 

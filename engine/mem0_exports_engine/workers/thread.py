@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("mem0_exports_engine.jobs")
 
 
+THREAD_NAME: Final = "mem0-exports-worker"
+
 _LAST: Final = 1.0
 """The most seconds of the grace period that are left for handing a job back."""
 
@@ -43,7 +45,7 @@ class WorkerThread:
         self._last_failure = ""
         self._wake = threading.Event()
         self._stop = Stop()
-        self._thread = threading.Thread(target=self._work, name="mem0-exports-worker", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
