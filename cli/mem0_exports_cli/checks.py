@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 from mem0_exports.filters.check import check_where
 from mem0_exports.filters.rules import FilterRules
 from mem0_exports.schemas.schema import Schema
+from mem0_exports_cli.names import COMMAND, COMPLETE
 from mem0_exports_cli.options import command, connected, group, printing
 from mem0_exports_cli.schema_argument import read_schema
 from mem0_exports_cli.where import read_where
@@ -134,4 +135,4 @@ def _completion(shell: str) -> None:
     made = get_completion_class(shell)
     assert made is not None  # the choices are those of click
     root = click.get_current_context().find_root().command
-    print(made(root, {}, "mem0-exports", "_MEM0_EXPORTS_COMPLETE").source())
+    print(made(root, {}, COMMAND, COMPLETE).source())

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from mem0_exports.filters.rules import FilterRules
     from mem0_exports_engine.ports import Store
 
 
@@ -39,13 +38,13 @@ class Connection(NamedTuple):
             return f" --store {self.store}"
         return "" if self.base_url is None else f" --base-url {self.base_url}"
 
-    def client(self, rules: FilterRules | None = None) -> Client:
+    def client(self) -> Client:
         """Return a client. Nothing is sent. Raises ConfigurationError if the options do not fit."""
         if self.store is not None:
             if self.base_url is not None:
                 raise ConfigurationError("--store and --base-url exclude each other; use one of them")
             check_store(self.store)
-            client = Client.local(self.store, filter_rules=rules, project=self.project)
+            client = Client.local(self.store, project=self.project)
             _ = client.engine  # opens the file, so that it is refused now if it is no store
             return client
         key = os.environ.get("MEM0_API_KEY") or None
@@ -58,7 +57,7 @@ class Connection(NamedTuple):
                 "no API key: set MEM0_API_KEY or use --api-key-file; for memories in a file of the embedded engine, which "
                 "needs no key, use --store FILE"
             )
-        return Client(key, base_url=self.base_url, filter_rules=rules)
+        return Client(key, base_url=self.base_url)
 
 
 def check_store(store: Path) -> None:

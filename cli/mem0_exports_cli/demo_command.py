@@ -26,7 +26,8 @@ def add_to(parent: click.Group) -> None:
 def _demo(out: Path) -> None:
     """Show example exports of sample memories.
 
-    Imports memories of invented people and exports a profile, a timeline and a filtered list. Prints the code of each export with its result. The results and the SQLite file are written to a folder.
+    Imports memories of invented people and exports a profile, a timeline and a filtered list. Prints the code of each
+    export with its result. The results and the SQLite file are written to a folder.
     """
     require("local", "this command")
     from mem0_exports_cli.demo import run  # noqa: PLC0415 -- an extra

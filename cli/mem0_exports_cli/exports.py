@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mem0_exports.errors import ConfigurationError, ExportWarning, Mem0ExportsError, NotFound, StatusError
+from mem0_exports.errors import ConfigurationError, ExportWarning, Mem0ExportsError, StatusError
 from mem0_exports.exports.ledger import Ledger
 from mem0_exports.models import ExportInfo
 from mem0_exports.schemas.schema import WRAPPED, Schema
@@ -155,7 +155,7 @@ def _only_in_the_engine(what: str) -> Iterator[None]:
     """Explain the 404 of a service that does not have an operation; 404 for an export that is unknown stays as it is."""
     try:
         yield
-    except (NotFound, StatusError) as error:
+    except StatusError as error:
         if error.message == "No such export" or error.status not in {404, 405}:
             raise
         problem = f"only the embedded engine {what} (--store, or 'mem0-exports serve'); this service does not"

@@ -65,7 +65,8 @@ def _create(store: Path, project: str, name: str) -> None:
 def _list(store: Path) -> None:
     """List the API keys of a store.
 
-    Prints id, project, name, and when each was created and revoked (empty if active). The keys themselves cannot be shown.
+    Prints id, project, name, and when each was created and revoked (empty if active). The keys themselves cannot be
+    shown.
     """
     check_store(store)
     with opened(store) as found:

@@ -14,16 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from mem0_exports.errors import ConfigurationError, ExportWarning, FilterWarning, Mem0ExportsError
 from mem0_exports_cli import exit_codes
+from mem0_exports_cli.names import COMMAND, COMPLETE
 from mem0_exports_engine.failures import StoreError
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_NAME: Final = "mem0-exports"
-
-_COMPLETE: Final = "_MEM0_EXPORTS_COMPLETE"
-"""The variable with which the script of `mem0-exports completion` asks for completions."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,9 +58,9 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     from mem0_exports_cli.commands import mem0_exports  # noqa: PLC0415 -- needs click
 
-    asked = os.environ.get(_COMPLETE)
+    asked = os.environ.get(COMPLETE)
     if asked:  # the shell wants to complete a line
-        return shell_complete(mem0_exports, {}, _NAME, _COMPLETE, asked)
+        return shell_complete(mem0_exports, {}, COMMAND, COMPLETE, asked)
     try:
         with warnings.catch_warnings():
             for kind in (ExportWarning, FilterWarning):
@@ -72,7 +68,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             warnings.showwarning = _show_warning
             # Not `mem0_exports.main(...)`, which handles a closed pipe and Ctrl-C in ways of its own.
             given = [*(sys.argv[1:] if arguments is None else arguments)]
-            with mem0_exports.make_context(_NAME, given) as context:
+            with mem0_exports.make_context(COMMAND, given) as context:
                 result = mem0_exports.invoke(context)
     except click.exceptions.Exit as done:  # after --help and --version
         return done.exit_code

@@ -113,7 +113,7 @@ def import_found(
             batch.reject(number, problem)
         else:
             try:
-                batch.add(_incoming(understood(record, dict(owners or {}), unit=unit), project, now()), number)
+                batch.add(_incoming(understood(record, owners or {}, unit=unit), project, now()), number)
             except (BadRecord, FilterError) as error:
                 batch.reject(number, str(error))
         batch.size += size

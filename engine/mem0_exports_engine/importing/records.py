@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import uuid
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports.facts import ENTITY_FIELDS, RUN_ALIAS
 from mem0_exports_engine import clock, json_text
 
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEPT: Final = "mem0_raw"
 """The metadata key with the fields of a record that a memory has no field for."""
@@ -47,7 +50,7 @@ class BadRecord(ValueError):
     """Raised for a record that cannot be imported; the message says why."""
 
 
-def understood(found: Any, owners: dict[str, str], *, unit: str = "line") -> dict[str, Any]:
+def understood(found: Any, owners: Mapping[str, str], *, unit: str = "line") -> dict[str, Any]:
     """Return a record with the fields that the store has. `owners` are the ids for a record that names nobody.
 
     Raises BadRecord if it is not a memory.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.errors import SchemaError
@@ -70,13 +70,10 @@ def _kinds_of_schema(schema: Mapping[str, Any]) -> Kinds | None:
     return None if kind.name == "json" else {VALUE: kind}
 
 
-def kinds_of_values(rows: Iterable[Row]) -> Kinds:
-    """Return the columns of rows, found in their values. Texts stay texts, whatever they look like."""
-    kinds: Kinds = {}
-    for row in rows:
-        for name, value in row.items():
-            kinds[name] = joined(kinds.get(name, NULL), _of_value(value, _MAX_DEPTH))
-    return kinds
+def widen(kinds: Kinds, row: Row) -> None:
+    """Add the columns of a row, found in its values, to those of others. Texts stay texts, whatever they look like."""
+    for name, value in row.items():
+        kinds[name] = _joined(kinds.get(name, NULL), _of_value(value, _MAX_DEPTH))
 
 
 def is_typed(value: Any) -> bool:
@@ -129,7 +126,7 @@ def _of_schema(node: Any, root: Mapping[str, Any], depth: int) -> Kind:  # noqa:
     if isinstance(values, list) and "type" not in found:
         kind = NULL
         for value in values:
-            kind = joined(kind, _of_value(value, depth))
+            kind = _joined(kind, _of_value(value, depth))
         return kind
     types = found.get("type")
     names = [name for name in ([types] if isinstance(types, str) else types or []) if name != "null"]
@@ -168,19 +165,19 @@ def _of_value(value: Any, depth: int) -> Kind:  # noqa: PLR0911 -- one for each 
     if isinstance(value, list):
         item = NULL
         for each in value:
-            item = joined(item, _of_value(each, depth - 1))
+            item = _joined(item, _of_value(each, depth - 1))
         return Kind("list", item)
     return JSON  # a dict: two of them rarely have the same keys
 
 
-def joined(one: Kind, other: Kind) -> Kind:
+def _joined(one: Kind, other: Kind) -> Kind:
     """Return the kind that values of both kinds have."""
     if other in {one, NULL}:
         return one
     if one == NULL:
         return other
     if one.item is not None and other.item is not None:
-        return Kind("list", joined(one.item, other.item))
+        return Kind("list", _joined(one.item, other.item))
     if {one.name, other.name} == {"int", "float"}:
         return Kind("float")
     return JSON

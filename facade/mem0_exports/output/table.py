@@ -8,7 +8,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from mem0_exports.models import Entity, Memory
-from mem0_exports.output.kinds import NULL, is_typed, joined, kinds_of_schema, kinds_of_values
+from mem0_exports.output.kinds import is_typed, kinds_of_schema, widen
 from mem0_exports.output.rows import json_text, row_of
 
 
@@ -66,8 +66,7 @@ class Table:
             for item in items:
                 row = row_of(item)
                 classes.add(type(item))
-                for name, kind in kinds_of_values([row]).items():
-                    kinds[name] = joined(kinds.get(name, NULL), kind)
+                widen(kinds, row)
                 spool.write(json_text(row) + "\n")
         return kinds, classes
 

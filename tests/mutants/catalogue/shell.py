@@ -93,7 +93,7 @@ MUTANTS: Final = [
         "output.columns-of-the-first-row",
         f"{_OUTPUT}/table.py",
         "self.kinds = {**declared, **{name: kind for name, kind in found.items() if name not in declared}}",
-        "self.kinds = declared or dict(kinds_of_values([row_of(first)]))",
+        "self.kinds = declared or dict.fromkeys(row_of(first), next(iter(found.values())))",
         "columns that the first row lacks are lost",
     ),
     Mutant(
