@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from mem0_exports.output.kinds import Kind, Kinds
 
-_TIMES: Final = {"time", "date"}
+_CONVERTED: Final = {"time", "date", "int"}
+"""The kinds of columns that have a type of their own in pandas, so that their values have to fit."""
 
 
 def to_pandas(rows: Any, *, schema: Any = None) -> pd.DataFrame:
@@ -33,7 +34,7 @@ def to_pandas(rows: Any, *, schema: Any = None) -> pd.DataFrame:
 
     Raises:
         ConfigurationError: pandas is not installed.
-        InputError: a value cannot be written as JSON.
+        InputError: a value cannot be written as JSON, or does not fit its column.
 
     """
     try:
@@ -41,7 +42,7 @@ def to_pandas(rows: Any, *, schema: Any = None) -> pd.DataFrame:
     except ImportError:
         raise ConfigurationError("to_pandas needs pandas: pip install pandas") from None
     columns, kinds = _columns(
-        rows, schema, lambda value, kind: typed_value(value, kind) if kind.name in _TIMES else value
+        rows, schema, lambda value, kind: typed_value(value, kind) if kind.name in _CONVERTED else value
     )
     # Series by series: an empty column keeps its type, and whole numbers with gaps do not become floats.
     types = {"bool": "boolean", "int": "Int64", "float": "Float64", "time": "datetime64[us, UTC]"}

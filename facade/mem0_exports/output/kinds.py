@@ -25,7 +25,8 @@ _FORMATS: Final = {"date-time": "time", "date": "date"}
 _MAX_DEPTH: Final = 16
 """How deep lists and objects get types of their own. What is nested deeper, or in itself, is `json`."""
 
-_INT64: Final = range(-(2**63), 2**63)
+INT64: Final = range(-(2**63), 2**63)
+"""The whole numbers that a column can hold."""
 
 
 class Kind(NamedTuple):
@@ -157,7 +158,7 @@ def _of_value(value: Any, depth: int) -> Kind:  # noqa: PLR0911 -- one for each 
     if isinstance(value, bool):
         return Kind("bool")
     if isinstance(value, int):
-        return Kind("int") if value in _INT64 else JSON
+        return Kind("int") if value in INT64 else JSON
     if isinstance(value, float):
         return Kind("float")
     if isinstance(value, str):

@@ -218,6 +218,9 @@ def test_a_number_that_does_not_fit_names_its_column(tmp_path, value):
     assert (tmp_path / "old.parquet").read_text() == "old", "a failure must leave the earlier file"
     assert len([*tmp_path.iterdir()]) == 1
     assert to_arrow([{"n": value}])["n"].to_pylist() == [str(value)]
+    for frame in (to_pandas, to_polars):
+        with pytest.raises(InputError, match="column 'age': a value is not of its type"):
+            frame([Person(fullName="a", age=value)])
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
