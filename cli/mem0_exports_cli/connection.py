@@ -8,7 +8,6 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from mem0_exports.client import Client
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_cli.exit_codes import MissingKey
 from mem0_exports_engine.extras import require
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from mem0_exports.client import Client
     from mem0_exports_engine.ports import Store
 
 
@@ -40,6 +40,8 @@ class Connection(NamedTuple):
 
     def client(self) -> Client:
         """Return a client. Nothing is sent. Raises ConfigurationError if the options do not fit."""
+        from mem0_exports.client import Client  # noqa: PLC0415 -- httpx takes a while to load, and --help needs no client
+
         if self.store is not None:
             if self.base_url is not None:
                 raise ConfigurationError("--store and --base-url exclude each other; use one of them")

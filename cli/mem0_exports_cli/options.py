@@ -156,21 +156,17 @@ def connected(function: _C) -> _C:
         project: str,
         **more: Any,
     ) -> Any:
-        if (
-            store is not None
-            and _came_from_environment("store")
-            and base_url
-            and not _came_from_environment("base_url")
-        ):
+        if store is not None and came_from_environment("store") and base_url and not came_from_environment("base_url"):
             store = None  # an option is stronger than a variable
-        elif store is not None and base_url and _came_from_environment("base_url"):
+        elif store is not None and base_url and came_from_environment("base_url"):
             base_url = None
         return function(*arguments, connection=Connection(store, base_url, api_key_file, project), **more)
 
     return wrapped  # type: ignore[return-value]
 
 
-def _came_from_environment(name: str) -> bool:
+def came_from_environment(name: str) -> bool:
+    """Return whether an option of the running command was given by its environment variable."""
     source = click.get_current_context().get_parameter_source(name)
     return source is click.core.ParameterSource.ENVIRONMENT
 

@@ -12,13 +12,15 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
+from mem0_exports.errors import Mem0ExportsError
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters.fields import F
 from mem0_exports_cli import exit_codes
 from mem0_exports_cli.connection import check_store, opened
-from mem0_exports_cli.options import command, connected, project, quiet, store
+from mem0_exports_cli.options import came_from_environment, command, connected, quiet
 from mem0_exports_cli.printing import Output, remark
 from mem0_exports_cli.progress import progress
+from mem0_exports_cli.sending import NOT_KEPT, Sending
 from mem0_exports_engine.extras import require
 from mem0_exports_engine.ports import ON_CONFLICT
 from mem0_exports_engine.projects import checked_project
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from mem0_exports_cli.connection import Connection
     from mem0_exports_engine.importing.importer import Imported
     from mem0_exports_engine.importing.sources import Source
-    from mem0_exports_engine.ports import OnConflict
+    from mem0_exports_engine.ports import MemoryStore, OnConflict
 
 _SHOWN: Final = 20
 """The most rejected lines that are shown. The rest is counted."""
@@ -50,6 +52,7 @@ def add_to(parent: click.Group) -> None:
         "import",
         "mem0-exports import memories.jsonl --store memories.db",
         "mem0-exports import notes.csv --user-id alex --store memories.db --dry-run",
+        "mem0-exports import memories.jsonl --to platform --dry-run",
     )(_import)
 
 
@@ -99,8 +102,14 @@ def _of_service(client: Client) -> Iterator[dict[str, Any]]:
 
 
 @click.argument("file", metavar="FILE")
-@store
-@project
+@click.option(
+    "--to",
+    type=click.Choice(["store", "platform"]),
+    default="store",
+    show_default=True,
+    help="Into a file of the embedded engine (--store), or to the Mem0 Platform or the service at --base-url.",
+)
+@connected
 @click.option("-u", "--user-id", metavar="ID", help="The user of records that name no user, agent, app or run.")
 @click.option("--agent-id", metavar="ID", help="The agent of such records.")
 @click.option("--app-id", metavar="ID", help="The app of such records.")
@@ -114,13 +123,21 @@ def _of_service(client: Client) -> Iterator[dict[str, Any]]:
     "reject the record.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and change nothing.")
+@click.option(
+    "--start-at",
+    type=click.IntRange(1),
+    default=1,
+    metavar="NUMBER",
+    help="With --to platform: begin with this line or record, after an interruption.",
+)
 @quiet
 def _import(
     file: str,
-    store: Path,
-    project: str,
+    to: str,
+    connection: Connection,
     on_conflict: OnConflict,
     dry_run: bool,
+    start_at: int,
     quiet: bool,
     **ids: str | None,
 ) -> int:
@@ -129,7 +146,8 @@ def _import(
     FILE can be - for standard input.
 
     The format is recognized: JSON Lines, JSON documents (lists, pages of a Mem0 service, and the file of Mem0's
-    migration script), and CSV with a header; also compressed with gzip, and with a byte order mark or in UTF-16.
+    migration script), CSV with a header, OpenMemory's zip archive, and the Markdown of Mem0's coding plugin; also compressed
+    with gzip, and with a byte order mark or in UTF-16.
 
     A record needs "memory" (the text; "text" and "content" work too) and at least one of user_id, agent_id, app_id and
     run_id. It may have id, metadata (an object), categories (a list of strings), created_at, updated_at and
@@ -138,35 +156,34 @@ def _import(
     Records are stored unchanged. Importing a file again adds nothing: a record with an id is the memory with this id; a
     record without one is the memory that agrees with it in everything that the record has. Records that cannot be
     imported do not stop the import; 20 of them are shown. Exit code 7: some were rejected.
+
+    A service keeps less: with --to platform, each memory gets a new id, and updated_at and categories are not sent.
     """
     require("local", "this command")
-    from mem0_exports_engine.importing.importer import import_found  # noqa: PLC0415 -- an extra
-    from mem0_exports_engine.importing.sources import open_source  # noqa: PLC0415
+    from mem0_exports_engine.importing.sources import open_source  # noqa: PLC0415 -- an extra
 
+    connection = _target(to, connection, on_conflict, start_at)
     name = "standard input" if file == "-" else file
     owners = {field: given for field in ENTITY_FIELDS if (given := ids[field]) is not None}
     with ExitStack() as stack:
         data = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
         source = open_source(data)
         remark(f"{name}: {source.format}", quiet=quiet)
-        target = stack.enter_context(_copy_of(store)) if dry_run else store
-        found = stack.enter_context(opened(target))
         show = stack.enter_context(progress("importing", _size(data), quiet=quiet, of_bytes=True))
-        so_far: list[Imported] = []
-        try:
-            result = import_found(
-                source.found,
-                found.memories,
-                project=checked_project(project),
-                on_conflict=on_conflict,
-                owners=owners,
-                unit=source.unit,
-                on_batch=_showing(data, show, so_far),
-            )
-        except KeyboardInterrupt:
-            done = _counts(so_far[-1]) if so_far else "nothing imported"
-            remark(f"\ninterrupted: {done}; import the file again to go on, nothing is added twice")
-            raise
+
+        def advance() -> None:
+            with contextlib.suppress(OSError):  # a pipe has no position
+                show(data.tell())
+
+        if connection.store is not None:
+            target = stack.enter_context(_copy_of(connection.store)) if dry_run else connection.store
+            memories = stack.enter_context(opened(target)).memories
+            result = _store(source, memories, checked_project(connection.project), on_conflict, owners, advance)
+        else:
+            client = None if dry_run else stack.enter_context(connection.client())
+            result = _send(source, client, owners, start_at, advance)
+    if to == "platform":
+        remark(NOT_KEPT, quiet=quiet)
     _show_rejected(result, name, source)
     print(f"{'dry run: ' if dry_run else ''}{_counts(result)}")
     if not result.bad_count:
@@ -174,15 +191,67 @@ def _import(
     return exit_codes.PARTLY if result.added + result.known + result.updated + result.skipped else exit_codes.FAILED
 
 
-def _showing(data: IO[bytes], show: Callable[[float], None], so_far: list[Imported]) -> Callable[[Imported], None]:
-    """Return what is called after each transaction."""
+def _target(to: str, connection: Connection, on_conflict: OnConflict, start_at: int) -> Connection:
+    """Return where to import to. Raises click.UsageError if the options do not fit together."""
+    if to == "platform" and connection.store is not None and came_from_environment("store"):
+        return _target(to, connection._replace(store=None), on_conflict, start_at)
+    if to == "store" and connection.store is None:
+        raise click.UsageError("Missing option '--store'; with --to platform, the memories are sent to a service.")
+    if to == "store" and connection.base_url is not None and not came_from_environment("base_url"):
+        raise click.UsageError("--base-url is for --to platform; --store is a file of the embedded engine")
+    if to == "store" and start_at != 1:
+        raise click.UsageError("--start-at is for --to platform: an import into a store can simply be repeated")
+    if to == "platform" and connection.store is not None:
+        raise click.UsageError("--store and --to platform exclude each other")
+    if to == "platform" and on_conflict != "error":
+        raise click.UsageError("--on-conflict is for --to store: a service gives every memory a new id")
+    return connection
+
+
+def _store(
+    source: Source,
+    memories: MemoryStore,
+    project: str,
+    on_conflict: OnConflict,
+    owners: dict[str, str],
+    advance: Callable[[], None],
+) -> Imported:
+    from mem0_exports_engine.importing.importer import import_found  # noqa: PLC0415 -- an extra
+
+    so_far: list[Imported] = []
 
     def on_batch(result: Imported) -> None:
         so_far[:] = [result]
-        with contextlib.suppress(OSError):  # a pipe has no position
-            show(data.tell())
+        advance()
 
-    return on_batch
+    try:
+        return import_found(
+            source.found,
+            memories,
+            project=project,
+            on_conflict=on_conflict,
+            owners=owners,
+            unit=source.unit,
+            on_batch=on_batch,
+        )
+    except KeyboardInterrupt:
+        done = _counts(so_far[-1]) if so_far else "nothing imported"
+        remark(f"\ninterrupted: {done}; import the file again to go on, nothing is added twice")
+        raise
+
+
+def _send(
+    source: Source, client: Client | None, owners: dict[str, str], start_at: int, advance: Callable[[], None]
+) -> Imported:
+    sending = Sending(client, owners, source.unit)
+    try:
+        sending.send(source.found, start_at, advance)
+    except (Mem0ExportsError, KeyboardInterrupt):
+        remark(
+            f"\nstopped at {source.unit} {sending.number}: {_counts(sending.result)}; go on with: --start-at {sending.number}"
+        )
+        raise
+    return sending.result
 
 
 def _size(file: IO[bytes]) -> int | None:

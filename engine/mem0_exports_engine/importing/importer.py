@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from mem0_exports_engine.importing.sources import Found
+    from mem0_exports_engine.importing.found import Found
     from mem0_exports_engine.ports import MemoryStore, OnConflict
 
 MAX_BATCH: Final = 1000

@@ -1,4 +1,4 @@
-"""Find the records in a file: JSON Lines, JSON documents of any shape that Mem0 writes, and CSV.
+"""Find the records in a file: JSON Lines, JSON documents of any shape that Mem0 writes, CSV, and backups of its tools.
 
 A file can be compressed with gzip, begin with a byte order mark (also in the middle, where files were joined), or be in
 UTF-16. Large JSON documents are never parsed as a whole: their records are cut out and parsed one by one.
@@ -7,7 +7,6 @@ UTF-16. Large JSON documents are never parsed as a whole: their records are cut 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 
@@ -15,13 +14,15 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from mem0_exports.errors import InputError
 from mem0_exports_engine import json_text
-from mem0_exports_engine.limits import MAX_BYTES, MAX_DOCUMENT
+from mem0_exports_engine.importing.files import in_utf_8, joined, seekable, unzipped, whole
+from mem0_exports_engine.importing.found import Found
+from mem0_exports_engine.importing.markdown import is_markdown, of_markdown
+from mem0_exports_engine.importing.openmemory import of_zip
+from mem0_exports_engine.limits import MAX_BYTES
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from _typeshed import WriteableBuffer
 
 LISTS: Final = ("results", "memories", "records", "items", "data")
 """The names under which a page or a file has its records."""
@@ -37,17 +38,6 @@ _FORMULA: Final = ("'=", "'+", "'-", "'@", "'\t", "'\r")
 """How a cell begins that a writer of CSV has guarded against spreadsheets."""
 
 
-class Found(NamedTuple):
-    """A record of a file, or what is wrong in its place."""
-
-    number: int
-    """The number of the line, or in a JSON document of the record, from 1."""
-    record: Any
-    problem: str | None
-    size: int
-    """The number of bytes in the file."""
-
-
 class Source(NamedTuple):
     """A file whose format was recognized."""
 
@@ -58,41 +48,51 @@ class Source(NamedTuple):
     found: Iterator[Found]
 
 
-def open_source(file: IO[bytes]) -> Source:
+def open_source(file: IO[bytes], *, levels: int = 3) -> Source:
     """Recognize the format of a file and return its records, which are read as you iterate.
 
-    Raises InputError if the format is not known.
+    Raises InputError if the format is not known, or if files are packed in each other more than `levels` deep: there
+    are files that contain themselves.
     """
+    if not levels:
+        raise InputError("the file is packed too many times; unpack it", field="file")
     head = file.read(_HEAD)
+    return _unpacked(head, file, levels - 1) or _recognized(head, file)
+
+
+def _unpacked(head: bytes, file: IO[bytes], levels: int) -> Source | None:
+    """Return the source inside a file that is compressed or in UTF-16, or None for another file."""
     if head.startswith(b"\x1f\x8b"):
-        inner = open_source(_Checked(gzip.GzipFile(fileobj=_joined(head, file))))  # type: ignore[arg-type]
+        inner = open_source(unzipped(joined(head, file)), levels=levels)
         return inner._replace(format=f"{inner.format}, compressed with gzip")
-    if head.startswith(b"PK\x03\x04"):
-        raise InputError("the file is a zip archive; unpack it and import the file of memories in it", field="file")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = io.TextIOWrapper(_joined(head, file), encoding="utf-16", newline="")
-        inner = open_source(io.BufferedReader(_Encoded(text)))
+        inner = open_source(in_utf_8(joined(head, file)), levels=levels)
         return inner._replace(format=f"{inner.format} in UTF-16")
+    if head.startswith(b"PK\x03\x04"):
+        archive = of_zip(seekable(head, file), lambda part: open_source(part, levels=levels).found)
+        return Source("a backup of OpenMemory", "line", archive)
+    return None
+
+
+def _recognized(head: bytes, file: IO[bytes]) -> Source:
     start = head.removeprefix(_BOM).lstrip()
     if not start:
         return Source("an empty file", "line", iter(()))
     if start.startswith(b"[") or (start.startswith(b"{") and not _is_lines(start)):
-        data = head + file.read(MAX_DOCUMENT - len(head) + 1)
-        if len(data) > MAX_DOCUMENT:
-            raise InputError(
-                f"a JSON document must be at most {MAX_DOCUMENT // 1024**2} MB; write it as JSON Lines, one record per "
-                "line, for example with: jq -c '.[]'",
-                field="file",
-            )
-        return Source("a JSON document", "record", _of_document(data))
-    lines = io.BufferedReader(_joined(head, file))
+        hint = "write it as JSON Lines, one record per line, for example with: jq -c '.[]'"
+        return Source("a JSON document", "record", _of_document(whole(head, file, "a JSON document", hint)))
+    if is_markdown(start):
+        data = whole(head, file, "a Markdown file", "split it in front of a line ---")
+        return Source("Markdown of Mem0's coding plugin", "record", of_markdown(data.removeprefix(_BOM).lstrip()))
+    lines = io.BufferedReader(joined(head, file))
     if start.startswith(b"{"):
         return Source("JSON Lines", "line", of_lines(_bounded(lines)))
     delimiter = _delimiter(start)
     if delimiter is not None:
         return Source("CSV", "line", _of_csv(lines, delimiter))
     raise InputError(
-        f"the file is neither JSON Lines, JSON nor CSV with a column {', '.join(_TEXTS)}; it begins with "
+        f"the file is neither JSON Lines, JSON, CSV with a column {', '.join(_TEXTS)} nor a backup of a tool of Mem0; it "
+        "begins with "
         f"{start[:40].decode(errors='replace')!r}",
         field="file",
     )
@@ -298,69 +298,3 @@ def _cell(name: str, cell: str) -> Any:
     if name in {"metadata", "categories"}:
         return json_text.read(cell.encode())
     return cell
-
-
-class _Rejoined(io.RawIOBase):
-    """A file whose first bytes have been read already."""
-
-    def __init__(self, head: bytes, file: IO[bytes]) -> None:
-        self._head = memoryview(head)
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)
-        part = self._head[: len(view)] if self._head else self._file.read(len(view))
-        self._head = self._head[len(part) :]
-        view[: len(part)] = part
-        return len(part)
-
-
-def _joined(head: bytes, file: IO[bytes]) -> io.BufferedReader:
-    return io.BufferedReader(_Rejoined(head, file))
-
-
-class _Encoded(io.RawIOBase):
-    """A text file as bytes in UTF-8."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)
-        if not self._rest:
-            try:
-                self._rest = self._text.read(len(view) // 4 + 1).encode()
-            except UnicodeError as error:
-                raise InputError(f"the file is not valid UTF-16: {error}", field="file") from None
-        part, self._rest = self._rest[: len(view)], self._rest[len(view) :]
-        view[: len(part)] = part
-        return len(part)
-
-
-class _Checked(io.RawIOBase):
-    """A gzip file. If it is damaged, reading raises InputError."""
-
-    def __init__(self, file: gzip.GzipFile) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._file.read(size)
-        except (EOFError, OSError) as error:
-            raise InputError(f"the gzip file is damaged or cut off: {error}", field="file") from None
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)
-        part = self.read(len(view))
-        view[: len(part)] = part
-        return len(part)

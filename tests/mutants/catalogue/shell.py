@@ -50,9 +50,23 @@ MUTANTS: Final = [
     Mutant(
         "shell.dry-run-writes",
         f"{_CLI}/transfer.py",
-        "target = stack.enter_context(_copy_of(store)) if dry_run else store",
-        "target = store",
+        "target = stack.enter_context(_copy_of(connection.store)) if dry_run else connection.store",
+        "target = connection.store",
         "a dry run changes the store",
+    ),
+    Mutant(
+        "shell.sending-forgets-the-owner",
+        f"{_CLI}/sending.py",
+        'for name in (*ENTITY_FIELDS, "metadata")',
+        'for name in (*ENTITY_FIELDS[:3], "metadata")',
+        "the run of a memory is not sent",
+    ),
+    Mutant(
+        "importing.deleted-memories-come-back",
+        f"{_IMPORTING}/openmemory.py",
+        'elif each.record.get("state") == "deleted":',
+        'elif each.record.get("state") == "forgotten":',
+        "memories that were deleted in OpenMemory are imported",
     ),
     Mutant(
         "importing.unknown-fields-are-lost",

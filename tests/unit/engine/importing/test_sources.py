@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mem0_exports import InputError
-from mem0_exports_engine.importing import sources
+from mem0_exports_engine.importing import files, sources
 from mem0_exports_engine.importing.sources import open_source
 from tests.support.examples import examples
 
@@ -144,7 +144,7 @@ def test_what_is_damaged_is_said_in_its_place(data, problem):
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"hello\nworld\n", "neither JSON Lines, JSON nor CSV"),
+        (b"hello\nworld\n", "neither JSON Lines, JSON, CSV"),
         (b"name,age\nx,1\n", "CSV with a column memory, text, content"),
         (b"PK\x03\x04rest", "zip archive"),
         (b"\xff\xfe\x00\xd8", "not valid UTF-16"),
@@ -172,7 +172,7 @@ def test_a_line_that_is_too_long_is_rejected_and_the_next_is_read(monkeypatch):
 
 
 def test_a_document_that_is_too_large_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(sources, "MAX_DOCUMENT", 2_000_000)
+    monkeypatch.setattr(files, "MAX_DOCUMENT", 2_000_000)
     monkeypatch.setattr(sources, "_HEAD", 100)
 
     with pytest.raises(InputError, match="write it as JSON Lines"):
