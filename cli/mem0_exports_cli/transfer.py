@@ -20,7 +20,6 @@ from mem0_exports_cli.connection import check_store, opened
 from mem0_exports_cli.options import came_from_environment, command, connected, quiet
 from mem0_exports_cli.printing import Output, remark
 from mem0_exports_cli.progress import progress
-from mem0_exports_cli.sending import NOT_KEPT, Sending
 from mem0_exports_engine.extras import require
 from mem0_exports_engine.ports import ON_CONFLICT
 from mem0_exports_engine.projects import checked_project
@@ -181,9 +180,7 @@ def _import(
             result = _store(source, memories, checked_project(connection.project), on_conflict, owners, advance)
         else:
             client = None if dry_run else stack.enter_context(connection.client())
-            result = _send(source, client, owners, start_at, advance)
-    if to == "platform":
-        remark(NOT_KEPT, quiet=quiet)
+            result = _send(source, client, owners, start_at, advance, quiet=quiet)
     _show_rejected(result, name, source)
     print(f"{'dry run: ' if dry_run else ''}{_counts(result)}")
     if not result.bad_count:
@@ -241,8 +238,17 @@ def _store(
 
 
 def _send(
-    source: Source, client: Client | None, owners: dict[str, str], start_at: int, advance: Callable[[], None]
+    source: Source,
+    client: Client | None,
+    owners: dict[str, str],
+    start_at: int,
+    advance: Callable[[], None],
+    *,
+    quiet: bool,
 ) -> Imported:
+    from mem0_exports_cli.sending import NOT_KEPT, Sending  # noqa: PLC0415 -- an extra
+
+    remark(NOT_KEPT, quiet=quiet)
     sending = Sending(client, owners, source.unit)
     try:
         sending.send(source.found, start_at, advance)
