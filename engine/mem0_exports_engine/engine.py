@@ -19,7 +19,7 @@ from mem0_exports.filters.rules import CAREFUL, FilterRules
 from mem0_exports_engine import clock, json_text, refusals
 from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import HEALTH, Operation, Problem, problem
-from mem0_exports_engine.extract import default_extractor
+from mem0_exports_engine.extract import extractor_for
 from mem0_exports_engine.failures import StoreBusy, StoreError
 from mem0_exports_engine.importing.importer import Imported, import_lines
 from mem0_exports_engine.limits import MAX_BYTES
@@ -31,8 +31,8 @@ from mem0_exports_engine.refusals import Outcome, Refused, Text
 from mem0_exports_engine.report import Report
 from mem0_exports_engine.service import Service
 from mem0_exports_engine.store import open_store
+from mem0_exports_engine.workers.lanes import Workers
 from mem0_exports_engine.workers.run_job import GRACE
-from mem0_exports_engine.workers.thread import WorkerThread
 
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from mem0_exports.llm import LLM
     from mem0_exports_engine.access import Access
-    from mem0_exports_engine.ports import Extractor, OnConflict
+    from mem0_exports_engine.extraction import Extractor
+    from mem0_exports_engine.ports import OnConflict
+    from mem0_exports_engine.workers.workbench import Steps
 
 T = TypeVar("T")
 
@@ -77,6 +80,7 @@ class Engine:
         api_key: str | None = None,
         filter_rules: FilterRules | None = None,
         retention: timedelta = facts.RETENTION,
+        llm: LLM | None = None,
         extractor: Extractor | None = None,
         now: Callable[[], datetime] = clock.now,
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
@@ -91,7 +95,8 @@ class Engine:
             api_key: an API key for the project "local" that is not kept in the store. If set, requests need a key.
             filter_rules: how to read filters in points that the Platform's documentation does not define.
             retention: how long an export can be fetched, counted from its creation.
-            extractor: fills schemas from memories. The default extractor needs no language model.
+            llm: a language model that reads values out of the texts of memories. Default: none; values come from metadata.
+            extractor: fills schemas from memories, instead of the engine's own extractors.
             now: returns the current time as an aware datetime in UTC.
             new_id: the source of new ids.
 
@@ -105,12 +110,14 @@ class Engine:
         if api_key is not None:
             usable_key(api_key)
         open_access = OpenAccess(project)
-        fills = extractor or default_extractor()
+        if extractor is not None and llm is not None:
+            raise ConfigurationError("pass llm or extractor, not both")
+        self._extractor = extractor or extractor_for(llm)
         self.store = open_store(path)
         try:
             needs_access = served or api_key is not None
             self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else open_access
-            self.worker = WorkerThread(self.store.jobs, self.store.memories, fills, now)
+            self.workers = Workers(self.store, self._extractor, now, with_lanes=llm is not None)
         except BaseException:
             self.store.close()
             raise
@@ -120,8 +127,8 @@ class Engine:
             retention=retention,
             now=now,
             new_id=new_id,
-            wake=self.worker.wake,
-            cancelled=self.worker.cancelled,
+            wake=self.workers.wake,
+            cancelled=self.workers.cancelled,
         )
 
     def loggable(self, path: str) -> str:
@@ -265,10 +272,20 @@ class Engine:
             raise InputError(f"export_id must be the id of a finished export, got {export_id!r}", field="export_id")
         return Report.from_json(export.report)
 
+    def progress(self, export_id: str) -> Steps | None:
+        """Return how many calls of a language model a running export has made, and how many it needs.
+
+        None if the export is not running in this process, or needs no model.
+        """
+        return self.workers.progress(export_id)
+
     def close(self, grace: float = GRACE) -> None:
         """Stop the worker and close the store. A job that takes longer than `grace` seconds is handed back."""
         # The worker writes to the store until it has stopped, so the store must be closed last.
-        self.worker.stop(grace)
+        self.workers.stop(grace)
+        close = getattr(self._extractor, "close", None)
+        if close is not None:
+            close()
         self.store.close()
 
 

@@ -99,7 +99,8 @@ def _exports_get(service: Service, request: Request) -> Outcome:
     filters = None if export_id is not None else parse_filters(service.filter_rules, request.operation, body["filters"])
     export = service.store.jobs.find(project, service.now(), export_id=export_id, filters=filters)
     if export is not None and export.state == "DONE":
-        left_out = 0 if export.report is None else Report.from_json(export.report).left_out
+        report = None if export.report is None else Report.from_json(export.report)
+        left_out = 0 if report is None else report.left_out + report.unread
         return Outcome(200, Text(service.store.jobs.result(export)), {LEFT_OUT: str(left_out)})
     # The service answers 404 for pending, failed and unknown exports alike. This engine adds the reason for a failure.
     if export is not None and export.state == "FAILED":

@@ -1,8 +1,8 @@
-"""Protocols between the store, the extractor and the workers, which do not import each other.
+"""Protocols between the store and those who use it: the service, the importer and the workers.
 
-A store keeps memories, jobs and keys (`Store`). A worker claims a job, passes the memories of the export to an
-extractor (`MemoryReader`, `Extractor`), and stores the result (`ListSink`, `JobStore`). To add a store or an extractor,
-write a package that implements these protocols and select it in `store.open_store` or with `Engine(extractor=...)`.
+A store keeps memories, jobs, answers and keys (`Store`). A worker claims a job, passes the memories of the export
+(`MemoryReader`) to an extractor (see `extraction`), and stores the result (`JobStore`). To add a store, write a package
+that implements these protocols and select it in `store.open_store`.
 
 All times are aware datetimes in UTC. A method that takes a project never returns data of another project.
 """
@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, Typ
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from mem0_exports.filters.tree import Filter
-    from mem0_exports_engine.report import Report
 
 Record: TypeAlias = "dict[str, Any]"
 """A memory as the API shows it, except that the run is under `run_id`."""
@@ -148,6 +147,9 @@ class MemoryStore(MemoryReader, Protocol):
 LEASE: Final = timedelta(seconds=60)
 """How long a worker owns a job after it last renewed its lease. After that, another worker can claim the job."""
 
+Lane: TypeAlias = Literal["short", "long"]
+"""Jobs that ask a language model are long. They have a worker of their own, so that the others need not wait for them."""
+
 JobState: TypeAlias = Literal["PENDING", "RUNNING", "DONE", "FAILED"]
 
 
@@ -238,8 +240,11 @@ class JobStore(Protocol):
         """
         ...
 
-    def claim(self, now: datetime, *, take_over: bool = True) -> Job | None:
-        """Claim the job that has waited longest, for one lease; None if none waits. `take_over`: also after a lease ended."""
+    def claim(self, now: datetime, *, take_over: bool = True, lane: Lane | None = None) -> Job | None:
+        """Claim the job of this lane (or of any) that has waited longest, for one lease; None if none waits.
+
+        `take_over`: also after the lease of another worker has ended.
+        """
         ...
 
     def renew(self, job: Job, now: datetime) -> None:
@@ -266,8 +271,8 @@ class JobStore(Protocol):
         """Mark the job as failed, with the reason that users will see."""
         ...
 
-    def hand_back(self, job: Job, available: datetime) -> None:
-        """Give up the lease, so that any worker can claim the job from this time on."""
+    def hand_back(self, job: Job, available: datetime, *, lane: Lane | None = None) -> None:
+        """Give up the lease, so that any worker can claim the job from this time on. `lane`: move it to this lane."""
         ...
 
     def not_crashed(self, job: Job) -> None:
@@ -276,6 +281,25 @@ class JobStore(Protocol):
 
     def purge(self, now: datetime) -> int:
         """Delete the exports that have expired, and return how many there were."""
+        ...
+
+
+# ---- answers -------------------------------------------------------------------------------------------------------
+
+
+class AnswerStore(Protocol):
+    """Stores what a language model has answered, so that nothing that was paid for is asked again."""
+
+    def recall(self, project: str, key: bytes, now: datetime) -> bytes | None:
+        """Return the answer under a key, and note that it was used now. None if there is none."""
+        ...
+
+    def keep(self, project: str, key: bytes, answer: bytes, now: datetime) -> None:
+        """Store an answer under a key. Once this returns, it survives a crash."""
+        ...
+
+    def purge(self, before: datetime) -> int:
+        """Delete the answers that were last used before a time, and return how many there were."""
         ...
 
 
@@ -333,6 +357,11 @@ class Store(Protocol):
         ...
 
     @property
+    def answers(self) -> AnswerStore:
+        """The answers of language models."""
+        ...
+
+    @property
     def keys(self) -> KeyStore:
         """The keys."""
         ...
@@ -347,53 +376,4 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close all connections."""
-        ...
-
-
-# ---- extraction ----------------------------------------------------------------------------------------------------
-
-
-class ListSink(Protocol):
-    """Takes the long lists of a result in pieces, so that no list has to fit in memory."""
-
-    def put(self, list_index: int, items: bytes) -> None:
-        """Append items to a list: JSON texts separated by commas."""
-        ...
-
-    def drop(self, list_index: int) -> None:
-        """Delete all items of a list."""
-        ...
-
-
-class Extraction(NamedTuple):
-    """The result of an export, and its report."""
-
-    frame: Frame
-    report: Report
-
-
-class Unfillable(Exception):
-    """The schema cannot be filled from these memories. The message, which users see, says why."""
-
-    def __init__(self, reason: str, report: Report) -> None:
-        super().__init__(reason)
-        self.report = report
-
-
-class Extractor(Protocol):
-    """Fills a schema from memories."""
-
-    def extract(
-        self,
-        schema: dict[str, Any],
-        batches: Iterable[MemoryBatch],
-        sink: ListSink,
-        *,
-        instructions: str | None = None,
-    ) -> Extraction:
-        """Fill the schema from memories, which come oldest first. Raises Unfillable if that is not possible.
-
-        The schema was checked when the export was created. Items that were put into the sink are kept only if this
-        method returns, and not if it raises.
-        """
         ...

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from mem0_exports.filters.rules import FilterRules
+    from mem0_exports.llm import LLM
     from mem0_exports_engine.engine import Engine
 
 
@@ -59,7 +60,11 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     in_process = True
 
     def __init__(
-        self, path: str | Path, filter_rules: FilterRules | None = None, project: str = DEFAULT_PROJECT
+        self,
+        path: str | Path,
+        filter_rules: FilterRules | None = None,
+        project: str = DEFAULT_PROJECT,
+        llm: LLM | None = None,
     ) -> None:
         require("local", "the embedded engine")
         self.path = str(path)
@@ -69,6 +74,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Identifies the store and project in a ledger, so that exports of different stores are kept apart."""
         self._filter_rules = filter_rules
         self._project = project
+        self._llm = llm
         self._engine: Engine | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -82,7 +88,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if self._engine is None:
                 from mem0_exports_engine.engine import Engine  # noqa: PLC0415 -- loads SQLAlchemy
 
-                self._engine = Engine(self.path, project=self._project, filter_rules=self._filter_rules)
+                self._engine = Engine(self.path, project=self._project, filter_rules=self._filter_rules, llm=self._llm)
             return self._engine
 
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:

@@ -45,7 +45,18 @@ if TYPE_CHECKING:
     from mem0_exports.filters.fields import F, Filter, all_of, any_of
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.settings import Retry
-    from mem0_exports.models import Account, AddedMemory, Entity, ExportGap, ExportInfo, ExportReport, Memory
+    from mem0_exports.llm import LLM
+    from mem0_exports.models import (
+        Account,
+        AddedMemory,
+        Entity,
+        ExportEvidence,
+        ExportGap,
+        ExportInfo,
+        ExportReport,
+        ExportUsage,
+        Memory,
+    )
     from mem0_exports.output.arrow import to_arrow
     from mem0_exports.output.frames import to_pandas, to_polars
     from mem0_exports.output.save import save
@@ -88,7 +99,18 @@ _HOMES = {
     "filters.fields": ("F", "Filter", "all_of", "any_of"),
     "filters.rules": ("FilterRules",),
     "http.settings": ("Retry",),
-    "models": ("Account", "AddedMemory", "Entity", "ExportGap", "ExportInfo", "ExportReport", "Memory"),
+    "llm": ("LLM",),
+    "models": (
+        "Account",
+        "AddedMemory",
+        "Entity",
+        "ExportEvidence",
+        "ExportGap",
+        "ExportInfo",
+        "ExportReport",
+        "ExportUsage",
+        "Memory",
+    ),
     "output.arrow": ("to_arrow",),
     "output.frames": ("to_pandas", "to_polars"),
     "output.save": ("save",),
@@ -98,6 +120,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "LLM",
     "Account",
     "AddedMemory",
     "AsyncClient",
@@ -109,6 +132,7 @@ __all__ = [
     "ContractViolation",
     "Entity",
     "Export",
+    "ExportEvidence",
     "ExportFailed",
     "ExportGap",
     "ExportIncomplete",
@@ -119,6 +143,7 @@ __all__ = [
     "ExportReport",
     "ExportRequest",
     "ExportTimeout",
+    "ExportUsage",
     "ExportWarning",
     "F",
     "Filter",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mem0_exports.exports.spec import Origin
     from mem0_exports.filters.rules import FilterRules
+    from mem0_exports.llm import LLM
     from mem0_exports.local_engine import EngineTransport, LocalEngine
     from mem0_exports.models import Account
 
@@ -118,6 +119,7 @@ class Client:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         filter_rules: FilterRules | None = None,
         project: str = "local",
+        llm: LLM | None = None,
     ) -> Self:
         """Return a client of the embedded engine: no key, no server, no network. Needs the extra `mem0-exports[local]`.
 
@@ -131,13 +133,15 @@ class Client:
             max_response_bytes: the most bytes of an answer, counted after decompression. Default: 512 MiB.
             filter_rules: how to read filters where the Platform's documentation is silent. Default: `FilterRules()`.
             project: the project whose memories and exports the client sees, if the store has several.
+            llm: a language model that reads values out of the texts of memories. Default: none; values come from metadata,
+                and nothing is sent anywhere.
 
         """
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
         config = Config("local", _LOCAL_ADDRESS, timeout, Retry() if retry is None else retry, max_response_bytes)
-        transport = LocalTransport(path, filter_rules, project)
+        transport = LocalTransport(path, filter_rules, project, llm)
         driver = Driver(config.base_url, config.headers, transport)
         settings = config.settings(driver, _LOCAL_SCHEDULE)
         client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
@@ -248,13 +252,14 @@ class AsyncClient:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         filter_rules: FilterRules | None = None,
         project: str = "local",
+        llm: LLM | None = None,
     ) -> Self:
         """Return a client of the embedded engine, as `Client.local` does. The engine never runs on the event loop."""
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
         config = Config("local", _LOCAL_ADDRESS, timeout, Retry() if retry is None else retry, max_response_bytes)
-        transport = LocalTransport(path, filter_rules, project)
+        transport = LocalTransport(path, filter_rules, project, llm)
         driver = AsyncDriver(config.base_url, config.headers, transport)
         settings = config.settings(driver, _LOCAL_SCHEDULE)
         client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)

@@ -8,7 +8,7 @@ memory is always called `run_id`, as it is in filters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -100,6 +100,36 @@ class ExportGap:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportEvidence:
+    """Where a value of an export comes from."""
+
+    path: str
+    """The value, such as `city`, `hobbies[0]` or `visits[2].place`; `visits[]` for the items of a list from metadata."""
+    how: str
+    """metadata: a field or the metadata of the memory has the value. text: it stands literally in the text of the memory.
+    judged: a language model says that the memory says so."""
+    memory_id: str
+    start: int | None
+    """For `text`, the place in the text of the memory, in code points: `memory.memory[start:end]`."""
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportUsage:
+    """What a language model was asked for an export."""
+
+    model: str
+    calls: int
+    """How many requests were sent to it by the attempt that finished the export."""
+    cached: int
+    """How many answers were there already, from an earlier export or attempt."""
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    """The time that the calls took, added up."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportReport:
     """The report on an export: which memories filled which fields, and which fields stayed empty and why.
 
@@ -116,6 +146,14 @@ class ExportReport:
     """The fields that stayed empty, and the values and records that were left out."""
     notes: list[str]
     """Other remarks, such as that the instructions were not followed."""
+    evidence: list[ExportEvidence] = field(default_factory=list)
+    """Where the values come from; at most 5,000 of them."""
+    unread: int = 0
+    """How many memories a language model should have read, and did not. `gaps` says why."""
+    unread_ids: list[str] = field(default_factory=list)
+    """The ids of these memories; at most the first 1,000."""
+    usage: ExportUsage | None = None
+    """What the language model was asked; None if it was not needed, or there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
         "tests/contract/client/test_requests.py",
         "tests/end_to_end/faults/test_calls.py",
     ),
-    "http/deadlines": ("tests/unit/client/http/test_deadlines.py",),
+    "deadlines": ("tests/unit/client/test_deadlines.py",),
     "http/driver": (
         "tests/unit/client/http/test_driver.py",
         "tests/end_to_end/congruence/test_client.py",

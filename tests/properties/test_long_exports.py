@@ -19,8 +19,8 @@ from mem0_exports_engine import clock
 from mem0_exports_engine.extract.offline import record_lists as list_module
 from mem0_exports_engine.extract.offline import values as values_module
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
+from mem0_exports_engine.extraction import Unfillable
 from mem0_exports_engine.failures import Gone
-from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite import batches, memories
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mem0_exports.schemas.validate import Unusable
 from mem0_exports_engine import json_text
-from mem0_exports_engine.ports import Unfillable
+from mem0_exports_engine.extraction import Unfillable
 from mem0_exports_engine.schema_cost import admit
 from tests.support.stores import extracted, memory
 

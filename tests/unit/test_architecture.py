@@ -138,8 +138,8 @@ ONLY_IN = {
         "mem0_exports.http.export_operations",
         "mem0_exports.http.fields",
     ),
-    "httpx": ("mem0_exports.http", "mem0_exports_engine.transport"),
-    "httpcore": ("mem0_exports.http",),
+    "httpx": ("mem0_exports.http", "mem0_exports_engine.transport", "mem0_exports_engine.extract.llm.endpoint"),
+    "httpcore": ("mem0_exports.deadlines",),
     "sqlalchemy": ("mem0_exports_engine.store",),
     "sqlite3": (
         "mem0_exports_engine.store",
@@ -170,8 +170,18 @@ NEVER = [
     ("mem0_exports_engine.operations", "mem0_exports_engine.engine", "handlers use a Service"),
 ]
 
-USED_BY_THE_ENGINE = ("api_key", "errors", "facts", "filters", "schemas", "sqlite_files", "strict_json")
-"""What the engine may use of the client: syntax and facts, but nothing that sends requests."""
+USED_BY_THE_ENGINE = (
+    "api_key",
+    "deadlines",
+    "errors",
+    "facts",
+    "filters",
+    "llm",
+    "schemas",
+    "sqlite_files",
+    "strict_json",
+)
+"""What the engine may use of the client: syntax and facts, but nothing that sends requests to it. `deadlines` is also for requests to a language model."""
 
 
 @pytest.mark.parametrize("name", ONLY_IN)

@@ -53,7 +53,7 @@ class Lease:
     def __init__(self, jobs: JobStore, job: Job, now: Callable[[], datetime], stop: Stop) -> None:
         self._jobs = jobs
         self._job = job
-        self._now = now
+        self.now = now
         self._stop = stop
         self._lost = False
         self._over = threading.Event()
@@ -78,7 +78,7 @@ class Lease:
             if self._stop.at_once:
                 return  # the job is about to be handed back
             try:
-                self._jobs.renew(self._job, self._now())
+                self._jobs.renew(self._job, self.now())
             except Fenced:
                 self._lost = not self._over.is_set()
                 return
@@ -109,7 +109,7 @@ class Lease:
         The clock is read again for every attempt. After a long wait for the store, an older time would set a lease that
         has already ended, and another worker could claim the job at once.
         """
-        self.write(lambda: call(self._now()))
+        self.write(lambda: call(self.now()))
 
     def write(self, call: Callable[[], None]) -> None:
         """Call `call` until the store accepts the write. Raise the store's error if the worker has to stop.

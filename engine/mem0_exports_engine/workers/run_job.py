@@ -1,7 +1,7 @@
 """Run one claimed job: read its memories, fill its schema, and store the result and the report.
 
-A run normally ends in one of four ways: the job is done, it has failed, it is handed back, or another worker has taken
-it over (Fenced). If the worker has to stop while the store cannot even take the job back, the job stays as it is and is
+A run normally ends in one of five ways: the job is done, it has failed, it is handed back, it is passed on to the worker
+that has time for it, or another worker has taken it over (Fenced). If the worker has to stop while the store cannot even take the job back, the job stays as it is and is
 claimed again when its lease ends.
 """
 
@@ -14,16 +14,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mem0_exports.filters.tree import restore
+from mem0_exports_engine.extraction import Unfillable
 from mem0_exports_engine.failures import Fenced, StoreBusy, StoreDamaged, StoreError, StoreFull
-from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.workers.lease import HandBack, Lease, Stop
+from mem0_exports_engine.workers.workbench import LongWork, Workbench
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from mem0_exports_engine.ports import Extractor, Frame, Job, JobStore, MemoryBatch, MemoryReader
+    from mem0_exports_engine.extraction import Extractor
+    from mem0_exports_engine.ports import AnswerStore, Frame, Job, JobStore, Lane, MemoryBatch, MemoryReader
+    from mem0_exports_engine.workers.workbench import Steps
 
 GRACE: Final = 10.0
 """Seconds that a running job has to finish after its worker was told to stop. After that it is handed back."""
@@ -40,33 +43,20 @@ After so many attempts, the job is probably what crashes its workers. Without a 
 _log = logging.getLogger("mem0_exports_engine.jobs")
 
 
-class _Parts:
-    """Implement `ports.ListSink`: store the lists as numbered parts."""
+class _Batches:
+    """The memories of a job, which can be read more than once."""
 
-    def __init__(self, jobs: JobStore, job: Job, lease: Lease) -> None:
-        self._jobs = jobs
+    def __init__(self, memories: MemoryReader, job: Job, now: datetime, lease: Lease) -> None:
+        self._memories = memories
         self._job = job
+        self._now = now
         self._lease = lease
-        self._counts: dict[int, int] = {}
 
-    def put(self, list_index: int, items: bytes) -> None:
-        """Store items as the next part of a list. This also renews the lease."""
-        number = self._counts.get(list_index, 0)
-        self._lease.write_and_renew(lambda moment: self._jobs.put(self._job, moment, list_index, number, items))
-        self._counts[list_index] = number + 1
-
-    def drop(self, list_index: int) -> None:
-        """Delete the parts of a list."""
-        if self._counts.pop(list_index, 0):
-            self._lease.write(lambda: self._jobs.drop(self._job, list_index))
-
-    def check(self, frame: Frame) -> None:
-        """Raise TypeError if `frame` is not made of texts and lists of this sink. No reader could use such a frame."""
-        texts = [piece for piece in frame if isinstance(piece, str)]
-        lists = [piece for piece in frame if not isinstance(piece, str)]
-        if not texts or not all(type(index) is int and index in self._counts for index in lists):
-            raise TypeError("the extractor returned a frame that is not made of JSON texts and of lists in the sink")
-        "".join(texts).encode()  # raises UnicodeEncodeError for an unpaired surrogate, which cannot be stored
+    def __iter__(self) -> Iterator[MemoryBatch]:
+        filters = restore(self._job.filters)
+        for batch in self._memories.batches(self._job.project, filters, self._now, self._lease.is_over):
+            self._lease.check()
+            yield batch
 
 
 class _Outcome(NamedTuple):
@@ -86,16 +76,36 @@ def run_job(
     job: Job,
     now: Callable[[], datetime],
     stop: Stop | None = None,
-) -> None:
-    """Run a claimed job and store its result. Raises Fenced if another worker has taken it over."""
+    *,
+    answers: AnswerStore | None = None,
+    lane: Lane | None = None,
+    on_progress: Callable[[Steps], object] | None = None,
+) -> bool:
+    """Run a claimed job and store its result. Return False if it was passed on to the long lane instead.
+
+    Raises Fenced if another worker has taken it over.
+
+    Args:
+        jobs: the store of the job.
+        memories: the store of the memories.
+        extractor: fills the schema.
+        job: the job, which this worker has claimed.
+        now: returns the current time.
+        stop: tells this worker to stop.
+        answers: where the extractor keeps answers.
+        lane: the lane of this worker; None if it runs all jobs.
+        on_progress: called with the progress of long work.
+
+    """
     started = now()
     if job.crashed_attempts >= MAX_CRASHED_ATTEMPTS:
         jobs.fail(job, f"gave up after {MAX_CRASHED_ATTEMPTS} attempts that crashed or stalled")
         _note(job, "failed", now() - started)
-        return
+        return True
     try:
         with Lease(jobs, job, now, stop or Stop()) as lease:
-            _run(jobs, memories, extractor, job, now, lease, started)
+            bench = Workbench(jobs, job, lease, answers=answers, lane=lane, on_progress=on_progress)
+            return _run(jobs, memories, extractor, job, now, lease, bench, started)
     except Fenced:
         # The worker that claimed the job has counted this attempt as a crash. This process lives, so it was none.
         with contextlib.suppress(StoreError):
@@ -110,10 +120,15 @@ def _run(
     job: Job,
     now: Callable[[], datetime],
     lease: Lease,
+    bench: Workbench,
     started: datetime,
-) -> None:
+) -> bool:
     try:
-        outcome = _attempt(jobs, memories, extractor, job, now, lease)
+        outcome = _attempt(jobs, memories, extractor, job, now, lease, bench)
+    except LongWork:
+        lease.write(lambda: jobs.hand_back(job, now(), lane="long"))
+        _note(job, "passed on", now() - started)
+        return False
     except HandBack:
         # This is not retried, because the process is about to end. If it fails, the job is claimed again when its lease
         # ends.
@@ -139,6 +154,7 @@ def _run(
         else:
             lease.write(lambda: jobs.finish(job, frame, report))
             _note(job, "done", now() - started, memories=count)
+    return True
 
 
 def _reason(error: BaseException) -> str:
@@ -155,27 +171,24 @@ def _attempt(
     job: Job,
     now: Callable[[], datetime],
     lease: Lease,
+    bench: Workbench,
 ) -> _Outcome:
     """Run the extractor, and check and serialize its result. Any defect of the result is an error of this job."""
-
-    def batches() -> Iterator[MemoryBatch]:
-        for batch in memories.batches(job.project, restore(job.filters), now(), lease.is_over):
-            lease.check()
-            yield batch
-
     # Delete the parts of an earlier attempt first. Otherwise their numbers would collide with those of this attempt,
     # and any parts left over would end up in the result.
     if job.attempt > 1:
         lease.write_and_renew(lambda moment: jobs.clear(job, moment))
-    sink = _Parts(jobs, job, lease)
+    batches = _Batches(memories, job, now(), lease)
     try:
-        frame, report = extractor.extract(job.schema, batches(), sink, instructions=job.instructions)
+        frame, report = extractor.extract(job.schema, batches, bench, instructions=job.instructions)
     except Unfillable as error:
         return _Outcome(error.report.to_json(), None, str(error) or "the memories cannot fill the schema")
+    except LongWork:
+        raise
     except Exception:
         lease.check()  # the statement was interrupted, or the store closed, because the worker must not go on
         raise
-    sink.check(frame)
+    bench.check_frame(frame)
     return _Outcome(report.to_json(), frame, memories=report.memories)
 
 

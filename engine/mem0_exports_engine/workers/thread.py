@@ -8,6 +8,7 @@ import threading
 
 from typing import TYPE_CHECKING, Final
 
+from mem0_exports import facts
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine import ports
 from mem0_exports_engine.clock import ClockWatch
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from mem0_exports_engine.ports import Extractor, Job, JobStore, MemoryReader
+    from mem0_exports_engine.extraction import Extractor
+    from mem0_exports_engine.ports import Job, Lane, Store
+    from mem0_exports_engine.workers.workbench import Steps
 
 _log = logging.getLogger("mem0_exports_engine.jobs")
 
@@ -35,12 +38,22 @@ class WorkerThread:
     """Run the jobs of a store in a separate thread, which starts at once."""
 
     def __init__(
-        self, jobs: JobStore, memories: MemoryReader, extractor: Extractor, now: Callable[[], datetime]
+        self,
+        store: Store,
+        extractor: Extractor,
+        now: Callable[[], datetime],
+        *,
+        lane: Lane | None = None,
+        moved: Callable[[], object] | None = None,
     ) -> None:
-        self._jobs = jobs
-        self._memories = memories
+        """Start the thread. `lane`: run only its jobs. `moved` is called after a job was passed on to another lane."""
+        self._store = store
+        self._jobs = store.jobs
         self._extractor = extractor
         self._now = now
+        self._lane: Lane | None = lane
+        self._moved = moved
+        self._steps: Steps | None = None
         self._running: Job | None = None
         self._last_failure = ""
         self._wake = threading.Event()
@@ -60,6 +73,11 @@ class WorkerThread:
         running = self._running
         if running is not None and running.id == export_id:
             self._stop.cancelled = export_id
+
+    def progress(self, export_id: str) -> Steps | None:
+        """Return how far the long work of this job is; None if it is not running here or does none."""
+        running = self._running
+        return self._steps if running is not None and running.id == export_id else None
 
     def take_no_more(self) -> None:
         """Claim no more jobs. The running job continues; waiting jobs stay in the store for other workers."""
@@ -112,15 +130,32 @@ class WorkerThread:
         now, steady = watch.read()
         if steady:
             self._jobs.purge(now)
+            self._store.answers.purge(now - facts.RETENTION)
 
     def _run_next(self, watch: ClockWatch) -> bool:
         """Run the next job. Return False if none is waiting."""
         now, steady = watch.read()
-        self._running = self._jobs.claim(now, take_over=steady)
+        self._steps = None
+        self._running = self._jobs.claim(now, take_over=steady, lane=self._lane)
         if self._running is None:
             return False
         try:
-            run_job(self._jobs, self._memories, self._extractor, self._running, self._now, self._stop)
+            is_here = run_job(
+                self._jobs,
+                self._store.memories,
+                self._extractor,
+                self._running,
+                self._now,
+                self._stop,
+                answers=self._store.answers,
+                lane=self._lane,
+                on_progress=self._note_progress,
+            )
         finally:
             self._running = None
+        if not is_here and self._moved is not None:
+            self._moved()
         return True
+
+    def _note_progress(self, steps: Steps) -> None:
+        self._steps = steps

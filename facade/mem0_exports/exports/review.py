@@ -44,7 +44,7 @@ class Received(NamedTuple, Generic[T]):
     value: T
     text: bytes
     left_out: int | None = None
-    """How many records were left out; None if the service does not say, as it has no reports."""
+    """How many records were left out, and memories not read; None if the service does not say, as it has no reports."""
 
 
 def fetch_report(export_id: str | UUID, settings: Settings, deadline: float | None) -> Flow[ExportReport]:
@@ -93,8 +93,17 @@ def _empty(export_id: str, report: ExportReport | None) -> str:
 
 
 def _left_out(export_id: str, count: int, report: ExportReport | None) -> str:
-    records = "1 record was" if count == 1 else f"{count} records were"
-    return f"{records} left out of export {export_id}{_main_reason(export_id, report)}"
+    unread = 0 if report is None else min(report.unread, count)
+    records = count - unread
+    parts = [
+        *([f"{_counted(unread, 'memory', 'memories')} not read for export {export_id}"] if unread else []),
+        *([f"{_counted(records, 'record', 'records')} left out of export {export_id}"] if records else []),
+    ]
+    return f"{' and '.join(parts)}{_main_reason(export_id, report)}"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"1 {one} was" if count == 1 else f"{count} {many} were"
 
 
 def _main_reason(export_id: str, report: ExportReport | None) -> str:
@@ -107,5 +116,5 @@ def _main_reason(export_id: str, report: ExportReport | None) -> str:
 
 
 def _weight(gap: ExportGap) -> tuple[bool, int]:
-    """Return how much a gap explains: records that were left out first, then how often it happened."""
-    return gap.path.endswith("[]"), gap.count
+    """Return how much a gap explains: records that were left out and memories that were not read first, then how often it happened."""
+    return gap.path.endswith("[]") or gap.path == "(texts)", gap.count

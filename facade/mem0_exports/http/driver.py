@@ -74,7 +74,7 @@ class Driver(Connection):
         with self._lock:
             self.check_open()
             if self._http is None:
-                from mem0_exports.http import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which is slow
+                from mem0_exports import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which is slow
 
                 self._deadline = _deadlines.Deadline
                 if self._transport is not None and answers_in_process(self._transport):

@@ -13,6 +13,8 @@ from mem0_exports.http.fields import (
     as_text,
     id_as_written,
     id_text,
+    known,
+    known_count,
     known_text,
     page_of,
     sent,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mem0_exports.http.flow import Response
-    from mem0_exports.models import ExportGap, ExportInfo, ExportReport, Page
+    from mem0_exports.models import ExportEvidence, ExportGap, ExportInfo, ExportReport, ExportUsage, Page
     from mem0_exports_api import models
 
 T = TypeVar("T")
@@ -133,6 +135,10 @@ def exports_report(export_id: UUID) -> Call[ExportReport]:
             filled={name: [*map(as_text, ids)] for name, ids in report.filled.additional_properties.items()},
             gaps=[*map(_gap, report.gaps)],
             notes=[*map(as_text, report.notes)],
+            evidence=[*map(_evidence, report.evidence)],
+            unread=as_count(report.unread),
+            unread_ids=[*map(as_text, report.unread_ids)],
+            usage=None if (usage := known(report.usage)) is None else _usage(usage),
         )
 
     return call("exports_report", exports_report_request(export_id), models.MemoryExportReport.from_dict, convert)
@@ -146,6 +152,31 @@ def _gap(gap: models.MemoryExportGap) -> ExportGap:
         reason=as_text(gap.reason),
         count=as_count(gap.count),
         did_you_mean=known_text(gap.did_you_mean),
+    )
+
+
+def _evidence(evidence: models.MemoryExportEvidence) -> ExportEvidence:
+    from mem0_exports.models import ExportEvidence  # noqa: PLC0415 -- see prepare()
+
+    return ExportEvidence(
+        path=as_text(evidence.path),
+        how=as_text(evidence.how),
+        memory_id=as_text(evidence.memory_id),
+        start=known_count(evidence.start),
+        end=known_count(evidence.end),
+    )
+
+
+def _usage(usage: models.MemoryExportUsage) -> ExportUsage:
+    from mem0_exports.models import ExportUsage  # noqa: PLC0415 -- see prepare()
+
+    return ExportUsage(
+        model=as_text(usage.model),
+        calls=as_count(usage.calls),
+        cached=as_count(usage.cached),
+        tokens_in=as_count(usage.tokens_in),
+        tokens_out=as_count(usage.tokens_out),
+        seconds=float(usage.seconds),
     )
 
 

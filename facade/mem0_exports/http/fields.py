@@ -67,6 +67,12 @@ def as_count(value: int) -> int:
     return int(value)
 
 
+def known_count(value: int | Unset | None) -> int | None:
+    """Return an integer of a response; None if it is missing or null."""
+    count = known(value)
+    return None if count is None else as_count(count)
+
+
 def id_text(value: UUID) -> str:
     """Return an id of a response as the text that the other operations take."""
     return str(value)

@@ -40,7 +40,7 @@ MEMORY_FIELDS: Final[tuple[str, ...]] = get_args(MemoryField)
 
 
 class Source(NamedTuple):
-    """The source of a value: a kind ("metadata", "memory", "category" or "count") and a name ("" for "count")."""
+    """The source of a value: a kind ("metadata", "memory", "category", "text" or "count") and a name, "" for the last two."""
 
     kind: str
     name: str
@@ -82,6 +82,11 @@ class From:
         """Take the number of memories that the export was made from. Only for a top-level field."""
         return From(Source("count", ""))
 
+    @staticmethod
+    def text() -> From:
+        """Read the value out of the texts of memories, with a language model, even if metadata have one."""
+        return From(Source("text", ""))
+
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Add the annotation to the JSON Schema of the field. Pydantic calls this."""
         kind, name = self._source
@@ -99,14 +104,14 @@ def source_of(node: Mapping[str, Any]) -> Source | None:
         return None
     if isinstance(annotation, Mapping) and len(annotation) == 1:
         ((kind, name),) = annotation.items()
-        if kind == "count" and name is True:
-            return Source("count", "")
+        if kind in {"count", "text"} and name is True:
+            return Source(kind, "")
         if isinstance(name, str) and name and kind in {"metadata", "category"}:
             return Source(kind, name)
         if kind == "memory" and name in MEMORY_FIELDS:
             return Source(kind, name)
     raise ValueError(
-        f'{KEY} must be {{"metadata": key}}, {{"memory": field}}, {{"category": name}} or {{"count": true}}, '
+        f'{KEY} must be {{"metadata": key}}, {{"memory": field}}, {{"category": name}}, {{"text": true}} or {{"count": true}}, '
         f"got {annotation!r}"
     )
 

@@ -21,6 +21,7 @@ from .list_memories_request import ListMemoriesRequest
 from .memory import Memory
 from .memory_export import MemoryExport
 from .memory_export_accepted import MemoryExportAccepted
+from .memory_export_evidence import MemoryExportEvidence
 from .memory_export_gap import MemoryExportGap
 from .memory_export_not_found import MemoryExportNotFound
 from .memory_export_page import MemoryExportPage
@@ -29,6 +30,7 @@ from .memory_export_request import MemoryExportRequest
 from .memory_export_result import MemoryExportResult
 from .memory_export_sources import MemoryExportSources
 from .memory_export_state import MemoryExportState
+from .memory_export_usage import MemoryExportUsage
 from .memory_ids_operators import MemoryIdsOperators
 from .memory_page import MemoryPage
 from .message import Message
@@ -62,6 +64,7 @@ __all__ = (
     "Memory",
     "MemoryExport",
     "MemoryExportAccepted",
+    "MemoryExportEvidence",
     "MemoryExportGap",
     "MemoryExportNotFound",
     "MemoryExportPage",
@@ -70,6 +73,7 @@ __all__ = (
     "MemoryExportResult",
     "MemoryExportSources",
     "MemoryExportState",
+    "MemoryExportUsage",
     "MemoryIdsOperators",
     "MemoryPage",
     "Message",

@@ -30,7 +30,7 @@ def test_each_of_a_hundred_jobs_is_run_once(tmp_path):
             for client in (one, two):
                 found = client.exports.get(export_id, SCHEMA).result(timeout=scaled(60))
                 assert found == {"number": number, "memories": len(crowd) + 1}
-        assert one.engine.worker is not two.engine.worker
+        assert one.engine.workers is not two.engine.workers
 
     done = [("RUNNING", 1), ("DONE", 1)]
     assert audit.history_by_job(store) == dict.fromkeys(exports, done), (

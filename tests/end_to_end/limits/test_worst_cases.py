@@ -21,8 +21,8 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports_engine import json_text
+from mem0_exports_engine.extraction import Unfillable
 from mem0_exports_engine.limits import MAX_BYTES
-from mem0_exports_engine.ports import Unfillable
 from mem0_exports_engine.schema_cost import admit
 from tests.support.examples import examples
 from tests.support.stores import extracted, memory

@@ -7,13 +7,14 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 
-_RUN_JOB = "engine/mem0_exports_engine/workers/run_job.py"
 _FIELDS = "engine/mem0_exports_engine/extract/offline/values.py"
 _FIT = "engine/mem0_exports_engine/extract/offline/fit.py"
 _LOOKUP = "engine/mem0_exports_engine/extract/offline/lookup.py"
 _RECORDS = "engine/mem0_exports_engine/extract/offline/records.py"
 _LISTS = "engine/mem0_exports_engine/extract/offline/record_lists.py"
 _RUN = "engine/mem0_exports_engine/extract/offline/extractor.py"
+_FILLING = "engine/mem0_exports_engine/extract/offline/filling.py"
+_WORKBENCH = "engine/mem0_exports_engine/workers/workbench.py"
 _WORKER = "engine/mem0_exports_engine/workers/thread.py"
 
 _WORK = "engine/mem0_exports_engine/extract/offline/work.py"
@@ -157,21 +158,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "extraction.result-not-validated",
-        _RUN,
+        _FILLING,
         "mismatch = self._shape.mismatch(seen) or self._root.mismatch(seen)",
         "mismatch = self._shape.mismatch(seen)",
         "the result does not match its schema",
     ),
     Mutant(
         "extraction.batches-counted",
-        _RUN,
+        _FILLING,
         "            count.add(batch.size)\n",
         "            count.add(1)\n",
         "a count is the number of batches instead of memories",
     ),
     Mutant(
         "extraction.part-numbers-not-reset",
-        _RUN_JOB,
+        _WORKBENCH,
         "        if self._counts.pop(list_index, 0):\n",
         "        if self._counts.get(list_index, 0):\n",
         "after a list was dropped, its parts are not numbered from 0",

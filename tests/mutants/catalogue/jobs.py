@@ -81,15 +81,15 @@ MUTANTS: Final = (
     Mutant(
         "jobs.hand-back-counted-as-crash",
         _JOBS,
-        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(available)):',
-        "with self._fenced(job, available_us=clock.microseconds(available)):",
+        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(available), **moved):',
+        "with self._fenced(job, available_us=clock.microseconds(available), **moved):",
         "five restarts of the server fail a healthy job",
     ),
     Mutant(
         "jobs.hand-back-delayed",
         _JOBS,
-        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(available)):',
-        'with self._fenced(job, state="PENDING", available_us=_lease_end(available)):',
+        'with self._fenced(job, state="PENDING", available_us=clock.microseconds(available), **moved):',
+        'with self._fenced(job, state="PENDING", available_us=_lease_end(available), **moved):',
         "after a restart a job waits for the end of its lease",
     ),
     Mutant(

@@ -97,8 +97,8 @@ MUTANTS: Final = (
     _change(
         "operation-with-a-path-parameter-added",
         _ENTITIES,
-        "  /v1/exports/{export_id}/:\n    get:\n"
-        f"{_OPERATION.format(id='exports_read', parameters=_PATH_PARAMETER)}{_ENTITIES}",
+        "  /v1/exports/{export_id}/history/:\n    get:\n"
+        f"{_OPERATION.format(id='exports_history', parameters=_PATH_PARAMETER)}{_ENTITIES}",
         "neither a client nor the engine has the new operation",
     ),
     _change(

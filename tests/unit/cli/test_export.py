@@ -165,7 +165,7 @@ def test_a_user_must_be_named_before_anything_is_sent(shop):
 def test_list_cancel_and_delete(shop):
     export_id = shop.run("export", "create", "models.py:Profile", "-u", "alex", "-q").stdout.decode().strip()
     with Client.local(shop.folder / "memories.db") as client:
-        client.engine.worker.stop()
+        client.engine.workers.stop()
         waiting = client.exports.create({"type": "object"}, F.user_id == "alex").id
         client.engine.store.jobs.claim(datetime.now(UTC))  # or the process of the command would make it
         cancelled = shop.run("export", "cancel", waiting)

@@ -260,7 +260,7 @@ def test_rejects_bad_input_with_its_field_before_sending(call, field):
 
 def test_raises_server_error_while_another_process_locks_the_store(tmp_path, monkeypatch):
     with Client.local(tmp_path / "store.db") as client:
-        client.engine.worker.stop()
+        client.engine.workers.stop()
         monkeypatch.setattr(
             database, "_TIMEOUT", 0.05
         )  # the store waits 30 seconds for another writer; do not wait here

@@ -143,6 +143,10 @@ _gap = {
     "count": ([1, 7], [0, *NOT_COUNT]),
     "did_you_mean": (TEXT_OR_NULL, NOT_TEXT_OR_NULL),
 }
+EVIDENCE = {"path": "city", "how": "text", "memory_id": UUID}
+_place = ([0, 7, None], [-1, 0.5, "x", []])
+_evidence = {"path": _text, "how": _text, "memory_id": _text, "start": _place, "end": _place}
+USAGE = {"model": "m", "calls": 1, "cached": 0, "tokens_in": 5, "tokens_out": 5, "seconds": 0.5}
 _memory = {
     "id": ([UUID], NOT_UUID),
     "memory": _text,
@@ -178,8 +182,21 @@ RESPONSES: dict[tuple[str, int], tuple[dict[str, Any], dict[str, tuple[list[Any]
     ("exports_get", 400): ({"message": "x"}, {"message": _text}),
     ("exports_get", 404): ({"error": "x"}, {"error": _text, "reason": (TEXT_OR_NULL, NOT_TEXT_OR_NULL)}),
     ("exports_report", 200): (
-        {"memories": 0, "left_out": 0, "filled": {}, "gaps": [], "notes": []},
         {
+            "memories": 0,
+            "left_out": 0,
+            "filled": {},
+            "gaps": [],
+            "notes": [],
+            "evidence": [],
+            "unread": 0,
+            "unread_ids": [],
+        },
+        {
+            "evidence": _lists_of(EVIDENCE, _evidence),
+            "unread": ([7], NOT_COUNT),
+            "unread_ids": ([["x"]], [[5], "x", None]),
+            "usage": ([USAGE, None], [{**USAGE, "calls": -1}, {**USAGE, "seconds": "x"}, {}, "x", []]),
             "memories": ([7], NOT_COUNT),
             "left_out": ([7], NOT_COUNT),
             "filled": ([{"city": []}, {"city": [UUID]}], [{"city": "x"}, {"city": [5]}, [], "x", None]),

@@ -68,6 +68,7 @@ _ABSENT: Final = {
     "metadata": "the metadata key {0!r} has no value",
     "category": "no memory is in the category {0!r}",
     "count": "a count can fill only a property of the root",
+    "text": "only a language model can read it out of the texts",
 }
 """For each kind of annotation, why a property stayed empty."""
 

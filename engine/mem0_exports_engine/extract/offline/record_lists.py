@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from mem0_exports_engine.extract.offline.columns import Made, Maker
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.lookup import KnownKeys, Lookup, Steps
-    from mem0_exports_engine.ports import ListSink, Record
+    from mem0_exports_engine.extraction import ListSink
+    from mem0_exports_engine.ports import Record
 
 _MAX_RECORDS: Final = 2000
 """The number of records that are collected in memory before they are put into the sink."""

@@ -21,7 +21,8 @@ from mem0_exports_engine.json_text import load
 if TYPE_CHECKING:
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.lookup import Steps
-    from mem0_exports_engine.ports import ListSink, MemoryBatch, Record, WrittenRecords
+    from mem0_exports_engine.extraction import ListSink
+    from mem0_exports_engine.ports import MemoryBatch, Record, WrittenRecords
 
 
 _MAX_FAST: Final = 1_000_000

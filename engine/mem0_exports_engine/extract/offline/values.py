@@ -27,7 +27,7 @@ MAX_TRACED: Final = 100
 _MAX_GAPS: Final = 100
 """The most different gaps per field in the report. If there are many fields, each has fewer."""
 
-_MAX_OF_ALL: Final = 5000
+MAX_OF_ALL: Final = 5000
 """The most memory ids in the report, and the most different gaps, unless there are more fields than that."""
 
 _MAX_EXAMPLE: Final = 60
@@ -199,8 +199,8 @@ class Field:
 def share_the_report(fields: Sequence[Field]) -> None:
     """Limit what each of the fields of an object reports, so that the report does not become too long."""
     for field in fields:
-        field.max_traced = min(MAX_TRACED, max(1, _MAX_OF_ALL // len(fields)))
-        field.max_gaps = min(_MAX_GAPS, max(1, _MAX_OF_ALL // len(fields)))
+        field.max_traced = min(MAX_TRACED, max(1, MAX_OF_ALL // len(fields)))
+        field.max_gaps = min(_MAX_GAPS, max(1, MAX_OF_ALL // len(fields)))
 
 
 class Newest(Field):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
-    from mem0_exports_engine.ports import Frame
+    from mem0_exports_engine.ports import Frame, Lane
     from mem0_exports_engine.store.sqlite.database import Database
 
 _LONGEST_LEASE: Final = timedelta(minutes=15)
@@ -194,12 +194,14 @@ class SqliteJobs:
                 yield items if number == 0 else b"," + items
                 number += 1
 
-    def claim(self, now: datetime, *, take_over: bool = True) -> Job | None:
-        """Claim the job that has waited longest, for the length of one lease. None if no job is waiting.
+    def claim(self, now: datetime, *, take_over: bool = True, lane: Lane | None = None) -> Job | None:
+        """Claim the job of a lane that has waited longest, for the length of one lease. None if no job is waiting.
 
         `take_over` says whether a job may be claimed because the lease of another worker has ended.
         """
         due = _due(now, take_over=take_over)
+        if lane is not None:
+            due = sa.and_(due, exports.c.lane == lane)
         # Usually no job is waiting. Checking with a read first avoids taking the write lock every second.
         with self._database.read() as connection:
             if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:
@@ -281,9 +283,10 @@ class SqliteJobs:
         with self._fenced(job, state="FAILED", available_us=None, reason=reason, report=report):
             pass
 
-    def hand_back(self, job: Job, available: datetime) -> None:
-        """Give up the lease, so that any worker can claim the job from this time on."""
-        with self._fenced(job, state="PENDING", available_us=clock.microseconds(available)):
+    def hand_back(self, job: Job, available: datetime, *, lane: Lane | None = None) -> None:
+        """Give up the lease, so that any worker can claim the job from this time on. `lane`: move it to this lane."""
+        moved = {} if lane is None else {"lane": lane}
+        with self._fenced(job, state="PENDING", available_us=clock.microseconds(available), **moved):
             pass
 
     def not_crashed(self, job: Job) -> None:

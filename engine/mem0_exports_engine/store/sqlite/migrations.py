@@ -212,6 +212,20 @@ CREATE INDEX memories_run ON memories (project, run_id, created_us, seq) WHERE r
 """Ensures that the seq of a deleted memory is never used again, so that memories can be deleted."""
 
 
+_TO_4: Final = """
+ALTER TABLE exports ADD COLUMN lane TEXT DEFAULT 'short' NOT NULL;
+CREATE TABLE answers (
+    project TEXT NOT NULL,
+    key BLOB NOT NULL,
+    content BLOB NOT NULL,
+    used_us BIGINT NOT NULL,
+    PRIMARY KEY (project, key)
+);
+CREATE INDEX answers_use ON answers (used_us);
+"""
+"""Adds the answers of language models, and a lane of their own for the exports that need them."""
+
+
 def _to_2(connection: sa.Connection) -> None:
     driver: Any = connection.connection.driver_connection
     _functions(driver)
@@ -220,6 +234,10 @@ def _to_2(connection: sa.Connection) -> None:
 
 def _to_3(connection: sa.Connection) -> None:
     _execute(connection, _TO_3)
+
+
+def _to_4(connection: sa.Connection) -> None:
+    _execute(connection, _TO_4)
 
 
 def _execute(connection: sa.Connection, script: str) -> None:
@@ -239,5 +257,5 @@ def _functions(connection: sqlite3.Connection) -> None:
     connection.create_function("mem0_frame", 1, frame, deterministic=True)
 
 
-_STEPS: Final[dict[int, Callable[[sa.Connection], None]]] = {1: _to_2, 2: _to_3}
+_STEPS: Final[dict[int, Callable[[sa.Connection], None]]] = {1: _to_2, 2: _to_3, 3: _to_4}
 """For each version, the step that upgrades it to the next one."""

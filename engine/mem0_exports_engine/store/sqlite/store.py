@@ -1,9 +1,10 @@
-"""The SQLite store: memories, jobs and keys in one database."""
+"""The SQLite store: memories, jobs, answers and keys in one database."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mem0_exports_engine.store.sqlite.answers import SqliteAnswers
 from mem0_exports_engine.store.sqlite.database import Database
 from mem0_exports_engine.store.sqlite.jobs import SqliteJobs
 from mem0_exports_engine.store.sqlite.keys import SqliteKeys
@@ -21,6 +22,7 @@ class SqliteStore:
         self.database = Database(path)
         self.memories = SqliteMemories(self.database)
         self.jobs = SqliteJobs(self.database)
+        self.answers = SqliteAnswers(self.database)
         self.keys = SqliteKeys(self.database)
 
     def check(self) -> None:

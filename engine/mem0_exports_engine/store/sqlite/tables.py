@@ -1,4 +1,4 @@
-"""The tables of a store: memories, exports, the parts of their results, and API keys.
+"""The tables of a store: memories, exports, the parts of their results, API keys, and answers of language models.
 
 To change a table, raise VERSION, add a step to `migrations`, and add a store of the old version, as SQL, to the tests.
 """
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mem0_exports.facts import ENTITY_FIELDS, ENTITY_TYPES
 
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The version of the tables. It is stored in the file as PRAGMA user_version."""
 
 metadata: Final = sa.MetaData()
@@ -87,6 +87,9 @@ exports: Final = sa.Table(
     ),
     sa.Column("report", sa.Text, comment="JSON: what was filled, and what stayed empty and why"),
     sa.Column("reason", sa.Text, comment="why the export failed"),
+    sa.Column(
+        "lane", sa.Text, nullable=False, server_default="short", comment="which worker runs the job: short or long"
+    ),
     sa.Index("exports_waiting", "available_us", sqlite_where=sa.text("available_us IS NOT NULL")),
     sa.Index("exports_filters", "project", "filters", "seq"),
     sa.Index("exports_expiry", "expires_us"),
@@ -106,6 +109,16 @@ parts: Final = sa.Table(
     sa.Column("number", sa.Integer, nullable=False, comment="the position of the part in its list, from 0"),
     sa.Column("content", sa.LargeBinary, nullable=False, comment="JSON values separated by commas"),
     sa.Index("export_parts_place", "export", "list_index", "number", unique=True),
+)
+
+answers: Final = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("project", sa.Text, primary_key=True),
+    sa.Column("key", sa.LargeBinary, primary_key=True, comment="a digest of everything that the answer depends on"),
+    sa.Column("content", sa.LargeBinary, nullable=False, comment="JSON"),
+    sa.Column("used_us", sa.BigInteger, nullable=False, comment="when it was last used"),
+    sa.Index("answers_use", "used_us"),
 )
 
 keys: Final = sa.Table(

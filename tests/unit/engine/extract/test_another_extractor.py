@@ -1,4 +1,4 @@
-"""Test an engine with an extractor of the user's own: a class with the one method of `ports.Extractor`."""
+"""Test an engine with an extractor of the user's own: a class with the one method of `extraction.Extractor`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from mem0_exports import F
 from mem0_exports_engine.engine import Engine
-from mem0_exports_engine.ports import Extraction, Extractor, Unfillable
+from mem0_exports_engine.extraction import Extraction, Extractor, Unfillable
 from mem0_exports_engine.report import Report
 from tests.support.timeouts import wait_until
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from mem0_exports import From, Schema
 from mem0_exports.schemas.validate import Unusable
-from mem0_exports_engine.ports import Unfillable
+from mem0_exports_engine.extraction import Unfillable
 from mem0_exports_engine.report import Gap
 from mem0_exports_engine.schema_cost import admit
 from tests.support.stores import extracted, memory

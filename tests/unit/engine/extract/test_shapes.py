@@ -11,7 +11,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, Field, StringConstraint
 
 from mem0_exports import Schema
 from mem0_exports_engine.extract.offline.hints import MAX_COMPARISONS, Hints
-from mem0_exports_engine.ports import Unfillable
+from mem0_exports_engine.extraction import Unfillable
 from mem0_exports_engine.report import Gap
 from tests.support.stores import extracted, memory
 

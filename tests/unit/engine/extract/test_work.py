@@ -6,12 +6,12 @@ import pytest
 
 from mem0_exports import Client, F
 from mem0_exports_engine import limits
-from mem0_exports_engine.extract.offline import extractor, lookup, record_lists, values
+from mem0_exports_engine.extract.offline import extractor, filling, lookup, record_lists, values
 from mem0_exports_engine.extract.offline import hints as hints_module
 from mem0_exports_engine.extract.offline import work as work_module
 from mem0_exports_engine.extract.offline.fit import Shape
 from mem0_exports_engine.extract.offline.values import shown
-from mem0_exports_engine.ports import Unfillable
+from mem0_exports_engine.extraction import Unfillable
 from mem0_exports_engine.store.sqlite import memories as sqlite_memories
 from tests.support.stores import extracted, memory
 from tests.support.timeouts import scaled
@@ -132,7 +132,7 @@ def test_a_result_that_is_too_large_to_be_checked_fails_the_export(monkeypatch):
     )
 
     monkeypatch.setattr(values, "MAX_STEPS", 1000)
-    monkeypatch.setattr(extractor, "MAX_STEPS", 50)
+    monkeypatch.setattr(filling, "MAX_STEPS", 50)
     with pytest.raises(Unfillable, match="ask for fewer properties"):
         export(schema, x=[*range(30)], y=1)
 

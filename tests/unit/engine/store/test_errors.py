@@ -145,7 +145,7 @@ def test_engine_answers_503_with_retry_after_if_busy_and_500_if_full(path, probl
     engine = Engine(path)
     body = json_text.dump({"messages": [{"role": "user", "content": "x" * 100_000}], "infer": False, "user_id": "alex"})
     with contextlib.closing(engine):
-        engine.worker.stop()
+        engine.workers.stop()
         with contextlib.ExitStack() as all_connections:
             for _ in range(4):  # the limit is set per connection
                 connection = all_connections.enter_context(engine.store.database.read())

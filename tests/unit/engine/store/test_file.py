@@ -71,13 +71,13 @@ def test_the_worker_says_once_that_the_file_is_gone(path, caplog, monkeypatch):
     monkeypatch.setattr("mem0_exports_engine.workers.thread.POLL_INTERVAL", 0.01)
     with closing(Engine(path)) as engine:
         client_body = json.dumps({"schema": {"type": "object"}, "filters": {"user_id": "a"}}).encode()
-        engine.worker.take_no_more()
-        engine.worker._thread.join()
+        engine.workers.take_no_more()
+        engine.workers._threads[0]._thread.join()
         assert ask(engine, "/v1/exports/", client_body)[0] == 201
         path.unlink()
         polls, read = [], engine.store.database.read
         monkeypatch.setattr(engine.store.database, "read", lambda *given: polls.append(1) or read(*given))
-        engine.worker.__init__(engine.store.jobs, engine.store.memories, None, engine._service.now)
+        engine.workers.__init__(engine.store, None, engine._service.now, with_lanes=False)
         wait_until(lambda: len(polls) > 10, "the worker tries several times")
     said = [record for record in caplog.records if "deleted or replaced" in record.getMessage()]
     assert len(said) == 1

@@ -21,8 +21,9 @@ from mem0_exports_engine.store.sqlite import batches
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from mem0_exports_engine.workers import lease as lease_module
 from mem0_exports_engine.workers.lease import Lease, Stop
-from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, _Parts, run_job
+from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, run_job
 from mem0_exports_engine.workers.thread import WorkerThread
+from mem0_exports_engine.workers.workbench import Workbench
 from tests.support import stores
 from tests.support.timeouts import scaled, wait_until
 
@@ -193,7 +194,7 @@ def test_worker_thread_goes_on_after_unexpected_errors(tmp_path, monkeypatch):
         return original(now, **named)
 
     monkeypatch.setattr(store.jobs, "claim", claim)
-    thread = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
+    thread = WorkerThread(store, OfflineExtractor(), lambda: START)
     new_job(store)
 
     def is_done_after_waking():
@@ -335,7 +336,7 @@ def test_lease_starts_with_the_write_that_succeeds_not_with_the_first_try(store,
     monkeypatch.setattr(store.jobs, what, fails_once)
     lease = Lease(store.jobs, job, lambda: clock[0], Stop())
     if what == "put":
-        _Parts(store.jobs, job, lease).put(0, b"1")
+        Workbench(store.jobs, job, lease).put(0, b"1")
     else:
         lease.write_and_renew(lambda moment: store.jobs.clear(job, moment))
 
@@ -392,7 +393,7 @@ def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
         return job
 
     monkeypatch.setattr(store.jobs, "claim", signalling_claim)
-    first = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
+    first = WorkerThread(store, OfflineExtractor(), lambda: START)
     assert has_claimed.wait(scaled(10))  # a worker that is about to claim may take one more job
     first.take_no_more()
     new_job(store)
@@ -400,7 +401,7 @@ def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
     first.stop()
     assert row(store).state == "PENDING"
 
-    second = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: START)
+    second = WorkerThread(store, OfflineExtractor(), lambda: START)
     wait_until(lambda: row(store).state == "DONE", "the second worker does the job")
     second.stop()
     assert (row(store).state, stores.job_row(store, "e-1")["crashed_attempts"]) == ("DONE", 0)

@@ -188,7 +188,7 @@ def test_the_worker_of_the_same_process_stops_at_once_and_goes_on_with_other_job
 
 def test_whoever_waits_for_a_cancelled_export_is_told():
     with Client.local() as client:
-        client.engine.worker.stop()
+        client.engine.workers.stop()
         job = client.exports.create(SCHEMA, F.user_id == "alex")
         assert [(each.id, each.state) for each in client.exports.list()] == [(job.id, "pending")]
 

@@ -180,7 +180,7 @@ def test_a_worker_in_a_long_statement_stops_and_hands_its_job_back(store, monkey
 
     monkeypatch.setattr(store.memories, "batches", endless)
     new_job(store)
-    worker = WorkerThread(store.jobs, store.memories, OfflineExtractor(), clock.now)
+    worker = WorkerThread(store, OfflineExtractor(), clock.now)
     assert has_begun.wait(scaled(10))
     worker.stop(grace=0.4)
 
@@ -192,7 +192,7 @@ def test_a_worker_in_a_long_statement_stops_and_hands_its_job_back(store, monkey
 def test_a_worker_that_cannot_be_interrupted_is_left_behind_without_its_job(store, caplog, closed):
     extractor = Blocked()
     new_job(store)
-    worker = WorkerThread(store.jobs, store.memories, extractor, clock.now)
+    worker = WorkerThread(store, extractor, clock.now)
     assert extractor.has_begun.wait(scaled(10))
 
     worker.stop(grace=0.4)  # it returns, although the thread never ends by itself
@@ -220,7 +220,7 @@ def test_a_worker_neither_deletes_nor_takes_anything_while_the_clock_is_wrong(st
         return claim(now, **named)
 
     monkeypatch.setattr(store.jobs, "claim", counted)
-    worker = WorkerThread(store.jobs, store.memories, OfflineExtractor(), lambda: clock.now() + offset[0])
+    worker = WorkerThread(store, OfflineExtractor(), lambda: clock.now() + offset[0])
     for moved in (timedelta(0), ahead, timedelta(0)):
         offset[0], before = moved, len(polls)
         wait_until(lambda before=before: len(polls) > before + 5, "the worker looks for jobs several times")

@@ -8,11 +8,10 @@ import httpcore
 import httpx
 import pytest
 
-from mem0_exports import Client, ConnectionFailed
+from mem0_exports import Client, ConnectionFailed, deadlines
+from mem0_exports.deadlines import Backend, Deadline, _Stream
 from mem0_exports.http import connection as _connection
-from mem0_exports.http import deadlines
 from mem0_exports.http.connection import Connection
-from mem0_exports.http.deadlines import Backend, Deadline, _Stream
 from mem0_exports.http.driver import AsyncDriver, AtomicCall, Driver
 from mem0_exports.http.flow import Request, send
 from mem0_exports.http.settings import PollSchedule, Retry, Settings

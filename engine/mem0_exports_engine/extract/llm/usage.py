@@ -1,0 +1,31 @@
+"""Count what calls of a language model take."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Usage:
+    """What one call or several have taken."""
+
+    calls: int = 0
+    """How many requests were sent."""
+    cached: int = 0
+    """How many answers were there already, from an earlier export or an earlier attempt."""
+    tokens_in: int = 0
+    """The tokens of the prompts."""
+    tokens_out: int = 0
+    """The tokens of the answers."""
+    seconds: float = 0.0
+    """The time that the calls took, added up."""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return both together."""
+        return Usage(
+            self.calls + other.calls,
+            self.cached + other.cached,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.seconds + other.seconds,
+        )
