@@ -83,11 +83,21 @@ def _report(export_id: str, connection: Connection, output: Output) -> None:
     print(f"{report.memories} memories read, {report.left_out} records left out of lists")
     for name, ids in report.filled.items():
         print(f"  {name}: from {len(ids)} {'memory' if len(ids) == 1 else 'memories'}: {', '.join(ids[:3])}")
+    for each in report.evidence:
+        if each.how != "metadata":
+            place = "the model says so" if each.start is None else f"characters {each.start} to {each.end}"
+            print(f"  {each.path}: in the text of memory {each.memory_id}, {place}")
     for gap in report.gaps:
         hint = "" if gap.did_you_mean is None else f" (similar: {gap.did_you_mean})"
         print(f"  {gap.path}: {gap.reason}{f' ({gap.count} times)' if gap.count > 1 else ''}{hint}")
     for note in report.notes:
         print(f"  {note}")
+    if report.usage is not None:
+        usage = report.usage
+        print(
+            f"  {usage.model}: {usage.calls} calls and {usage.cached} answers that were there already, {usage.tokens_in} tokens "
+            f"read and {usage.tokens_out} written, {usage.seconds:.1f} s"
+        )
 
 
 @click.argument("schema")

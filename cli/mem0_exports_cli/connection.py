@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mem0_exports.client import Client
+    from mem0_exports.llm import LLM
     from mem0_exports_engine.ports import Store
 
 
@@ -30,6 +31,8 @@ class Connection(NamedTuple):
     base_url: str | None
     api_key_file: Path | None
     project: str
+    llm: LLM | None = None
+    """The language model of the embedded engine."""
 
     @property
     def place(self) -> str:
@@ -42,11 +45,13 @@ class Connection(NamedTuple):
         """Return a client. Nothing is sent. Raises ConfigurationError if the options do not fit."""
         from mem0_exports.client import Client  # noqa: PLC0415 -- httpx takes a while to load, and --help needs no client
 
+        if self.llm is not None and self.store is None:
+            raise ConfigurationError("--llm-url is for --store: a service reads memories by itself")
         if self.store is not None:
             if self.base_url is not None:
                 raise ConfigurationError("--store and --base-url exclude each other; use one of them")
             check_store(self.store)
-            client = Client.local(self.store, project=self.project)
+            client = Client.local(self.store, project=self.project, llm=self.llm)
             _ = client.engine  # opens the file, so that it is refused now if it is no store
             return client
         key = os.environ.get("MEM0_API_KEY") or None
@@ -69,14 +74,14 @@ def check_store(store: Path) -> None:
         raise ConfigurationError(f"--store must be an existing store, but {str(store)!r} {problem}")
 
 
-def read_key(path: Path) -> str:
+def read_key(path: Path, option: str = "--api-key-file") -> str:
     """Return the API key on the first line of a file."""
     try:
         key = path.read_text(encoding="utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--api-key-file: {path} cannot be read: {error}") from None
+        raise ConfigurationError(f"{option}: {path} cannot be read: {error}") from None
     if not key:
-        raise ConfigurationError(f"--api-key-file: the first line of {path} is empty")
+        raise ConfigurationError(f"{option}: the first line of {path} is empty")
     return key
 
 

@@ -17,6 +17,7 @@ from mem0_exports.exports.ledger import Ledger
 from mem0_exports.models import ExportInfo
 from mem0_exports.schemas.schema import WRAPPED, Schema
 from mem0_exports_cli import exit_codes, options
+from mem0_exports_cli.llm_options import reading
 from mem0_exports_cli.options import command, connected, group, printing, quiet, selecting
 from mem0_exports_cli.printing import default_for_lists, remark
 from mem0_exports_cli.progress import progress
@@ -166,6 +167,7 @@ def _only_in_the_engine(what: str) -> Iterator[None]:
 
 @click.argument("schema")
 @connected
+@reading
 @selecting
 @options.instructions
 @options.timeout
@@ -231,6 +233,7 @@ def _interruptible(export_id: str | None, connection: Connection) -> Iterator[No
 
 @click.argument("schema")
 @connected
+@reading
 @selecting
 @options.instructions
 @quiet
@@ -281,6 +284,7 @@ def _get(
 
 @click.argument("export_id", metavar="ID")
 @connected
+@reading
 @_typed
 @options.timeout
 @printing

@@ -17,6 +17,7 @@ from mem0_exports.filters.fields import F
 from mem0_exports.filters.tree import Filter
 from mem0_exports.output.rows import json_value
 from mem0_exports_cli import exit_codes, options
+from mem0_exports_cli.llm_options import reading
 from mem0_exports_cli.options import command, connected, printing
 from mem0_exports_cli.printing import remark
 from mem0_exports_cli.progress import progress
@@ -45,6 +46,7 @@ def add_to(exports: click.Group) -> None:
 
 @click.argument("schema")
 @connected
+@reading
 @click.option("-u", "--user-id", "users", multiple=True, metavar="ID", help="Export this user; can be repeated.")
 @click.option(
     "--users", "users_file", metavar="FILE", help="Export the users in this file, one id per line; - is standard input."

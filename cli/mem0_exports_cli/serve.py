@@ -6,13 +6,19 @@ import os
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mem0_exports import facts
 from mem0_exports_cli.connection import read_key
+from mem0_exports_cli.llm_options import announce, with_llm
 from mem0_exports_cli.options import StoreFile, command
 from mem0_exports_engine.extras import require
+
+
+if TYPE_CHECKING:
+    from mem0_exports.llm import LLM
 
 
 def _above_zero(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
@@ -29,6 +35,7 @@ def add_to(parent: click.Group) -> None:
         "serve",
         "mem0-exports serve --store memories.db",
         "mem0-exports serve --store memories.db --host 0.0.0.0 --api-key-file key.txt",
+        "mem0-exports serve --store memories.db --llm-url http://127.0.0.1:11434/v1 --llm-model qwen3:8b",
     )(_serve)
 
 
@@ -91,6 +98,7 @@ def add_to(parent: click.Group) -> None:
     show_default=True,
     help="The least severe messages to log; 'warning' leaves out requests and finished exports.",
 )
+@with_llm
 def _serve(
     store: Path,
     port: int,
@@ -100,6 +108,7 @@ def _serve(
     keep_exports: float,
     grace: float,
     log_level: str,
+    llm: LLM | None,
 ) -> None:
     """Serve the export API over HTTP.
 
@@ -109,6 +118,8 @@ def _serve(
     created with 'mem0-exports keys create', or if --api-key-file or MEM0_API_KEY is set. The server prints its URL on
     standard output and logs to standard error, one JSON object per request and per finished export.
 
+    With --llm-url and --llm-model, values are also read out of the texts of memories, which are sent there.
+
     SIGTERM or Ctrl-C stops it after open requests and the running export have had time to finish (--grace). A second
     signal stops it at once; no export is lost.
     """
@@ -117,6 +128,8 @@ def _serve(
     require("server", "this command")
     from mem0_exports_engine.server.serve import serve  # noqa: PLC0415 -- an extra
 
+    if llm is not None:
+        announce(llm)
     key, notice = _key(api_key, api_key_file)
     serve(
         store,
@@ -127,6 +140,7 @@ def _serve(
         retention=timedelta(days=keep_exports),
         grace=grace,
         log_level=log_level,
+        llm=llm,
     )
 
 

@@ -15,7 +15,9 @@ from urllib.parse import unquote
 from mem0_exports import facts
 from mem0_exports.api_key import usable_key
 from mem0_exports.errors import ConfigurationError, InputError
+from mem0_exports.filters.check import check_where
 from mem0_exports.filters.rules import CAREFUL, FilterRules
+from mem0_exports.schemas.schema import Schema
 from mem0_exports_engine import clock, json_text, refusals
 from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import HEALTH, Operation, Problem, problem
@@ -32,7 +34,7 @@ from mem0_exports_engine.report import Report
 from mem0_exports_engine.service import Service
 from mem0_exports_engine.store import open_store
 from mem0_exports_engine.workers.lanes import Workers
-from mem0_exports_engine.workers.run_job import GRACE
+from mem0_exports_engine.workers.run_job import GRACE, Rereadable
 
 
 if TYPE_CHECKING:
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from mem0_exports.filters.check import Where
     from mem0_exports.llm import LLM
     from mem0_exports_engine.access import Access
+    from mem0_exports_engine.extract.llm.usage import Estimate
     from mem0_exports_engine.extraction import Extractor
     from mem0_exports_engine.ports import OnConflict
     from mem0_exports_engine.workers.workbench import Steps
@@ -271,6 +275,31 @@ class Engine:
         if export is None or export.report is None:
             raise InputError(f"export_id must be the id of a finished export, got {export_id!r}", field="export_id")
         return Report.from_json(export.report)
+
+    def estimate(self, schema: Any, where: Where, *, instructions: str | None = None) -> Estimate:
+        """Return what an export would ask of the language model of this engine. Nothing is sent.
+
+        Args:
+            schema: what to export into: a type or a JSON Schema dict.
+            where: which memories to export, a filter or a filter dict.
+            instructions: guidance for the model.
+
+        Raises:
+            ConfigurationError: the engine has no language model.
+            SchemaError, FilterError: the argument cannot be used.
+
+        """
+        from mem0_exports_engine.extract.llm.extractor import LLMExtractor  # noqa: PLC0415 -- loads httpx
+
+        if not isinstance(self._extractor, LLMExtractor):
+            raise ConfigurationError("this engine has no language model; make it with llm=LLM(...)")
+        project, now = self.access.own_project, self._service.now()
+        batches = Rereadable(self.store.memories, project, check_where(where, self._service.filter_rules), now)
+
+        def recall(key: bytes) -> bytes | None:
+            return self.store.answers.recall(project, key, now)
+
+        return self._extractor.estimate(dict(Schema.of(schema).json), batches, recall, instructions)
 
     def progress(self, export_id: str) -> Steps | None:
         """Return how many calls of a language model a running export has made, and how many it needs.

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from mem0_exports.filters.check import Where
 
 
 class Gap(Protocol):
@@ -33,6 +35,69 @@ class Gap(Protocol):
     @property
     def did_you_mean(self) -> str | None:
         """A metadata key with a similar name, or None. It is only a hint: the engine did not use that key."""
+        ...
+
+
+class Evidence(Protocol):
+    """Where a value of an export comes from."""
+
+    @property
+    def path(self) -> str:
+        """The value, such as `city`, `hobbies[0]` or `visits[2].place`."""
+        ...
+
+    @property
+    def how(self) -> str:
+        """How it was found: metadata, text, or judged."""
+        ...
+
+    @property
+    def memory_id(self) -> str:
+        """The id of the memory."""
+        ...
+
+    @property
+    def start(self) -> int | None:
+        """For `text`, the index of the first character in the text of the memory."""
+        ...
+
+    @property
+    def end(self) -> int | None:
+        """The index after the last character."""
+        ...
+
+
+class Usage(Protocol):
+    """What a language model was asked for an export."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        ...
+
+    @property
+    def calls(self) -> int:
+        """How many requests were sent by the attempt that finished the export."""
+        ...
+
+    @property
+    def cached(self) -> int:
+        """How many answers were there already."""
+        ...
+
+    @property
+    def tokens_in(self) -> int:
+        """The tokens of the prompts."""
+        ...
+
+    @property
+    def tokens_out(self) -> int:
+        """The tokens of the answers."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """The time that the calls took, added up."""
         ...
 
 
@@ -62,6 +127,26 @@ class Report(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """Other remarks, such as that the instructions were not followed."""
+        ...
+
+    @property
+    def evidence(self) -> Sequence[Evidence]:
+        """Where the values come from; at most 5,000 of them."""
+        ...
+
+    @property
+    def unread(self) -> int:
+        """How many memories the language model should have read, and did not."""
+        ...
+
+    @property
+    def unread_ids(self) -> Sequence[str]:
+        """The ids of these memories; at most the first 1,000."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the language model was asked; None if it was not needed, or there is none."""
         ...
 
 
@@ -113,6 +198,45 @@ class Imported(Protocol):
         ...
 
 
+class Estimate(Protocol):
+    """What an export will ask of a language model, at most. Checks of single values come on top."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        ...
+
+    @property
+    def memories(self) -> int:
+        """How many memories the export reads."""
+        ...
+
+    @property
+    def calls(self) -> int:
+        """How many requests will be sent to read them."""
+        ...
+
+    @property
+    def cached(self) -> int:
+        """How many answers are there already, and will not be asked for again."""
+        ...
+
+    @property
+    def tokens_in(self) -> int:
+        """The tokens of the prompts, rather too many than too few."""
+        ...
+
+    @property
+    def tokens_out(self) -> int:
+        """The most tokens of the answers."""
+        ...
+
+    @property
+    def too_long(self) -> int:
+        """How many memories do not fit into the context of the model, and cannot be read."""
+        ...
+
+
 class LocalEngine(Protocol):
     """The embedded engine of a client made with `local`. It has operations that the API does not have."""
 
@@ -132,6 +256,23 @@ class LocalEngine(Protocol):
         """Return which fields of a finished export were filled, which stayed empty, and why.
 
         Raises InputError if there is no such export or it is not finished yet.
+        """
+        ...
+
+    def estimate(self, schema: Any, where: Where, *, instructions: str | None = None) -> Estimate:
+        """Return what an export would ask of the engine's language model. Nothing is sent.
+
+            print(client.engine.estimate(Profile, F.user_id == "alex"))
+
+        Raises ConfigurationError if the engine has no language model, and SchemaError or FilterError if an argument cannot
+        be used.
+        """
+        ...
+
+    def progress(self, export_id: str) -> tuple[int, int | None] | None:
+        """Return how many memories a running export has read with the language model, and how many it has to read.
+
+        None if the export is not running in this process, or does not need the model.
         """
         ...
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from mem0_exports.llm import LLM
+
 
 _LAST: Final = 0.5
 """Seconds that threads have to end after the grace periods."""
@@ -49,12 +51,14 @@ def serve(
     grace: float,
     log_level: str,
     notice: str | None = None,
+    llm: LLM | None = None,
 ) -> None:
     """Serve a store until SIGINT or SIGTERM. Print the URL once the server accepts requests.
 
     On a signal, open requests have `grace` seconds to finish. After that, the running job has another `grace` seconds.
     A job that takes longer is handed back, and the next server of this store runs it again. The process ends within
-    twice `grace`, whatever it is doing. Port 0 picks a free port. `notice` is logged first.
+    twice `grace`, whatever it is doing. Port 0 picks a free port. `notice` is logged first. `llm` reads
+    the texts of memories.
     Raises ConfigurationError if `host` is reachable from other machines but there is no API key.
     """
     keyless = api_key is None and not _has_keys(store)
@@ -68,7 +72,7 @@ def serve(
         # Accepted connections inherit this option. Without it, the body of an answer waits up to 40 ms for the client
         # to acknowledge the headers (Nagle's algorithm).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        engine = Engine(store, served=True, api_key=api_key, retention=retention)
+        engine = Engine(store, served=True, api_key=api_key, retention=retention, llm=llm)
         try:
             if keyless:
                 print("no API key is set: every program on this machine can use this server", file=sys.stderr)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from mem0_exports.filters.tree import Filter
     from mem0_exports_engine.extraction import Extractor
     from mem0_exports_engine.ports import AnswerStore, Frame, Job, JobStore, Lane, MemoryBatch, MemoryReader
     from mem0_exports_engine.workers.workbench import Steps
@@ -43,19 +44,24 @@ After so many attempts, the job is probably what crashes its workers. Without a 
 _log = logging.getLogger("mem0_exports_engine.jobs")
 
 
-class _Batches:
-    """The memories of a job, which can be read more than once."""
+class Rereadable:
+    """The memories of an export, which can be read more than once."""
 
-    def __init__(self, memories: MemoryReader, job: Job, now: datetime, lease: Lease) -> None:
+    def __init__(
+        self, memories: MemoryReader, project: str, filters: Filter, now: datetime, lease: Lease | None = None
+    ) -> None:
         self._memories = memories
-        self._job = job
+        self._project = project
+        self._filters = filters
         self._now = now
         self._lease = lease
 
     def __iter__(self) -> Iterator[MemoryBatch]:
-        filters = restore(self._job.filters)
-        for batch in self._memories.batches(self._job.project, filters, self._now, self._lease.is_over):
-            self._lease.check()
+        """Iterate over the memories in batches, for as long as the lease lasts."""
+        is_over = None if self._lease is None else self._lease.is_over
+        for batch in self._memories.batches(self._project, self._filters, self._now, is_over):
+            if self._lease is not None:
+                self._lease.check()
             yield batch
 
 
@@ -178,7 +184,7 @@ def _attempt(
     # and any parts left over would end up in the result.
     if job.attempt > 1:
         lease.write_and_renew(lambda moment: jobs.clear(job, moment))
-    batches = _Batches(memories, job, now(), lease)
+    batches = Rereadable(memories, job.project, restore(job.filters), now(), lease)
     try:
         frame, report = extractor.extract(job.schema, batches, bench, instructions=job.instructions)
     except Unfillable as error:

@@ -26,10 +26,12 @@ from mem0_exports_engine.extract.llm.endpoint import Endpoint
 from mem0_exports_engine.extract.llm.findings import Finding, Hit, Record, Texts
 from mem0_exports_engine.extract.llm.judge import Judge
 from mem0_exports_engine.extract.llm.merge import Merged, Read
+from mem0_exports_engine.extract.llm.notebook import Notebook
 from mem0_exports_engine.extract.llm.pool import Pool
 from mem0_exports_engine.extract.llm.problems import CallFailed
 from mem0_exports_engine.extract.llm.questions import Leaf, question
 from mem0_exports_engine.extract.llm.slots import OneOf, Records, Scalar, Values, given_at, shown, slots_of
+from mem0_exports_engine.extract.llm.usage import Estimate
 from mem0_exports_engine.extract.offline.extractor import collect
 from mem0_exports_engine.extract.offline.values import MISSING
 from mem0_exports_engine.extraction import Extraction, Unfillable
@@ -121,6 +123,30 @@ class LLMExtractor:
         for slot, hits in [*merged.disputed()]:
             merged.settle(slot.path, reader.decide(slot, hits, instructions))
         return self._finish(collected, plan, merged, reader)
+
+    def estimate(
+        self,
+        schema: dict[str, Any],
+        batches: Iterable[MemoryBatch],
+        recall: Callable[[bytes], bytes | None],
+        instructions: str | None = None,
+    ) -> Estimate:
+        """Return what an export will take. Nothing is sent. `recall` returns the answers that are kept."""
+        collected = collect(schema, batches, Notebook())
+        plan = Plan(collected, with_booleans=self.llm.ungrounded == "judge")
+        requests = cached = tokens_in = tokens_out = too_long = 0
+        for chunk in self._chunks(plan, batches, instructions):
+            if isinstance(chunk, TooLong):
+                too_long += 1
+                continue
+            request = chunk.request()
+            if recall(request.key(self.llm)) is not None:
+                cached += 1
+                continue
+            requests += 1
+            tokens_in += request.tokens_in
+            tokens_out += request.max_tokens
+        return Estimate(self.llm.model, collected.count, requests, cached, tokens_in, tokens_out, too_long)
 
     def close(self) -> None:
         """Close the connections to the model."""
