@@ -21,6 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Three processes, for two cores: some tests mostly wait. tests/conftest.py says what stays together and what comes first.
 PARALLEL := -n 3 --no-loadscope-reorder
 LONG := tests/end_to_end/shell tests/end_to_end/durability tests/end_to_end/regeneration tests/contract/deployment
+OTHERS := tests/end_to_end/llm
 
 .PHONY: help
 help: ## list the targets
@@ -55,7 +56,7 @@ demo: $(DEMO_READY) ## show the main job: a profile, a timeline, a filtered expo
 
 .PHONY: test
 test: $(READY) ## run the tests, but for the long ones, with half of the generated cases
-	@BUDGET=$${BUDGET:-0.5} pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
+	@BUDGET=$${BUDGET:-0.5} pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG) $(OTHERS))
 
 # What the unit tests need besides the package itself. Their oldest versions are taken too, as far as they are named.
 TEST_TOOLS := "pytest>=8.4" "pytest-timeout>=2.3" "pytest-xdist>=3.8" "hypothesis>=6.130" "trio>=0.27" \
@@ -67,9 +68,17 @@ test-lowest: $(READY) ## run the unit tests with the oldest supported versions o
 	@uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e ".[all,arrow]" $(TEST_TOOLS)
 	@.venv-lowest/bin/python -m pytest -q $(PARALLEL) tests/unit
 
+.PHONY: llm
+llm: $(READY) ## run the tests with a real language model, SmolLM2 (some 130 MB, downloaded once)
+	@if python tools/real_model.py prepare; then pytest -q -s tests/end_to_end/llm; else [ $$? -eq 3 ]; fi
+
+.PHONY: demo-llm
+demo-llm: $(READY) ## show a profile out of plain sentences, read by that model, and where each value stands
+	@python tools/real_model.py demo || [ $$? -eq 3 ]
+
 .PHONY: test-all
-test-all: $(READY) ## run every test, with all generated cases
-	@pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG))
+test-all: $(READY) ## run every test, with all generated cases; those with a real language model are `make llm`
+	@pytest -q $(PARALLEL) $(addprefix --ignore=,$(LONG) $(OTHERS))
 	@pytest -q $(LONG)
 
 .PHONY: unit

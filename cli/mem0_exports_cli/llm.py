@@ -65,7 +65,7 @@ def _check(llm: LLM | None) -> int:
     llm = _needed(llm)
     from mem0_exports_engine.evaluation.bench import measure, people_of  # noqa: PLC0415 -- an extra
 
-    result = measure(llm, people_of(1, 0, ["en"]))
+    result = measure(llm, people_of(1, 0, ["en"]), attempts=1)
     usage = result.usage
     print(f"{llm.model} at {urlsplit(llm.url).netloc}")
     print(f"  {usage.calls} calls in {usage.seconds:.1f} s, {usage.tokens_in} tokens read, {usage.tokens_out} written")

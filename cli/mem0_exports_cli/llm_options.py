@@ -119,7 +119,7 @@ def reading(function: _C) -> _C:
     def wrapped(*arguments: Any, llm: LLM | None, connection: Connection, **more: Any) -> Any:
         if connection.store is None and came_from_environment("llm_url"):
             llm = None  # the variable is for the embedded engine
-        if llm is not None:
+        if llm is not None and connection.store is not None:
             announce(llm, quiet=more["quiet"])
         return function(*arguments, connection=connection._replace(llm=llm), **more)
 

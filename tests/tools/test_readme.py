@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from mem0_exports import Client
+from tests.support.scripted_model import scripted
 
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PLATFORM, EMBEDDED = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-PLATFORM_OUTPUT, EMBEDDED_OUTPUT = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
+PLATFORM, EMBEDDED, TEXTS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PLATFORM_OUTPUT, EMBEDDED_OUTPUT, TEXTS_OUTPUT = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
 SAMPLE = ROOT / "cli" / "mem0_exports_cli" / "demo" / "sample.jsonl"
 
 
@@ -41,6 +42,21 @@ def test_platform_example_prints_the_output_in_the_readme(tmp_path, monkeypatch,
         exec(compile(PLATFORM, "README.md", "exec", dont_inherit=True), {})
 
     assert capsys.readouterr().out == PLATFORM_OUTPUT
+
+
+MODEL_URL = "http://127.0.0.1:11434/v1"
+SAID = {
+    "Alex has moved to Lisbon with two cats.": [("city", "Lisbon")],
+    "After the move, Alex started at Nortelume.": [("employer", "Nortelume")],
+}
+"""What the memories of the examples say, for a scripted model in place of the one that they name."""
+
+
+def test_example_with_a_model_prints_the_output_in_the_readme(capsys):
+    with scripted(facts=SAID) as model:
+        exec(compile(TEXTS.replace(MODEL_URL, model.url), "README.md", "exec", dont_inherit=True), {})
+
+    assert capsys.readouterr().out == TEXTS_OUTPUT
 
 
 PAGES = [path for folder in (ROOT, ROOT / "docs") for path in sorted(folder.glob("*.md"))]
@@ -79,8 +95,10 @@ def test_code_of_a_guide_runs_from_top_to_bottom(guide, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "guide", module)
 
     assert blocks
-    for block in blocks:
-        exec(compile(block, guide.name, "exec", dont_inherit=True), vars(module))
+    with scripted(facts=SAID) as model:
+        for block in blocks:
+            code = block.replace(MODEL_URL, model.url)
+            exec(compile(code, guide.name, "exec", dont_inherit=True), vars(module))
 
 
 def test_pre_commit_runs_the_targets_of_make_check():

@@ -10,6 +10,7 @@ import attrs
 
 from mem0_exports_engine.evaluation.people import SCHEMA, person
 from mem0_exports_engine.evaluation.scores import STAGES, Score, raw_profile
+from mem0_exports_engine.extract.llm.calls import MAX_ATTEMPTS
 from mem0_exports_engine.extract.llm.extractor import LLMExtractor
 from mem0_exports_engine.extract.llm.notebook import Notebook
 from mem0_exports_engine.extract.llm.usage import Usage
@@ -68,9 +69,16 @@ def estimate(llm: LLM, people: Sequence[Person]) -> list[Estimate]:
 
 
 def measure(
-    llm: LLM, people: Sequence[Person], *, on_person: Callable[[int], object] = lambda _: None, pause: Any = None
+    llm: LLM,
+    people: Sequence[Person],
+    *,
+    on_person: Callable[[int], object] = lambda _: None,
+    attempts: int = MAX_ATTEMPTS,
 ) -> Result:
-    """Read the memories of people with a model, and score each stage. It stops before `llm.max_tokens_total` is exceeded."""
+    """Read the memories of people with a model, and score each stage. It stops before `llm.max_tokens_total` is exceeded.
+
+    `attempts` is how often a call is tried while the service is busy or out of reach.
+    """
     scores = {stage: Score() for stage in STAGES}
     usage = Usage()
     reasons: dict[str, int] = {}
@@ -86,7 +94,7 @@ def measure(
             break
         notebook = Notebook(calibration.answers.get)
         bounded = attrs.evolve(llm, max_tokens_total=left)
-        profile, report = _read(attrs.evolve(bounded, check="off"), each, notebook, pause)
+        profile, report = _read(attrs.evolve(bounded, check="off"), each, notebook, attempts)
         contents = [json.loads(answer) for answer in notebook.answers.values()]
         scores["raw"].add(each, raw_profile([answer["content"] for answer in contents if "content" in answer]))
         _add(scores["grounded"], each, profile, report)
@@ -97,7 +105,7 @@ def measure(
                 reasons[gap.reason] = reasons.get(gap.reason, 0) + gap.count
         if llm.check != "off":
             left = max(1, llm.max_tokens_total - usage.tokens_in - usage.tokens_out)
-            profile, report = _read(attrs.evolve(bounded, max_tokens_total=left), each, notebook, pause)
+            profile, report = _read(attrs.evolve(bounded, max_tokens_total=left), each, notebook, attempts)
             _add(scores["checked"], each, profile, report)
             usage += attrs.evolve(_usage(report.usage), cached=0)
             calibration.answers |= notebook.answers
@@ -109,8 +117,8 @@ def measure(
     return Result(done, scores, usage, unread, reasons, [*notes])
 
 
-def _read(llm: LLM, who: Person, notebook: Notebook, pause: Any) -> tuple[dict[str, Any], Report]:
-    extractor = LLMExtractor(llm) if pause is None else LLMExtractor(llm, pause=pause)
+def _read(llm: LLM, who: Person, notebook: Notebook, attempts: int) -> tuple[dict[str, Any], Report]:
+    extractor = LLMExtractor(llm, attempts=attempts)
     try:
         frame, report = extractor.extract(SCHEMA, _Batches(who), notebook)
     finally:

@@ -12,7 +12,13 @@ import pytest
 from mem0_exports_cli.commands import mem0_exports
 from mem0_exports_engine.access import create_key
 from mem0_exports_engine.clock import now
+from mem0_exports_engine.evaluation.people import person
 from mem0_exports_engine.store import open_store
+from tests.support.scripted_model import scripted
+
+
+PEOPLE = [person(seed, language=language) for seed in range(10) for language in ("en", "zh")]
+"""Those of whom `llm` asks a model."""
 
 
 def every(command: click.Command, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -37,7 +43,7 @@ def test_the_commands_of_the_documentation_are_there():
     assert {("export", name) for name in wanted} <= COMMANDS.keys()
     assert {("memories", "list"), ("entities", "list"), ("schema", "show"), ("filter", "check")} <= COMMANDS.keys()
     assert {
-        (name,) for name in ["dump", "import", "report", "status", "completion", "serve", "keys", "demo"]
+        (name,) for name in ["dump", "llm", "import", "report", "status", "completion", "serve", "keys", "demo"]
     } <= COMMANDS.keys()
 
 
@@ -66,7 +72,8 @@ def test_an_example_runs(shop, example):
         made = shop.run("export", "create", "models.py:Profile", "-u", "alex", "-q").stdout.decode().strip()
         example = re.sub(r"3f0c8a52[-0-9a-f]*", made, example)
 
-    done = shop.shell(f"set -euo pipefail; {example}")
+    with scripted(PEOPLE) as model:
+        done = shop.shell(f"set -euo pipefail; {re.sub(r'http://127.0.0.1:[0-9]+/v1', model.url, example)}")
 
     assert (done.returncode, b"rror" in done.stderr) == (0, False), done.stderr.decode()
 

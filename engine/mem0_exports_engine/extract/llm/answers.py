@@ -37,6 +37,12 @@ _MIN_CUT: Final = 4000
 _MOSTLY: Final = 0.9
 """The share of white space from which an answer counts as an endless run of it."""
 
+_MAX_PERIOD: Final = 300
+"""The most characters after which an answer repeats itself."""
+_REPEATS: Final = 4
+_MIN_REPEATED: Final = 80
+"""How often, and for how many characters at least, so that it counts as endless."""
+
 _FENCE: Final = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 _TOO_LONG: Final = (
     "exceed_context_size",
@@ -97,14 +103,28 @@ def _json(content: Any, finish: Any, message: Any, usage: Usage) -> Any:
             )
         raise CallFailed("invalid", "the answer is empty", usage=usage)
     if finish == "length":
-        if len("".join(text.split())) < len(text) * (1 - _MOSTLY):
-            raise CallFailed("invalid", "the answer is white space without end", usage=usage)
+        if _is_endless(text):
+            raise CallFailed("invalid", "the answer repeats itself, or is white space, without end", usage=usage)
         raise CallFailed("too_long", "the answer did not fit into the tokens that were left for it", usage=usage)
     fenced = _FENCE.fullmatch(text)
     try:
         return json_text.read((text if fenced is None else fenced[1]).encode())
     except (ValueError, UnicodeEncodeError):
         raise CallFailed("invalid", "the answer is not JSON", usage=usage) from None
+
+
+def _is_endless(text: str) -> bool:
+    """Return whether an answer that was cut would never have ended: small models fall into such loops.
+
+    Fewer memories at once do not help against that.
+    """
+    if len("".join(text.split())) < len(text) * (1 - _MOSTLY):
+        return True
+    for period in range(1, _MAX_PERIOD + 1):
+        length = max(_MIN_REPEATED, _REPEATS * period)
+        if len(text) >= length + period and text[-length:] == text[-length - period : -period]:
+            return True
+    return False
 
 
 def _usage(document: Any, prompt_size: int) -> Usage:

@@ -34,7 +34,13 @@ class Calls:
     """The calls of one export. Safe to share between threads."""
 
     def __init__(
-        self, llm: LLM, endpoint: Endpoint, bench: Workbench, *, pause: Callable[[float], object] = time.sleep
+        self,
+        llm: LLM,
+        endpoint: Endpoint,
+        bench: Workbench,
+        *,
+        pause: Callable[[float], object] = time.sleep,
+        attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self.usage = Usage()
         """What the calls have taken so far."""
@@ -44,6 +50,7 @@ class Calls:
         self._endpoint = endpoint
         self._bench = bench
         self._pause = pause
+        self._attempts = attempts
         self._lock = threading.Lock()
         self._over: CallFailed | None = None
         self._sent = 0
@@ -94,7 +101,7 @@ class Calls:
 
     def _endpoint_answer(self, request: Request) -> tuple[Any, Usage]:
         """Return the answer and what it took; repeat the call while the service is busy."""
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in range(1, self._attempts + 1):
             try:
                 answer = self._endpoint.ask(request, lambda: self._admit(request))
             except CallFailed as failed:
@@ -104,7 +111,7 @@ class Calls:
                 if failed.kind == "concurrency":
                     with self._lock:
                         self.at_once = max(1, self.at_once // 2)
-                if failed.kind not in {"busy", "concurrency"} or attempt == MAX_ATTEMPTS:
+                if failed.kind not in {"busy", "concurrency"} or attempt == self._attempts:
                     self._give_up(failed)
                     raise
                 self._bench.check()

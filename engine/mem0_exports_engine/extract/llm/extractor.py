@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from mem0_exports_engine.extract.llm.calls import Calls
+from mem0_exports_engine.extract.llm.calls import MAX_ATTEMPTS, Calls
 from mem0_exports_engine.extract.llm.chunks import Chunk, Packing, TooLong, form_of
 from mem0_exports_engine.extract.llm.endpoint import Endpoint
 from mem0_exports_engine.extract.llm.findings import Finding, Hit, Record, Texts
@@ -88,10 +88,14 @@ class Plan:
 class LLMExtractor:
     """Implement `extraction.Extractor` with a language model."""
 
-    def __init__(self, llm: LLM, *, pause: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self, llm: LLM, *, pause: Callable[[float], object] = time.sleep, attempts: int = MAX_ATTEMPTS
+    ) -> None:
+        """Create it. `pause` waits between two attempts for a call while the service is busy."""
         self.llm = llm
         self._endpoint = Endpoint(llm)
         self._pause = pause
+        self._attempts = attempts
 
     def extract(
         self,
@@ -112,7 +116,7 @@ class LLMExtractor:
         if first is None:
             return collected.finish([])
         sink.begin_long_work()
-        calls = Calls(self.llm, self._endpoint, sink, pause=self._pause)
+        calls = Calls(self.llm, self._endpoint, sink, pause=self._pause, attempts=self._attempts)
         reader = _Reader(self.llm, calls)
         merged = Merged(plan.nodes)
         sink.progress(0, collected.count)

@@ -101,7 +101,12 @@ def is_unspaced(char: str) -> bool:
 
 
 def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M"
+    return char.isalnum() or char == "_" or _is_mark(char)
+
+
+def _is_mark(char: str) -> bool:
+    """Return whether a character belongs to the one before it, such as an accent or the sign of a vowel."""
+    return unicodedata.category(char)[0] == "M"
 
 
 def is_bounded(text: str, start: int, end: int) -> bool:
@@ -113,6 +118,8 @@ def _begins(text: str, start: int) -> bool:
     if start == 0:
         return True
     before, first = text[start - 1], text[start]
+    if _is_mark(first):
+        return False
     if first.isdigit() and before in ".,":
         return start == 1 or not text[start - 2].isdigit()  # the 5 of 4.5 is no number of its own
     if not (_is_word(before) and _is_word(first)):
@@ -126,6 +133,8 @@ def _ends(text: str, end: int) -> bool:
     if end == len(text):
         return True
     last, after = text[end - 1], text[end]
+    if _is_mark(after):
+        return False
     if last.isdigit() and after in ".,":
         return end + 1 == len(text) or not text[end + 1].isdigit()
     if not (_is_word(last) and _is_word(after)):

@@ -31,9 +31,10 @@ _FORMATS: Final = {"date", "date-time", "time", "uuid"}
 _MAX_LENGTH: Final = 500
 """The most characters of a string, so that a model that repeats itself comes to an end."""
 
-_TOKENS_OF_A_STRING: Final = 60
+_TOKENS_OF_A_STRING: Final = 30
 _TOKENS_OF_A_NUMBER: Final = 12
 _TOKENS_OF_A_MEMBER: Final = 6
+_USUAL_ITEMS: Final = 8
 
 
 @attrs.frozen(eq=False)
@@ -103,8 +104,8 @@ class Many:
         return _described(self.shape, {"type": "array", "items": self.item.schema()})
 
     def tokens(self, memories: int) -> int:
-        """Return about how many tokens a list takes at most: two items for each memory."""
-        return 2 * memories * (2 + self.item.tokens(memories))
+        """Return about how many tokens a list takes at most: one item for every second memory, and some more."""
+        return (_USUAL_ITEMS + memories // 2) * (2 + self.item.tokens(memories))
 
 
 Node: TypeAlias = Leaf | Group | Either | Many
