@@ -56,6 +56,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/engine/test_engine.py",
         "tests/unit/spec/test_published_contract.py",
     ),
+    "extract/llm": ("tests/unit/engine/extract/llm", "tests/properties/test_model_faults.py"),
     "mem0_exports_cli": ("tests/unit/cli",),
     "mem0_exports/output": ("tests/unit/client/output", "tests/unit/cli/test_export.py"),
     "exports/api": ("tests/unit/client/test_client.py",),
