@@ -53,6 +53,13 @@ MUTANTS: Final = (
         "values that stand in no memory are filled",
     ),
     Mutant(
+        "reading.full-lists-are-enough",
+        f"{_LLM}/questions.py",
+        "        return len(given) >= MAX_ITEMS and len({dump(item) for item in given}) >= MAX_ITEMS\n",
+        "        return False\n",
+        "the items of a long list that have no room in one answer are lost without a word",
+    ),
+    Mutant(
         "reading.records-from-several-memories",
         f"{_LLM}/findings.py",
         "            finding = self.find(inner, leaf.shape, each, [place])\n",
@@ -62,8 +69,8 @@ MUTANTS: Final = (
     Mutant(
         "reading.oldest-value-wins",
         f"{_LLM}/merge.py",
-        "                yield path, max(self._scalars[path].values(), key=lambda hit: hit.memory.order)\n",
-        "                yield path, min(self._scalars[path].values(), key=lambda hit: hit.memory.order)\n",
+        "                yield slot, sorted(hits.values(), key=lambda hit: hit.memory.order)\n",
+        "                yield slot, sorted(hits.values(), key=lambda hit: -hit.memory.order)\n",
         "what was replaced long ago is exported",
     ),
     Mutant(

@@ -29,7 +29,7 @@ from mem0_exports_engine.extract.llm.merge import Merged, Read
 from mem0_exports_engine.extract.llm.notebook import Notebook
 from mem0_exports_engine.extract.llm.pool import Pool
 from mem0_exports_engine.extract.llm.problems import CallFailed
-from mem0_exports_engine.extract.llm.questions import Leaf, question
+from mem0_exports_engine.extract.llm.questions import Leaf, has_full_list, question
 from mem0_exports_engine.extract.llm.slots import OneOf, Records, Scalar, Values, given_at, shown, slots_of
 from mem0_exports_engine.extract.llm.usage import Estimate
 from mem0_exports_engine.extract.offline.extractor import collect
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from mem0_exports_engine.extraction import Workbench
     from mem0_exports_engine.ports import MemoryBatch
     from mem0_exports_engine.report import Report
-
-_TRIES: Final = 3
-"""With how many memories a value is checked, if it stands in several."""
 
 _REFUSED: Final = "the model, asked again, did not confirm that the memory says so"
 _NO_JUDGE: Final = "the model gave a value that stands in no memory, and nothing can check it"
@@ -221,9 +218,16 @@ class _Reader:
         except CallFailed as failed:
             if failed.kind != "too_long" or len(chunk.memories) == 1:
                 return Read.nothing((memory, str(failed)) for memory in chunk.memories)
-            one, two = chunk.halves()
-            return self.read(one).with_other(self.read(two))
+            return self._halves(chunk)
+        if len(chunk.memories) > 1 and any(
+            has_full_list(node, answer.get(name)) for name, node in chunk.form.nodes.items()
+        ):
+            return self._halves(chunk)  # there can be more than the list had room for
         return self._found(chunk.form.nodes, Texts(chunk.memories, with_ungrounded=self._with_ungrounded), answer)
+
+    def _halves(self, chunk: Chunk) -> Read:
+        one, two = chunk.halves()
+        return self.read(one).with_other(self.read(two))
 
     @property
     def _with_ungrounded(self) -> bool:
@@ -274,7 +278,7 @@ class _Reader:
             read.gaps[_named(finding.path), _NO_JUDGE] += 1
             return None
         description = finding.shape.node.get("description")
-        for hit in finding.hits[:_TRIES]:
+        for hit in finding.hits:
             says = self._judge.says(hit.memory.text, shown(finding.path), description, hit.value)
             if says or (says is None and hit.span is not None):
                 return hit

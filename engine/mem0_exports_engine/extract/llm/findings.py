@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import attrs
 
-from mem0_exports_engine.extract.llm.grounding import Span, Text
+from mem0_exports_engine.extract.llm.grounding import Index, Span, Text
 from mem0_exports_engine.extract.llm.questions import Either, Group, Leaf
 from mem0_exports_engine.extract.offline.mismatch import Mismatch
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from mem0_exports_engine.extract.llm.questions import Node
     from mem0_exports_engine.extract.offline.fit import Shape
@@ -26,6 +26,9 @@ How: TypeAlias = Literal["text", "judged"]
 
 Path: TypeAlias = tuple[str | int, ...]
 """The place of a value inside a property: names and indexes."""
+
+MAX_HITS: Final = 3
+"""In how many memories a value is looked for at most, the newest first. A judge is asked about no more."""
 
 _MAX_ITEMS: Final = 1000
 """The most items of a list in one answer that are looked at."""
@@ -107,6 +110,15 @@ UNGROUNDED: Final = "the model gave a value that stands in no memory"
 MISFIT: Final = "the value in the memory does not fit"
 
 
+class _Wanted(NamedTuple):
+    """A value to look for."""
+
+    shape: Shape
+    value: Any
+    possible: Collection[int]
+    """The memories in which it can stand."""
+
+
 class Texts:
     """The memories of a chunk, in which values are looked for."""
 
@@ -114,6 +126,7 @@ class Texts:
         self.memories = memories
         self.dropped: list[Dropped] = []
         self._texts = [Text(memory.text) for memory in memories]
+        self._index = Index([memory.text for memory in memories])
         self._with_ungrounded = with_ungrounded
 
     def find(self, path: Path, shape: Shape, value: Any, places: Sequence[int] | None = None) -> Finding | None:
@@ -122,13 +135,16 @@ class Texts:
             return None
         hits: list[Hit] = []
         misfit: Mismatch | None = None
+        wanted = self._wanted(shape, value)
         for place in reversed(range(len(self.memories)) if places is None else places):
             try:
-                hit = self._hit(shape, value, place)
+                hit = self._hit(shape, wanted, place)
             except Mismatch as error:
                 misfit = error
             else:
                 hits += [] if hit is None else [hit]
+                if len(hits) >= MAX_HITS:
+                    break
         if not hits and self._with_ungrounded:
             hits = self._to_be_judged(shape, value, places)
         if not hits:
@@ -136,14 +152,19 @@ class Texts:
             return None
         return Finding(path, shape, tuple(hits))
 
-    def _hit(self, shape: Shape, value: Any, place: int) -> Hit | None:
+    def _wanted(self, shape: Shape, value: Any) -> list[_Wanted]:
+        """Return what to look for: the value as each of the alternatives of its schema has it."""
+        fitted = [(part, self._fitted(part, value)) for part in (shape, *shape.branches)]
+        return [_Wanted(part, each, self._index.places_of(each, part.node)) for part, each in fitted]
+
+    def _hit(self, shape: Shape, wanted: list[_Wanted], place: int) -> Hit | None:
         """Return where a value stands in one memory. Raises Mismatch if it stands there, but does not fit."""
         text = self._texts[place]
-        for part in (shape, *shape.branches):
-            fitted = self._fitted(part, value)
-            span = text.find(fitted, part.node)
+        for part, value, possible in wanted:
+            span = text.find(value, part.node) if place in possible else None
             if span is None:
                 continue
+            fitted = value
             if isinstance(fitted, str) and not part.node.keys() & {"enum", "const", "format"}:
                 fitted = " ".join(text.text[span.start : span.end].split())  # as the memory writes it
             return Hit(shape.fit(fitted), self.memories[place], span)
@@ -167,7 +188,7 @@ class Texts:
         ranked = sorted(
             chosen, key=lambda place: (-len(words & set(self.memories[place].text.casefold().split())), -place)
         )
-        return [Hit(fitted, self.memories[place], None) for place in ranked]
+        return [Hit(fitted, self.memories[place], None) for place in ranked[:MAX_HITS]]
 
     def record(self, path: Path, node: Group | Either, value: Any) -> Record | None:
         """Return an object of a list, or a single one, with the values that stand in one memory."""
@@ -196,9 +217,10 @@ class Texts:
         """Return the memories in which most values of an object stand, the best and newest first."""
         counts: dict[int, int] = {}
         for _, leaf, each in leaves(group, value):
-            for place in range(len(self.memories)):
+            wanted = self._wanted(leaf.shape, each)
+            for place in set[int]().union(*(possible for _, _, possible in wanted)):
                 try:
-                    counts[place] = counts.get(place, 0) + (self._hit(leaf.shape, each, place) is not None)
+                    counts[place] = counts.get(place, 0) + (self._hit(leaf.shape, wanted, place) is not None)
                 except Mismatch:
                     continue
         found = [place for place, count in counts.items() if count]

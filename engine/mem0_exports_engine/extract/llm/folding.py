@@ -25,6 +25,13 @@ class Folded(NamedTuple):
         return self.starts[start], self.ends[end - 1]
 
 
+def quickly_folded(text: str) -> str:
+    """Return the folded text without places, some ten times faster, and without white space at its ends."""
+    if text.isascii():
+        return " ".join(text.lower().split())
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
+
+
 def fold(text: str) -> Folded:
     """Return the folded text with its places."""
     folded: list[str] = []
@@ -43,7 +50,7 @@ def fold(text: str) -> Folded:
 
 def fold_value(text: str) -> str:
     """Return a value folded like a text, without white space around it."""
-    return fold(text).text.strip()
+    return quickly_folded(text)
 
 
 def _folded(piece: str) -> str:

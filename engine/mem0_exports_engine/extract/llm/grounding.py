@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import re
 
+from bisect import bisect_right
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mem0_exports_engine.extract.llm.folding import Folded, fold, fold_value, is_bounded
+from mem0_exports_engine.extract.llm.folding import Folded, fold, fold_value, is_bounded, quickly_folded
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
 MAX_VALUE: Final = 10_000
 """The most characters of a value that is looked for."""
@@ -61,11 +63,12 @@ class Text:
         return span
 
     def _words(self, value: str, *, spaced: bool = False) -> Span | None:
-        wanted, text = fold_value(value), self._folded.text
-        if spaced:
-            wanted, text = (re.sub("[-_]", " ", each) for each in (wanted, text))
+        wanted = fold_value(value)
         if len(wanted) < 2:
             return None
+        text = self._folded.text
+        if spaced:
+            wanted, text = (re.sub("[-_]", " ", each) for each in (wanted, text))
         start = text.find(wanted)
         while start >= 0:
             if is_bounded(text, start, start + len(wanted)):
@@ -102,6 +105,41 @@ class Text:
             if day == wanted and is_bounded(self._folded.text, start, end):
                 return Span(*self._folded.span(start, end))
         return None
+
+
+class Index:
+    """Says in which of several texts a value can stand, far faster than by looking for it in each of them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        folded = [quickly_folded(text) for text in texts]
+        self._all = "\n".join(folded)  # there is no line break in a folded text
+        self._starts = [0, *accumulate(len(text) + 1 for text in folded)][:-1]
+        self._every = range(len(texts))
+
+    def places_of(self, value: Any, node: dict[str, Any]) -> Collection[int]:
+        """Return the texts in which `Text.find` could find a value; some of them do not have it."""
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return ()
+        if isinstance(value, str) and len(value) > MAX_VALUE:
+            return ()
+        if isinstance(value, str) and node.get("format") != "date":
+            return self._with(fold_value(value), spaced="enum" in node or "const" in node)
+        if not self._all.isascii():  # other scripts have digits of their own
+            return self._every
+        return self._with(str(value)[:4] if isinstance(value, str) else str(abs(int(value))))
+
+    def _with(self, wanted: str, *, spaced: bool = False) -> set[int]:
+        text = self._all
+        if spaced:
+            wanted, text = (re.sub("[-_]", " ", each) for each in (wanted, text))
+        found: set[int] = set()
+        start = text.find(wanted) if wanted else -1
+        while start >= 0:
+            place = bisect_right(self._starts, start) - 1
+            found.add(place)
+            end = self._starts[place + 1] if place + 1 < len(self._starts) else len(text)
+            start = text.find(wanted, end)
+        return found
 
 
 _NUMBER: Final = re.compile(r"(?:(?<![\w.,])[-\u2212])?\d+(?:\.\d+)?")

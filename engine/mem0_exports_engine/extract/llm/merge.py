@@ -154,8 +154,8 @@ class Merged:
     def _hits(self, path: Path, slot: object) -> Iterator[tuple[Path, Hit]]:
         """Iterate over the scalars that are found at a slot, with their paths."""
         if isinstance(slot, Scalar):
-            if self._scalars[path]:
-                yield path, max(self._scalars[path].values(), key=lambda hit: hit.memory.order)
+            for hit in self._scalars[path].values():  # at most one, once all disputes are settled
+                yield path, hit
         elif isinstance(slot, Values):
             for index, hit in enumerate(self._values[path].values()):
                 yield (*path, index), hit

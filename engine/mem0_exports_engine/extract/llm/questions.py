@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 5
 """How deep objects and lists are nested at most. OpenAI's strict schemas allow 5 to 10 levels."""
 
+MAX_ITEMS: Final = 20
+"""The most items of a list in one answer. Without a limit, a small model repeats an item until its tokens are used up. A list
+that is full is asked for again with fewer memories at once."""
+
 _SCALARS: Final = {"string", "integer", "number"}
 _FORMATS: Final = {"date", "date-time", "time", "uuid"}
 _MAX_LENGTH: Final = 500
@@ -34,7 +38,6 @@ _MAX_LENGTH: Final = 500
 _TOKENS_OF_A_STRING: Final = 30
 _TOKENS_OF_A_NUMBER: Final = 12
 _TOKENS_OF_A_MEMBER: Final = 6
-_USUAL_ITEMS: Final = 8
 
 
 @attrs.frozen(eq=False)
@@ -101,11 +104,13 @@ class Many:
 
     def schema(self) -> dict[str, Any]:
         """Return the strict schema."""
-        return _described(self.shape, {"type": "array", "items": self.item.schema()})
+        most = self.shape.node.get("maxItems", MAX_ITEMS)
+        most = min(MAX_ITEMS, int(most)) if isinstance(most, int | float) and most >= 1 else MAX_ITEMS
+        return _described(self.shape, {"type": "array", "items": self.item.schema(), "maxItems": most})
 
     def tokens(self, memories: int) -> int:
-        """Return about how many tokens a list takes at most: one item for every second memory, and some more."""
-        return (_USUAL_ITEMS + memories // 2) * (2 + self.item.tokens(memories))
+        """Return about how many tokens a list takes at most."""
+        return MAX_ITEMS * (2 + self.item.tokens(memories))
 
 
 Node: TypeAlias = Leaf | Group | Either | Many
@@ -176,6 +181,15 @@ class _Asking:
             return False
         kinds = _kinds(shape)
         return bool(kinds) and kinds <= self._scalars
+
+
+def has_full_list(node: Node, given: Any) -> bool:
+    """Return whether a list in an answer could have been longer: it is full of different items."""
+    if isinstance(node, Many) and isinstance(given, list):
+        return len(given) >= MAX_ITEMS and len({dump(item) for item in given}) >= MAX_ITEMS
+    if isinstance(node, Group) and isinstance(given, dict):
+        return any(has_full_list(member, given.get(name)) for name, member in node.members.items())
+    return False
 
 
 def _only_value(shape: Shape) -> tuple[Any] | None:

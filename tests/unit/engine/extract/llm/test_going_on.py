@@ -204,6 +204,29 @@ def test_a_stop_hands_the_job_back_between_calls_and_keeps_what_was_answered(tmp
     assert len(gate.answered) == len({*gate.answered}) == len(TEXTS)
 
 
+def test_an_answer_that_was_cut_is_not_asked_for_again_after_a_stop(tmp_path):
+    """A chunk of three memories is too long. The split is known when the export goes on."""
+    with scripted() as model:
+        model.answer = lambda _: {"city": None}
+        model.faults = ["cut"]
+        gate = Gate(model)
+        gate.allow(2)
+        with Client.local(tmp_path / "store.db", llm=model_of(model.url)) as client:
+            imported(client, records("One.", "Two.", "Three."))
+            job = client.exports.create(CITY, F.user_id == "alex")
+            wait_until(gate.is_holding.is_set, "the third call")
+            client.engine.close(grace=0.5)
+        gate.let_go()
+        gate.allow(100)
+        with (
+            Client.local(tmp_path / "store.db", llm=model_of(model.url)) as client,
+            pytest.warns(match="found nothing"),
+        ):
+            client.exports.get(job.id, dict).result(timeout=60)
+
+    assert len(gate.answered) == len({*gate.answered}) == 3
+
+
 def test_an_engine_without_a_model_finishes_what_one_with_a_model_has_left(tmp_path):
     with scripted() as model:
         gate = Gate(model)
