@@ -8,6 +8,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+import click
+
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_cli.exit_codes import MissingKey
 from mem0_exports_engine.extras import require
@@ -89,3 +91,9 @@ def opened(store: Path) -> AbstractContextManager[Store]:
     """Return a store, created if it does not exist, for a `with` block. Raises ConfigurationError without the extra."""
     require("local", "this command")
     return contextlib.closing(open_store(store))
+
+
+def came_from_environment(name: str) -> bool:
+    """Return whether an option of the running command was given by its environment variable."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.ENVIRONMENT

@@ -13,8 +13,7 @@ import click
 
 from mem0_exports.errors import InputError
 from mem0_exports.llm import LLM
-from mem0_exports_cli.connection import read_key
-from mem0_exports_cli.options import came_from_environment
+from mem0_exports_cli.connection import came_from_environment, read_key
 from mem0_exports_cli.printing import remark
 
 

@@ -14,7 +14,7 @@ from mem0_exports.exports.handles import TIMEOUT
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters.fields import F
 from mem0_exports.filters.tree import Filter, all_of
-from mem0_exports_cli.connection import Connection
+from mem0_exports_cli.connection import Connection, came_from_environment
 from mem0_exports_cli.printing import FORMATS, Output
 from mem0_exports_cli.where import read_where
 from mem0_exports_engine.projects import DEFAULT_PROJECT
@@ -163,12 +163,6 @@ def connected(function: _C) -> _C:
         return function(*arguments, connection=Connection(store, base_url, api_key_file, project), **more)
 
     return wrapped  # type: ignore[return-value]
-
-
-def came_from_environment(name: str) -> bool:
-    """Return whether an option of the running command was given by its environment variable."""
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.ENVIRONMENT
 
 
 class Selection(NamedTuple):

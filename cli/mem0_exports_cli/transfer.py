@@ -16,8 +16,8 @@ from mem0_exports.errors import Mem0ExportsError
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters.fields import F
 from mem0_exports_cli import exit_codes
-from mem0_exports_cli.connection import check_store, opened
-from mem0_exports_cli.options import came_from_environment, command, connected, quiet
+from mem0_exports_cli.connection import came_from_environment, check_store, opened
+from mem0_exports_cli.options import command, connected, quiet
 from mem0_exports_cli.printing import Output, remark
 from mem0_exports_cli.progress import progress
 from mem0_exports_engine.extras import require

@@ -27,6 +27,7 @@ from mem0_exports_engine.importing.importer import Imported, import_lines
 from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.operations import HANDLERS, Request
 from mem0_exports_engine.parameters import Invalid, Values, read_path, read_query
+from mem0_exports_engine.ports import LANES
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.read_spec import contract
 from mem0_exports_engine.refusals import Outcome, Refused, Text
@@ -38,7 +39,7 @@ from mem0_exports_engine.workers.run_job import GRACE, Rereadable
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.access import Access
     from mem0_exports_engine.extract.llm.usage import Estimate
     from mem0_exports_engine.extraction import Extractor
-    from mem0_exports_engine.ports import OnConflict
+    from mem0_exports_engine.ports import Lane, OnConflict
     from mem0_exports_engine.workers.workbench import Steps
 
 T = TypeVar("T")
@@ -116,12 +117,13 @@ class Engine:
         open_access = OpenAccess(project)
         if extractor is not None and llm is not None:
             raise ConfigurationError("pass llm or extractor, not both")
+        self._llm = llm
         self._extractor = extractor or extractor_for(llm)
         self.store = open_store(path)
         try:
             needs_access = served or api_key is not None
             self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else open_access
-            self.workers = Workers(self.store, self._extractor, now, with_lanes=llm is not None)
+            self.workers = Workers(self.store, self._extractor, now, lanes=self._lanes(extractor))
         except BaseException:
             self.store.close()
             raise
@@ -129,11 +131,22 @@ class Engine:
             store=self.store,
             filter_rules=filter_rules or CAREFUL,
             retention=retention,
+            lane="short" if llm is None else "model",
             now=now,
             new_id=new_id,
             wake=self.workers.wake,
             cancelled=self.workers.cancelled,
         )
+
+    def _lanes(self, given: Extractor | None) -> list[Collection[Lane] | None]:
+        """Return the lanes of each worker: two with a language model, so that exports without one need not wait."""
+        if given is not None:
+            return [LANES]
+        if self._llm is None:
+            return [None]
+        quick: tuple[Lane, ...] = ("short", "model")
+        slow: tuple[Lane, ...] = ("long",)
+        return [quick, slow]
 
     def loggable(self, path: str) -> str:
         """Return a percent-encoded path for a log, without anything that could be the value of a path parameter."""

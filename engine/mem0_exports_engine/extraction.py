@@ -34,8 +34,11 @@ class Workbench(ListSink, Protocol):
     All methods but `put` and `drop` can be called from any thread.
     """
 
-    def begin_long_work(self) -> None:
-        """Say that what follows can take minutes. Raises if the job has to wait for the worker that has time for it."""
+    def begin_long_work(self) -> bool:
+        """Say that what follows asks a language model, and can take minutes. Return False if this export must not do that.
+
+        Raises if the job has to wait for the worker that has time for it.
+        """
         ...
 
     def check(self) -> None:

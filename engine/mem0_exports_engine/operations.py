@@ -86,6 +86,7 @@ def _exports_create(service: Service, request: Request) -> Outcome:
         schema=body["schema"],
         filters=filters,
         instructions=body.get("export_instructions"),
+        lane=service.lane,
     )
     service.wake()
     message = "Memory export request received. The export will be ready in a few seconds."

@@ -147,8 +147,15 @@ class MemoryStore(MemoryReader, Protocol):
 LEASE: Final = timedelta(seconds=60)
 """How long a worker owns a job after it last renewed its lease. After that, another worker can claim the job."""
 
-Lane: TypeAlias = Literal["short", "long"]
-"""Jobs that ask a language model are long. They have a worker of their own, so that the others need not wait for them."""
+Lane: TypeAlias = Literal["short", "model", "long"]
+"""Which workers run a job.
+
+- short: the engine that created it has no language model, so none may be used, even if another engine of the store has one;
+- model: it may ask a model, and no worker has found out yet whether it has to;
+- long: it has to ask the model. Such jobs have a worker of their own, so that the others need not wait for them.
+"""
+
+LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 
 JobState: TypeAlias = Literal["PENDING", "RUNNING", "DONE", "FAILED"]
 
@@ -169,6 +176,7 @@ class Job(NamedTuple):
     filters: dict[str, Any]
     """The output of `Filter.to_dict`; `filters.tree.restore` reads it."""
     instructions: str | None
+    lane: Lane = "short"
 
 
 class StoredExport(NamedTuple):
@@ -211,6 +219,7 @@ class JobStore(Protocol):
         schema: Any,
         filters: Filter,
         instructions: str | None = None,
+        lane: Lane = "short",
     ) -> None:
         """Store a new job. Once this returns, the job survives a crash. The export expires after `retention`."""
         ...
@@ -240,9 +249,10 @@ class JobStore(Protocol):
         """
         ...
 
-    def claim(self, now: datetime, *, take_over: bool = True, lane: Lane | None = None) -> Job | None:
-        """Claim the job of this lane (or of any) that has waited longest, for one lease; None if none waits.
+    def claim(self, now: datetime, *, take_over: bool = True, lanes: Collection[Lane] | None = None) -> Job | None:
+        """Claim the job of these lanes that has waited longest, for one lease; None if none waits.
 
+        Without `lanes`, those that are short, and others that no worker with a model has claimed for as long as a lease.
         `take_over`: also after the lease of another worker has ended.
         """
         ...

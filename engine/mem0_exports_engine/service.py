@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from mem0_exports.filters.rules import FilterRules
-    from mem0_exports_engine.ports import Store
+    from mem0_exports_engine.ports import Lane, Store
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class Service:
     filter_rules: FilterRules
     retention: timedelta
     """How long an export can be fetched, counted from its creation."""
+    lane: Lane
+    """The lane of new jobs."""
     now: Callable[[], datetime]
     """Returns the current time as an aware datetime in UTC."""
     new_id: Callable[[], uuid.UUID]

@@ -26,8 +26,9 @@ class Bench:
     def drop(self, list_index: int) -> None:
         self.lists.pop(list_index, None)
 
-    def begin_long_work(self) -> None:
+    def begin_long_work(self) -> bool:
         self.is_long = True
+        return True
 
     def recall(self, key: bytes, *, of_job: bool = False) -> bytes | None:
         with self._lock:

@@ -11,7 +11,7 @@ from mem0_exports_engine.workers.thread import WorkerThread
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from mem0_exports_engine.extraction import Extractor
@@ -22,17 +22,22 @@ if TYPE_CHECKING:
 class Workers:
     """Run the jobs of a store in threads, which start at once."""
 
-    def __init__(self, store: Store, extractor: Extractor, now: Callable[[], datetime], *, with_lanes: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        extractor: Extractor,
+        now: Callable[[], datetime],
+        *,
+        lanes: Sequence[Collection[Lane] | None] = (None,),
+    ) -> None:
         """Start the workers.
 
-        `with_lanes` is for an extractor that asks a language model. Every job begins with the worker of the short lane,
-        which passes it on to the other one if the model is needed. Without it, one worker runs the jobs of both lanes,
-        as an engine with a model may have left some.
+        `lanes` are those of each worker; see `ports.JobStore.claim`. With a language model there are two workers: one finds out
+        whether a job needs the model, and passes it on to the other if it does.
         """
-        lanes: list[Lane | None] = ["short", "long"] if with_lanes else [None]
         self._threads: list[WorkerThread] = []
-        for lane in lanes:
-            self._threads.append(WorkerThread(store, extractor, now, lane=lane, moved=self.wake))
+        for each in lanes:
+            self._threads.append(WorkerThread(store, extractor, now, lanes=each, moved=self.wake))
 
     def wake(self) -> None:
         """Tell the workers that there is a job."""

@@ -21,7 +21,7 @@ from mem0_exports_engine.workers.workbench import LongWork, Workbench
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
@@ -84,7 +84,7 @@ def run_job(
     stop: Stop | None = None,
     *,
     answers: AnswerStore | None = None,
-    lane: Lane | None = None,
+    lanes: Collection[Lane] | None = None,
     on_progress: Callable[[Steps], object] | None = None,
 ) -> bool:
     """Run a claimed job and store its result. Return False if it was passed on to the long lane instead.
@@ -99,7 +99,7 @@ def run_job(
         now: returns the current time.
         stop: tells this worker to stop.
         answers: where the extractor keeps answers.
-        lane: the lane of this worker; None if it runs all jobs.
+        lanes: the lanes of this worker; None if it has no language model.
         on_progress: called with the progress of long work.
 
     """
@@ -110,7 +110,7 @@ def run_job(
         return True
     try:
         with Lease(jobs, job, now, stop or Stop()) as lease:
-            bench = Workbench(jobs, job, lease, answers=answers, lane=lane, on_progress=on_progress)
+            bench = Workbench(jobs, job, lease, answers=answers, lanes=lanes, on_progress=on_progress)
             return _run(jobs, memories, extractor, job, now, lease, bench, started)
     except Fenced:
         # The worker that claimed the job has counted this attempt as a crash. This process lives, so it was none.

@@ -18,7 +18,7 @@ from mem0_exports_engine.workers.run_job import GRACE, run_job
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from mem0_exports_engine.extraction import Extractor
@@ -43,15 +43,15 @@ class WorkerThread:
         extractor: Extractor,
         now: Callable[[], datetime],
         *,
-        lane: Lane | None = None,
+        lanes: Collection[Lane] | None = None,
         moved: Callable[[], object] | None = None,
     ) -> None:
-        """Start the thread. `lane`: run only its jobs. `moved` is called after a job was passed on to another lane."""
+        """Start the thread. `lanes`: run only their jobs. `moved` is called after a job was passed on to another lane."""
         self._store = store
         self._jobs = store.jobs
         self._extractor = extractor
         self._now = now
-        self._lane: Lane | None = lane
+        self._lanes = lanes
         self._moved = moved
         self._steps: Steps | None = None
         self._running: Job | None = None
@@ -136,7 +136,7 @@ class WorkerThread:
         """Run the next job. Return False if none is waiting."""
         now, steady = watch.read()
         self._steps = None
-        self._running = self._jobs.claim(now, take_over=steady, lane=self._lane)
+        self._running = self._jobs.claim(now, take_over=steady, lanes=self._lanes)
         if self._running is None:
             return False
         try:
@@ -148,7 +148,7 @@ class WorkerThread:
                 self._now,
                 self._stop,
                 answers=self._store.answers,
-                lane=self._lane,
+                lanes=self._lanes,
                 on_progress=self._note_progress,
             )
         finally:

@@ -6,9 +6,11 @@ import hashlib
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from mem0_exports_engine.ports import LANES
+
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from mem0_exports_engine.ports import AnswerStore, Frame, Job, JobStore, Lane
     from mem0_exports_engine.workers.lease import Lease
@@ -36,14 +38,14 @@ class Workbench:
         lease: Lease,
         *,
         answers: AnswerStore | None = None,
-        lane: Lane | None = None,
+        lanes: Collection[Lane] | None = None,
         on_progress: Callable[[Steps], object] | None = None,
     ) -> None:
         self._jobs = jobs
         self._job = job
         self._lease = lease
         self._answers = answers
-        self._lane = lane
+        self._lanes = LANES if lanes is None else lanes
         self._on_progress = on_progress
         self._counts: dict[int, int] = {}
 
@@ -58,11 +60,15 @@ class Workbench:
         if self._counts.pop(list_index, 0):
             self._lease.write(lambda: self._jobs.drop(self._job, list_index))
 
-    def begin_long_work(self) -> None:
-        """Raise LongWork on the worker of the short lane."""
-        if self._lane == "short":
-            raise LongWork
+    def begin_long_work(self) -> bool:
+        """Return whether a model may be asked. Raises LongWork if another worker has the time for it."""
+        if {*self._lanes} < {*LANES}:
+            if self._job.lane == "short":
+                return False
+            if "long" not in self._lanes:
+                raise LongWork
         self.check()
+        return True
 
     def check(self) -> None:
         """Raise Fenced or HandBack if the worker must not go on; see `Lease.check`."""

@@ -117,7 +117,7 @@ with Client.local(sys.argv[1], llm=llm) as client:
 
 def test_a_killed_export_goes_on_where_it_was(url, tmp_path):
     path = tmp_path / "store.db"
-    with Client.local(path) as client:
+    with Client.local(path, llm=llm(url)) as client:
         add(client, 1)
         client.engine.workers.stop()
         job = client.exports.create(SCHEMA, F.user_id == "u1")

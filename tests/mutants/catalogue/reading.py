@@ -182,9 +182,23 @@ MUTANTS: Final = (
     Mutant(
         "reading.no-lane-of-its-own",
         "engine/mem0_exports_engine/workers/workbench.py",
-        '        if self._lane == "short":\n            raise LongWork\n',
+        '            if "long" not in self._lanes:\n                raise LongWork\n',
         "",
         "exports from metadata wait for minutes behind those that ask a model",
+    ),
+    Mutant(
+        "reading.exports-without-a-model-ask-one",
+        "engine/mem0_exports_engine/workers/workbench.py",
+        '            if self._job.lane == "short":\n                return False\n',
+        "",
+        "texts are sent to a model that another program of the same store uses",
+    ),
+    Mutant(
+        "reading.engines-without-a-model-take-the-jobs",
+        "engine/mem0_exports_engine/store/sqlite/jobs.py",
+        '            due = sa.and_(due, sa.or_(exports.c.lane == "short", forsaken))\n',
+        "            pass\n",
+        "which engine of a store makes an export decides whether texts are read",
     ),
     Mutant(
         "reading.answers-of-other-projects",

@@ -32,7 +32,7 @@ from mem0_exports_engine.extract.llm.problems import CallFailed
 from mem0_exports_engine.extract.llm.questions import Leaf, has_full_list, question
 from mem0_exports_engine.extract.llm.slots import OneOf, Records, Scalar, Values, given_at, shown, slots_of
 from mem0_exports_engine.extract.llm.usage import Estimate
-from mem0_exports_engine.extract.offline.extractor import collect
+from mem0_exports_engine.extract.offline.extractor import NOT_FOLLOWED, collect
 from mem0_exports_engine.extract.offline.values import MISSING
 from mem0_exports_engine.extraction import Extraction, Unfillable
 from mem0_exports_engine.report import ModelUsage
@@ -112,7 +112,8 @@ class LLMExtractor:
         first = next(chunks, None)
         if first is None:
             return collected.finish([])
-        sink.begin_long_work()
+        if not sink.begin_long_work():
+            return collected.finish([NOT_FOLLOWED] if instructions is not None else [])
         calls = Calls(self.llm, self._endpoint, sink, pause=self._pause, attempts=self._attempts)
         reader = _Reader(self.llm, calls)
         merged = Merged(plan.nodes)

@@ -27,8 +27,9 @@ class Notebook:
     def drop(self, list_index: int) -> None:
         """Drop a list of the result."""
 
-    def begin_long_work(self) -> None:
-        """Do nothing: this is the only work there is."""
+    def begin_long_work(self) -> bool:
+        """Return True: this is the only work there is."""
+        return True
 
     def check(self) -> None:
         """Do nothing: nobody can cancel it."""

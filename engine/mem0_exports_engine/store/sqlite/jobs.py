@@ -26,7 +26,7 @@ from mem0_exports_engine.store.sqlite.tables import exports, parts
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
@@ -62,6 +62,7 @@ class SqliteJobs:
         schema: Any,
         filters: Filter,
         instructions: str | None = None,
+        lane: Lane = "short",
     ) -> None:
         """Store a new job. Once this returns, the job survives a crash. The export expires after `retention`."""
         created = clock.microseconds(now)
@@ -77,6 +78,7 @@ class SqliteJobs:
             "attempt": 0,
             "crashed_attempts": 0,
             "available_us": created,
+            "lane": lane,
         }
         with self._database.write() as connection:
             connection.execute(_INSERT, row)
@@ -194,14 +196,18 @@ class SqliteJobs:
                 yield items if number == 0 else b"," + items
                 number += 1
 
-    def claim(self, now: datetime, *, take_over: bool = True, lane: Lane | None = None) -> Job | None:
-        """Claim the job of a lane that has waited longest, for the length of one lease. None if no job is waiting.
+    def claim(self, now: datetime, *, take_over: bool = True, lanes: Collection[Lane] | None = None) -> Job | None:
+        """Claim the job of some lanes that has waited longest, for the length of one lease. None if no job is waiting.
 
-        `take_over` says whether a job may be claimed because the lease of another worker has ended.
+        `take_over` says whether a job may be claimed because the lease of another worker has ended. A worker without a
+        language model (no `lanes`) leaves the others' jobs alone, but not for ever: their engine may be gone for good.
         """
         due = _due(now, take_over=take_over)
-        if lane is not None:
-            due = sa.and_(due, exports.c.lane == lane)
+        if lanes is not None:
+            due = sa.and_(due, exports.c.lane.in_(lanes))
+        else:
+            forsaken = exports.c.available_us <= clock.microseconds(now - ports.LEASE)
+            due = sa.and_(due, sa.or_(exports.c.lane == "short", forsaken))
         # Usually no job is waiting. Checking with a read first avoids taking the write lock every second.
         with self._database.read() as connection:
             if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:

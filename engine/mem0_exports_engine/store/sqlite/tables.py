@@ -88,7 +88,11 @@ exports: Final = sa.Table(
     sa.Column("report", sa.Text, comment="JSON: what was filled, and what stayed empty and why"),
     sa.Column("reason", sa.Text, comment="why the export failed"),
     sa.Column(
-        "lane", sa.Text, nullable=False, server_default="short", comment="which worker runs the job: short or long"
+        "lane",
+        sa.Text,
+        nullable=False,
+        server_default="short",
+        comment="which workers run the job: short, model or long",
     ),
     sa.Index("exports_waiting", "available_us", sqlite_where=sa.text("available_us IS NOT NULL")),
     sa.Index("exports_filters", "project", "filters", "seq"),

@@ -77,7 +77,7 @@ def test_the_worker_says_once_that_the_file_is_gone(path, caplog, monkeypatch):
         path.unlink()
         polls, read = [], engine.store.database.read
         monkeypatch.setattr(engine.store.database, "read", lambda *given: polls.append(1) or read(*given))
-        engine.workers.__init__(engine.store, None, engine._service.now, with_lanes=False)
+        engine.workers.__init__(engine.store, None, engine._service.now, lanes=[None])
         wait_until(lambda: len(polls) > 10, "the worker tries several times")
     said = [record for record in caplog.records if "deleted or replaced" in record.getMessage()]
     assert len(said) == 1

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mem0_exports import LLM, Client, ExportFailed, F
+from mem0_exports import LLM, Client, ExportFailed, ExportTimeout, F
 from mem0_exports_engine.store import open_store
 from tests.support.scripted_model import scripted
 from tests.support.timeouts import scaled, wait_until
@@ -118,7 +118,7 @@ def test_kill_between_any_two_calls_repeats_none(tmp_path):
     with scripted() as model:
         model.answer = lambda _: {"city": None}
         gate = Gate(model)
-        with Client.local(path) as client:
+        with Client.local(path, llm=model_of(model.url)) as client:
             imported(client, records(*TEXTS))
             client.engine.workers.stop()
             job = client.exports.create(CITY, F.user_id == "alex")
@@ -236,8 +236,28 @@ def test_an_engine_without_a_model_finishes_what_one_with_a_model_has_left(tmp_p
             wait_until(gate.is_holding.is_set, "the first call")
             client.engine.close(grace=0.5)
         gate.let_go()
-        with Client.local(tmp_path / "store.db") as client, pytest.warns(match="found nothing"):
-            assert client.exports.get(job.id, dict).result(timeout=60) == {}
+        with Client.local(tmp_path / "store.db") as client:
+            with pytest.raises(ExportTimeout):  # the engine with the model could come back
+                client.exports.get(job.id, dict).result(timeout=2)
+            end_the_lease(tmp_path / "store.db")
+            with pytest.warns(match="found nothing"):
+                assert client.exports.get(job.id, dict).result(timeout=60) == {}
+
+
+def test_engines_with_and_without_a_model_share_a_store(tmp_path):
+    """Each export is made as its own engine would, whichever of them is quicker."""
+    path = tmp_path / "store.db"
+    with scripted(facts={"Alex lives in Lisbon.": [("city", "Lisbon")]}) as model:
+        with Client.local(path, llm=model_of(model.url)) as reading, Client.local(path) as plain:
+            imported(plain, records("Alex lives in Lisbon."))
+            for _ in range(5):
+                assert reading.exports.run(CITY, F.user_id == "alex", timeout=60) == {"city": "Lisbon"}
+            asked = len(model.requests)
+            plain.engine.workers.stop()
+            with pytest.warns(match="found nothing"):
+                assert plain.exports.run(CITY, F.user_id == "alex", timeout=60) == {}
+
+        assert len(model.requests) == asked == 1
 
 
 @pytest.mark.parametrize("refused", [0, 4])
