@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
@@ -88,14 +89,18 @@ def _no_body(_instance: object, _attribute: attrs.Attribute[Any], value: Any) ->
         raise ConfigurationError(f"LLM: extra must be a dict of request parameters, got {value!r}")
     if taken := reserved & value.keys():
         raise ConfigurationError(f"LLM: extra must not contain {', '.join(sorted(taken))}")
+    try:
+        json.dumps(dict(value), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"LLM: extra must have JSON values only: {error}") from None
 
 
 def _nothing() -> Mapping[str, Any]:
     return {}
 
 
-def _frozen(given: Any) -> Any:
-    return MappingProxyType(dict(given)) if isinstance(given, Mapping) else given
+def _copied(given: Any) -> Any:
+    return dict(given) if isinstance(given, Mapping) else given
 
 
 @attrs.frozen(kw_only=True)
@@ -141,7 +146,7 @@ class LLM:
     extra: Mapping[str, Any] = attrs.field(
         factory=_nothing,
         validator=_no_body,
-        converter=_frozen,
+        converter=_copied,
     )
     """Further parameters of each request, such as `{"reasoning_effort": "low"}`."""
 

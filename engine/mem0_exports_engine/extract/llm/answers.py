@@ -72,7 +72,7 @@ def read_answer(status: int, body: bytes, retry_after: float | None, prompt_size
         document = json_text.read(body)
     except ValueError:
         raise CallFailed("busy", "the service answered with something that is not JSON") from None
-    usage = _usage(document, prompt_size)
+    usage = _usage(document, prompt_size, len(body))
     try:
         choice = document["choices"][0]
         message = choice["message"]
@@ -127,8 +127,8 @@ def _is_endless(text: str) -> bool:
     return False
 
 
-def _usage(document: Any, prompt_size: int) -> Usage:
-    """Return what the service says that the call has taken, or an estimate."""
+def _usage(document: Any, prompt_size: int, answer_size: int) -> Usage:
+    """Return what the service says that the call has taken, or an estimate that is rather too high."""
     given = document.get("usage") if isinstance(document, dict) else None
     counts = [
         count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
@@ -139,7 +139,7 @@ def _usage(document: Any, prompt_size: int) -> Usage:
     ]
     return Usage(
         tokens_in=tokens_of(prompt_size) if counts[0] is None else counts[0],
-        tokens_out=0 if counts[1] is None else counts[1],
+        tokens_out=tokens_of(answer_size) if counts[1] is None else counts[1],
     )
 
 

@@ -25,7 +25,7 @@ from mem0_exports_engine.extract.llm.chunks import Chunk, Packing, TooLong, form
 from mem0_exports_engine.extract.llm.endpoint import Endpoint
 from mem0_exports_engine.extract.llm.findings import Finding, Hit, Record, Texts
 from mem0_exports_engine.extract.llm.judge import Judge
-from mem0_exports_engine.extract.llm.merge import Merged, Read
+from mem0_exports_engine.extract.llm.merge import Merged, Read, same
 from mem0_exports_engine.extract.llm.notebook import Notebook
 from mem0_exports_engine.extract.llm.pool import Pool
 from mem0_exports_engine.extract.llm.problems import CallFailed
@@ -166,7 +166,7 @@ class LLMExtractor:
         notes = reader.notes()
         for name, (value, source) in plan.from_metadata.items():
             found = texts.pop(name)
-            if found.value is MISSING or found.value == value:
+            if found.value is MISSING or same(found.value) == same(value):
                 continue
             texts[name] = found
             notes.append(
@@ -236,6 +236,8 @@ class _Reader:
 
     def _found(self, nodes: Mapping[str, Node], texts: Texts, answer: Any) -> Read:
         read = Read([], [], [], Counter(), [], len(texts.memories))
+        for node in nodes.values():
+            node.shape.work.end_batch()  # what values may take is counted for each chunk, not for the whole export
         for slot in chain.from_iterable(slots_of((name,), node) for name, node in nodes.items()):
             self._take(slot, texts, given_at(answer, slot.path), read)
         for path, why, _ in texts.dropped:

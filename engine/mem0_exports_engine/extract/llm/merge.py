@@ -91,12 +91,12 @@ class Merged:
                 self.unread_ids.append(memory.id)
         for path, hit in read.scalars:
             known = self._scalars[path]
-            known.pop(key := _same(hit.value), None)
+            known.pop(key := same(hit.value), None)
             known[key] = hit
             if len(known) > MAX_VALUES:
                 del known[next(iter(known))]
         for path, hit in read.values:
-            self._hold(path, self._values[path], dump(_same(hit.value)), hit, hit.value)
+            self._hold(path, self._values[path], dump(same(hit.value)), hit, hit.value)
         for path, record in read.records:
             if isinstance(self._slots[path], OneOf):
                 self._records[path] = {b"": record}
@@ -123,7 +123,7 @@ class Merged:
 
     def settle(self, path: Path, hit: Hit) -> None:
         """Decide which value of a scalar counts."""
-        self._scalars[path] = {_same(hit.value): hit}
+        self._scalars[path] = {same(hit.value): hit}
 
     def texts(self) -> dict[str, FromTexts]:
         """Return what was found for each property, put together."""
@@ -183,6 +183,6 @@ def evidence(path: Path, hit: Hit) -> Evidence:
     )
 
 
-def _same(value: Any) -> str:
+def same(value: Any) -> str:
     """Return a text that is equal for values that are the same to a reader."""
     return fold_value(value) if isinstance(value, str) else dump(value).decode()

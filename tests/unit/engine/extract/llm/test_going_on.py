@@ -305,6 +305,20 @@ def test_a_chunk_that_is_too_long_is_split_and_a_memory_that_is_too_long_is_name
     assert any("too long for a context" in gap.reason for gap in report.gaps)
 
 
+def test_a_prompt_that_was_cut_silently_is_split():
+    """Ollama answers with status 200 although it has read only the beginning. The tokens that it has counted tell."""
+    with scripted() as model:
+        model.answer = lambda _: {"city": None}
+        model.faults = ["ollama_cut"]
+        with Client.local(llm=model_of(model.url, context=8192)) as client:
+            imported(client, records(*(f"Note {number}. {LONG}" for number in range(16))))
+            with pytest.warns(match="found nothing"):
+                _, report, _ = export(client, CITY)
+
+    assert [request["messages"][1]["content"].count("\n") - 1 for request in model.requests] == [16, 8, 8]
+    assert report.unread == 0
+
+
 def test_any_number_of_memories_takes_flat_memory():
     """They are read chunk by chunk, and no more than a few chunks exist at any time."""
     peaks = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mem0_exports import LLM, Client, F
@@ -62,6 +64,34 @@ def test_a_newer_sentence_beats_older_metadata_and_the_report_names_both():
     old, new = [next(name for name, each in texts.items() if word in each) for word in ("Lisbon", "Porto")]
     assert any(old in note and new in note for note in report.notes)
     assert "Lisbon" not in model.requests[0]["messages"][1]["content"], "the older memory must not be asked about"
+
+
+def test_a_newer_sentence_that_says_the_same_changes_nothing():
+    facts = {"Alex still lives in lisbon.": [("city", "lisbon")]}
+    with scripted(facts=facts) as model, Client.local(llm=LLM(model.url, model="m")) as client:
+        given = records("Alex lives in Lisbon.", "Alex still lives in lisbon.")
+        given[0]["metadata"] = {"city": "Lisbon"}
+        imported(client, given)
+        value, report, _ = export(client, CITY)
+
+    assert value == {"city": "Lisbon"}
+    assert [each.how for each in report.evidence] == ["metadata"]
+    assert report.notes == []
+
+
+def test_values_of_many_chunks_do_not_use_up_the_work_of_one(monkeypatch):
+    """The limit on the work for converting values counts anew for each chunk."""
+    from mem0_exports_engine.extract.offline import work
+
+    schema = {"type": "object", "properties": {"years": {"type": "array", "items": {"type": "integer"}}}}
+    with scripted() as model, Client.local(llm=LLM(model.url, model="m", check="off", context=1000)) as client:
+        model.answer = lambda request: {"years": re.findall(r"in (\d{4})", request["messages"][1]["content"])}
+        imported(client, records(*(f"Something happened in {1990 + number}. {LONG}" for number in range(20))))
+        monkeypatch.setattr(work, "MAX_STEPS", 20_000)  # a conversion takes 3,000
+        value, report, _ = export(client, schema)
+
+    assert value == {"years": [1990 + number for number in range(20)]}
+    assert report.gaps == []
 
 
 def test_an_older_sentence_does_not_beat_newer_metadata():
