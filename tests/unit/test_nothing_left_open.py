@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from mem0_exports import AsyncClient, Client, ConfigurationError, F, Ledger, Mem0ExportsError
+from mem0_exports import LLM, AsyncClient, Client, ConfigurationError, F, Ledger, Mem0ExportsError
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.failures import NotAStore, StoreBusy
 from mem0_exports_engine.server import serve as serve_module
 from mem0_exports_engine.server.serve import serve
 from mem0_exports_engine.store import open_store
 from mem0_exports_engine.store.sqlite import database
+from mem0_exports_engine.workers.thread import WorkerThread
 
 
 class Fails:
@@ -105,6 +106,19 @@ def local(path, **named):
         client.ping()
 
 
+def no_second_thread(patch):
+    """Let the first worker of an engine start, and the second one fail."""
+    started = []
+
+    def start(*given, **named):
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(WorkerThread(*given, **named))
+        return started[0]
+
+    patch.setattr("mem0_exports_engine.workers.lanes.WorkerThread", start)
+
+
 CASES = {
     "engine: project": (lambda path, _: Engine(path, project="no/project"), Mem0ExportsError),
     "engine: key": (lambda path, _: Engine(path, api_key="clé"), ConfigurationError),
@@ -113,7 +127,11 @@ CASES = {
     "engine: no database": (lambda path, _: Engine(no_database(path)), NotAStore),
     "engine: missing folder": (lambda path, _: Engine(path / "none" / "store.db"), NotAStore),
     "engine: no thread": (
-        lambda path, patch: (patch.setattr("mem0_exports_engine.engine.WorkerThread", Fails), Engine(path)),
+        lambda path, patch: (patch.setattr("mem0_exports_engine.workers.lanes.WorkerThread", Fails), Engine(path)),
+        RuntimeError,
+    ),
+    "engine: no second thread": (
+        lambda path, patch: (no_second_thread(patch), Engine(path, llm=LLM("http://127.0.0.1:1/v1", model="m"))),
         RuntimeError,
     ),
     "store: locked": (a_locked_store, StoreBusy),

@@ -36,8 +36,12 @@ class Workers:
         whether a job needs the model, and passes it on to the other if it does.
         """
         self._threads: list[WorkerThread] = []
-        for each in lanes:
-            self._threads.append(WorkerThread(store, extractor, now, lanes=each, moved=self.wake))
+        try:
+            for each in lanes:
+                self._threads.append(WorkerThread(store, extractor, now, lanes=each, moved=self.wake))
+        except BaseException:
+            self.stop()  # the store is about to be closed
+            raise
 
     def wake(self) -> None:
         """Tell the workers that there is a job."""
