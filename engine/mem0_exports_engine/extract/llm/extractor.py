@@ -50,6 +50,18 @@ if TYPE_CHECKING:
     from mem0_exports_engine.ports import MemoryBatch
     from mem0_exports_engine.report import Report
 
+_MAX_NAMED: Final = 20
+"""The most properties that a remark names."""
+
+_MAX_NAME: Final = 200
+"""The most characters of a name in it."""
+
+_CAN_BE_ASKED: Final = (
+    "it can be asked for strings, numbers, dates, lists and objects with named properties, and for booleans only with "
+    'ungrounded="judge"'
+)
+_NO_PROPERTIES: Final = "the language model was not asked: the root of the schema is a union, or names no properties"
+
 _REFUSED: Final = "the model, asked again, did not confirm that the memory says so"
 _NO_JUDGE: Final = "the model gave a value that stands in no memory, and nothing can check it"
 
@@ -64,17 +76,28 @@ class Plan:
         """By the id of a memory, what its metadata say, so that it is asked for only in newer memories."""
         self.from_metadata: dict[str, tuple[Any, str]] = {}
         """For those properties, the value from metadata and the id of its memory."""
+        self.notes: list[str] = []
+        """What the report says about properties that the model cannot be asked for."""
+        unasked: list[str] = []
         for each in collected.properties():
             is_filled = each.value is not MISSING
             if not each.can_be_read or (is_filled and each.source is None):
                 continue
             node = question(each.shape, with_booleans=with_booleans)
             if node is None or (is_filled and not isinstance(node, Leaf)):
+                unasked += [] if is_filled else [each.name[:_MAX_NAME]]
                 continue
             self.nodes[each.name] = node
             if each.source is not None:
                 self.later.setdefault(each.source, {})[each.name] = node
                 self.from_metadata[each.name] = each.value, each.source
+        if unasked:
+            others = f" and {len(unasked) - _MAX_NAMED} others" if len(unasked) > _MAX_NAMED else ""
+            self.notes.append(
+                f"not asked of the language model: {', '.join(unasked[:_MAX_NAMED])}{others}; {_CAN_BE_ASKED}"
+            )
+        if not collected.properties():
+            self.notes.append(_NO_PROPERTIES)
 
     @property
     def open_nodes(self) -> dict[str, Node]:
@@ -111,7 +134,7 @@ class LLMExtractor:
         chunks = self._chunks(plan, batches, instructions)
         first = next(chunks, None)
         if first is None:
-            return collected.finish([])
+            return collected.finish(plan.notes)
         if not sink.begin_long_work():
             return collected.finish([NOT_FOLLOWED] if instructions is not None else [])
         calls = Calls(self.llm, self._endpoint, sink, pause=self._pause, attempts=self._attempts)
@@ -163,7 +186,7 @@ class LLMExtractor:
 
     def _finish(self, collected: Collected, plan: Plan, merged: Merged, reader: _Reader) -> Extraction:
         texts = merged.texts()
-        notes = reader.notes()
+        notes = [*plan.notes, *reader.notes()]
         for name, (value, source) in plan.from_metadata.items():
             found = texts.pop(name)
             if found.value is MISSING or same(found.value) == same(value):

@@ -205,6 +205,31 @@ def test_booleans_are_filled_only_if_a_judge_may_vouch_for_them():
         assert [(each.how, each.start) for each in report.evidence] == ([("judged", None)] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("schema", "named"),
+    [
+        (
+            {"type": "object", "properties": {"is_vegan": {"type": "boolean"}, "any": {"type": "object"}}},
+            "not asked of the language model: is_vegan, any;",
+        ),
+        (
+            {"anyOf": [{"type": "object", "properties": {"a": {"type": "string"}}}] * 2},
+            "the root of the schema is a union",
+        ),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, "names no properties"),
+    ],
+    ids=["booleans and maps", "a union", "a map"],
+)
+def test_what_the_model_cannot_be_asked_for_is_said(schema, named):
+    with scripted() as model, Client.local(llm=LLM(model.url, model="m")) as client:
+        imported(client, records("Alex eats nothing from animals."))
+        with pytest.warns(match="found nothing"):
+            _, report, _ = export(client, schema)
+
+    assert any(named in note for note in report.notes)
+    assert model.requests == []
+
+
 def test_a_judge_can_only_remove():
     facts = {"Alex's sister works at Acme.": [("employer", "Acme")]}
     schema = {
