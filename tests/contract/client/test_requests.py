@@ -207,7 +207,20 @@ EXPORT = {
     "expires_at": "2025-01-08T00:00:00Z",
 }
 ON_ONE_EXPORT = {
-    "exports_report": ("report", "report/", {"memories": 0, "left_out": 0, "filled": {}, "gaps": [], "notes": []}),
+    "exports_report": (
+        "report",
+        "report/",
+        {
+            "memories": 0,
+            "left_out": 0,
+            "filled": {},
+            "gaps": [],
+            "notes": [],
+            "evidence": [],
+            "unread": 0,
+            "unread_ids": [],
+        },
+    ),
     "exports_cancel": ("cancel", "cancel/", EXPORT),
     "exports_delete": ("delete", "", {}),
 }

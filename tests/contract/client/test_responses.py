@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -256,8 +257,14 @@ def check_exported(client: Any, body: Any) -> None:
 
 def check_report(client: Any, body: Any) -> None:
     found = CALLS["exports_report"](client)
-    for name in ("memories", "left_out", "filled", "notes"):
+    for name in ("memories", "left_out", "filled", "notes", "unread", "unread_ids"):
         assert getattr(found, name) == body[name]
+    for shown, each in zip(found.evidence, body["evidence"], strict=True):
+        assert asdict(shown) == {name: each.get(name) for name in asdict(shown)}
+    usage = body.get("usage")
+    assert (None if found.usage is None else asdict(found.usage)) == (
+        None if usage is None else {name: usage[name] for name in asdict(found.usage)}
+    )
     assert [(gap.path, gap.reason, gap.count, gap.did_you_mean) for gap in found.gaps] == [
         (gap["path"], gap["reason"], gap["count"], gap.get("did_you_mean")) for gap in body["gaps"]
     ]
