@@ -21,7 +21,7 @@ from tests.support.timeouts import scaled, wait_until
 T = TypeVar("T")
 
 LEASE = 3.0
-FULL = [{"max_file_size": 1_000_000}, {"max_pages": 200}]
+FULL = [{"max_file_size": 1_000_000}, {"max_pages": 212}]
 TEXT = "word " * 4000
 """20 kB, of which a few dozen fill the disk."""
 
