@@ -6,6 +6,7 @@ Local time is not UTC, so that code that confuses the two fails on every machine
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 from pathlib import Path
@@ -20,6 +21,12 @@ from tests.support.timeouts import slowdown
 if hasattr(time, "tzset"):
     os.environ["TZ"] = "Asia/Kathmandu"  # 5:45 h ahead of UTC, all year; subprocesses inherit it
     time.tzset()
+
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the commands that they start and
+# interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if os.environ.get("NO_SHRINK"):  # shrinking takes minutes; skip it to see only whether a test fails
