@@ -17,12 +17,12 @@ import httpx
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
-from tests.support.benches import Bench, batches_of  # noqa: E402
 from tests.support.scripted_model import ScriptedModel, facts_of, oracle  # noqa: E402
 
 from mem0_exports import LLM  # noqa: E402 -- the tests are beside this folder
 from mem0_exports_engine.evaluation.people import SCHEMA, person  # noqa: E402
 from mem0_exports_engine.extract.llm.extractor import LLMExtractor  # noqa: E402
+from mem0_exports_engine.extract.llm.notebook import Memories, Notebook  # noqa: E402
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor  # noqa: E402
 
 
@@ -40,11 +40,11 @@ def main() -> None:
     memories = sum(map(len, records))
     model = ScriptedModel(oracle(facts_of(people)))
     reading = LLMExtractor(LLM(model.url, model="m", concurrency=1, check="off"))
-    bench = Bench()
-    ours = cpu(lambda: [reading.extract(SCHEMA, batches_of(each), bench) for each in records])
+    bench = Notebook()
+    ours = cpu(lambda: [reading.extract(SCHEMA, Memories(each), bench) for each in records])
     requests = [*model.requests]
-    kept = cpu(lambda: [reading.extract(SCHEMA, batches_of(each), bench) for each in records])
-    offline = cpu(lambda: [OfflineExtractor().extract(SCHEMA, batches_of(each), Bench()) for each in records])
+    kept = cpu(lambda: [reading.extract(SCHEMA, Memories(each), bench) for each in records])
+    offline = cpu(lambda: [OfflineExtractor().extract(SCHEMA, Memories(each), Notebook()) for each in records])
     with httpx.Client() as http:
         bare = cpu(lambda: [http.post(f"{model.url}/chat/completions", json=each).json() for each in requests])
     reading.close()

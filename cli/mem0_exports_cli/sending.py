@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mem0_exports.errors import BadRequest, FilterError, InputError
 from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports_engine import clock
-from mem0_exports_engine.importing.importer import BadLine, Imported
+from mem0_exports_engine.importing.importer import Imported
 from mem0_exports_engine.importing.records import BadRecord, understood
 
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 NOT_KEPT: Final = (
     "a service gives each memory a new id, and keeps created_at to the second; updated_at and categories are not sent"
 )
-
-_MAX_LISTED: Final = 1000
-"""The most rejected records that the result lists."""
 
 
 class Sending:
@@ -51,9 +48,7 @@ class Sending:
             try:
                 self._send(each)
             except (BadRecord, FilterError, InputError, BadRequest) as error:
-                self.result.bad_count += 1
-                if len(self.result.bad) < _MAX_LISTED:
-                    self.result.bad.append(BadLine(each.number, str(error)))
+                self.result.reject(each.number, str(error))
             on_sent()
 
     def _send(self, found: Found) -> None:

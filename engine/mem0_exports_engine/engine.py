@@ -17,7 +17,6 @@ from mem0_exports.api_key import usable_key
 from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.filters.check import check_where
 from mem0_exports.filters.rules import CAREFUL, FilterRules
-from mem0_exports.schemas.schema import Schema
 from mem0_exports_engine import clock, json_text, refusals
 from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import HEALTH, Operation, Problem, problem
@@ -302,6 +301,7 @@ class Engine:
             SchemaError, FilterError: the argument cannot be used.
 
         """
+        from mem0_exports.schemas.schema import Schema  # noqa: PLC0415 -- a server does not need it
         from mem0_exports_engine.extract.llm.extractor import LLMExtractor  # noqa: PLC0415 -- loads httpx
 
         if not isinstance(self._extractor, LLMExtractor):
@@ -315,7 +315,7 @@ class Engine:
         return self._extractor.estimate(dict(Schema.of(schema).json), batches, recall, instructions)
 
     def progress(self, export_id: str) -> Steps | None:
-        """Return how many calls of a language model a running export has made, and how many it needs.
+        """Return how many memories a running export has read with the language model, and how many it has to read.
 
         None if the export is not running in this process, or needs no model.
         """

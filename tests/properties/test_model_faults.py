@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mem0_exports import LLM
 from mem0_exports_engine.evaluation.people import LISTS, SCHEMA, person
 from mem0_exports_engine.extract.llm.extractor import LLMExtractor
-from tests.support.benches import Bench, batches_of
+from mem0_exports_engine.extract.llm.notebook import Memories, Notebook
 from tests.support.examples import examples
 from tests.support.literal import unproven
 from tests.support.scripted_model import FAULTS, SLOW, scripted
@@ -28,12 +28,12 @@ def run(model, who, *, always=None, faults=(), timeout=20.0, context=3000, max_c
     """Export the profile of a person. Return the result, the report, the bench, and the texts of the memories by id."""
     model.requests.clear()
     model.faults, model.always = [*faults], always
-    bench = Bench()
+    bench = Notebook()
     llm = LLM(model.url, model="m", timeout=timeout, context=context, max_calls=max_calls, **settings)
     extractor = LLMExtractor(llm, pause=lambda _: None)
     records = who.records()
     try:
-        frame, report = extractor.extract(SCHEMA, batches_of(records), bench)
+        frame, report = extractor.extract(SCHEMA, Memories(records), bench)
     finally:
         extractor.close()
     return json.loads("".join(frame)), report, bench, {str(order): each["memory"] for order, each in enumerate(records)}
@@ -81,6 +81,7 @@ def test_each_fault_alone_and_for_ever():
 def test_after_a_fault_that_passes_everything_is_read():
     passing = [
         "429",
+        "429_billing",
         "503",
         "500",
         "html",

@@ -136,6 +136,9 @@ def bend(fault: str, reply: Reply, content: Any, request: dict[str, Any]) -> Non
             pass
         case "429":
             reply.error(429, "slow down", {"Retry-After": "1"}, code="rate_limit_exceeded")
+        case "429_billing":
+            message = "Rate limit reached. Visit /account/billing to raise your quota."
+            reply.error(429, message, {"Retry-After": "1"}, code="rate_limit_exceeded")
         case "quota":
             reply.error(429, "You exceeded your current quota", type="insufficient_quota")
         case "concurrency":
@@ -237,7 +240,21 @@ SLOW = ("hang", "drip")
 """Faults that last until the deadline of the call."""
 
 FAULTS = (
-    *("ok", "429", "quota", "concurrency", "401", "404", "500", "502", "503", "400", "no_max_tokens", "no_temperature"),
+    *(
+        "ok",
+        "429",
+        "429_billing",
+        "quota",
+        "concurrency",
+        "401",
+        "404",
+        "500",
+        "502",
+        "503",
+        "400",
+        "no_max_tokens",
+        "no_temperature",
+    ),
     *("no_seed", "no_json_schema", "no_format", "500_on_schema", "context", "html", "empty_body", "no_choices"),
     *(
         "null_choice",

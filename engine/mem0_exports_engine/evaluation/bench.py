@@ -12,17 +12,16 @@ from mem0_exports_engine.evaluation.people import SCHEMA, person
 from mem0_exports_engine.evaluation.scores import STAGES, Score, raw_profile
 from mem0_exports_engine.extract.llm.calls import MAX_ATTEMPTS
 from mem0_exports_engine.extract.llm.extractor import LLMExtractor
-from mem0_exports_engine.extract.llm.notebook import Notebook
+from mem0_exports_engine.extract.llm.notebook import Memories, Notebook
 from mem0_exports_engine.extract.llm.usage import Usage
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from mem0_exports.llm import LLM
     from mem0_exports_engine.evaluation.people import Person
     from mem0_exports_engine.extract.llm.usage import Estimate
-    from mem0_exports_engine.ports import Record
     from mem0_exports_engine.report import ModelUsage, Report
 
 
@@ -65,7 +64,7 @@ def people_of(count: int, seed: int, languages: Sequence[str]) -> list[Person]:
 def estimate(llm: LLM, people: Sequence[Person]) -> list[Estimate]:
     """Return what reading these people will take, without the checks. Nothing is sent."""
     extractor = LLMExtractor(llm)
-    return [extractor.estimate(SCHEMA, _Batches(each), lambda _: None) for each in people]
+    return [extractor.estimate(SCHEMA, Memories(each.records()), lambda _: None) for each in people]
 
 
 def measure(
@@ -120,7 +119,7 @@ def measure(
 def _read(llm: LLM, who: Person, notebook: Notebook, attempts: int) -> tuple[dict[str, Any], Report]:
     extractor = LLMExtractor(llm, attempts=attempts)
     try:
-        frame, report = extractor.extract(SCHEMA, _Batches(who), notebook)
+        frame, report = extractor.extract(SCHEMA, Memories(who.records()), notebook)
     finally:
         extractor.close()
     return json.loads("".join(map(str, frame))), report
@@ -135,26 +134,3 @@ def _usage(usage: ModelUsage | None) -> Usage:
     if usage is None:
         return Usage()
     return Usage(usage.calls, usage.cached, usage.tokens_in, usage.tokens_out, usage.seconds)
-
-
-class _Batches:
-    """The memories of a person as one batch, which can be read more than once."""
-
-    def __init__(self, who: Person) -> None:
-        empty = dict.fromkeys(("agent_id", "app_id", "run_id", "metadata", "categories", "expiration_date"))
-        self._records: list[Record] = [{**empty, **each, "id": str(order)} for order, each in enumerate(who.records())]
-
-    def __iter__(self) -> Iterator[_Batches]:
-        yield self
-
-    @property
-    def size(self) -> int:
-        """The number of memories."""
-        return len(self._records)
-
-    def records(self, fields: object) -> list[Record]:
-        """Return the memories."""
-        return self._records
-
-    def written(self, paths: object) -> None:
-        """Return None: the memories are not written as JSON."""

@@ -69,6 +69,12 @@ class Imported:
     bad_count: int = 0
     """How many lines were not imported."""
 
+    def reject(self, number: int, reason: str) -> None:
+        """Count a line that was not imported, and list it if there is room."""
+        self.bad_count += 1
+        if len(self.bad) < _MAX_LISTED:
+            self.bad.append(BadLine(number, reason))
+
 
 def import_lines(
     memories: MemoryStore,
@@ -110,12 +116,12 @@ def import_found(
     batch = _Batch(memories, project, on_conflict)
     for number, record, problem, size in found:
         if problem is not None:
-            batch.reject(number, problem)
+            batch.result.reject(number, problem)
         else:
             try:
                 batch.add(_incoming(understood(record, owners or {}, unit=unit), project, now()), number)
             except (BadRecord, FilterError) as error:
-                batch.reject(number, str(error))
+                batch.result.reject(number, str(error))
         batch.size += size
         if batch.is_full():
             batch.store()
@@ -148,18 +154,13 @@ class _Batch:
         self._incoming.append(incoming)
         self._numbers.append(number)
 
-    def reject(self, number: int, reason: str) -> None:
-        self.result.bad_count += 1
-        if len(self.result.bad) < _MAX_LISTED:
-            self.result.bad.append(BadLine(number, reason))
-
     def store(self) -> None:
         outcomes = self._memories.import_rows(self._project, self._incoming, self._on_conflict)
         for name in ("added", "known", "updated", "skipped"):
             setattr(self.result, name, getattr(self.result, name) + outcomes.count(name))
         for each, number, outcome in zip(self._incoming, self._numbers, outcomes, strict=True):
             if outcome == "conflict":
-                self.reject(
+                self.result.reject(
                     number,
                     f"the store has another version of the memory with the id {each.row['id']!r}; set on_conflict "
                     "(--on-conflict) to update or skip it",

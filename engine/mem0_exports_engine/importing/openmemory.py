@@ -60,9 +60,11 @@ def _user(archive: zipfile.ZipFile) -> str:
         if len(text) > MAX_DOCUMENT:
             raise ValueError(f"it is larger than {MAX_DOCUMENT // 1024**2} MB")
         user = json_text.read(text)["user"]["user_id"]
+        if not isinstance(user, str) or not user:
+            raise ValueError(f"user_id is {user!r:.60}")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{_USER} in the zip archive names no user: {error}", field="file") from None
-    return str(user)
+    return user
 
 
 def _record(found: dict[str, Any], user: str) -> dict[str, Any]:

@@ -13,12 +13,6 @@ from mem0_exports_engine.extract.llm.prompts import tokens_of
 from mem0_exports_engine.extract.llm.usage import Usage
 
 
-OK: Final = HTTPStatus.OK
-BAD_REQUEST: Final = HTTPStatus.BAD_REQUEST
-CONTENT_TOO_LARGE: Final = 413
-TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS
-INTERNAL_SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
-
 _FATAL: Final = {
     401: "the key is missing or refused",
     402: "it has to be paid first",
@@ -52,7 +46,8 @@ _TOO_LONG: Final = (
     "context size",
     "too long",
 )
-_QUOTA: Final = ("insufficient_quota", "quota", "billing", "credit")
+_QUOTA: Final = ("insufficient_quota", "exceeded your current quota", "out of credit", "insufficient credit")
+"""What a used-up quota is called. Refusals of a too quick client can also speak of billing and of quotas."""
 _PARALLEL: Final = ("concurren", "parallel", "simultaneous")
 
 
@@ -66,7 +61,7 @@ class Answer(NamedTuple):
 
 def read_answer(status: int, body: bytes, retry_after: float | None, prompt_size: int) -> Answer:
     """Return the answer in an HTTP response. Raises CallFailed."""
-    if status != 200:
+    if status != HTTPStatus.OK:
         raise _refusal(status, body, retry_after)
     try:
         document = json_text.read(body)
@@ -130,17 +125,15 @@ def _is_endless(text: str) -> bool:
 def _usage(document: Any, prompt_size: int, answer_size: int) -> Usage:
     """Return what the service says that the call has taken, or an estimate that is rather too high."""
     given = document.get("usage") if isinstance(document, dict) else None
-    counts = [
-        count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
-        for count in (
-            (given or {}).get(name) if isinstance(given, dict) else None
-            for name in ("prompt_tokens", "completion_tokens")
-        )
-    ]
     return Usage(
-        tokens_in=tokens_of(prompt_size) if counts[0] is None else counts[0],
-        tokens_out=tokens_of(answer_size) if counts[1] is None else counts[1],
+        tokens_in=_count(given, "prompt_tokens", tokens_of(prompt_size)),
+        tokens_out=_count(given, "completion_tokens", tokens_of(answer_size)),
     )
+
+
+def _count(given: Any, name: str, otherwise: int) -> int:
+    count = given.get(name) if isinstance(given, dict) else None
+    return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else otherwise
 
 
 def _check_prompt(prompt_size: int, usage: Usage) -> None:
@@ -161,20 +154,22 @@ def _refusal(status: int, body: bytes, retry_after: float | None) -> CallFailed:
     """Return the error for a status other than 200."""
     words = body[:10_000].decode(errors="replace").casefold()
     what = f"the service answered with status {status}"
-    if status == TOO_MANY_REQUESTS:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _too_many(what, words, retry_after)
     if status in _FATAL:
         return CallFailed("fatal", f"{what}: {_FATAL[status]}")
-    if status == CONTENT_TOO_LARGE or (status in {BAD_REQUEST, 422} and any(word in words for word in _TOO_LONG)):
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
+        status in {400, 422} and any(word in words for word in _TOO_LONG)
+    ):
         return CallFailed("too_long", f"{what}: the prompt is too long for the model")
-    if status >= INTERNAL_SERVER_ERROR or status in {408, 409, 425}:
-        is_of_format = status == INTERNAL_SERVER_ERROR
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {408, 409, 425}:
+        is_of_format = status == HTTPStatus.INTERNAL_SERVER_ERROR
         return CallFailed("busy", what, retry_after=retry_after, refused_words=words if is_of_format else None)
     return CallFailed("refused", f"{what}: it cannot use the request", refused_words=words)
 
 
 def _too_many(what: str, words: str, retry_after: float | None) -> CallFailed:
-    if any(word in words for word in _QUOTA):
+    if retry_after is None and any(word in words for word in _QUOTA):
         return CallFailed("fatal", f"{what}: the quota is used up")
     if any(word in words for word in _PARALLEL):
         return CallFailed("concurrency", f"{what}: too many calls at the same time", retry_after=retry_after)

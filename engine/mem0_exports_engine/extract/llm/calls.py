@@ -70,10 +70,6 @@ class Calls:
                 raise
         return self._answer(request._replace(shift=request.shift + 1), is_valid)
 
-    def is_kept(self, request: Request) -> bool:
-        """Return whether the answer to a request is kept."""
-        return self._bench.recall(request.key(self._llm)) is not None
-
     def _answer(self, request: Request, is_valid: Callable[[Any], bool]) -> Any:
         key = request.key(self._llm)
         kept = self._bench.recall(key) or self._bench.recall(key, of_job=True)

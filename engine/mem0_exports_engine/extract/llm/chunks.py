@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mem0_exports_engine.extract.llm import prompts
 from mem0_exports_engine.extract.llm.findings import Memory
-from mem0_exports_engine.extract.llm.questions import asked
+from mem0_exports_engine.extract.llm.questions import asked, tokens_of
 from mem0_exports_engine.extract.llm.request import Request
 
 
@@ -26,9 +26,6 @@ _FRAME: Final = 120
 
 _MIN_ROOM: Final = 100
 """The fewest tokens for memories with which it is worth asking at all."""
-
-_USUAL: Final = 20
-"""The number of memories for which the length of an answer is estimated."""
 
 _MIN_ANSWER: Final = 256
 
@@ -74,8 +71,7 @@ def form_of(nodes: Mapping[str, Node], instructions: str | None, llm: LLM) -> Fo
     """Return what is asked for these properties."""
     schema = asked(nodes)
     start = prompts.rules(schema, instructions)
-    wanted = sum(6 + node.tokens(_USUAL) for node in nodes.values())
-    answer = max(min(_MIN_ANSWER, llm.context // 3), min(wanted, llm.context // 3))
+    answer = min(llm.context // 3, max(_MIN_ANSWER, tokens_of(nodes)))
     # The schema is sent twice: in the prompt, and for the grammar, which does not count.
     left = llm.context - answer - _FRAME - prompts.tokens_of(len(start.encode()))
     return Form(nodes, schema, start, answer, int(left * prompts.BYTES_PER_TOKEN) if left >= _MIN_ROOM else 0)

@@ -29,7 +29,7 @@ from mem0_exports_engine.extract.llm.merge import Merged, Read, same
 from mem0_exports_engine.extract.llm.notebook import Notebook
 from mem0_exports_engine.extract.llm.pool import Pool
 from mem0_exports_engine.extract.llm.problems import CallFailed
-from mem0_exports_engine.extract.llm.questions import Leaf, has_full_list, question
+from mem0_exports_engine.extract.llm.questions import Leaf, Questions, has_full_list
 from mem0_exports_engine.extract.llm.slots import OneOf, Records, Scalar, Values, given_at, shown, slots_of
 from mem0_exports_engine.extract.llm.usage import Estimate
 from mem0_exports_engine.extract.offline.extractor import NOT_FOLLOWED, collect
@@ -57,8 +57,8 @@ _MAX_NAME: Final = 200
 """The most characters of a name in it."""
 
 _CAN_BE_ASKED: Final = (
-    "it can be asked for strings, numbers, dates, lists and objects with named properties, and for booleans only with "
-    'ungrounded="judge"'
+    "it can be asked for strings, numbers, dates, lists and objects with named properties (at most 1,000 in one), and for "
+    'booleans only with ungrounded="judge"'
 )
 _NO_PROPERTIES: Final = "the language model was not asked: the root of the schema is a union, or names no properties"
 
@@ -79,11 +79,12 @@ class Plan:
         self.notes: list[str] = []
         """What the report says about properties that the model cannot be asked for."""
         unasked: list[str] = []
+        questions = Questions(with_booleans=with_booleans)
         for each in collected.properties():
             is_filled = each.value is not MISSING
             if not each.can_be_read or (is_filled and each.source is None):
                 continue
-            node = question(each.shape, with_booleans=with_booleans)
+            node = questions.of(each.shape)
             if node is None or (is_filled and not isinstance(node, Leaf)):
                 unasked += [] if is_filled else [each.name[:_MAX_NAME]]
                 continue
@@ -141,8 +142,16 @@ class LLMExtractor:
         reader = _Reader(self.llm, calls)
         merged = Merged(plan.nodes)
         sink.progress(0, collected.count)
+
+        def readable() -> Iterator[Chunk]:
+            for each in chain([first], chunks):
+                if isinstance(each, TooLong):
+                    merged.add(Read.nothing([(each.memory, each.why)]))
+                else:
+                    yield each
+
         pool = Pool(lambda: calls.at_once, sink.check)
-        for read in pool.map(reader.read, chain([first], chunks)):
+        for read in pool.map(reader.read, readable()):
             merged.add(read)
             sink.progress(merged.read, collected.count)
         for slot, hits in [*merged.disputed()]:
@@ -230,10 +239,8 @@ class _Reader:
         self._llm = llm
         self._judge = Judge(llm, calls)
 
-    def read(self, chunk: Chunk | TooLong) -> Read:
+    def read(self, chunk: Chunk) -> Read:
         """Return what is found in a chunk. One that cannot be read is split, and at last given up."""
-        if isinstance(chunk, TooLong):
-            return Read.nothing([(chunk.memory, chunk.why)])
         names = chunk.form.nodes.keys()
         try:
             answer = self.calls.ask(

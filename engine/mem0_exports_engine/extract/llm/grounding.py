@@ -68,7 +68,7 @@ class Text:
             return None
         text = self._folded.text
         if spaced:
-            wanted, text = (re.sub("[-_]", " ", each) for each in (wanted, text))
+            wanted, text = _spaced(wanted), _spaced(text)
         start = text.find(wanted)
         while start >= 0:
             if is_bounded(text, start, start + len(wanted)):
@@ -107,6 +107,11 @@ class Text:
         return None
 
 
+def _spaced(text: str) -> str:
+    """Return a text of the same length in which hyphens and underscores are spaces."""
+    return text.replace("-", " ").replace("_", " ")
+
+
 class Index:
     """Says in which of several texts a value can stand, far faster than by looking for it in each of them."""
 
@@ -115,6 +120,10 @@ class Index:
         self._all = "\n".join(folded)  # there is no line break in a folded text
         self._starts = [0, *accumulate(len(text) + 1 for text in folded)][:-1]
         self._every = range(len(texts))
+
+    @cached_property
+    def _spaced(self) -> str:
+        return _spaced(self._all)
 
     def places_of(self, value: Any, node: dict[str, Any]) -> Collection[int]:
         """Return the texts in which `Text.find` could find a value; some of them do not have it."""
@@ -129,9 +138,8 @@ class Index:
         return self._with(str(value)[:4] if isinstance(value, str) else str(abs(int(value))))
 
     def _with(self, wanted: str, *, spaced: bool = False) -> set[int]:
-        text = self._all
-        if spaced:
-            wanted, text = (re.sub("[-_]", " ", each) for each in (wanted, text))
+        text = self._spaced if spaced else self._all
+        wanted = _spaced(wanted) if spaced else wanted
         found: set[int] = set()
         start = text.find(wanted) if wanted else -1
         while start >= 0:

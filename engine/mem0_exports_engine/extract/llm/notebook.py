@@ -1,14 +1,19 @@
-"""A workbench without a job, for estimates and measurements: everything is in memory, and gone afterwards."""
+"""A workbench and memories without a job and a store, for estimates and measurements: all is in memory, and gone afterwards."""
 
 from __future__ import annotations
 
 import threading
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from mem0_exports.schemas.annotations import MEMORY_FIELDS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from mem0_exports_engine.ports import FieldPath, Record, WrittenRecords
 
 
 class Notebook:
@@ -47,3 +52,37 @@ class Notebook:
 
     def progress(self, done: int, total: int | None) -> None:
         """Do nothing."""
+
+
+class _Batch(NamedTuple):
+    """Implement `ports.MemoryBatch` in memory."""
+
+    all: list[Record]
+
+    @property
+    def size(self) -> int:
+        """The number of memories."""
+        return len(self.all)
+
+    def records(self, fields: Collection[str]) -> list[Record]:
+        """Return the memories."""
+        return self.all
+
+    def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
+        """Return None: the memories are not written as JSON."""
+        return None
+
+
+class Memories:
+    """Records as batches that can be read more than once. Their ids are their places: "0", "1" and so on."""
+
+    def __init__(self, records: Sequence[Mapping[str, Any]], size: int = 100) -> None:
+        """Create it. `size` is the number of memories in a batch."""
+        empty = dict.fromkeys(MEMORY_FIELDS)
+        self._records = [{**empty, **record, "id": str(place)} for place, record in enumerate(records)]
+        self._size = size
+
+    def __iter__(self) -> Iterator[_Batch]:
+        """Iterate over the batches, the oldest memories first."""
+        for start in range(0, len(self._records), self._size):
+            yield _Batch(self._records[start : start + self._size])

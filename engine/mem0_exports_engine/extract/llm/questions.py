@@ -30,6 +30,12 @@ MAX_ITEMS: Final = 20
 """The most items of a list in one answer. Without a limit, a small model repeats an item until its tokens are used up. A list
 that is full is asked for again with fewer memories at once."""
 
+MAX_PARTS: Final = 5000
+"""The most parts of all that is asked for: properties, lists and their items. OpenAI's strict schemas allow as many properties."""
+
+MAX_PARTS_OF_ONE: Final = 1000
+"""The most parts of one property."""
+
 _SCALARS: Final = {"string", "integer", "number"}
 _FORMATS: Final = {"date", "date-time", "time", "uuid"}
 _MAX_LENGTH: Final = 500
@@ -50,8 +56,9 @@ class Leaf:
         """Return the strict schema."""
         return _described(self.shape, _scalar(self.shape))
 
-    def tokens(self, memories: int) -> int:
-        """Return about how many tokens a value takes at most."""
+    @property
+    def tokens(self) -> int:
+        """About how many tokens a value takes at most."""
         return _TOKENS_OF_A_STRING if "string" in _kinds(self.shape) else _TOKENS_OF_A_NUMBER
 
 
@@ -74,9 +81,10 @@ class Group:
             {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False},
         )
 
-    def tokens(self, memories: int) -> int:
-        """Return about how many tokens an object takes at most."""
-        return sum(_TOKENS_OF_A_MEMBER + member.tokens(memories) for member in self.members.values())
+    @property
+    def tokens(self) -> int:
+        """About how many tokens an object takes at most."""
+        return tokens_of(self.members)
 
 
 @attrs.frozen(eq=False)
@@ -90,9 +98,10 @@ class Either:
         """Return the strict schema."""
         return _described(self.shape, {"anyOf": [option.schema() for option in self.options]})
 
-    def tokens(self, memories: int) -> int:
-        """Return about how many tokens an object takes at most."""
-        return max(option.tokens(memories) for option in self.options)
+    @property
+    def tokens(self) -> int:
+        """About how many tokens an object takes at most."""
+        return max(option.tokens for option in self.options)
 
 
 @attrs.frozen(eq=False)
@@ -108,17 +117,18 @@ class Many:
         most = min(MAX_ITEMS, int(most)) if isinstance(most, int | float) and most >= 1 else MAX_ITEMS
         return _described(self.shape, {"type": "array", "items": self.item.schema(), "maxItems": most})
 
-    def tokens(self, memories: int) -> int:
-        """Return about how many tokens a list takes at most."""
-        return MAX_ITEMS * (2 + self.item.tokens(memories))
+    @property
+    def tokens(self) -> int:
+        """About how many tokens a list takes at most."""
+        return MAX_ITEMS * (2 + self.item.tokens)
 
 
 Node: TypeAlias = Leaf | Group | Either | Many
 
 
-def question(shape: Shape, *, with_booleans: bool) -> Node | None:
-    """Return what can be asked for a property, or None if nothing can be."""
-    return _Asking(with_booleans=with_booleans).node(shape, ())
+def tokens_of(members: Mapping[str, Node]) -> int:
+    """Return about how many tokens the members of an object take at most."""
+    return sum(_TOKENS_OF_A_MEMBER + member.tokens for member in members.values())
 
 
 def asked(root: Mapping[str, Node]) -> bytes:
@@ -129,13 +139,36 @@ def asked(root: Mapping[str, Node]) -> bytes:
     return dump({"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False})
 
 
-class _Asking:
-    """Decides what can be asked for."""
+class _TooMany(Exception):
+    """Raised for a property that has too many parts to be asked for."""
+
+
+class Questions:
+    """Decides what can be asked for the properties of one schema.
+
+    What is asked for is a tree, and a schema is not: what many properties refer to is written out for each of them. So
+    the parts are counted, for each property and for all together.
+    """
 
     def __init__(self, *, with_booleans: bool) -> None:
         self._scalars = _SCALARS | {"boolean"} if with_booleans else _SCALARS
+        self._left_of_all = MAX_PARTS
+        self._left = 0
 
-    def node(self, shape: Shape, outer: tuple[Shape, ...]) -> Node | None:
+    def of(self, shape: Shape) -> Node | None:
+        """Return what can be asked for a property, or None if nothing can be."""
+        before = self._left = min(MAX_PARTS_OF_ONE, self._left_of_all)
+        try:
+            return self._node(shape, ())
+        except _TooMany:
+            return None
+        finally:
+            self._left_of_all -= before - self._left
+
+    def _node(self, shape: Shape, outer: tuple[Shape, ...]) -> Node | None:
+        if not self._left:
+            raise _TooMany
+        self._left -= 1
         source = source_of(shape.node)
         if (source is not None and source.kind != "text") or shape in outer or len(outer) > MAX_DEPTH:
             return None
@@ -147,7 +180,7 @@ class _Asking:
     def _list(self, shape: Shape, inside: tuple[Shape, ...]) -> Many | None:
         if "prefixItems" in shape.node or not isinstance(shape.node.get("items", {}), dict):
             return None
-        item = self.node(shape.items, inside)
+        item = self._node(shape.items, inside)
         return None if item is None or isinstance(item, Many) else Many(shape, item)
 
     def _object(self, shape: Shape, inside: tuple[Shape, ...]) -> Group | Either | None:
@@ -155,7 +188,7 @@ class _Asking:
             return None
         if shape.properties:
             return self._group(shape, inside)
-        options = [self.node(option, inside) for option in shape.alternatives]
+        options = [self._node(option, inside) for option in shape.alternatives]
         groups = tuple(option for option in options if isinstance(option, Group))
         return Either(shape, groups) if groups and len(groups) == len(options) else None
 
@@ -168,7 +201,7 @@ class _Asking:
         members = {
             name: node
             for name, member in shape.properties.items()
-            if name not in tags and (node := self.node(member, inside)) is not None
+            if name not in tags and (node := self._node(member, inside)) is not None
         }
         return Group(shape, members, tags) if members else None
 

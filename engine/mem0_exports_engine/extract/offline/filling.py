@@ -31,7 +31,7 @@ from mem0_exports_engine.report import Evidence, Gap, Report
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.hints import Hints
@@ -99,8 +99,8 @@ class FromTexts(NamedTuple):
     """What was found for a property in the texts of memories."""
 
     value: Any = MISSING
-    memory_ids: list[str] = []  # noqa: RUF012 -- never changed
-    evidence: list[Evidence] = []  # noqa: RUF012
+    memory_ids: Sequence[str] = ()
+    evidence: Sequence[Evidence] = ()
 
 
 def _can_be_read(field: Field) -> bool:
@@ -185,7 +185,7 @@ class Filling:
         else:
             data, missing = self._collected(gaps, count, hints, texts)
             sources = {field.name: field.memory_ids for field in self._fields if field.memory_ids}
-            sources |= {name: found.memory_ids for name, found in texts.items() if found.value is not MISSING}
+            sources |= {name: [*found.memory_ids] for name, found in texts.items() if found.value is not MISSING}
         if self._free is None and not self._fields:
             gaps.append(Gap(ROOT, _names_nothing(self._shape)))
         gaps += _not_filled(self._shape)

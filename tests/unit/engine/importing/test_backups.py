@@ -81,9 +81,10 @@ def test_a_backup_of_openmemory(kind):
         (archive(user=None), "must be a backup of OpenMemory"),
         (archive(user="[]"), "names no user"),
         (archive(user='{"user": {}}'), "names no user"),
+        (archive(user='{"user": {"user_id": null}}'), "names no user"),
         (archive(user="{"), "names no user"),
     ],
-    ids=["cut off", "no user file", "no object", "no id", "no JSON"],
+    ids=["cut off", "no user file", "no object", "no id", "a null", "no JSON"],
 )
 def test_another_archive_is_refused(data, problem):
     with pytest.raises(InputError, match=problem):

@@ -230,6 +230,23 @@ def test_what_the_model_cannot_be_asked_for_is_said(schema, named):
     assert model.requests == []
 
 
+def test_a_property_that_is_huge_once_it_is_written_out_is_not_asked_for():
+    """Five levels of a hundred properties, of which each refers to the next level, would be ten billion."""
+    levels = {f"L{level}": {"type": "object", "properties": {}} for level in range(6)}
+    for level in range(5):
+        levels[f"L{level}"]["properties"] = {f"p{each}": {"$ref": f"#/$defs/L{level + 1}"} for each in range(100)}
+    levels["L5"]["properties"] = {"x": {"type": "string"}}
+    properties = {**{f"big{each}": {"$ref": "#/$defs/L0"} for each in range(10)}, **CITY["properties"]}
+    facts = {"Alex lives in Lisbon.": [("city", "Lisbon")]}
+    with scripted(facts=facts) as model, Client.local(llm=LLM(model.url, model="m")) as client:
+        imported(client, records("Alex lives in Lisbon."))
+        for order in (properties, dict(reversed(properties.items()))):
+            value, report, _ = export(client, {"type": "object", "properties": order, "$defs": levels})
+
+            assert value == ({"city": "Lisbon"} if next(iter(order)) == "city" else {})
+            assert any("not asked of the language model: big" in note for note in report.notes)
+
+
 def test_a_judge_can_only_remove():
     facts = {"Alex's sister works at Acme.": [("employer", "Acme")]}
     schema = {
