@@ -20,9 +20,23 @@ MUTANTS: Final = (
     Mutant(
         "reading.parts-of-words-count",
         f"{_LLM}/grounding.py",
-        "            if is_bounded(text, start, start + len(wanted)):\n",
-        "            if wanted:\n",
+        "            if is_bounded(text, start, start + len(wanted)) and ",
+        "            if ",
         "Lisbon stands in Lisbonne",
+    ),
+    Mutant(
+        "reading.parts-of-characters-count",
+        f"{_LLM}/folding.py",
+        "        return begins and (end == len(self.text) or self.ends[end - 1] != self.ends[end])\n",
+        "        return True\n",
+        ".1 stands in .½",
+    ),
+    Mutant(
+        "reading.letters-are-joined-in-pairs",
+        f"{_LLM}/folding.py",
+        '            last = unicodedata.normalize("NFKC", last + char)[-1]\n',
+        "            last = char\n",
+        "the last letter of a syllable of Hangul is separate",
     ),
     Mutant(
         "reading.parts-of-numbers-count",

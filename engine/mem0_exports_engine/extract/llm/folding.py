@@ -24,6 +24,11 @@ class Folded(NamedTuple):
         """Return the place in the original of the non-empty part from `start` to `end`."""
         return self.starts[start], self.ends[end - 1]
 
+    def is_whole(self, start: int, end: int) -> bool:
+        """Return whether no character of the original is only partly in the non-empty part, as the 1 of ½ would be."""
+        begins = start == 0 or self.starts[start - 1] != self.starts[start]
+        return begins and (end == len(self.text) or self.ends[end - 1] != self.ends[end])
+
 
 def quickly_folded(text: str) -> str:
     """Return the folded text without places, some ten times faster, and without white space at its ends."""
@@ -62,12 +67,19 @@ def _pieces(text: str) -> list[tuple[int, int]]:
     """Cut a text where normalization cannot join what is before with what is after."""
     if text.isascii():
         return [(index, index + 1) for index in range(len(text))]
-    cuts = [index for index in range(1, len(text)) if _separate(text[index - 1], text[index])]
-    return [*zip([0, *cuts], [*cuts, len(text)], strict=True)] if text else []
+    cuts = [0]
+    last = text[0]  # how the piece ends under NFKC: three letters of Hangul become one, but the last two alone do not
+    for index, char in enumerate(text[1:], 1):
+        if _separate(last, char):
+            cuts.append(index)
+            last = char
+        else:
+            last = unicodedata.normalize("NFKC", last + char)[-1]
+    return [*zip(cuts, [*cuts[1:], len(text)], strict=True)]
 
 
 def _separate(before: str, after: str) -> bool:
-    """Return whether two characters next to each other stay separate under NFKC.
+    """Return whether a character stays separate under NFKC from what is before it.
 
     A combining character always stays with what is before it, as it can be reordered within a longer run of them.
     """

@@ -71,7 +71,7 @@ class Text:
             wanted, text = _spaced(wanted), _spaced(text)
         start = text.find(wanted)
         while start >= 0:
-            if is_bounded(text, start, start + len(wanted)):
+            if is_bounded(text, start, start + len(wanted)) and self._folded.is_whole(start, start + len(wanted)):
                 return Span(*self._folded.span(start, start + len(wanted)))
             start = text.find(wanted, start + 1)
         return None
@@ -79,9 +79,18 @@ class Text:
     def _number(self, value: float) -> Span | None:
         wanted = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
         for match in _NUMBER.finditer(self._folded.text):
-            if Decimal(match[0].replace("\u2212", "-")) == wanted and self._is_number(match.start(), match.end()):
-                return Span(*self._folded.span(match.start(), match.end()))
+            if Decimal(match[0].replace("\u2212", "-")) == wanted and self._is_number(*match.span()):
+                span = self._digits(*match.span())
+                if span is not None:
+                    return span
         return None
+
+    def _digits(self, start: int, end: int) -> Span | None:
+        """Return the place of a number or date, or None if it is none in the original, as in 5² and ½."""
+        span = Span(*self._folded.span(start, end))
+        piece = self.text[span.start : span.end]
+        real = all(char.isdecimal() or not char.isnumeric() for char in piece)
+        return span if real and self._folded.is_whole(start, end) else None
 
     def _is_number(self, start: int, end: int) -> bool:
         """Return whether a run of digits is a whole number of its own, and not a part of a date, a time or a name."""
@@ -103,7 +112,9 @@ class Text:
             return None
         for day, start, end in _dates(self._folded.text):
             if day == wanted and is_bounded(self._folded.text, start, end):
-                return Span(*self._folded.span(start, end))
+                span = self._digits(start, end)
+                if span is not None:
+                    return span
         return None
 
 
@@ -151,7 +162,7 @@ class Index:
 
 
 _NUMBER: Final = re.compile(r"(?:(?<![\w.,])[-\u2212])?\d+(?:\.\d+)?")
-_JOINS: Final = frozenset(":/-.,")
+_JOINS: Final = frozenset(":/-.,\u2044")  # the last one is the slash of ½
 
 _MONTHS: Final = {
     name: number

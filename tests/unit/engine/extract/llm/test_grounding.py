@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mem0_exports_engine.extract.llm.folding import fold, fold_value
@@ -45,6 +45,12 @@ FOUND = [
     ("이름은 \u1112\u1161\u11ab", "한", {}, None),
 ]
 NOT_FOUND = [
+    ("it takes ½ hour", 1, {}),
+    ("it takes ½ hour", 2, {}),
+    ("it takes 1½ hours", 11, {}),
+    ("an area of 5² m", 52, {}),
+    ("on 2020-05-1²", "2020-05-12", DATE),
+    (".½", ".1", {}),
     ("Alex lives in Lisbonne", "Lisbon", {}),
     ("142", "42", {}),
     ("3.50 euro", "50", {}),
@@ -86,9 +92,17 @@ def test_what_does_not_stand_in_a_text_is_not_found(text, value, node):
 letters = st.text(
     st.sampled_from("aAbßé\u0301ﬁ \n\tÅÅ①½한\u1112\u1161\u11abن京都ก1\uff12.-,\u00a0\u200b🍵"), max_size=20
 )
+# Letters that become one only if three of them follow each other (Hangul, Kannada, Sinhala), and marks in any order.
+_TRIPLES = (
+    "\u1112\u1161\u11ab \u1161\u11ab \ud558\u11ab \u0cc6\u0cc2\u0cd5 \u0cc2\u0cd5 \u09c7\u09be \u0dd9\u0dcf\u0dca"
+)
+_MARKS = "\u0301 \u0323 \u0345 \u0327 a \u03b1 \u0130 \u1100 \u1b05\u1b35"
+joining = st.lists(st.sampled_from([*_TRIPLES.split(), *_MARKS.split()]), max_size=8).map("".join)
 
 
-@given(letters)
+@given(letters | joining | st.text(max_size=10))
+@example("\u1112\u1161\u11ab")
+@example("\u0cc6\u0cc2\u0cd5")
 @settings(max_examples=examples(400))
 def test_a_folded_text_is_the_normal_form_and_every_place_leads_back(text):
     folded = fold(text)
