@@ -9,8 +9,8 @@ from mem0_exports.errors import ConfigurationError
 
 
 _PACKAGES: Final = {
-    "local": ("sqlalchemy", "anyio", "orjson"),
-    "server": ("sqlalchemy", "anyio", "orjson", "starlette", "uvicorn"),
+    "local": ("anyio", "orjson"),
+    "server": ("anyio", "orjson", "starlette", "uvicorn"),
 }
 
 

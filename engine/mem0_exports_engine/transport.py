@@ -86,7 +86,7 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if self._closed:
                 raise ConfigurationError("this client is closed; make a new one")
             if self._engine is None:
-                from mem0_exports_engine.engine import Engine  # noqa: PLC0415 -- loads SQLAlchemy
+                from mem0_exports_engine.engine import Engine  # noqa: PLC0415 -- loads sqlite3
 
                 self._engine = Engine(self.path, project=self._project, filter_rules=self._filter_rules, llm=self._llm)
             return self._engine

@@ -8,7 +8,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite import filters, functions
 from mem0_exports_engine.store.sqlite.filters import clause
 from mem0_exports_engine.store.sqlite.store import SqliteStore
-from mem0_exports_engine.store.sqlite.tables import memories as table
+from mem0_exports_engine.store.sqlite.tables import INSERT_MEMORY
 from tests.support.examples import examples
 from tests.support.naive_filters import holds
 
@@ -161,14 +160,16 @@ def replace_all(store, given_records):
     """Replace all memories of the store by these records, and return them by id."""
     rows = [row_for(record, DEFAULT_PROJECT, f"id-{number}", NOW) for number, record in enumerate(given_records)]
     with store.database.write() as connection:
-        connection.execute(sa.delete(table))
-        connection.execute(sa.insert(table), [{**row, "record_key": row["id"].encode()} for row in rows])
+        connection.execute("DELETE FROM memories")
+        connection.execute_many(INSERT_MEMORY, [{**row, "record_key": row["id"].encode()} for row in rows])
     return {row["id"]: {**record, "id": row["id"]} for row, record in zip(rows, given_records, strict=True)}
 
 
 def selected_ids(store, where):
     with store.database.read() as connection:
-        return set(connection.scalars(sa.select(table.c.id).where(clause(where))))
+        values = []
+        rows = connection.execute(f"SELECT id FROM memories WHERE {clause(where, values)}", values)
+        return {name for (name,) in rows}
 
 
 @settings(LIMITED, max_examples=examples(1000))
@@ -279,7 +280,7 @@ def test_values_and_keys_are_never_interpreted_as_sql(store, hostile):
         assert selected_ids(store, where) == {"id-0"}, where
     assert selected_ids(store, F.memory_ids.in_(hostile)) == set()
     with store.database.read() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 2
+        assert connection.value("SELECT count(*) FROM memories") == 2
 
 
 @settings(LIMITED, max_examples=examples(400))

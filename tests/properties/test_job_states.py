@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -19,7 +18,6 @@ from mem0_exports_engine.failures import Fenced
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite import memories
 from mem0_exports_engine.store.sqlite.store import SqliteStore
-from mem0_exports_engine.store.sqlite.tables import parts
 from mem0_exports_engine.workers.lease import Stop
 from mem0_exports_engine.workers.run_job import MAX_CRASHED_ATTEMPTS, run_job
 from tests.support.examples import examples
@@ -105,7 +103,7 @@ class Jobs(RuleBasedStateMachine):
     def the_row_matches_the_model(self):
         row = job_row(self.store)
         available = None if self.available is None else clock.microseconds(self.available)
-        assert (row["state"], row["attempt"], row["crashed_attempts"], row["available_us"]) == (
+        assert (row["state"], row["attempt"], row["lost"], row["available_us"]) == (
             self.state,
             self.attempt,
             self.crashed_attempts,
@@ -113,7 +111,8 @@ class Jobs(RuleBasedStateMachine):
         )
         assert (row["reason"] is None) == (self.state != "FAILED")
         with self.store.database.read() as connection:
-            assert [*connection.scalars(sa.select(parts.c.content).order_by(parts.c.number))] == self.parts
+            rows = connection.execute("SELECT content FROM export_parts ORDER BY number")
+            assert [content for (content,) in rows] == self.parts
 
 
 Jobs.TestCase.settings = settings(

@@ -130,9 +130,7 @@ def run_export(store: SqliteStore, schema: dict[str, Any]) -> tuple[Any, Any]:
         text = result if isinstance(result, bytes) else b"".join(result)
     store.jobs.purge(NOW + timedelta(days=2))
     with store.database.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 0, (
-            "purge must delete all parts"
-        )
+        assert connection.value("SELECT count(*) FROM export_parts") == 0, "purge must delete all parts"
     return (None if text is None else json.loads(text), row.state, row.reason), row.report
 
 

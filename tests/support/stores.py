@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from mem0_exports_engine import clock
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.json_text import dump, load
@@ -19,7 +17,6 @@ from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.report import Report
 from mem0_exports_engine.store.rows import row_for
 from mem0_exports_engine.store.sqlite.store import SqliteStore
-from mem0_exports_engine.store.sqlite.tables import exports
 
 
 @contextlib.contextmanager
@@ -48,8 +45,8 @@ def records(store: SqliteStore, where: Any, *, project: str = DEFAULT_PROJECT) -
 def job_row(store: SqliteStore, export_id: str = "e") -> dict[str, Any]:
     """Return the row of a job in the database, by column."""
     with store.database.read() as connection:
-        row = connection.execute(sa.select(exports).where(exports.c.id == export_id)).one()
-    return dict(zip(exports.c.keys(), row, strict=True))
+        found = connection.execute("SELECT * FROM exports WHERE id = ?", (export_id,))
+        return dict(zip([name for name, *_ in found.description], found.fetchone(), strict=True))
 
 
 class Listed:

@@ -140,7 +140,6 @@ ONLY_IN = {
     ),
     "httpx": ("mem0_exports.http", "mem0_exports_engine.transport", "mem0_exports_engine.extract.llm.endpoint"),
     "httpcore": ("mem0_exports.deadlines",),
-    "sqlalchemy": ("mem0_exports_engine.store",),
     "sqlite3": (
         "mem0_exports_engine.store",
         "mem0_exports.exports.ledger",

@@ -39,7 +39,7 @@ class Bodies:
     def _trim(self) -> None:
         """Give the memory of answered requests back to the operating system. It takes some ten milliseconds.
 
-        Objects that refer to each other in a circle, such as a statement of SQLAlchemy with the values of a filter,
+        Objects that refer to each other in a circle, such as an error with its traceback,
         wait for Python's collector, which counts objects and not their size. And glibc, where it is the C library,
         keeps what is free, for each of the dozens of threads.
         """

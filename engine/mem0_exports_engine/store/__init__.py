@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def open_store(path: str | Path) -> Store:
     """Open the store at `path`, or create it. Raises NotAStore if neither is possible."""
-    from mem0_exports_engine.store.sqlite.store import SqliteStore  # noqa: PLC0415 -- loads SQLAlchemy
+    from mem0_exports_engine.store.sqlite.store import SqliteStore  # noqa: PLC0415 -- loads sqlite3
 
     return SqliteStore(path)

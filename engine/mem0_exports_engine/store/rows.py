@@ -28,6 +28,13 @@ RECORD_FIELDS: Final = (
 )
 """The fields of a record, in the order in which `record_of` expects their values."""
 
+MEMORY_COLUMNS: Final = (
+    *("project", "id", "memory", *ENTITY_FIELDS, "metadata", "categories"),
+    *("created_at", "created_us", "updated_at", "updated_us", "expiration_date", "expires_us"),
+    *("text_key", "record_key"),
+)
+"""The columns of a stored row, without its seq. `row_for` returns a dict with these keys."""
+
 
 def row_for(record: Mapping[str, Any], project: str, new_id: str, now: datetime) -> Row:
     """Return the row for a record with `memory`, entity ids, and optionally `id`, `metadata`, `categories` and times.

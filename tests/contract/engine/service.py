@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import schemathesis
-import sqlalchemy as sa
 
 from schemathesis.specs.openapi.checks import ignored_auth
 
 from mem0_exports_engine import clock
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.server.app import build
-from mem0_exports_engine.store.sqlite import tables
 from tests.contract.engine.budget import SEED
 from tests.contract.engine.tally import Pair, Tally
 from tests.support.spec import raw_operations
@@ -50,7 +48,7 @@ def new_engine(now: Callable[[], datetime] = clock.now) -> Engine:
     digest = hashlib.sha256(KEYS[1].encode()).digest()
     other = {"id": "00000002", "project": "other", "name": "", "digest": digest, "created_us": 0}
     with engine.store.database.write() as connection:
-        connection.execute(sa.insert(tables.keys), other)
+        connection.execute("INSERT INTO keys VALUES (:id, :project, :name, :digest, :created_us, NULL)", other)
     return engine
 
 

@@ -194,4 +194,4 @@ def test_refuses_filters_without_an_entity_and_stores_no_job(filters):
 
 def job_count() -> int:
     with application.engine.store.database.read() as connection:
-        return int(connection.exec_driver_sql("SELECT count(*) FROM exports").scalar_one())
+        return int(connection.value("SELECT count(*) FROM exports"))

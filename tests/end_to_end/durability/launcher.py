@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import resource
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -17,13 +18,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import sqlalchemy as sa
 import uvicorn  # noqa: F401 -- imported early, so that the start is fast; so are the next ones
 
 from mem0_exports_cli import main as cli
 from mem0_exports_engine import engine, ports  # noqa: F401
 from mem0_exports_engine.server import app, serve  # noqa: F401
-from mem0_exports_engine.store.sqlite import store  # noqa: F401
+from mem0_exports_engine.store.sqlite import connections, store  # noqa: F401
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.memories import SqliteMemories
 
@@ -48,7 +48,7 @@ def main() -> int:
         signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, before))
     if chosen.max_pages is not None:
         limit = f"PRAGMA max_page_count = {chosen.max_pages}"
-        sa.event.listen(sa.engine.Engine, "connect", lambda connection, _record: connection.execute(limit))
+        limit_new_connections(limit)
     if chosen.batch_pause is not None:
         slow_down(chosen.batch_pause)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as key_file:
@@ -56,6 +56,17 @@ def main() -> int:
         key_file.flush()
         command = ["serve", "--store", chosen.store, "--port", "0", "--api-key-file", key_file.name]
         return cli.main([*command, "--log-level", "warning", "--grace", chosen.grace])
+
+
+def limit_new_connections(limit: str) -> None:
+    """Execute a pragma on each new connection of a store."""
+    set_up = connections._set_up
+
+    def limited(driver: sqlite3.Connection) -> None:
+        set_up(driver)
+        driver.execute(limit)
+
+    connections._set_up = limited
 
 
 def slow_down(seconds: float) -> None:

@@ -124,7 +124,7 @@ def test_a_killed_export_goes_on_where_it_was(url, tmp_path):
 
     def kept() -> int:
         with closing(open_store(path)) as store, store.database.read() as connection:
-            return connection.exec_driver_sql("SELECT count(*) FROM answers").scalar_one()
+            return connection.value("SELECT count(*) FROM answers")
 
     arguments = [str(path), url, real_model.NAME, str(real_model.CONTEXT), job.id]
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments])
@@ -135,7 +135,7 @@ def test_a_killed_export_goes_on_where_it_was(url, tmp_path):
         process.wait()
     before = kept()
     with closing(open_store(path)) as store, store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE exports SET available_us = 1 WHERE available_us IS NOT NULL")
+        connection.execute("UPDATE exports SET available_us = 1 WHERE available_us IS NOT NULL")
     with Client.local(path, llm=llm(url)) as client:
         client.exports.get(job.id, dict).result(timeout=scaled(300))
         report = client.exports.report(job.id)

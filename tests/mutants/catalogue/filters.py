@@ -10,6 +10,7 @@ from tests.mutants.model import Mutant
 _DOCUMENTS = "facade/mem0_exports/filters/parse.py"
 _JSON_SQL = "engine/mem0_exports_engine/store/sqlite/functions.py"
 _MATCH = "engine/mem0_exports_engine/store/sqlite/filters.py"
+_COMPILER = "engine/mem0_exports_engine/store/filter_sql.py"
 _TREE = "facade/mem0_exports/filters/tree.py"
 
 MUTANTS: Final = (
@@ -29,57 +30,57 @@ MUTANTS: Final = (
     ),
     Mutant(
         "filters.ne-loses-null",
-        _MATCH,
-        "return sa.or_(column.is_(None), column != value)",
-        "return column != value",
+        _COMPILER,
+        'return f"({column} IS NULL OR {column} != {add(value)})"',
+        'return f"{column} != {add(value)}"',
         "`agent_id != x` does not find memories without an agent",
     ),
     Mutant(
         "filters.not-over-null",
-        _MATCH,
-        "return sa.and_(present, column == value)",
-        "return column == value",
+        _COMPILER,
+        'return f"({column} IS NOT NULL AND {column} = {add(value)})"',
+        'return f"{column} = {add(value)}"',
         "NOT of NULL is NULL in SQL, so NOT does not find memories without the field",
     ),
     Mutant(
         "filters.lte-as-lt",
-        _MATCH,
-        "return sa.and_(present, column <= value)",
-        "return sa.and_(present, column < value)",
+        _COMPILER,
+        '"lte": "<="',
+        '"lte": "<"',
         "<= excludes the bound",
     ),
     Mutant(
         "filters.in-first-only",
-        _MATCH,
-        "return sa.and_(present, _in(column, value))",
-        "return sa.and_(present, column == value[0])",
+        _COMPILER,
+        '{dialect.among(column, value, add)})"',
+        '{column} = {add(value[0])})"',
         "`in` looks only for the first of several values",
     ),
     Mutant(
         "filters.or-as-and",
-        _MATCH,
-        "return sa.or_(*map(clause, tree.parts))",
-        "return sa.and_(*map(clause, tree.parts))",
+        _COMPILER,
+        "' OR '.join",
+        "' AND '.join",
         "OR requires all its parts",
     ),
     Mutant(
         "filters.updated-as-created",
-        _MATCH,
-        '"updated_at": memories.c.updated_us,',
-        '"updated_at": memories.c.created_us,',
+        _COMPILER,
+        '"updated_at": "updated_us",',
+        '"updated_at": "created_us",',
         "filters on updated_at compare created_at",
     ),
     Mutant(
         "filters.contains-in-any-case",
         _MATCH,
-        "return sa.func.instr(memories.c.memory, condition.value) > 0",
-        "return sa.func.instr(sa.func.lower(memories.c.memory), sa.func.lower(condition.value)) > 0",
+        'return f"instr(memory, {add(condition.value)}) > 0"',
+        'return f"instr(lower(memory), lower({add(condition.value)})) > 0"',
         "contains ignores case, as only icontains may",
     ),
     Mutant(
         "filters.metadata-ne-as-eq",
         _MATCH,
-        'return sa.not_(holds) if condition.operator == "ne" else holds',
+        'return f"NOT {holds}" if condition.operator == "ne" else holds',
         "return holds",
         "!= on metadata selects the opposite",
     ),

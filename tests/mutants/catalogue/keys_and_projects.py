@@ -32,8 +32,8 @@ MUTANTS: Final = (
     Mutant(
         "keys.revoked-key-accepted",
         _KEYS,
-        "where(keys.c.id == key_id, keys.c.revoked_us.is_(None))",
-        "where(keys.c.id == key_id)",
+        'WHERE id = ? AND revoked_us IS NULL", (key_id,)',
+        'WHERE id = ?", (key_id,)',
         "a revoked key still gives access to its project",
     ),
     Mutant(
@@ -67,15 +67,15 @@ MUTANTS: Final = (
     Mutant(
         "projects.memories-not-separated",
         _MEMORIES,
-        "conditions = [memories.c.project == project, clause(filters)]",
-        "conditions = [clause(filters)]",
+        'condition = f"project = ? AND {clause(filters, values)}"',
+        'condition = f"? IS NOT NULL AND {clause(filters, values)}"',
         "a project lists and exports the memories of other projects",
     ),
     Mutant(
         "projects.entities-not-separated",
         _MEMORIES,
-        "of_kind = sa.and_(memories.c.project == project, column.is_not(None))",
-        "of_kind = sa.and_(column.is_not(None))",
+        'of_kind = f"FROM memories WHERE project = ? AND {field}',
+        'of_kind = f"FROM memories WHERE ? IS NOT NULL AND {field}',
         "a project lists the entities of other projects",
     ),
     Mutant(
@@ -88,29 +88,29 @@ MUTANTS: Final = (
     Mutant(
         "projects.get-and-delete-not-separated",
         _MEMORIES,
-        "return sa.and_(memories.c.project == project, memories.c.id == memory_id)",
-        "return sa.and_(sa.literal(project) == project, memories.c.id == memory_id)",
+        '_BY_ID: Final = "project = ? AND id = ?"',
+        '_BY_ID: Final = "? IS NOT NULL AND id = ?"',
         "a project reads and deletes the memories of other projects",
     ),
     Mutant(
         "projects.import-duplicate-across-projects",
         "engine/mem0_exports_engine/store/sqlite/sameness.py",
-        "self._mine = sa.select(*_COLUMNS).where(memories.c.project == project)",
-        "self._mine = sa.select(*_COLUMNS)",
+        "FROM memories WHERE project = ? AND {column} IN",
+        "FROM memories WHERE ? IS NOT NULL AND {column} IN",
         "an import skips memories that another project has",
     ),
     Mutant(
         "projects.export-by-id",
         _JOBS,
-        "conditions.append(exports.c.id == export_id)",
-        "conditions = [exports.c.expires_us > clock.microseconds(now), exports.c.id == export_id]",
+        'condition, values = f"{condition} AND id = ?", (*values, export_id)',
+        'condition, values = "expires_us > ? AND id = ?", (values[1], export_id)',
         "the id of an export gives access from any project",
     ),
     Mutant(
         "projects.export-by-filters",
         _JOBS,
-        "conditions.append(exports.c.filters == filters_key(filters))",
-        "conditions = [exports.c.expires_us > clock.microseconds(now), exports.c.filters == filters_key(filters)]",
+        'condition, values = f"{condition} AND filters = ?", (*values, filters_key(filters))',
+        'condition, values = "expires_us > ? AND filters = ?", (values[1], filters_key(filters))',
         "getting an export by filters returns that of another project",
     ),
     Mutant(

@@ -210,15 +210,15 @@ MUTANTS: Final = (
     Mutant(
         "reading.engines-without-a-model-take-the-jobs",
         "engine/mem0_exports_engine/store/sqlite/jobs.py",
-        '            due = sa.and_(due, sa.or_(exports.c.lane == "short", forsaken))\n',
+        "            due = f\"{due} AND (lane = 'short' OR available_us <= :forsaken)\"\n",
         "            pass\n",
         "which engine of a store makes an export decides whether texts are read",
     ),
     Mutant(
         "reading.answers-of-other-projects",
         "engine/mem0_exports_engine/store/sqlite/answers.py",
-        "        this = sa.and_(answers.c.project == project, answers.c.key == key)\n",
-        "        this = answers.c.key == key\n",
+        '"SELECT content, used_us FROM answers WHERE project = ? AND key = ?"',
+        '"SELECT content, used_us FROM answers WHERE ? IS NOT NULL AND key = ?"',
         "the answers for one project are used for another",
     ),
 )

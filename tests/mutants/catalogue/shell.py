@@ -92,8 +92,8 @@ MUTANTS: Final = [
     Mutant(
         "importing.expired-memories-are-not-dumped",
         "engine/mem0_exports_engine/store/sqlite/memories.py",
-        ".where(mine, memories.c.seq > after, memories.c.seq <= last)",
-        ".where(mine, memories.c.expires_us.is_(None), memories.c.seq > after, memories.c.seq <= last)",
+        "WHERE project = ? AND seq > ? AND seq <= ? ",
+        "WHERE project = ? AND expires_us IS NULL AND seq > ? AND seq <= ? ",
         "a dump leaves out expired memories",
     ),
     Mutant(

@@ -62,15 +62,15 @@ MUTANTS: Final = (
     Mutant(
         "times.expires-a-day-early",
         _MEMORIES,
-        "memories.c.expires_us >= _today(now)",
-        "memories.c.expires_us > _today(now)",
+        'expires_us IS NULL OR expires_us >= ?)", [*values',
+        'expires_us IS NULL OR expires_us > ?)", [*values',
         "a memory expires at the start of its last day",
     ),
     Mutant(
         "times.expired-exported",
         _MEMORIES,
-        "selected = _selected(project, filters, now, show_expired=False)",
-        "selected = _selected(project, filters, now, show_expired=True)",
+        "selected, values = _selected(project, filters, now, show_expired=False)",
+        "selected, values = _selected(project, filters, now, show_expired=True)",
         "exports contain expired memories",
     ),
     Mutant(

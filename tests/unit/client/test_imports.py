@@ -23,7 +23,7 @@ def loaded_by(statement: str) -> set[str]:
 def test_importing_the_package_loads_no_heavy_module():
     loaded = loaded_by("import mem0_exports")
 
-    assert not loaded & {"httpx", "pydantic", "asyncio", "sqlite3", "attrs", "typing", "mem0_exports_api", "sqlalchemy"}
+    assert not loaded & {"httpx", "pydantic", "asyncio", "sqlite3", "attrs", "typing", "mem0_exports_api"}
 
 
 def test_importing_the_client_loads_neither_models_nor_engine_nor_pydantic():
@@ -35,7 +35,6 @@ def test_importing_the_client_loads_neither_models_nor_engine_nor_pydantic():
         "asyncio",
         "sqlite3",
         "mem0_exports_api",
-        "sqlalchemy",
         "jsonschema_rs",
         "dateutil",
     }

@@ -261,7 +261,7 @@ def test_without_keys_rejects_foreign_web_pages_and_host_names(engine, headers, 
 
     assert engine.respond("POST", "/v3/memories/add/", "", headers, body).status == status
     with engine.store.database.read() as connection:
-        stored = connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
+        stored = connection.value("SELECT count(*) FROM memories")
     assert stored == (status == 200)
     # Once there is a key, only the key counts.
     _, text = create_key(engine.store.keys, "red", "", clock.now())

@@ -268,13 +268,11 @@ def test_does_not_store_the_same_expired_memory_twice(engine):
 
 def test_answers_500_if_the_store_fails_and_recovers(engine):
     with engine.store.database.write() as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT RAISE(FAIL, 'full'); END"
-        )
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT RAISE(FAIL, 'full'); END")
 
     status, failed = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
     with engine.store.database.write() as connection:
-        connection.exec_driver_sql("DROP TRIGGER full")
+        connection.execute("DROP TRIGGER full")
     retried_status, retried = ask(engine, "/v3/memories/add/", {**ADD, "user_id": "unlucky"})
 
     assert (status, retried_status) == (500, 200)

@@ -92,10 +92,7 @@ DOCUMENTS = {
 
 def row_counts(engine):
     with engine.store.database.read() as connection:
-        return [
-            connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
-            for table in ("memories", "exports")
-        ]
+        return [connection.value(f"SELECT count(*) FROM {table}") for table in ("memories", "exports")]
 
 
 def refuse(engine, path, body):

@@ -35,7 +35,7 @@ def test_raises_connection_failed_if_an_answer_is_cut_off(tmp_path, monkeypatch,
         job = client.exports.create(SCHEMA, F.user_id == "alex")
         assert len(job.result(timeout=scaled(30))["all"]) == 3
         with client.engine.store.database.write() as connection:
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
 
     def poll():
         with Client.local(path, retry=Retry(attempts=1)) as client:

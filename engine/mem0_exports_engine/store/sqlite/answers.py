@@ -5,12 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
-
-from sqlalchemy.dialects.sqlite import insert
-
 from mem0_exports_engine import clock
-from mem0_exports_engine.store.sqlite.tables import answers
 
 
 if TYPE_CHECKING:
@@ -34,33 +29,39 @@ class SqliteAnswers:
 
     def recall(self, project: str, key: bytes, now: datetime) -> bytes | None:
         """Return the answer under a key, and note that it was used now. None if there is none."""
-        this = sa.and_(answers.c.project == project, answers.c.key == key)
         with self._database.read() as connection:
-            row = connection.execute(sa.select(answers.c.content, answers.c.used_us).where(this)).first()
+            row = connection.row("SELECT content, used_us FROM answers WHERE project = ? AND key = ?", (project, key))
         if row is None:
             return None
-        if row.used_us < clock.microseconds(now - _EXACTNESS):
+        content, used = row
+        if used < clock.microseconds(now - _EXACTNESS):
             with self._database.write() as connection:
-                connection.execute(sa.update(answers).where(this).values(used_us=clock.microseconds(now)))
-        return bytes(row.content)
+                connection.execute(
+                    "UPDATE answers SET used_us = ? WHERE project = ? AND key = ?",
+                    (clock.microseconds(now), project, key),
+                )
+        return bytes(content)
 
     def keep(self, project: str, key: bytes, answer: bytes, now: datetime) -> None:
         """Store an answer under a key."""
-        row = {"project": project, "key": key, "content": answer, "used_us": clock.microseconds(now)}
         with self._database.write() as connection:
-            connection.execute(insert(answers).values(row).on_conflict_do_nothing())
+            connection.execute(
+                "INSERT INTO answers (project, key, content, used_us) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (project, key, answer, clock.microseconds(now)),
+            )
 
     def purge(self, before: datetime) -> int:
         """Delete the answers that were last used before a time, and return how many there were."""
-        old = answers.c.used_us < clock.microseconds(before)
+        moment = clock.microseconds(before)
         with self._database.read() as connection:
-            if connection.execute(sa.select(answers.c.key).where(old).limit(1)).first() is None:
+            if connection.row("SELECT 1 FROM answers WHERE used_us < ? LIMIT 1", (moment,)) is None:
                 return 0
-        rowid = sa.literal_column("rowid", sa.Integer)
-        chosen = sa.select(rowid).select_from(answers).where(old).limit(MAX_ROWS).correlate(None)
         count, deleted = 0, MAX_ROWS
         while deleted == MAX_ROWS:
             with self._database.write() as connection:
-                deleted = connection.execute(sa.delete(answers).where(rowid.in_(chosen))).rowcount
+                deleted = connection.execute(
+                    "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE used_us < ? LIMIT ?)",
+                    (moment, MAX_ROWS),
+                ).rowcount
             count += deleted
         return count

@@ -60,7 +60,7 @@ class SqliteBatch:
         """Run an aggregate query over these memories and return its one row."""
         chosen = orjson.dumps(self._seqs.tolist()).decode()
         with self._database.read(self._should_stop) as connection:
-            return connection.exec_driver_sql(f"{query} {_CHOSEN}", (*values, chosen)).one()
+            return connection.row(f"{query} {_CHOSEN}", (*values, chosen))
 
     def in_pieces(self) -> Iterator[SqliteBatch]:
         """Yield this batch, split into several if the memories are large."""

@@ -1,4 +1,4 @@
-"""Connections, transactions and errors of one SQLite database, used through SQLAlchemy Core.
+"""Connections and transactions of one SQLite database.
 
 All transactions are explicit. `read()` sees one consistent snapshot; `write()` locks out other writers from its first
 statement. A file is in WAL mode, so any number of readers and one writer can work at the same time, in any threads
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import sqlite3
 import threading
 import time
@@ -18,32 +17,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import sqlalchemy as sa
-
-from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError, DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import StaticPool
-
 from mem0_exports.errors import ConfigurationError
 from mem0_exports.sqlite_files import looking_into
-from mem0_exports_engine.failures import (
-    Interrupted,
-    NotAStore,
-    StoreBusy,
-    StoreDamaged,
-    StoreError,
-    StoreFailed,
-    StoreFull,
-    StoreReplaced,
-)
+from mem0_exports_engine.failures import NotAStore, StoreBusy, StoreDamaged, StoreReplaced
 from mem0_exports_engine.store.sqlite import functions
-from mem0_exports_engine.store.sqlite.migrations import check_readable, is_foreign, migrate, schema_of
-from mem0_exports_engine.store.sqlite.tables import metadata
+from mem0_exports_engine.store.sqlite.connections import Pool, SharedConnection
+from mem0_exports_engine.store.sqlite.errors import is_busy, store_error
+from mem0_exports_engine.store.sqlite.migrations import check_readable, migrate, schema_of
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mem0_exports_engine.store.sqlite.connections import Connection
 
 
 _MIN_VERSION: Final = (3, 35, 0)
@@ -53,18 +39,10 @@ _TIMEOUT: Final = 30.0
 """Seconds to wait for another process that holds the store."""
 
 _LOOK: Final = 0.002
-"""Seconds between two looks at the write lock, while another writer has it."""
+"""Seconds between two looks at the write lock, while another process has it."""
 
 _STEPS: Final = 10_000
 """How many steps of SQLite's virtual machine pass before it asks whether to stop: about a tenth of a millisecond's work."""
-
-_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
-_FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
-"""Result codes of failures that end once the disk has room again or is repaired."""
-
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
-_TABLE: Final = re.compile(rf"\b({'|'.join(metadata.tables)})\b")
 
 _log = logging.getLogger("mem0_exports_engine")
 
@@ -95,24 +73,11 @@ class Database:
         self._turn: contextlib.AbstractContextManager[Any] = (
             threading.RLock() if in_memory else contextlib.nullcontext()
         )
-        self._engine = sa.create_engine(
-            sa.URL.create("sqlite", database=self.path),
-            # No statement is kept prepared, because it would keep the values of its last use, up to 10 MB each. Without
-            # this, adding memories would be 15 % faster.
-            connect_args={"check_same_thread": False, "timeout": _TIMEOUT, "cached_statements": 0},
-            hide_parameters=True,  # errors are logged, and memories must not end up in a log
-            # There are more connections than a server has threads, so readers need not wait for those of writers.
-            **({"poolclass": StaticPool} if in_memory else {"pool_size": 8, "max_overflow": 120}),
-        )
-        event.listen(self._engine, "connect", _on_connect)
-        event.listen(self._engine, "begin", _on_begin)
+        self._writing = threading.RLock() if in_memory else threading.Lock()
+        """Held by the thread that writes. Others of this process wait for it, instead of for SQLite's lock."""
         self._damage: StoreDamaged | None = None
         self._file: tuple[int, int] | None = None
-        try:
-            self._open()
-        except BaseException:
-            self._engine.dispose()
-            raise
+        self._pool: Pool | SharedConnection = self._open(in_memory=in_memory)
         if not in_memory:
             self._file = _identity(self.path)
             self._warn_of_others()
@@ -142,8 +107,8 @@ class Database:
             if connection is not None:
                 check_readable(*schema_of(connection), self.path)
 
-    def _open(self) -> None:
-        """Create or upgrade the tables.
+    def _open(self, *, in_memory: bool) -> Pool | SharedConnection:
+        """Create or upgrade the tables, and return the connections.
 
         Raises StoreBusy if another process holds the file for too long, and NotAStore if the file is not a store.
         SQLite does not always wait for other processes here. It can answer "database is locked" at once while another
@@ -152,17 +117,23 @@ class Database:
         """
         deadline = time.monotonic() + _TIMEOUT
         while True:
+            pool: Pool | SharedConnection | None = None
             try:
-                with self._transaction(write=True) as connection:
-                    migrate(connection, self.path)
-            except (DatabaseError, sqlite3.Error) as error:
-                busy = _code(error) in _BUSY
-                problem = f"cannot open the store {self.path!r}: {_cause(error)}"
+                pool = SharedConnection(_TIMEOUT) if in_memory else Pool(self.path, _TIMEOUT)
+                with pool.connection(write=True) as connection, _committed(connection, "BEGIN IMMEDIATE"):
+                    migrate(connection.driver, self.path)
+            except sqlite3.Error as error:
+                busy = is_busy(error)
+                problem = f"cannot open the store {self.path!r}: {error}"
+            except BaseException:
+                if pool is not None:
+                    pool.close()
+                raise
             else:
-                return
-            self._engine.dispose()
-            # The errors here and in `_translated` are raised outside the except block. Inside it, Python would attach
-            # the SQLAlchemy exception to them as context, and with it the SQL statement.
+                return pool
+            if pool is not None:
+                pool.close()
+            # The errors here and in `_transaction` are raised outside the except block, so that they have no context.
             if not busy:
                 raise NotAStore(problem)
             if time.monotonic() >= deadline:
@@ -170,51 +141,65 @@ class Database:
             time.sleep(0.02)
 
     @contextlib.contextmanager
-    def read(self, should_stop: Callable[[], bool] | None = None, *, cached: bool = True) -> Iterator[sa.Connection]:
+    def read(self, should_stop: Callable[[], bool] | None = None) -> Iterator[Connection]:
         """Open a transaction that only reads. Raises StoreError if the database fails.
 
         `should_stop` is asked every few milliseconds while a statement runs. Once it returns True, the statement is
-        interrupted, and Interrupted is raised. `cached` says whether the SQL text of a query is kept for the next one
-        like it, together with the values of the query, which should not be large then.
+        interrupted, and Interrupted is raised.
         """
-        with self._translated(write=False) as connection:
-            if not cached:
-                connection.execution_options(compiled_cache=None)
+        with self._transaction(write=False) as connection:
             if should_stop is None:
                 yield connection
                 return
-            driver: Any = connection.connection.driver_connection
-            driver.set_progress_handler(should_stop, _STEPS)
+            connection.driver.set_progress_handler(should_stop, _STEPS)
             try:
                 yield connection
             finally:
-                driver.set_progress_handler(None, 0)
+                connection.driver.set_progress_handler(None, 0)
 
-    def write(self) -> contextlib.AbstractContextManager[sa.Connection]:
+    def write(self) -> contextlib.AbstractContextManager[Connection]:
         """Open a transaction that locks out other writers from its start, and commit it at the end.
 
         Raises StoreError if the database fails. Nothing is written in this case.
         """
-        return self._translated(write=True)
+        return self._transaction(write=True)
 
     @contextlib.contextmanager
-    def _translated(self, *, write: bool) -> Iterator[sa.Connection]:
-        """Open a transaction, and translate the errors of `_transaction` to StoreErrors."""
+    def _transaction(self, *, write: bool) -> Iterator[Connection]:
+        connection: Connection | None = None
         try:
-            with self._transaction(write=write) as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
-            failure = _store_error(error)
+            with self._turn, self._turn_to_write() if write else contextlib.nullcontext():
+                if self._closed:
+                    raise ConfigurationError(f"the store {self.path!r} is closed")
+                self._check_file()
+                with self._pool.connection(write=write) as connection:
+                    if write:
+                        _lock(connection)
+                    with _committed(connection, None if write else "BEGIN"):
+                        yield connection
+        except sqlite3.Error as error:
+            failure = store_error(error, "" if connection is None else connection.statement)
         else:
             return
+        finally:
+            functions.forget()
         if isinstance(failure, StoreDamaged):
             self._damage = failure
         raise failure
 
+    @contextlib.contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        if not self._writing.acquire(timeout=_TIMEOUT):
+            raise StoreBusy("The store is busy: another thread is writing to it.")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
     def check(self) -> None:
         """Raise StoreError if the store cannot be read, is damaged, or is no longer the file at its path."""
         with self.read() as connection:
-            connection.exec_driver_sql("SELECT 1 FROM exports LIMIT 1")
+            connection.row("SELECT 1 FROM exports LIMIT 1")
         if self._damage is not None:
             raise StoreDamaged(*self._damage.args)
 
@@ -230,34 +215,16 @@ class Database:
                 "put it back, or restart the program to use the new one"
             )
 
-    @contextlib.contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
-        """Open a transaction. Errors are SQLAlchemy's, and sqlite3's own from `_on_connect` and `_on_begin`."""
-        with self._turn:
-            if self._closed:
-                raise ConfigurationError(f"the store {self.path!r} is closed")
-            self._check_file()
-            try:
-                with self._engine.connect() as connection:
-                    if not write:
-                        yield connection
-                        return
-                    with connection.execution_options(mem0_exports_write=True).begin():
-                        yield connection
-            finally:
-                functions.forget()
-
     def copy_to(self, path: Path) -> None:
         """Copy the database to a new file."""
         with self.read() as connection, contextlib.closing(sqlite3.connect(path)) as copy:
-            source: Any = connection.connection.driver_connection
-            source.backup(copy)
+            connection.driver.backup(copy)
 
     def close(self) -> None:
         """Close all connections. For an in-memory database this waits for the current transaction."""
         with self._turn:
             self._closed = True
-            self._engine.dispose()
+            self._pool.close()
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -269,81 +236,35 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _cause(error: BaseException) -> BaseException | None:
-    """Return the error of sqlite3 that one of SQLAlchemy wraps, and any other error itself."""
-    return error.orig if isinstance(error, DBAPIError) else error
-
-
-def _code(error: BaseException) -> int:
-    """Return SQLite's primary result code, which is the low byte of the extended one, or 0 if there is none."""
-    return getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF
-
-
-def _table_of(statement: str | None) -> str:
-    """Return what to call the table that a statement reads or changes."""
-    found = _TABLE.search(statement or "")
-    return f"the table {found[1]!r}" if found else "it"
-
-
-def _store_error(error: DBAPIError | PoolTimeout | sqlite3.Error) -> StoreError:
-    """Return the StoreError for an error of SQLAlchemy, by SQLite's result code: messages can differ by version."""
-    if isinstance(error, PoolTimeout):
-        return StoreBusy("The store is busy with other requests.")
-    cause, code = _cause(error), _code(error)
-    if code in _DAMAGED:
-        table = _table_of(error.statement if isinstance(error, DBAPIError) else None)
-        return StoreDamaged(
-            f"the file of the store is damaged: {table} could not be read ({cause}); restore a backup, or save what can "
-            "be read with: sqlite3 memories.db .recover | sqlite3 recovered.db"
-        )
-    if code in _BUSY:
-        return StoreBusy("The store is busy: another process is writing to it.")
-    if code == sqlite3.SQLITE_INTERRUPT:
-        return Interrupted("the statement was interrupted")
-    return (StoreFull if code in _FULL else StoreFailed)(str(cause))
-
-
-def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+@contextlib.contextmanager
+def _committed(connection: Connection, begin: str | None) -> Iterator[None]:
+    """Begin a transaction, unless it has begun, and commit it at the end."""
+    driver = connection.driver
+    if begin is not None:
+        driver.execute(begin)
     try:
-        _set_up(connection)
+        yield
+        connection.statement = ""
+        driver.execute("COMMIT")
     except BaseException:
-        connection.close()  # not all versions of SQLAlchemy do it
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
         raise
 
 
-def _set_up(connection: sqlite3.Connection) -> None:
-    connection.isolation_level = None  # _on_begin begins transactions; the driver's own BEGIN would come too late
-    # The journal mode is written into the file, so it is set only in a store. Another program may have made the file
-    # since `_refuse_foreign_file` looked, and `migrate` is about to refuse it.
-    if not is_foreign(*schema_of(connection)):
-        connection.execute("PRAGMA journal_mode = WAL")
-    # FULL syncs the WAL at every commit, so that an acknowledged write survives a power cut. With
-    # NORMAL, which is usual for WAL, the last commits could be lost.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA journal_size_limit = 67108864")  # shrink the WAL to 64 MB after a large export
-    functions.register(connection)
+def _lock(connection: Connection) -> None:
+    """Begin a transaction that writes, once no other process does.
 
-
-def _on_begin(connection: sa.Connection) -> None:
-    # IMMEDIATE takes the write lock at once, and waits for it if necessary. After a plain BEGIN, the first write takes
-    # the lock. That write fails without waiting if another process has committed since this transaction's first read.
-    driver: Any = connection.connection.driver_connection
-    if not connection.get_execution_options().get("mem0_exports_write"):
-        driver.execute("BEGIN")
-        return
-    # SQLite itself would wait for up to 100 ms between two looks at the lock. A writer that makes many short pauses, as
-    # an import does, would keep it waiting for as long as it writes.
+    IMMEDIATE takes the write lock at once. After a plain BEGIN, the first write takes the lock. That write fails without
+    waiting if another process has committed since this transaction's first read.
+    """
     deadline = time.monotonic() + _TIMEOUT
-    driver.execute("PRAGMA busy_timeout = 0")
-    try:
-        while True:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if _code(error) not in _BUSY or time.monotonic() >= deadline:
-                    raise
-            else:
-                return
-            time.sleep(_LOOK)
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {int(_TIMEOUT * 1000)}")
+    while True:
+        try:
+            connection.driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+        time.sleep(_LOOK)

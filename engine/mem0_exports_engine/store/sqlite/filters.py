@@ -1,8 +1,4 @@
-"""Translate filters to SQL. Values and metadata keys are always bound parameters, never part of the SQL text.
-
-Every condition is true or false, never NULL; otherwise NOT would lose rows, since NOT NULL is NULL in SQL. A missing
-value equals nothing, is different from everything, and is neither before nor after anything.
-"""
+"""The part of the SQL of filters that only SQLite understands, with the functions of `functions`."""
 
 from __future__ import annotations
 
@@ -10,53 +6,78 @@ import json
 
 from typing import TYPE_CHECKING, Any, Final
 
-import sqlalchemy as sa
-
-from mem0_exports.filters import times as _times
 from mem0_exports.filters.tree import AllOf, AnyOf, Condition, Filter, Not
-from mem0_exports_engine.clock import microseconds
 from mem0_exports_engine.json_text import dump
+from mem0_exports_engine.store.filter_sql import compile_filter
 from mem0_exports_engine.store.sqlite.functions import Expected, holds
-from mem0_exports_engine.store.sqlite.tables import memories
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Clause = sa.ColumnElement[bool]
+    from mem0_exports_engine.store.filter_sql import Add
 
-_TIME_COLUMNS = {
-    "created_at": memories.c.created_us,
-    "timestamp": memories.c.created_us,
-    "updated_at": memories.c.updated_us,
-    "expiration_date": memories.c.expires_us,
-}
-
-
-def clause(tree: Filter) -> Clause:
-    """Return the WHERE clause for a filter tree."""
-    if _conditions_on_metadata(tree) >= _MANY_CONDITIONS:
-        return sa.func.mem0_matches(memories.c.metadata, Expected.of(_predicate(tree))) == 1
-    if isinstance(tree, AllOf):
-        return sa.and_(*map(clause, tree.parts))
-    if isinstance(tree, AnyOf):
-        return sa.or_(*map(clause, tree.parts))
-    if isinstance(tree, Not):
-        return sa.not_(clause(tree.part))
-    if isinstance(tree, Condition):
-        return _CONDITIONS.get(tree.field, _compared)(tree)
-    raise TypeError(f"expected a filter, got {tree!r}")
-
+_MANY: Final = 500
+"""A list with more values than this is one parameter."""
 
 _MANY_CONDITIONS: Final = 8
 """So many conditions on metadata, with nothing else between them, are one call of a function. It parses the metadata once,
-where a call for each condition would have to read them again. Fewer are faster each on its own; see `_metadata`."""
+where a call for each condition would have to read them again. Fewer are faster each on its own; see `metadata`."""
 
 
-def _conditions_on_metadata(tree: Filter) -> int:
-    """Return how many conditions a filter has, if all of them are on metadata; otherwise 0."""
-    conditions = [*tree.conditions()]
-    return len(conditions) if all(each.field == "metadata" for each in conditions) else 0
+def clause(tree: Filter, values: list[Any]) -> str:
+    """Return the WHERE clause for a filter, and append its values to `values`."""
+    return compile_filter(tree, _DIALECT, values)
+
+
+class _Sqlite:
+    placeholder = "?"
+
+    def among(self, column: str, values: Sequence[Any], add: Add) -> str:
+        """Return the condition that a column has one of these values.
+
+        SQLite limits the number of parameters, and every length of a list would make a statement of its own, which is
+        kept prepared. So a long list is one parameter, which SQLite reads as JSON. Its JSON functions cut a text at a
+        NUL character; a list with such a text is compared in Python.
+        """
+        if len(values) <= _MANY:
+            return f"{column} IN ({', '.join(map(add, values))})"
+        if any(isinstance(value, str) and "\0" in value for value in values):
+            return f"mem0_among({column}, {add(Expected.of({*values}))}) = 1"
+        return f"{column} IN (SELECT value FROM json_each({add(json.dumps(values, ensure_ascii=False))}))"
+
+    def keyword(self, condition: Condition, add: Add) -> str:
+        """Return the condition on the text of a memory."""
+        if condition.operator == "contains":
+            return f"instr(memory, {add(condition.value)}) > 0"
+        return f"instr(mem0_fold(memory), {add(condition.value.casefold())}) > 0"
+
+    def category(self, condition: Condition, add: Add) -> str:
+        """Return the condition on categories."""
+        value = {*condition.value} if condition.operator == "in" else condition.value
+        return f"mem0_categories(categories, {add(condition.operator)}, {add(Expected.of(value))}) = 1"
+
+    def metadata(self, condition: Condition, add: Add) -> str:
+        """Return the condition on a value of the metadata."""
+        operator = "contains" if condition.operator == "contains" else "eq"
+        # This cheap test skips most memories without the key, so that Python does not have to parse their metadata. The
+        # key can also occur in a nested object or a string, so mem0_metadata has to decide.
+        has_key = f"coalesce(instr(metadata, {add(f'{dump(condition.key).decode()}:')}), 0) > 0"
+        equal = (
+            f"mem0_metadata(metadata, {add(operator)}, {add(condition.key)}, {add(Expected.of(condition.value))}) = 1"
+        )
+        holds = f"({has_key} AND {equal})"
+        return f"NOT {holds}" if condition.operator == "ne" else holds
+
+    def at_once(self, tree: Filter, add: Add) -> str | None:
+        """Return one call of a function for a filter of many conditions on metadata."""
+        conditions = [*tree.conditions()]
+        if len(conditions) < _MANY_CONDITIONS or any(each.field != "metadata" for each in conditions):
+            return None
+        return f"mem0_matches(metadata, {add(Expected.of(_predicate(tree)))}) = 1"
+
+
+_DIALECT: Final = _Sqlite()
 
 
 def _predicate(tree: Filter) -> Callable[[dict[str, Any]], bool]:
@@ -74,99 +95,3 @@ def _predicate(tree: Filter) -> Callable[[dict[str, Any]], bool]:
     if operator == "ne":
         return lambda metadata: not holds(metadata, "eq", key, value)
     return lambda metadata: holds(metadata, "eq", key, value)
-
-
-def is_large(tree: Filter) -> bool:
-    """Return whether the values of a filter are too large to be kept after the request."""
-    return len(json.dumps(tree.to_dict())) > _LARGE
-
-
-_LARGE: Final = 10_000
-
-
-def _compared(condition: Condition) -> Clause:  # noqa: PLR0911 -- one return for each operator
-    """Return the clause of a condition on an entity id or a time."""
-    column: sa.ColumnElement[Any]
-    value: Any = condition.value
-    if condition.field in _TIME_COLUMNS:
-        column = _TIME_COLUMNS[condition.field]
-        value = [*map(_moment, value)] if condition.operator == "in" else _moment(value)
-    else:
-        column = memories.c[condition.field]
-    present = column.is_not(None)
-    match condition.operator:
-        case "exists":
-            return present
-        case "eq":
-            return sa.and_(present, column == value)
-        case "ne":
-            return sa.or_(column.is_(None), column != value)
-        case "in":
-            return sa.and_(present, _in(column, value))
-        case "lt":
-            return sa.and_(present, column < value)
-        case "lte":
-            return sa.and_(present, column <= value)
-        case "gt":
-            return sa.and_(present, column > value)
-        case "gte":
-            return sa.and_(present, column >= value)
-    raise TypeError(f"unknown operator {condition.operator!r} in {condition!r}")
-
-
-def _in(column: sa.ColumnElement[Any], values: Sequence[Any]) -> Clause:
-    """Return the clause for a column that has one of these values.
-
-    SQLite limits the number of variables in a statement, and every length of a list would make a statement of its own,
-    which is kept prepared. So a long list is one variable, which SQLite reads as JSON. Its JSON functions cut a text at
-    a NUL character; a list with such a text is compared in Python.
-    """
-    if len(values) <= _MANY:
-        return column.in_(values)
-    document = json.dumps(values, ensure_ascii=False)
-    if any(isinstance(value, str) and "\0" in value for value in values):
-        return sa.func.mem0_among(column, Expected.of({*values})) == 1
-    return column.in_(sa.select(sa.func.json_each(document).table_valued("value").c.value))
-
-
-_MANY: Final = 500
-"""A list with more values than this is one variable."""
-
-
-def _moment(text: str) -> int:
-    return microseconds(_times.moment(text, "time"))
-
-
-def _categories(condition: Condition) -> Clause:
-    value = {*condition.value} if condition.operator == "in" else condition.value
-    return sa.func.mem0_categories(memories.c.categories, condition.operator, Expected.of(value)) == 1
-
-
-def _keywords(condition: Condition) -> Clause:
-    if condition.operator == "contains":
-        return sa.func.instr(memories.c.memory, condition.value) > 0
-    return sa.func.instr(sa.func.mem0_fold(memories.c.memory), condition.value.casefold()) > 0
-
-
-def _memory_ids(condition: Condition) -> Clause:
-    return _in(memories.c.id, condition.value)
-
-
-def _metadata(condition: Condition) -> Clause:
-    operator = "contains" if condition.operator == "contains" else "eq"
-    expected = Expected.of(condition.value)
-    holds = sa.and_(
-        # This cheap test skips most memories without the key, so that Python does not have to parse their metadata. The
-        # key can also occur in a nested object or a string, so mem0_metadata has to decide.
-        sa.func.coalesce(sa.func.instr(memories.c.metadata, f"{dump(condition.key).decode()}:"), 0) > 0,
-        sa.func.mem0_metadata(memories.c.metadata, operator, condition.key, expected) == 1,
-    )
-    return sa.not_(holds) if condition.operator == "ne" else holds
-
-
-_CONDITIONS: dict[str, Callable[[Condition], Clause]] = {
-    "categories": _categories,
-    "keywords": _keywords,
-    "memory_ids": _memory_ids,
-    "metadata": _metadata,
-}

@@ -15,14 +15,11 @@ import contextlib
 import json
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mem0_exports_engine import clock, ports
 from mem0_exports_engine.failures import Fenced, Gone
 from mem0_exports_engine.ports import ExportState, Job, StoredExport
-from mem0_exports_engine.store.sqlite.tables import exports, parts
 
 
 if TYPE_CHECKING:
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
 
     from mem0_exports.filters.tree import Filter
     from mem0_exports_engine.ports import Frame, Lane
+    from mem0_exports_engine.store.sqlite.connections import Connection
     from mem0_exports_engine.store.sqlite.database import Database
 
 _LONGEST_LEASE: Final = timedelta(minutes=15)
@@ -39,11 +37,47 @@ _LONGEST_LEASE: Final = timedelta(minutes=15)
 MAX_ROWS: Final = 200
 """The most rows that one transaction deletes. Those of parts can have megabytes."""
 
-_ROWID: Final = sa.literal_column("rowid", sa.Integer)
+_COLUMNS: Final = (
+    *("project", "id", "schema", "filters", "instructions", "created_us", "expires_us"),
+    *("state", "attempt", "lost", "available_us", "lane"),
+)
+_INSERT: Final = f"INSERT INTO exports ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"
 
-_INSERT: Final = sa.insert(exports)
+_STORED: Final = "seq, id, state, frame, report, reason"
+"""The columns of a StoredExport."""
 
-_STATE: Final = [exports.c[name] for name in ExportState._fields]
+_STATE: Final = "id, state, created_us, expires_us, reason"
+"""The columns of an ExportState."""
+
+_JOB: Final = "seq, id, project, attempt, lost, schema, filters, instructions, lane"
+"""The columns of a Job."""
+
+_MINE: Final = "project = ? AND id = ? AND expires_us > ?"
+
+_OF_EXPORT: Final = "export = (SELECT seq FROM exports WHERE seq = ? AND id = ?)"
+"""The condition for the parts of an export. Its seq alone would be wrong: SQLite reuses the seq of a purged export for a
+new one, and a slow reader would continue with the parts of another export."""
+
+_FENCE: Final = "seq = ? AND id = ? AND attempt = ? AND state = 'RUNNING'"
+
+# If a lease seems to end too late, the clock was ahead when it was taken, and the job would wait for that long.
+_DUE: Final = """
+available_us IS NOT NULL AND expires_us > :now
+AND (available_us <= :now OR available_us > :longest OR (state = 'PENDING' AND attempt = 0))
+"""
+
+# A job that is still RUNNING after its lease has ended was left behind by a worker that crashed or stalled. A job that
+# was handed back is PENDING, so restarts of a server do not count as crashes. Selecting and claiming is a single UPDATE,
+# so two workers cannot claim the same job.
+_CLAIM: Final = """
+UPDATE exports
+SET state = 'RUNNING', attempt = attempt + 1, lost = lost + (state = 'RUNNING'), available_us = :lease_end
+WHERE id = (SELECT id FROM exports WHERE {due} ORDER BY available_us, seq LIMIT 1)
+RETURNING {columns}
+"""
+
+_Where: TypeAlias = tuple[str, tuple[Any, ...]]
+"""A condition and its values."""
 
 
 class SqliteJobs:
@@ -76,7 +110,7 @@ class SqliteJobs:
             "expires_us": created + clock.length(retention),
             "state": "PENDING",
             "attempt": 0,
-            "crashed_attempts": 0,
+            "lost": 0,
             "available_us": created,
             "lane": lane,
         }
@@ -88,28 +122,28 @@ class SqliteJobs:
     ) -> StoredExport | None:
         """Return the export with this id, or the newest with these filters. None if there is none or it has expired."""
         # An export expires by the clock, not when `purge` happens to run.
-        conditions = [exports.c.project == project, exports.c.expires_us > clock.microseconds(now)]
+        values: tuple[Any, ...]
+        condition, values = "project = ? AND expires_us > ?", (project, clock.microseconds(now))
         if export_id is not None:
-            conditions.append(exports.c.id == export_id)
+            condition, values = f"{condition} AND id = ?", (*values, export_id)
         elif filters is not None:
-            conditions.append(exports.c.filters == filters_key(filters))
-        columns = [exports.c[name] for name in StoredExport._fields]
-        query = sa.select(*columns).where(*conditions).order_by(exports.c.seq.desc()).limit(1)
+            condition, values = f"{condition} AND filters = ?", (*values, filters_key(filters))
         with self._database.read() as connection:
-            row = connection.execute(query).first()
+            row = connection.row(
+                f"SELECT {_STORED} FROM exports WHERE {condition} ORDER BY seq DESC LIMIT 1",
+                values,
+            )
         return None if row is None else StoredExport(*row)
 
     def page(self, project: str, now: datetime, *, offset: int, limit: int) -> tuple[int, list[ExportState]]:
         """Return the number of exports that have not expired, and at most `limit` from `offset` on, newest first."""
-        mine = sa.and_(exports.c.project == project, exports.c.expires_us > clock.microseconds(now))
+        mine = (project, clock.microseconds(now))
         with self._database.read() as connection:
-            count = connection.scalar(sa.select(sa.func.count()).select_from(exports).where(mine)) or 0
+            count = connection.value("SELECT count(*) FROM exports WHERE project = ? AND expires_us > ?", mine)
             rows = connection.execute(
-                sa.select(*_STATE)
-                .where(mine)
-                .order_by(exports.c.created_us.desc(), exports.c.seq.desc())
-                .offset(min(offset, count))  # SQLite takes no more than 64 bits
-                .limit(limit)
+                f"SELECT {_STATE} FROM exports WHERE project = ? AND expires_us > ? "
+                "ORDER BY created_us DESC, seq DESC LIMIT ? OFFSET ?",
+                (*mine, limit, min(offset, count)),  # SQLite takes no more than 64 bits
             )
             return count, [ExportState(*row) for row in rows]
 
@@ -119,18 +153,18 @@ class SqliteJobs:
         The worker that may be making it is fenced, because it can only write to a job that is RUNNING. The parts that
         it has stored so far are deleted.
         """
-        mine = self._mine(project, now, export_id)
+        mine = (project, export_id, clock.microseconds(now))
         with self._database.write() as connection:
             cancelled = connection.execute(
-                sa.update(exports)
-                .where(mine, exports.c.state.in_(("PENDING", "RUNNING")))
-                .values(state="FAILED", available_us=None, reason=reason)
+                "UPDATE exports SET state = 'FAILED', available_us = NULL, reason = ? "
+                f"WHERE {_MINE} AND state IN ('PENDING', 'RUNNING')",
+                (reason, *mine),
             ).rowcount
-            row = connection.execute(sa.select(*_STATE, exports.c.seq).where(mine)).first()
+            row = connection.row(f"SELECT {_STATE}, seq FROM exports WHERE {_MINE}", mine)
         if row is None:
             return None
         if cancelled:
-            self._delete_parts(self._database.write, self._parts_of(row.seq, export_id))
+            self._delete_parts(self._database.write, (_OF_EXPORT, (row[-1], export_id)))
         return ExportState._make(row[:-1])
 
     def delete(self, project: str, now: datetime, export_id: str) -> bool:
@@ -141,26 +175,14 @@ class SqliteJobs:
         """
         if self.cancel(project, now, export_id, "it was deleted") is None:
             return False
-        mine = self._mine(project, now, export_id)
+        mine = (project, export_id, clock.microseconds(now))
         with self._database.read() as connection:
-            seq = connection.scalar(sa.select(exports.c.seq).where(mine))
+            seq = connection.value(f"SELECT seq FROM exports WHERE {_MINE}", mine)
         if seq is None:
             return False
-        self._delete_parts(self._database.write, self._parts_of(seq, export_id))
+        self._delete_parts(self._database.write, (_OF_EXPORT, (seq, export_id)))
         with self._database.write() as connection:
-            return connection.execute(sa.delete(exports).where(mine)).rowcount > 0
-
-    @staticmethod
-    def _mine(project: str, now: datetime, export_id: str) -> sa.ColumnElement[bool]:
-        return sa.and_(
-            exports.c.project == project, exports.c.id == export_id, exports.c.expires_us > clock.microseconds(now)
-        )
-
-    @staticmethod
-    def _parts_of(seq: int, export_id: str) -> sa.ColumnElement[bool]:
-        """Return the condition for the parts of an export. Its seq alone could mean a newer one, as in `_pieces`."""
-        export = sa.select(exports.c.seq).where(exports.c.seq == seq, exports.c.id == export_id)
-        return parts.c.export.in_(export)
+            return connection.execute(f"DELETE FROM exports WHERE {_MINE}", mine).rowcount > 0
 
     def result(self, export: StoredExport) -> bytes | Iterator[bytes]:
         """Return the JSON text of a finished export: whole, or in pieces if it has lists that are stored in parts.
@@ -174,9 +196,7 @@ class SqliteJobs:
         return self._pieces(export.seq, export.id, frame)
 
     def _pieces(self, seq: int, export_id: str, frame: Frame) -> Iterator[bytes]:
-        # Matching the seq alone would be wrong: SQLite reuses the seq of a purged export for a new one, and a slow
-        # reader would continue with the parts of another export.
-        export = sa.select(exports.c.seq).where(exports.c.seq == seq, exports.c.id == export_id).scalar_subquery()
+        mine = (seq, export_id)
         for piece in frame:
             if isinstance(piece, str):
                 yield piece.encode()
@@ -185,12 +205,17 @@ class SqliteJobs:
             # WAL for as long as the slowest client reads. The count is read first to notice parts that vanish. An empty
             # list was never put into parts, so a count of 0 means that the export is gone.
             number = 0
-            of_list = sa.select(parts.c.content).where(parts.c.export == export, parts.c.list_index == piece)
             with self._database.read() as connection:
-                count = connection.scalar(sa.select(sa.func.count()).select_from(of_list.subquery()))
+                count = connection.value(
+                    f"SELECT count(*) FROM export_parts WHERE {_OF_EXPORT} AND place = ?",
+                    (*mine, piece),
+                )
             while number < (count or 1):
                 with self._database.read() as connection:
-                    items = connection.scalar(of_list.where(parts.c.number == number))
+                    items: bytes | None = connection.value(
+                        f"SELECT content FROM export_parts WHERE {_OF_EXPORT} AND place = ? AND number = ?",
+                        (*mine, piece, number),
+                    )
                 if items is None:
                     raise Gone(export_id)
                 yield items if number == 0 else b"," + items
@@ -202,53 +227,44 @@ class SqliteJobs:
         `take_over` says whether a job may be claimed because the lease of another worker has ended. A worker without a
         language model (no `lanes`) leaves the others' jobs alone, but not for ever: their engine may be gone for good.
         """
-        due = _due(now, take_over=take_over)
-        if lanes is not None:
-            due = sa.and_(due, exports.c.lane.in_(lanes))
+        moment = clock.microseconds(now)
+        values: dict[str, Any] = {
+            "now": moment,
+            "longest": clock.microseconds(now + _LONGEST_LEASE),
+            "forsaken": clock.microseconds(now - ports.LEASE),
+            "lease_end": _lease_end(now),
+        }
+        due = _DUE if take_over else f"{_DUE} AND state = 'PENDING'"
+        if lanes is None:
+            due = f"{due} AND (lane = 'short' OR available_us <= :forsaken)"
         else:
-            forsaken = exports.c.available_us <= clock.microseconds(now - ports.LEASE)
-            due = sa.and_(due, sa.or_(exports.c.lane == "short", forsaken))
+            chosen = [f":lane{number}" for number, _ in enumerate(lanes)]
+            due = f"{due} AND lane IN ({', '.join(chosen)})"
+            values |= {f"lane{number}": lane for number, lane in enumerate(lanes)}
         # Usually no job is waiting. Checking with a read first avoids taking the write lock every second.
         with self._database.read() as connection:
-            if connection.execute(sa.select(exports.c.seq).where(due).limit(1)).first() is None:
+            if connection.row(f"SELECT 1 FROM exports WHERE {due} LIMIT 1", values) is None:
                 return None
-        waiting = sa.select(exports.c.id).where(due).order_by(exports.c.available_us, exports.c.seq).limit(1)
-        # A job that is still RUNNING after its lease has ended was left behind by a worker that crashed or stalled. A
-        # job that was handed back is PENDING, so restarts of a server do not count as crashes.
-        crashed = sa.case((exports.c.state == "RUNNING", 1), else_=0)
-        # Selecting and claiming is a single UPDATE, so two workers cannot claim the same job.
-        take = (
-            sa.update(exports)
-            .where(exports.c.id == waiting.scalar_subquery())
-            .values(
-                state="RUNNING",
-                attempt=exports.c.attempt + 1,
-                crashed_attempts=exports.c.crashed_attempts + crashed,
-                available_us=_lease_end(now),
-            )
-            .returning(*(exports.c[name] for name in Job._fields))
-        )
         with self._database.write() as connection:
-            row = connection.execute(take).first()
+            row = connection.row(_CLAIM.format(due=due, columns=_JOB), values)
         if row is None:
             return None
         job = Job(*row)
-        return job._replace(schema=json.loads(row.schema), filters=json.loads(row.filters))
+        return job._replace(schema=json.loads(row[5]), filters=json.loads(row[6]))
 
     @contextlib.contextmanager
-    def _fenced(self, job: Job, **values: Any) -> Iterator[sa.Connection]:
+    def _fenced(self, job: Job, **values: Any) -> Iterator[Connection]:
         """Open a transaction that sets `values` in the row of the job. Raises Fenced if another worker has the job.
 
         The attempt number is checked by the UPDATE itself, so no other worker can claim the job between check and
         write. The state is checked too, so that not even the same worker can write after `finish`, `fail` or
         `hand_back`.
         """
+        changes = ", ".join(f"{name} = ?" for name in values)
         with self._database.write() as connection:
             updated = connection.execute(
-                sa.update(exports)
-                .where(exports.c.seq == job.seq, exports.c.id == job.id)
-                .where(exports.c.attempt == job.attempt, exports.c.state == "RUNNING")
-                .values(**values)
+                f"UPDATE exports SET {changes} WHERE {_FENCE}",
+                (*values.values(), job.seq, job.id, job.attempt),
             )
             if updated.rowcount == 0:
                 raise Fenced(job.id)
@@ -261,18 +277,19 @@ class SqliteJobs:
 
     def clear(self, job: Job, now: datetime) -> None:
         """Delete the parts that an earlier attempt has stored, and renew the lease."""
-        self._delete_parts(lambda: self._fenced(job, available_us=_lease_end(now)), parts.c.export == job.seq)
+        self._delete_parts(lambda: self._fenced(job, available_us=_lease_end(now)), ("export = ?", (job.seq,)))
 
     def put(self, job: Job, now: datetime, list_index: int, number: int, items: bytes) -> None:
         """Store part `number` of a list of the result, and renew the lease."""
         with self._fenced(job, available_us=_lease_end(now)) as connection:
             connection.execute(
-                sa.insert(parts), {"export": job.seq, "list_index": list_index, "number": number, "content": items}
+                "INSERT INTO export_parts (export, place, number, content) VALUES (?, ?, ?, ?)",
+                (job.seq, list_index, number, items),
             )
 
     def drop(self, job: Job, list_index: int) -> None:
         """Delete the parts of a list that will not be in the result."""
-        of_list = sa.and_(parts.c.export == job.seq, parts.c.list_index == list_index)
+        of_list = ("export = ? AND place = ?", (job.seq, list_index))
         # Setting the state changes nothing; the UPDATE is there to check the fence.
         self._delete_parts(lambda: self._fenced(job, state="RUNNING"), of_list)
 
@@ -285,7 +302,7 @@ class SqliteJobs:
 
     def fail(self, job: Job, reason: str, report: str | None = None) -> None:
         """Mark the job as failed, with the reason that users will see, and delete its parts."""
-        self._delete_parts(lambda: self._fenced(job, state="RUNNING"), parts.c.export == job.seq)
+        self._delete_parts(lambda: self._fenced(job, state="RUNNING"), ("export = ?", (job.seq,)))
         with self._fenced(job, state="FAILED", available_us=None, reason=reason, report=report):
             pass
 
@@ -299,51 +316,44 @@ class SqliteJobs:
         """Say that an attempt did not crash, although another worker has taken the job over."""
         with self._database.write() as connection:
             connection.execute(
-                sa.update(exports)
-                .where(exports.c.seq == job.seq, exports.c.id == job.id, exports.c.attempt > job.attempt)
-                .where(exports.c.crashed_attempts > 0)
-                .values(crashed_attempts=exports.c.crashed_attempts - 1)
+                "UPDATE exports SET lost = lost - 1 WHERE seq = ? AND id = ? AND attempt > ? AND lost > 0",
+                (job.seq, job.id, job.attempt),
             )
 
     def purge(self, now: datetime) -> int:
         """Delete the exports that have expired, and return how many there were."""
-        expired = sa.select(exports.c.seq).where(exports.c.expires_us <= clock.microseconds(now))
+        moment = (clock.microseconds(now),)
         with self._database.read() as connection:
-            if connection.execute(expired.limit(1)).first() is None:
+            if connection.row("SELECT 1 FROM exports WHERE expires_us <= ? LIMIT 1", moment) is None:
                 return 0
         # Each transaction looks again at what has expired: another worker could purge an export meanwhile, and its seq
         # be used for a new one.
-        self._delete_parts(self._database.write, parts.c.export.in_(expired))
-        without_parts = expired.where(~sa.exists().where(parts.c.export == exports.c.seq)).limit(MAX_ROWS)
+        expired = "export IN (SELECT seq FROM exports WHERE expires_us <= ?)"
+        self._delete_parts(self._database.write, (expired, moment))
         count, deleted = 0, MAX_ROWS
         while deleted == MAX_ROWS:
             with self._database.write() as connection:
-                deleted = connection.execute(sa.delete(exports).where(exports.c.seq.in_(without_parts))).rowcount
+                deleted = connection.execute(
+                    "DELETE FROM exports WHERE seq IN (SELECT seq FROM exports WHERE expires_us <= ? "
+                    "AND NOT EXISTS (SELECT 1 FROM export_parts WHERE export = exports.seq) LIMIT ?)",
+                    (*moment, MAX_ROWS),
+                ).rowcount
             count += deleted
         return count
 
     def _delete_parts(
-        self,
-        transaction: Callable[[], contextlib.AbstractContextManager[sa.Connection]],
-        condition: sa.ColumnElement[bool],
+        self, transaction: Callable[[], contextlib.AbstractContextManager[Connection]], where: _Where
     ) -> None:
         """Delete parts, in transactions that are so short that other writers need not wait long."""
-        chosen = sa.select(_ROWID).select_from(parts).where(condition).limit(MAX_ROWS).correlate(None)
+        condition, values = where
         deleted = MAX_ROWS
         while deleted == MAX_ROWS:
             with transaction() as connection:
-                deleted = connection.execute(sa.delete(parts).where(_ROWID.in_(chosen))).rowcount
-
-
-def _due(now: datetime, *, take_over: bool) -> sa.ColumnElement[bool]:
-    """Return the condition for jobs that can be claimed."""
-    moment = clock.microseconds(now)
-    available = exports.c.available_us
-    # If a lease seems to end too late, the clock was ahead when it was taken, and the job would wait for that long.
-    is_bogus = available > clock.microseconds(now + _LONGEST_LEASE)
-    is_new = sa.and_(exports.c.state == "PENDING", exports.c.attempt == 0)
-    due = sa.and_(available.is_not(None), sa.or_(available <= moment, is_bogus, is_new), exports.c.expires_us > moment)
-    return due if take_over else sa.and_(due, exports.c.state == "PENDING")
+                deleted = connection.execute(
+                    "DELETE FROM export_parts WHERE rowid IN "
+                    f"(SELECT rowid FROM export_parts WHERE {condition} LIMIT ?)",
+                    (*values, MAX_ROWS),
+                ).rowcount
 
 
 def _lease_end(now: datetime) -> int:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from mem0_exports_engine import clock
 from mem0_exports_engine.ports import Key
-from mem0_exports_engine.store.sqlite.tables import keys
 
 
 if TYPE_CHECKING:
@@ -26,37 +23,37 @@ class SqliteKeys:
     def is_empty(self) -> bool:
         """Return whether no key was ever added. A store whose keys are all revoked is not empty."""
         with self._database.read() as connection:
-            return connection.execute(sa.select(keys.c.id).limit(1)).first() is None
+            return connection.row("SELECT 1 FROM keys LIMIT 1") is None
 
     def add(self, key_id: str, project: str, name: str, digest: bytes, now: datetime) -> Key:
         """Store a key."""
         created = clock.microseconds(now)
-        row = {"id": key_id, "project": project, "name": name, "digest": digest, "created_us": created}
         with self._database.write() as connection:
-            connection.execute(sa.insert(keys), row)
+            connection.execute(
+                "INSERT INTO keys (id, project, name, digest, created_us) VALUES (?, ?, ?, ?, ?)",
+                (key_id, project, name, digest, created),
+            )
         return Key(key_id, project, name, clock.text_at(created), None)
 
     def find(self, key_id: str) -> tuple[str, bytes] | None:
         """Return the project and the digest of an active key, or None."""
-        query = sa.select(keys.c.project, keys.c.digest).where(keys.c.id == key_id, keys.c.revoked_us.is_(None))
         with self._database.read() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else (row.project, row.digest)
+            row = connection.row("SELECT project, digest FROM keys WHERE id = ? AND revoked_us IS NULL", (key_id,))
+        return None if row is None else (row[0], row[1])
 
     def all(self) -> list[Key]:
         """Return all keys, revoked ones included, oldest first."""
-        query = sa.select(keys).order_by(keys.c.created_us, keys.c.id)
+        query = "SELECT id, project, name, created_us, revoked_us FROM keys ORDER BY created_us, id"
         with self._database.read() as connection:
-            return [_key(row) for row in connection.execute(query)]
+            return [
+                Key(key_id, project, name, clock.text_at(created), None if revoked is None else clock.text_at(revoked))
+                for key_id, project, name, created, revoked in connection.execute(query)
+            ]
 
     def revoke(self, key_id: str, now: datetime) -> bool:
         """Revoke a key, effective immediately. Return False if no active key has this id."""
-        active = sa.and_(keys.c.id == key_id, keys.c.revoked_us.is_(None))
         with self._database.write() as connection:
-            updated = connection.execute(sa.update(keys).where(active).values(revoked_us=clock.microseconds(now)))
+            updated = connection.execute(
+                "UPDATE keys SET revoked_us = ? WHERE id = ? AND revoked_us IS NULL", (clock.microseconds(now), key_id)
+            )
         return updated.rowcount > 0
-
-
-def _key(row: Any) -> Key:
-    revoked_at = None if row.revoked_us is None else clock.text_at(row.revoked_us)
-    return Key(row.id, row.project, row.name, clock.text_at(row.created_us), revoked_at)

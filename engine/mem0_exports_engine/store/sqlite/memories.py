@@ -8,21 +8,20 @@ from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-import sqlalchemy as sa
 
 from mem0_exports.facts import ENTITY_TYPES
 from mem0_exports_engine import clock
 from mem0_exports_engine.failures import TooLarge
 from mem0_exports_engine.limits import MAX_PAGE, MAX_SECONDS
-from mem0_exports_engine.store.rows import RECORD_FIELDS, record_of
+from mem0_exports_engine.store.rows import MEMORY_COLUMNS, RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
-from mem0_exports_engine.store.sqlite.filters import clause, is_large
+from mem0_exports_engine.store.sqlite.filters import clause
 from mem0_exports_engine.store.sqlite.sameness import Known
-from mem0_exports_engine.store.sqlite.tables import memories
+from mem0_exports_engine.store.sqlite.tables import INSERT_MEMORY
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from mem0_exports.filters.tree import Filter
@@ -35,9 +34,6 @@ _MAX_BATCH: Final = 2000
 _MAX_DUMPED: Final = 200
 """The most memories that `everything` reads at once. Each can take megabytes."""
 
-_COLUMNS: Final = [column.name for column in memories.columns if column.name != "seq"]
-_INSERT: Final = f"INSERT INTO memories ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"  # noqa: S608
-
 # Two searches, each with an index of its own. SQLite answers one search with OR by reading all memories of the project.
 _KNOWN: Final = """
 SELECT 1 FROM memories
@@ -47,12 +43,14 @@ SELECT 1 FROM memories WHERE record_key = :record_key AND project = :project
 LIMIT 1
 """
 
-_COUNT: Final = sa.select(sa.func.count()).select_from(memories)
+_RECORD: Final = ", ".join(RECORD_FIELDS)
 
-_RECORD: Final = tuple(memories.c[name] for name in RECORD_FIELDS)
-
-_IN_ORDER: Final = (memories.c.created_us, memories.c.seq)
+_IN_ORDER: Final = "created_us, seq"
 """Oldest first. The seq makes the order total. Without it, pages could repeat or skip memories with equal times."""
+
+_BY_ID: Final = "project = ? AND id = ?"
+
+_UPDATE: Final = f"UPDATE memories SET {', '.join(f'{name} = :{name}' for name in MEMORY_COLUMNS)} WHERE project = :project AND id = :id"
 
 
 class SqliteMemories:
@@ -71,8 +69,8 @@ class SqliteMemories:
         added: list[Row] = []
         with self._database.write() as connection:
             for row in rows:
-                if connection.exec_driver_sql(_KNOWN, {**row, "today": today}).first() is None:
-                    connection.exec_driver_sql(_INSERT, row)
+                if connection.row(_KNOWN, {**row, "today": today}) is None:
+                    connection.execute(INSERT_MEMORY, row)
                     added.append(row)
         return added
 
@@ -98,14 +96,13 @@ class SqliteMemories:
                     if same["id"] in fresh:
                         fresh[same["id"]] = changed
                     else:
-                        connection.execute(sa.update(memories).where(_has_id(project, same["id"])).values(changed))
+                        connection.execute(_UPDATE, changed)
                     known.put(changed)
                     outcomes.append("updated")
                 else:
                     outcomes.append("skipped" if on_conflict == "skip" else "conflict")
             if fresh:
-                # The rows need no conversion, and this is faster for many.
-                connection.exec_driver_sql(_INSERT, list(fresh.values()))
+                connection.execute_many(INSERT_MEMORY, [*fresh.values()])
         return outcomes
 
     def page(
@@ -115,13 +112,14 @@ class SqliteMemories:
 
         Raises Interrupted if that takes more than MAX_SECONDS of CPU time, and TooLarge for more than MAX_PAGE characters.
         """
-        selected = _selected(project, filters, now, show_expired=show_expired)
+        selected, values = _selected(project, filters, now, show_expired=show_expired)
         end = time.thread_time() + MAX_SECONDS
-        with self._database.read(lambda: time.thread_time() > end, cached=not is_large(filters)) as connection:
-            count = connection.scalar(_COUNT.where(selected)) or 0
+        with self._database.read(lambda: time.thread_time() > end) as connection:
+            count = connection.value(f"SELECT count(*) FROM memories WHERE {selected}", values)
             rows = connection.execute(
+                f"SELECT {_RECORD} FROM memories WHERE {selected} ORDER BY {_IN_ORDER} LIMIT ? OFFSET ?",
                 # The offset comes from the request and may be larger than the 64 bits that SQLite takes.
-                sa.select(*_RECORD).where(selected).order_by(*_IN_ORDER).offset(min(offset, count)).limit(limit)
+                (*values, limit, min(offset, count)),
             )
             return count, [*_limited(rows)]
 
@@ -130,28 +128,26 @@ class SqliteMemories:
 
         Memories that are added meanwhile are left out. No transaction stays open between two batches; see `batches`.
         """
-        mine = memories.c.project == project
         with self._database.read() as connection:
-            last = connection.scalar(sa.select(sa.func.max(memories.c.seq)).where(mine)) or 0
+            last = connection.value("SELECT max(seq) FROM memories WHERE project = ?", (project,)) or 0
         after = 0
         while after < last:
             with self._database.read() as connection:
                 rows = connection.execute(
-                    sa.select(memories.c.seq, *_RECORD)
-                    .where(mine, memories.c.seq > after, memories.c.seq <= last)
-                    .order_by(memories.c.seq)
-                    .limit(_MAX_DUMPED)
-                ).all()
+                    f"SELECT seq, {_RECORD} FROM memories WHERE project = ? AND seq > ? AND seq <= ? "
+                    "ORDER BY seq LIMIT ?",
+                    (project, after, last, _MAX_DUMPED),
+                ).fetchall()
             if not rows:
                 return
-            after = rows[-1].seq
+            after = rows[-1][0]
             for row in rows:
                 yield record_of(row[1:])
 
     def get(self, project: str, memory_id: str) -> Record | None:
         """Return a memory, even if it has expired. None if the project has no memory with this id."""
         with self._database.read() as connection:
-            row = connection.execute(sa.select(*_RECORD).where(_has_id(project, memory_id))).first()
+            row = connection.row(f"SELECT {_RECORD} FROM memories WHERE {_BY_ID}", (project, memory_id))
         return None if row is None else record_of(row)
 
     def delete(self, project: str, memory_id: str) -> bool:
@@ -160,7 +156,7 @@ class SqliteMemories:
         Its seq is never used again (see `tables.memories`), because running exports have chosen their memories by seq.
         """
         with self._database.write() as connection:
-            return connection.execute(sa.delete(memories).where(_has_id(project, memory_id))).rowcount > 0
+            return connection.execute(f"DELETE FROM memories WHERE {_BY_ID}", (project, memory_id)).rowcount > 0
 
     def batches(
         self, project: str, filters: Filter, now: datetime, should_stop: Callable[[], bool] | None = None
@@ -171,12 +167,10 @@ class SqliteMemories:
         those that are deleted before their batch is read. No transaction stays open between batches, because it would
         keep SQLite from truncating the WAL, and would block an in-memory store. Raises Interrupted once `should_stop` returns True.
         """
-        selected = _selected(project, filters, now, show_expired=False)
-        ordered = sa.select(memories.c.seq).where(selected).order_by(*_IN_ORDER).subquery()
-        with self._database.read(should_stop, cached=not is_large(filters)) as connection:
-            seqs = array(
-                "q", orjson.loads(connection.scalar(sa.select(sa.func.json_group_array(ordered.c.seq))) or "[]")
-            )
+        selected, values = _selected(project, filters, now, show_expired=False)
+        ordered = f"SELECT seq FROM memories WHERE {selected} ORDER BY {_IN_ORDER}"
+        with self._database.read(should_stop) as connection:
+            seqs = array("q", orjson.loads(connection.value(f"SELECT json_group_array(seq) FROM ({ordered})", values)))
         for start in range(0, len(seqs), _MAX_BATCH):
             yield from SqliteBatch(self._database, seqs[start : start + _MAX_BATCH], should_stop).in_pieces()
 
@@ -189,17 +183,14 @@ class SqliteMemories:
         page: list[dict[str, str]] = []
         with self._database.read() as connection:
             for kind, field in ENTITY_TYPES.items():
-                column = memories.c[field]
-                of_kind = sa.and_(memories.c.project == project, column.is_not(None))
+                of_kind = f"FROM memories WHERE project = ? AND {field} IS NOT NULL"
                 before = sum(totals.values())
-                totals[kind] = connection.scalar(sa.select(sa.func.count(column.distinct())).where(of_kind)) or 0
+                totals[kind] = connection.value(f"SELECT count(DISTINCT {field}) {of_kind}", (project,))
                 rows = connection.execute(
-                    sa.select(column, sa.func.min(memories.c.created_us), sa.func.max(memories.c.updated_us))
-                    .where(of_kind)
-                    .group_by(column)
-                    .order_by(column)
-                    .offset(min(max(0, offset - before), totals[kind]))  # SQLite takes no more than 64 bits
-                    .limit(limit - len(page))
+                    f"SELECT {field}, min(created_us), max(updated_us) {of_kind} "
+                    f"GROUP BY {field} ORDER BY {field} LIMIT ? OFFSET ?",
+                    # SQLite takes no more than 64 bits
+                    (project, limit - len(page), min(max(0, offset - before), totals[kind])),
                 )
                 page += [
                     {
@@ -213,32 +204,29 @@ class SqliteMemories:
         return totals, page
 
 
-def _limited(rows: sa.CursorResult[Any]) -> Iterator[Record]:
+def _limited(rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
     """Yield the records of rows, which are read one by one. Raises TooLarge before they take too much memory."""
     size = 0
     for row in rows:
-        size += len(row.memory) + len(row.metadata or "")
+        size += len(row[_TEXT]) + len(row[_METADATA] or "")
         if size > MAX_PAGE:
             raise TooLarge
         yield record_of(row)
 
 
-def _has_id(project: str, memory_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(memories.c.project == project, memories.c.id == memory_id)
+_TEXT, _METADATA = RECORD_FIELDS.index("memory"), RECORD_FIELDS.index("metadata")
 
 
-def _selected(project: str, filters: Filter, now: datetime, *, show_expired: bool) -> sa.ColumnElement[bool]:
-    conditions = [memories.c.project == project, clause(filters)]
-    return sa.and_(*conditions) if show_expired else sa.and_(*conditions, _current(now))
+def _selected(project: str, filters: Filter, now: datetime, *, show_expired: bool) -> tuple[str, list[Any]]:
+    """Return the condition for the memories that a filter selects, and its values.
 
-
-def _current(now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition for memories that have not expired.
-
-    A memory is valid through the whole of its expiration date, in UTC. A memory whose date cannot be read never
-    expires.
+    A memory is valid through the whole of its expiration date, in UTC. A memory whose date cannot be read never expires.
     """
-    return sa.or_(memories.c.expires_us.is_(None), memories.c.expires_us >= _today(now))
+    values: list[Any] = [project]
+    condition = f"project = ? AND {clause(filters, values)}"
+    if show_expired:
+        return condition, values
+    return f"{condition} AND (expires_us IS NULL OR expires_us >= ?)", [*values, _today(now)]
 
 
 def _today(now: datetime) -> int:

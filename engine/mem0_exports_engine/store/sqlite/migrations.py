@@ -6,9 +6,7 @@ that a store which went through all steps has the same tables as a new one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Final
 
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine.failures import NotAStore
@@ -34,11 +32,10 @@ def is_foreign(version: int, names: set[str]) -> bool:
     return bool(names) if version == 0 else version < 0 or not names >= _IN_EVERY_VERSION
 
 
-def schema_of(connection: sqlite3.Connection | sa.Connection) -> tuple[int, set[str]]:
+def schema_of(connection: sqlite3.Connection) -> tuple[int, set[str]]:
     """Return the user_version of a database and all names in its schema: tables, indexes, views and triggers."""
-    ask = connection.exec_driver_sql if isinstance(connection, sa.Connection) else connection.execute
-    ((version,),) = ask("PRAGMA user_version").fetchall()
-    return version, {name for (name,) in ask("SELECT name FROM sqlite_master").fetchall()}
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    return version, {name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()}
 
 
 def check_readable(version: int, names: set[str], path: str) -> None:
@@ -55,7 +52,7 @@ def check_readable(version: int, names: set[str], path: str) -> None:
         )
 
 
-def migrate(connection: sa.Connection, path: str) -> None:
+def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Create or upgrade the tables.
 
     The caller holds a write transaction. If several processes open an old store, one of them therefore upgrades it, and
@@ -67,10 +64,10 @@ def migrate(connection: sa.Connection, path: str) -> None:
     if version == tables.VERSION:
         return
     if version == 0:
-        tables.metadata.create_all(connection)
+        _execute(connection, tables.SCHEMA)
     for step in range(version, tables.VERSION) if version else ():
         _STEPS[step](connection)
-    connection.exec_driver_sql(f"PRAGMA user_version = {tables.VERSION}")
+    connection.execute(f"PRAGMA user_version = {tables.VERSION}")
 
 
 _TO_2: Final = """
@@ -226,24 +223,23 @@ CREATE INDEX answers_use ON answers (used_us);
 """Adds the answers of language models, and a lane of their own for the exports that need them."""
 
 
-def _to_2(connection: sa.Connection) -> None:
-    driver: Any = connection.connection.driver_connection
-    _functions(driver)
+def _to_2(connection: sqlite3.Connection) -> None:
+    _functions(connection)
     _execute(connection, _TO_2)
 
 
-def _to_3(connection: sa.Connection) -> None:
+def _to_3(connection: sqlite3.Connection) -> None:
     _execute(connection, _TO_3)
 
 
-def _to_4(connection: sa.Connection) -> None:
+def _to_4(connection: sqlite3.Connection) -> None:
     _execute(connection, _TO_4)
 
 
-def _execute(connection: sa.Connection, script: str) -> None:
+def _execute(connection: sqlite3.Connection, script: str) -> None:
     for statement in script.split(";\n"):
         if statement.strip():
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
 
 
 def _functions(connection: sqlite3.Connection) -> None:
@@ -257,5 +253,5 @@ def _functions(connection: sqlite3.Connection) -> None:
     connection.create_function("mem0_frame", 1, frame, deterministic=True)
 
 
-_STEPS: Final[dict[int, Callable[[sa.Connection], None]]] = {1: _to_2, 2: _to_3, 3: _to_4}
+_STEPS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2, 2: _to_3, 3: _to_4}
 """For each version, the step that upgrades it to the next one."""

@@ -11,44 +11,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import sqlalchemy as sa
-
 from mem0_exports_engine.store import rows
-from mem0_exports_engine.store.sqlite.tables import memories
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mem0_exports_engine.ports import Incoming, Row
+    from mem0_exports_engine.store.sqlite.connections import Connection
 
     _Key: TypeAlias = tuple[Any, ...]
 
 _TIMES: Final = ((), ("created_us",), ("updated_us",), ("created_us", "updated_us"))
 """The times that a record can have."""
 
-_COLUMNS: Final = [column for column in memories.columns if column.name != "seq"]
+_MAX_VALUES: Final = 1000
+"""The most values that are looked for at once."""
+
+_COLUMNS: Final = ", ".join(rows.MEMORY_COLUMNS)
 
 
 class Known:
     """The memories of a project that the rows of one batch could be, and the rows of the batch that were stored."""
 
-    def __init__(self, connection: sa.Connection, project: str, batch: list[Row]) -> None:
+    def __init__(self, connection: Connection, project: str, batch: list[Row]) -> None:
         self._by_id: dict[str, Row] = {}
         self._by_record: dict[bytes, Row] = {}
         self._by_text: dict[bytes, _SameText] = {}
         self._connection = connection
-        self._mine = sa.select(*_COLUMNS).where(memories.c.project == project)
-        for column in (memories.c.id, memories.c.record_key):
-            for row in self._find(column, {each[column.name] for each in batch}):
+        self._project = project
+        for column in ("id", "record_key"):
+            for row in self._find(column, {each[column] for each in batch}):
                 self.put(row)
         # Texts can be much the same, so they are looked up only for records that nothing else identifies.
         self._put_alike([each for each in batch if self._certain(each) is None])
 
-    def _find(self, column: sa.Column[Any], values: set[Any]) -> Iterator[Row]:
-        for found in self._connection.execute(self._mine.where(column.in_(values))) if values else ():
-            if found.id not in self._by_id:
-                yield found._asdict()
+    def _find(self, column: str, wanted: set[Any]) -> Iterator[Row]:
+        """Yield the memories of the project with one of these values in a column, except those that are known."""
+        some = [*wanted]
+        for start in range(0, len(some), _MAX_VALUES):
+            values = some[start : start + _MAX_VALUES]
+            marks = ", ".join("?" * len(values))
+            query = f"SELECT {_COLUMNS} FROM memories WHERE project = ? AND {column} IN ({marks})"
+            for found in self._connection.execute(query, (self._project, *values)):
+                row = dict(zip(rows.MEMORY_COLUMNS, found, strict=True))
+                if row["id"] not in self._by_id:
+                    yield row
 
     def _put_alike(self, uncertain: list[Row]) -> None:
         """Add the memories that agree with one of these rows. Others with the same text are not kept in memory."""
@@ -56,7 +64,7 @@ class Known:
         for each in uncertain:
             by_text.setdefault(each["text_key"], []).append(each)
         wanted: dict[bytes, set[_Key]] = {}
-        for row in self._find(memories.c.text_key, {*by_text}):
+        for row in self._find("text_key", {*by_text}):
             text_key = row["text_key"]
             if text_key not in wanted:
                 wanted[text_key] = {*map(rows.content_key, by_text[text_key])}

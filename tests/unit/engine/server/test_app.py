@@ -89,7 +89,7 @@ def client(service):
 
 def count_memories(engine):
     with engine.store.database.read() as connection:
-        return connection.exec_driver_sql("SELECT count(*) FROM memories").scalar_one()
+        return connection.value("SELECT count(*) FROM memories")
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def test_log_has_no_content_of_memories_if_the_store_fails(caplog):
     with closing(Engine()) as engine:
         with engine.store.database.write() as connection:
             full = "CREATE TRIGGER full BEFORE INSERT ON memories BEGIN SELECT raise(ABORT, 'disk is full'); END"
-            connection.exec_driver_sql(full)
+            connection.execute(full)
         answer = engine.respond("POST", "/v3/memories/add/", "", {}, json.dumps(body).encode())
 
     assert answer.status == 500

@@ -43,7 +43,7 @@ def written(store, monkeypatch):
     @contextlib.contextmanager
     def counted():
         with write() as connection:
-            driver = connection.connection.driver_connection
+            driver = connection.driver
             before = driver.total_changes
             yield connection
             counts.append(driver.total_changes - before)
@@ -58,7 +58,7 @@ def new_job(store, number, now=START):
 
 def parts_of(store):
     with store.database.read() as connection:
-        return connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one()
+        return connection.value("SELECT count(*) FROM export_parts")
 
 
 def test_an_import_writes_at_most_a_thousand_rows_at_once(store, written):
@@ -149,7 +149,7 @@ def test_a_waiting_writer_looks_at_the_lock_again_and_again(store, monkeypatch):
 def test_an_add_searches_with_indexes_only(store):
     """Otherwise each add reads all memories of its project."""
     with store.database.read() as connection:
-        driver = connection.connection.driver_connection
+        driver = connection.driver
         names = dict.fromkeys(("text_key", "record_key", "project", "today"))
         plan = driver.execute(f"EXPLAIN QUERY PLAN {memories._KNOWN}", names).fetchall()
 
@@ -181,7 +181,7 @@ def test_a_list_that_takes_too_long_is_refused(tmp_path, monkeypatch):
 def test_a_page_of_large_memories_is_refused_before_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(memories, "MAX_PAGE", 10_000)
     read, record_of = [], memories.record_of
-    monkeypatch.setattr(memories, "record_of", lambda row: read.append(row.id) or record_of(row))
+    monkeypatch.setattr(memories, "record_of", lambda row: read.append(row[0]) or record_of(row))
     with Client.local(tmp_path / "store.db") as client:
         for number in range(20):
             client.memories.add(f"{number} {'x' * 1000}", user_id="a", metadata={"k": "y" * 1000})

@@ -17,7 +17,7 @@ from mem0_exports_engine.failures import NotAStore, StoreBusy, StoreError, Store
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store import open_store
 from mem0_exports_engine.store.rows import row_for
-from mem0_exports_engine.store.sqlite import database
+from mem0_exports_engine.store.sqlite import connections, database
 
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -61,9 +61,7 @@ def test_raises_store_busy_only_while_another_connection_writes(path, store):
 
 
 def test_raises_store_busy_if_all_connections_are_in_use(path, monkeypatch):
-    create_engine = database.sa.create_engine
-    few = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}
-    monkeypatch.setattr(database.sa, "create_engine", lambda *given, **named: create_engine(*given, **{**named, **few}))
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     with (
         contextlib.closing(open_store(path)) as store,
         store.database.read(),
@@ -73,21 +71,21 @@ def test_raises_store_busy_if_all_connections_are_in_use(path, monkeypatch):
 
 
 def test_raises_store_full_only_while_there_is_no_room(store):
-    with store.database.read() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1}")
+    with store.database.write() as connection:
+        pages = connection.value("PRAGMA page_count")
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
     with pytest.raises(StoreFull, match="full"):
         add(store, "x" * 100_000)
     assert count(store) == 0, "a failed write must leave nothing behind"
 
-    with store.database.read() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+    with store.database.write() as connection:
+        connection.execute("PRAGMA max_page_count = 100000")
     assert len(add(store, "x" * 100_000)) == 1
 
 
 def test_raises_store_full_if_the_store_is_read_only(store):
-    with store.database.read() as connection:
-        connection.exec_driver_sql("PRAGMA query_only = on")
+    with store.database.write() as connection:
+        connection.execute("PRAGMA query_only = on")
 
     with pytest.raises(StoreFull, match="readonly"):
         add(store)
@@ -96,7 +94,7 @@ def test_raises_store_full_if_the_store_is_read_only(store):
 def test_raises_store_failed_if_the_file_is_damaged(path, store):
     add(store, "x" * 100_000)
     with store.database.read() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store.close()
     damaged = path.read_bytes()
     path.write_bytes(damaged[:4096] + b"\xff" * (len(damaged) - 4096))
@@ -137,7 +135,7 @@ def test_errors_can_be_pickled_and_have_no_cause(kind, path, store):
     assert isinstance(error, Mem0ExportsError)
     with write_lock(path), pytest.raises(StoreBusy) as caught:
         add(store)
-    assert caught.value.__cause__ is caught.value.__context__ is None, "must not be chained to an error of SQLAlchemy"
+    assert caught.value.__cause__ is caught.value.__context__ is None, "must not be chained to an error of sqlite3"
 
 
 @pytest.mark.parametrize(("problem", "status"), [("busy", 503), ("full", 500)])
@@ -146,11 +144,11 @@ def test_engine_answers_503_with_retry_after_if_busy_and_500_if_full(path, probl
     body = json_text.dump({"messages": [{"role": "user", "content": "x" * 100_000}], "infer": False, "user_id": "alex"})
     with contextlib.closing(engine):
         engine.workers.stop()
-        with contextlib.ExitStack() as all_connections:
-            for _ in range(4):  # the limit is set per connection
-                connection = all_connections.enter_context(engine.store.database.read())
-                pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-                connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 1 if problem == 'full' else 100_000}")
+        with (
+            engine.store.database.write() as connection
+        ):  # the limit is set per connection, and one is used for all writes
+            pages = connection.value("PRAGMA page_count")
+            connection.execute(f"PRAGMA max_page_count = {pages + 1 if problem == 'full' else 100_000}")
         with write_lock(path) if problem == "busy" else contextlib.nullcontext():
             answer = engine.respond("POST", "/v3/memories/add/", "", {}, body)
 

@@ -91,8 +91,8 @@ def damaged(path):
         for number in range(200):
             client.memories.add(f"{number} {'x' * 2000}", user_id="a")
         with store.database.read() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            root = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'memories'").scalar_one()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            root = connection.value("SELECT rootpage FROM sqlite_master WHERE name = 'memories'")
     with path.open("r+b") as file:
         file.seek((root - 1) * 4096)
         file.write(b"\xff" * 4096)

@@ -149,7 +149,7 @@ def test_rejects_a_store_of_a_newer_version(tmp_path):
     path = tmp_path / "store.db"
     store = SqliteStore(path)
     with store.database.write() as connection:
-        connection.exec_driver_sql("PRAGMA user_version = 99")
+        connection.execute("PRAGMA user_version = 99")
     store.close()
 
     with pytest.raises(ConfigurationError, match="newer"):
@@ -255,7 +255,7 @@ def test_a_job_waits_while_the_store_cannot_be_read(store, monkeypatch, error):
             run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(now), lambda: now)  # noqa: B023
             assert store.jobs.claim(now) is None, "the job waits, so that other jobs come first"
             now += timedelta(seconds=5)
-    assert (row(store).state, stores.job_row(store, "e-1")["crashed_attempts"]) == ("PENDING", 0)
+    assert (row(store).state, stores.job_row(store, "e-1")["lost"]) == ("PENDING", 0)
 
     run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(now), lambda: now)
     assert row(store, now=now).state == "DONE"
@@ -272,8 +272,8 @@ def test_purge_deletes_expired_exports_with_their_parts(store):
 
     assert row(store, "e-2", START) is not None
     with store.database.read() as connection:
-        assert [each for (each,) in connection.exec_driver_sql("SELECT id FROM exports")] == ["e-2"]
-        assert connection.exec_driver_sql("SELECT count(*) FROM export_parts").scalar_one() == 1
+        assert [each for (each,) in connection.execute("SELECT id FROM exports")] == ["e-2"]
+        assert connection.value("SELECT count(*) FROM export_parts") == 1
 
 
 def test_rejects_the_database_of_another_program_and_leaves_it_unchanged(tmp_path):
@@ -354,7 +354,7 @@ def test_an_expired_job_is_not_claimed(store):
 def test_a_damaged_row_fails_the_job_at_once(store):
     """Another attempt could not read the row either, so there must be none."""
     with store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE memories SET metadata = '{no json'")
+        connection.execute("UPDATE memories SET metadata = '{no json'")
     new_job(store)
 
     run_job(store.jobs, store.memories, OfflineExtractor(), store.jobs.claim(START), lambda: START)
@@ -404,4 +404,4 @@ def test_a_stopping_worker_takes_no_new_jobs(store, monkeypatch):
     second = WorkerThread(store, OfflineExtractor(), lambda: START)
     wait_until(lambda: row(store).state == "DONE", "the second worker does the job")
     second.stop()
-    assert (row(store).state, stores.job_row(store, "e-1")["crashed_attempts"]) == ("DONE", 0)
+    assert (row(store).state, stores.job_row(store, "e-1")["lost"]) == ("DONE", 0)

@@ -142,12 +142,12 @@ def test_a_worker_that_lost_its_job_but_lives_has_not_crashed(store):
     running.start()
     later = START + 2 * ports.LEASE
     fast = store.jobs.claim(later)
-    assert (fast.attempt, row(store)["crashed_attempts"]) == (2, 1)
+    assert (fast.attempt, row(store)["lost"]) == (2, 1)
     extractor.may_go_on.set()
     running.join()
 
     assert len(raised) == 1
-    assert row(store)["crashed_attempts"] == 0
+    assert row(store)["lost"] == 0
     run_job(store.jobs, store.memories, OfflineExtractor(), fast, lambda: later)
     assert row(store)["state"] == "DONE"
 
@@ -160,10 +160,10 @@ def test_a_statement_is_interrupted(store):
         return len(asked) == 3
 
     with pytest.raises(Interrupted), store.database.read(should_stop) as connection:
-        connection.exec_driver_sql(LONG)
+        connection.execute(LONG)
     assert len(asked) == 3
     with store.database.read() as connection:
-        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1, "the connection can still be used"
+        assert connection.value("SELECT 1") == 1, "the connection can still be used"
 
 
 def test_a_worker_in_a_long_statement_stops_and_hands_its_job_back(store, monkeypatch):
@@ -175,7 +175,7 @@ def test_a_worker_in_a_long_statement_stops_and_hands_its_job_back(store, monkey
             return should_stop()
 
         with store.database.read(asked) as connection:
-            connection.exec_driver_sql(LONG)
+            connection.execute(LONG)
         return iter(())
 
     monkeypatch.setattr(store.memories, "batches", endless)
@@ -185,7 +185,7 @@ def test_a_worker_in_a_long_statement_stops_and_hands_its_job_back(store, monkey
     worker.stop(grace=0.4)
 
     assert not worker._thread.is_alive()
-    assert (row(store)["state"], row(store)["crashed_attempts"]) == ("PENDING", 0)
+    assert (row(store)["state"], row(store)["lost"]) == ("PENDING", 0)
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -198,7 +198,7 @@ def test_a_worker_that_cannot_be_interrupted_is_left_behind_without_its_job(stor
     worker.stop(grace=0.4)  # it returns, although the thread never ends by itself
 
     assert worker._thread.is_alive()
-    assert (row(store)["state"], row(store)["crashed_attempts"]) == ("PENDING", 0)
+    assert (row(store)["state"], row(store)["lost"]) == ("PENDING", 0)
     if closed:
         store.close()
     extractor.may_go_on.set()

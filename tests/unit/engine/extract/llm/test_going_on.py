@@ -142,7 +142,7 @@ def test_kill_between_any_two_calls_repeats_none(tmp_path):
 def end_the_lease(path: Path) -> None:
     """End the lease of the killed worker, as a minute would, and forget that it crashed."""
     with closing(open_store(path)) as store, store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE exports SET available_us = 1, lost = 0 WHERE available_us IS NOT NULL")
+        connection.execute("UPDATE exports SET available_us = 1, lost = 0 WHERE available_us IS NOT NULL")
 
 
 def test_a_model_job_holds_no_other_job_up(tmp_path):
