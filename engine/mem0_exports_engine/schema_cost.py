@@ -8,11 +8,13 @@ need megabytes once it is compiled.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import jsonschema_rs
 
 from mem0_exports.schemas.validate import CACHE_OF_A_PATTERN, Unusable, check
+from mem0_exports_engine.json_text import dump, load
 from mem0_exports_engine.limits import (
     MAX_CHECKS,
     MAX_MERGED,
@@ -57,8 +59,32 @@ class Cost(NamedTuple):
         return values * self.checks + characters * self.matches
 
 
+MAX_REMEMBERED: Final = 10_000
+"""The most characters of a schema whose checks are remembered. Programs use few schemas, again and again."""
+
+
 def admit(schema: dict[str, Any]) -> None:
     """Raise Unusable if a schema cannot describe an export, or could cost too much; see `limits`."""
+    text = dump(schema).decode()
+    problem = _remembered(text) if len(text) <= MAX_REMEMBERED else _problem(schema)
+    if problem is not None:
+        raise Unusable(problem)
+
+
+@lru_cache(maxsize=256)
+def _remembered(text: str) -> str | None:
+    return _problem(load(text))
+
+
+def _problem(schema: dict[str, Any]) -> str | None:
+    try:
+        _check(schema)
+    except Unusable as error:
+        return str(error)
+    return None
+
+
+def _check(schema: dict[str, Any]) -> None:
     try:
         measure(Graph(schema))
     except ValueError as error:

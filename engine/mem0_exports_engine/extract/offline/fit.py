@@ -91,7 +91,8 @@ class Shape:
     @classmethod
     def of(cls, schema: dict[str, Any]) -> Shape:
         """Return the shape of a whole schema. Raises ValueError if it could cost too much; see `schema_cost`."""
-        return Shapes(Document(schema)).of(schema)
+        document = Document.of(schema)
+        return Shapes(document).of(document.schema)
 
     def part(self, schema: Any) -> Shape:
         """Return the shape of a sub-schema."""

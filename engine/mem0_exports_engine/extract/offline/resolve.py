@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,7 +11,8 @@ import jsonschema_rs
 
 from mem0_exports.schemas.validate import validator
 from mem0_exports.strict_json import follow
-from mem0_exports_engine.schema_cost import measure
+from mem0_exports_engine.json_text import dump, load
+from mem0_exports_engine.schema_cost import MAX_REMEMBERED, measure
 from mem0_exports_engine.schema_graph import Graph
 
 
@@ -42,6 +43,17 @@ class Document:
         registry = jsonschema_rs.Registry([(_URI, resource)])
         self.validator = validator({**draft, "properties": parts}, linear=True, mask="it", registry=registry)
 
+    @classmethod
+    def of(cls, schema: dict[str, Any]) -> Document:
+        """Return the document of a schema. Small ones are kept, because many exports have the same schema.
+
+        Its parts are those of `schema` of the document, which can be another dict with the same content. Patterns are
+        left out: compiled, they can take megabytes.
+        """
+        text = dump(schema).decode()
+        is_small = len(text) <= MAX_REMEMBERED and '"pattern' not in text
+        return _small_document(text) if is_small else cls(schema)
+
     def key(self, schema: Any) -> str:
         """Return the key of a part for the validator."""
         number = self._graph.numbers.get(id(schema))
@@ -71,6 +83,11 @@ class Document:
             waiting += others
             found |= others
         return found
+
+
+@lru_cache(maxsize=32)
+def _small_document(text: str) -> Document:
+    return Document(load(text))
 
 
 class Resolved:
