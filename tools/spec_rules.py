@@ -353,6 +353,8 @@ def names(document: Any) -> Iterator[Finding]:
             yield Finding(f"{pointer}/properties{pointer_of(key)}", "breaking-name", problem, fix)
     for pointer, parameter in parameters(document):
         name = str(parameter.get("name"))
+        if parameter.get("in") == "header":  # in a generated function, its words are joined by underscores
+            name = name.lower().replace("-", "_")
         if name in BREAKING_PARAMETERS or not re.fullmatch(r"(?!json_)[a-z][a-z0-9_]*", name):
             problem = f"the parameter {name} cannot be an argument of the generated functions"
             fix = f"write a snake_case name other than {', '.join(sorted(BREAKING_PARAMETERS))} and json_..."

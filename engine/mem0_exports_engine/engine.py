@@ -33,6 +33,7 @@ from mem0_exports_engine.refusals import Outcome, Refused, Text
 from mem0_exports_engine.report import Report
 from mem0_exports_engine.service import Service
 from mem0_exports_engine.store import open_store
+from mem0_exports_engine.waiting import Waiting, asked_wait
 from mem0_exports_engine.workers.lanes import Workers
 from mem0_exports_engine.workers.run_job import GRACE, Rereadable
 
@@ -61,6 +62,8 @@ class Answer(NamedTuple):
     status: int
     body: bytes | Iterator[bytes] | None
     headers: Mapping[str, str] = {}
+    pending: str | None = None
+    """The id of an export for whose end the client can wait."""
 
 
 class Admitted(NamedTuple):
@@ -119,10 +122,13 @@ class Engine:
         self._llm = llm
         self._extractor = extractor or extractor_for(llm)
         self.store = open_store(path)
+        self.waiting = Waiting()
         try:
             needs_access = served or api_key is not None
             self.access: Access = KeyAccess(self.store.keys, api_key) if needs_access else open_access
-            self.workers = Workers(self.store, self._extractor, now, lanes=self._lanes(extractor))
+            self.workers = Workers(
+                self.store, self._extractor, now, lanes=self._lanes(extractor), ended=self.waiting.ended
+            )
         except BaseException:
             self.store.close()
             raise
@@ -134,8 +140,12 @@ class Engine:
             now=now,
             new_id=new_id,
             wake=self.workers.wake,
-            cancelled=self.workers.cancelled,
+            cancelled=self._cancelled,
         )
+
+    def _cancelled(self, export_id: str) -> None:
+        self.workers.cancelled(export_id)
+        self.waiting.ended(export_id)
 
     def _lanes(self, given: Extractor | None) -> list[Collection[Lane] | None]:
         """Return the lanes of each worker: two with a language model, so that exports without one need not wait."""
@@ -155,10 +165,12 @@ class Engine:
         """Answer a request.
 
         `path` is percent-encoded, as in the first line of an HTTP request, and `query` is the part after the question
-        mark. The names in `headers` are lower case.
+        mark. The names in `headers` are lower case. With `Prefer: wait=N`, this waits for the end of an export.
         """
         admitted = self.admit(method, path, {**headers, "content-length": str(len(body))})
-        return admitted if isinstance(admitted, Answer) else self.perform(admitted, query, body)
+        if isinstance(admitted, Answer):
+            return admitted
+        return self.waiting.hold(lambda: self.perform(admitted, query, body), asked_wait(headers))
 
     def admit(self, method: str, path: str, headers: Mapping[str, str]) -> Admitted | Answer:
         """Check path, method, API key and headers. Return the admitted request, or the answer that refuses it.
@@ -195,7 +207,9 @@ class Engine:
                 return refused.answer
 
         outcome = self._with_the_store(admitted.operation, answer)
-        return outcome if isinstance(outcome, Answer) else self._checked(admitted.operation, outcome)
+        if isinstance(outcome, Answer):
+            return outcome
+        return self._checked(admitted.operation, outcome)._replace(pending=outcome.pending)
 
     def _with_the_store(self, operation: Operation, use: Callable[[], T]) -> T | Answer:
         """Return the result of `use`, or an error answer: 503 if the store is busy, 500 if it fails."""

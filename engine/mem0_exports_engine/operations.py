@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import attrs
 
-from mem0_exports.facts import ENTITY_FIELDS, LEFT_OUT, RUN_ALIAS
+from mem0_exports.facts import ENTITY_FIELDS, LEFT_OUT, MAX_WAIT, RUN_ALIAS, WAIT
 from mem0_exports.filters import times
 from mem0_exports.schemas.validate import Unusable
 from mem0_exports_engine import clock
@@ -42,6 +42,9 @@ ORGANIZATION: Final = "local"
 _NOT_FOUND: Final = "No memory export request found"
 _NO_SUCH_EXPORT: Final = Outcome(404, {"error": "No such export"})
 _NO_SUCH_MEMORY: Final = Outcome(404, {"error": "Memory not found!"})
+
+
+_CAN_WAIT: Final = {WAIT: str(MAX_WAIT)}
 
 
 class Request(NamedTuple):
@@ -90,7 +93,7 @@ def _exports_create(service: Service, request: Request) -> Outcome:
     )
     service.wake()
     message = "Memory export request received. The export will be ready in a few seconds."
-    return Outcome(201, {"message": message, "id": export_id})
+    return Outcome(201, {"message": message, "id": export_id}, _CAN_WAIT)
 
 
 def _exports_get(service: Service, request: Request) -> Outcome:
@@ -102,11 +105,11 @@ def _exports_get(service: Service, request: Request) -> Outcome:
     if export is not None and export.state == "DONE":
         report = None if export.report is None else Report.from_json(export.report)
         left_out = 0 if report is None else report.left_out + report.unread
-        return Outcome(200, Text(service.store.jobs.result(export)), {LEFT_OUT: str(left_out)})
+        return Outcome(200, Text(service.store.jobs.result(export)), {**_CAN_WAIT, LEFT_OUT: str(left_out)})
     # The service answers 404 for pending, failed and unknown exports alike. This engine adds the reason for a failure.
     if export is not None and export.state == "FAILED":
-        return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason})
-    return Outcome(404, {"error": _NOT_FOUND})
+        return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason}, _CAN_WAIT)
+    return Outcome(404, {"error": _NOT_FOUND}, _CAN_WAIT, pending=None if export is None else export.id)
 
 
 def _exports_report(service: Service, request: Request) -> Outcome:

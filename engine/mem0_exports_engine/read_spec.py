@@ -218,9 +218,13 @@ class _Reader:
                 if not isinstance(name, str) or not name:
                     self._note(where, "the parameter has no name", "write a name in snake_case")
                     continue
+                if (location, name.lower(), declared.get("required", False)) == ("header", "prefer", False):
+                    continue  # see `waiting`
                 if location not in found:
                     problem = f"the parameter {name} is in {location}"
-                    self._note(f"{where}/in", problem, "write in: query or in: path: the engine reads no other place")
+                    self._note(
+                        f"{where}/in", problem, "write in: query or in: path: the engine reads no header but Prefer"
+                    )
                     continue
                 if (name, location) in seen:
                     self._note(where, f"the {location} parameter {name} is listed twice", "list it once")

@@ -51,6 +51,8 @@ class Outcome(NamedTuple):
     document: Any = None
     headers: Mapping[str, str] = {}
     """Headers of the answer besides Content-Type, by their names in lower case."""
+    pending: str | None = None
+    """The id of an export that has not ended yet, if the answer says no more than that."""
 
 
 class Refused(Exception):

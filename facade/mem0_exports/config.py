@@ -13,7 +13,7 @@ from mem0_exports.api_key import usable_key
 from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.exports.spec import Origin
 from mem0_exports.http.connection import checked_base_url
-from mem0_exports.http.settings import Settings, check_max_response_bytes, check_retry, check_timeout
+from mem0_exports.http.settings import Holding, Settings, check_max_response_bytes, check_retry, check_timeout
 
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ class Config:
     def settings(self, driver: Driver | AsyncDriver, schedule: PollSchedule) -> Settings:
         """Return the settings that all calls of the client share."""
         timeout, retry, max_response_bytes = self._limits
-        return Settings(timeout, schedule, driver.clock, retry, max_response_bytes=max_response_bytes)
+        return Settings(
+            timeout, schedule, driver.clock, retry, max_response_bytes=max_response_bytes, holding=Holding()
+        )
 
     def origin(self, service: str | None = None) -> Origin:
         """Return the service (or the embedded engine's store) and the account that the client works with.

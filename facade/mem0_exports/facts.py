@@ -21,6 +21,12 @@ RUN_ALIAS: Final = "session_id"
 NOTICE: Final = "mem0_notice"
 """A key that the service may add to any response for an account without an owner. It is never part of an export."""
 
+WAIT: Final = "mem0-exports-max-wait"
+"""The header in which the engine says for how many seconds at most it holds a request with `Prefer: wait=N`."""
+
+MAX_WAIT: Final = 10
+"""What the engine says there."""
+
 LEFT_OUT: Final = "mem0-exports-left-out"
 """The header of a result that says how many records the embedded engine left out of its lists. Its presence says that
 the service has reports on exports."""

@@ -116,7 +116,7 @@ def operations(document: dict[str, Any]) -> dict[str, Operation]:
     for path, method, raw in raw_operations(document):
         item = f"/paths/{_escaped(path)}"
         base = f"{item}/{method}"
-        declared: dict[str, dict[str, Parameter]] = {"path": {}, "query": {}}
+        declared: dict[str, dict[str, Parameter]] = {"path": {}, "query": {}, "header": {}}
         for place, holder in ((item, document["paths"][path]), (base, raw)):
             for index, node in enumerate(holder.get("parameters", ())):
                 pointer, each = _resolved(document, f"{place}/parameters/{index}", node)

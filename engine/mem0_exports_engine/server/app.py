@@ -23,6 +23,7 @@ from mem0_exports_engine.engine import Admitted
 from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.server.bodies import Bodies, TooManyBodies, read
 from mem0_exports_engine.server.threads import in_thread, iterate_in_threads
+from mem0_exports_engine.waiting import asked_wait
 
 
 if TYPE_CHECKING:
@@ -95,7 +96,10 @@ async def _perform(
         except TooManyBodies:
             return engine.overloaded("Too many large requests are open at once."), True
         query = request.scope["query_string"].decode("latin-1")
-        return await in_thread(partial(engine.perform, admitted, query, body)), len(body) > MAX_BYTES
+        # A large body would take memory for as long as the request is held.
+        wait = asked_wait(request.headers) if len(body) <= _MAX_CHUNK else 0
+        perform = partial(in_thread, partial(engine.perform, admitted, query, body))
+        return await engine.waiting.hold_async(perform, wait), len(body) > MAX_BYTES
 
 
 def _response(answer: Answer, chunks: _Chunks, headers: dict[str, str]) -> Response:

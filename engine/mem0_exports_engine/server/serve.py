@@ -124,6 +124,7 @@ def _run(engine: Engine, listening: socket.socket, host: str, grace: float) -> N
             # First stop claiming jobs, because the worker would have no time for another one. Then let the open
             # requests finish. `serve` closes the engine only after that, because these requests need the store.
             engine.workers.take_no_more()
+            engine.waiting.close()
             await super().shutdown(sockets)
 
     # After uvicorn has stopped, it restores the handlers that it found and raises the signal again. The default

@@ -29,16 +29,18 @@ class Workers:
         now: Callable[[], datetime],
         *,
         lanes: Sequence[Collection[Lane] | None] = (None,),
+        ended: Callable[[str], object] | None = None,
     ) -> None:
         """Start the workers.
 
         `lanes` are those of each worker; see `ports.JobStore.claim`. With a language model there are two workers: one finds out
-        whether a job needs the model, and passes it on to the other if it does.
+        whether a job needs the model, and passes it on to the other if it does. `ended` is called with the id of each
+        export that has ended.
         """
         self._threads: list[WorkerThread] = []
         try:
             for each in lanes:
-                self._threads.append(WorkerThread(store, extractor, now, lanes=each, moved=self.wake))
+                self._threads.append(WorkerThread(store, extractor, now, lanes=each, moved=self.wake, ended=ended))
         except BaseException:
             self.stop()  # the store is about to be closed
             raise

@@ -45,14 +45,20 @@ class WorkerThread:
         *,
         lanes: Collection[Lane] | None = None,
         moved: Callable[[], object] | None = None,
+        ended: Callable[[str], object] | None = None,
     ) -> None:
-        """Start the thread. `lanes`: run only their jobs. `moved` is called after a job was passed on to another lane."""
+        """Start the thread.
+
+        `lanes`: run only their jobs. `moved` is called after a job was passed on to another lane, and `ended` with the id
+        of each job that was run.
+        """
         self._store = store
         self._jobs = store.jobs
         self._extractor = extractor
         self._now = now
         self._lanes = lanes
         self._moved = moved
+        self._ended = ended
         self._steps: Steps | None = None
         self._running: Job | None = None
         self._last_failure = ""
@@ -152,7 +158,9 @@ class WorkerThread:
                 on_progress=self._note_progress,
             )
         finally:
-            self._running = None
+            ended, self._running = self._running, None
+            if self._ended is not None:
+                self._ended(ended.id)
         if not is_here and self._moved is not None:
             self._moved()
         return True

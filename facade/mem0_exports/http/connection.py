@@ -218,7 +218,7 @@ class Connection:
             "url": self._url(request),
             "params": request.params,
             "content": request.body,
-            "headers": None if request.body is None else {"content-type": "application/json"},
+            "headers": headers_of(request),
             "extensions": {"timeout": sending},
         }
 
@@ -237,6 +237,12 @@ class Connection:
         except _UNUSABLE as error:
             problem = f"the HTTP client cannot be set up; check the proxy settings in the environment: {error}"
         raise ConfigurationError(problem)
+
+
+def headers_of(request: Request) -> dict[str, str]:
+    """Return the headers of a request besides those that all requests of the client have."""
+    headers = {} if request.body is None else {"content-type": "application/json"}
+    return {**headers, "prefer": f"wait={request.wait}"} if request.wait else headers
 
 
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})

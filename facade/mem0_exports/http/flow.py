@@ -38,6 +38,8 @@ class Request(NamedTuple):
     body: bytes | None = None
     repeatable: bool = True
     """Whether the request only reads, so that sending it twice does no harm."""
+    wait: int = 0
+    """For how many seconds the service is asked to hold the request (`Prefer: wait=N`)."""
 
     def __repr__(self) -> str:
         return f"Request({self.operation!r}, {self.method!r}, {self.path!r})"
@@ -155,6 +157,8 @@ def send(
         try:
             response = yield Send(request, timeout, attempt, settings.max_response_bytes)
             assert response is not None  # a driver answers Send with a Response
+            if settings.holding is not None:
+                settings.holding.note(response.headers)
             return read(response)
         except Mem0ExportsError as error:
             last = error
@@ -264,6 +268,9 @@ def wait(
     No sleep and no request lasts beyond that deadline. Until the service has answered once (`answered`), a temporary
     failure ends the wait, because the address or the network may be wrong. After that, the request is repeated until
     the deadline. `on_poll(polls, elapsed)` is called after each answer that had no value yet.
+
+    A service that can do this is asked to hold the request until there is a value, which it then returns at once. If it
+    held the request, the next one follows without a pause.
     """
     clock = settings.clock
     deadline = start + timeout
@@ -271,10 +278,12 @@ def wait(
     polls = 0
     tally = Tally()
     failure: Mem0ExportsError | None = None
-    while clock() < deadline:
+    while (began := clock()) < deadline:
         retry_after = 0.0
+        pause = next(delays)
+        held = 0 if settings.holding is None else settings.holding.seconds(pause, deadline - began, settings.timeout)
         try:
-            value = yield from send(request, read, settings, deadline=deadline, tally=tally)
+            value = yield from send(request._replace(wait=held), read, settings, deadline=deadline, tally=tally)
         except Mem0ExportsError as error:
             failure = error
             retry_after = error.retry_after or 0.0
@@ -290,5 +299,8 @@ def wait(
                 return value
             if on_poll is not None:
                 on_poll(polls, clock() - start)
-        yield Sleep(max(0.0, min(max(next(delays), retry_after), deadline - clock())))
+        passed = clock() - began
+        if held and passed >= held:
+            pause = passed
+        yield Sleep(max(0.0, min(max(pause - (passed if held else 0.0), retry_after), deadline - clock())))
     raise TimedOut(polls, tally.sends, failure)

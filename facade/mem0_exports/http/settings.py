@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import random
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import attrs
 
 from mem0_exports.errors import ConfigurationError, InputError
-from mem0_exports.facts import RETENTION
+from mem0_exports.facts import RETENTION, WAIT
 
 
 Clock: TypeAlias = Callable[[], float]
@@ -95,6 +95,35 @@ class Gate:
         return max(0.0, self._until - now)
 
 
+class Holding:
+    """For how long the service holds a request for an export that is not ready. All calls of a client share this.
+
+    It is what the answers of the service say (`facts.WAIT`). The Platform does not say it, so it is never asked to wait.
+    """
+
+    def __init__(self) -> None:
+        self._longest = 0
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Note what an answer says, if it says anything."""
+        text = headers.get(WAIT, "")
+        if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS:
+            self._longest = int(text)
+
+    def seconds(self, pause: float, left: float, timeout: float) -> int:
+        """Return for how many seconds to ask the service to hold the next poll; 0 for not at all.
+
+        `pause` is the time until the poll after it, `left` the time until the deadline, `timeout` that of a request.
+        """
+        return max(0, min(self._longest, _LONGEST_ASKED, math.ceil(pause), math.floor(min(left, timeout) / 2)))
+
+
+_LONGEST_ASKED: Final = 2
+"""The most seconds that a poll is held. A call that was interrupted in a thread ends only after its poll."""
+
+_MAX_DIGITS: Final = 9
+
+
 class Settings(NamedTuple):
     """The settings that the calls of a client share, unless a call overrides them."""
 
@@ -108,6 +137,8 @@ class Settings(NamedTuple):
     gate: Gate | None = None
     max_response_bytes: int = MAX_RESPONSE_BYTES
     """The most bytes of a response, after decompression."""
+    holding: Holding | None = None
+    """What the service has said about holding requests; None if it must not be asked."""
 
     def with_limit(self, max_response_bytes: int | None) -> Settings:
         """Return these settings, with the limit `max_response_bytes` unless it is None."""

@@ -10,14 +10,17 @@ from ...models.get_memory_export_request import GetMemoryExportRequest
 from ...models.memory_export_not_found import MemoryExportNotFound
 from ...models.memory_export_result import MemoryExportResult
 from ...models.message_error import MessageError
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     *,
     body: GetMemoryExportRequest,
+    prefer: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if not isinstance(prefer, Unset):
+        headers["Prefer"] = prefer
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -81,6 +84,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient,
     body: GetMemoryExportRequest,
+    prefer: str | Unset = UNSET,
 ) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
     """Fetch the result of an export
 
@@ -94,7 +98,12 @@ def sync_detailed(
     export has
     expired. Mem0's documentation says that an export expires after 7 days.
 
+    A service whose answers have the header `Mem0-Exports-Max-Wait` can hold the request until the job
+    has ended; see
+    the parameter `Prefer`. Only the embedded engine has this.
+
     Args:
+        prefer (str | Unset):
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
             required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
@@ -111,6 +120,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         body=body,
+        prefer=prefer,
     )
 
     response = client.get_httpx_client().request(
@@ -124,6 +134,7 @@ def sync(
     *,
     client: AuthenticatedClient,
     body: GetMemoryExportRequest,
+    prefer: str | Unset = UNSET,
 ) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
     """Fetch the result of an export
 
@@ -137,7 +148,12 @@ def sync(
     export has
     expired. Mem0's documentation says that an export expires after 7 days.
 
+    A service whose answers have the header `Mem0-Exports-Max-Wait` can hold the request until the job
+    has ended; see
+    the parameter `Prefer`. Only the embedded engine has this.
+
     Args:
+        prefer (str | Unset):
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
             required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
@@ -155,6 +171,7 @@ def sync(
     return sync_detailed(
         client=client,
         body=body,
+        prefer=prefer,
     ).parsed
 
 
@@ -162,6 +179,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient,
     body: GetMemoryExportRequest,
+    prefer: str | Unset = UNSET,
 ) -> Response[DetailError | MemoryExportNotFound | MemoryExportResult | MessageError]:
     """Fetch the result of an export
 
@@ -175,7 +193,12 @@ async def asyncio_detailed(
     export has
     expired. Mem0's documentation says that an export expires after 7 days.
 
+    A service whose answers have the header `Mem0-Exports-Max-Wait` can hold the request until the job
+    has ended; see
+    the parameter `Prefer`. Only the embedded engine has this.
+
     Args:
+        prefer (str | Unset):
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
             required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
@@ -192,6 +215,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         body=body,
+        prefer=prefer,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -203,6 +227,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient,
     body: GetMemoryExportRequest,
+    prefer: str | Unset = UNSET,
 ) -> DetailError | MemoryExportNotFound | MemoryExportResult | MessageError | None:
     """Fetch the result of an export
 
@@ -216,7 +241,12 @@ async def asyncio(
     export has
     expired. Mem0's documentation says that an export expires after 7 days.
 
+    A service whose answers have the header `Mem0-Exports-Max-Wait` can hold the request until the job
+    has ended; see
+    the parameter `Prefer`. Only the embedded engine has this.
+
     Args:
+        prefer (str | Unset):
         body (GetMemoryExportRequest): Which export to fetch, by its id or by the filters that it
             was created with. At least one of the two is
             required. In Mem0's OpenAPI document both are optional, but one of its examples is the 400
@@ -235,5 +265,6 @@ async def asyncio(
         await asyncio_detailed(
             client=client,
             body=body,
+            prefer=prefer,
         )
     ).parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import select
@@ -360,6 +361,43 @@ def test_serves_other_clients_while_many_are_slow(service, client):
             connection = slow.enter_context(socket.create_connection(address))
             connection.sendall(b"POST /v3/mem")
         assert client.get("/v1/ping/").status_code == 200
+
+
+def test_serves_others_while_many_requests_are_held(patient_service):
+    """They are more than the server has threads."""
+    (host, port), engine = patient_service
+    engine.workers.take_no_more()
+    headers = {"authorization": f"Token {KEY}"}
+
+    def held(client, export_id):
+        return client.post("/v1/exports/get/", json={"memory_export_id": export_id}, headers={"prefer": "wait=10"})
+
+    with (
+        httpx.Client(base_url=f"http://{host}:{port}", headers=headers, timeout=60) as client,
+        concurrent.futures.ThreadPoolExecutor(60) as threads,
+    ):
+        body = {"schema": {"type": "object"}, "filters": {"user_id": "a"}}
+        export_id = client.post("/v1/exports/", json=body).json()["id"]
+        answers = [threads.submit(held, client, export_id) for _ in range(60)]
+        wait_until(lambda: len(engine.waiting._calls.get(export_id, ())) == 60, "60 requests are held")
+
+        assert client.get("/v1/ping/").status_code == 200
+        assert client.post(f"/v1/exports/{export_id}/cancel/").status_code == 200
+        assert [answer.result().json()["reason"] for answer in answers] == ["it was cancelled"] * 60
+
+
+def test_a_large_request_is_not_held(patient_service, monkeypatch):
+    (host, port), engine = patient_service
+    engine.workers.take_no_more()
+    monkeypatch.setattr(engine.waiting, "_listening", lambda *_: pytest.fail("it must be answered at once"))
+    with httpx.Client(
+        base_url=f"http://{host}:{port}", headers={"authorization": f"Token {KEY}"}, timeout=60
+    ) as client:
+        body = {"schema": {"type": "object"}, "filters": {"user_id": "a"}}
+        export_id = client.post("/v1/exports/", json=body).json()["id"]
+        padded = json.dumps({"memory_export_id": export_id}) + 70_000 * " "
+        headers = {"prefer": "wait=10", "content-type": "application/json"}
+        assert client.post("/v1/exports/get/", content=padded, headers=headers).status_code == 404
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
