@@ -19,6 +19,7 @@ from tests.mutants.catalogue import (
     spec,
     spec_changes,
     values,
+    waiting,
 )
 
 
@@ -37,6 +38,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *parameters.MUTANTS,
     *reading.MUTANTS,
     *reviews.MUTANTS,
+    *waiting.MUTANTS,
     *shell.MUTANTS,
     *spec.MUTANTS,
     *spec_changes.MUTANTS,

@@ -16,15 +16,15 @@ MUTANTS: Final = (
     Mutant(
         "answers.create-says-200",
         _OPERATIONS,
-        'Outcome(201, {"message": message, "id": export_id})',
-        'Outcome(200, {"message": message, "id": export_id})',
+        'Outcome(201, {"message": message, "id": export_id}, _CAN_WAIT)',
+        'Outcome(200, {"message": message, "id": export_id}, _CAN_WAIT)',
         "the status differs from the documented one",
     ),
     Mutant(
         "answers.failed-as-pending",
         _OPERATIONS,
-        'return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason})',
-        'return Outcome(404, {"error": _NOT_FOUND})',
+        'return Outcome(404, {"error": _NOT_FOUND, "reason": export.reason}, _CAN_WAIT)',
+        'return Outcome(404, {"error": _NOT_FOUND}, _CAN_WAIT)',
         "clients wait for a failed job until their deadline",
     ),
     Mutant(

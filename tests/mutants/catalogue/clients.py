@@ -62,15 +62,15 @@ MUTANTS: Final = (
     Mutant(
         "clients.polls-forever",
         _FLOW,
-        "while clock() < deadline:",
-        "while True:",
+        "while (began := clock()) < deadline:",
+        "while (began := clock()) is not None:",
         "the wait for a job that never finishes does not end",
     ),
     Mutant(
         "clients.sleeps-past-the-deadline",
         _FLOW,
-        "yield Sleep(max(0.0, min(max(next(delays), retry_after), deadline - clock())))",
-        "yield Sleep(max(next(delays), retry_after))",
+        "yield Sleep(max(0.0, min(max(pause - (passed if held else 0.0), retry_after), deadline - clock())))",
+        "yield Sleep(max(pause - (passed if held else 0.0), retry_after))",
         "the timeout is raised too late",
     ),
     Mutant(
@@ -118,8 +118,8 @@ MUTANTS: Final = (
     Mutant(
         "clients.no-content-type",
         _CONNECTION,
-        '"headers": None if request.body is None else {"content-type": "application/json"},',
-        '"headers": None,',
+        'headers = {} if request.body is None else {"content-type": "application/json"}',
+        "headers: dict[str, str] = {}",
         "the service cannot read the body",
     ),
     Mutant(
