@@ -1,4 +1,4 @@
-"""An httpx transport, sync and async, that sends requests to an engine in the same process.
+"""Pass the requests of a local client to an engine in the same process.
 
 The engine is opened by the first request. Async requests run in threads, so SQLite never blocks the event loop.
 """
@@ -11,53 +11,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import httpx
-
 from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine.extras import require
 from mem0_exports_engine.failures import Gone, StoreError
 from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.waiting import asked_wait
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.llm import LLM
-    from mem0_exports_engine.engine import Engine
+    from mem0_exports_engine.engine import Answer, Engine
 
 
-class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The body of an answer, read from the store in pieces."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def __iter__(self) -> Iterator[bytes]:
-        # Over HTTP, these failures would break the connection, so they are reported as a connection error here, too.
-        try:
-            yield from self._pieces
-        except Gone:
-            problem = "the export expired while it was being read"
-        except StoreError as error:
-            problem = f"the store failed while the export was being read: {error}"
-        else:
-            return
-        raise httpx.ReadError(problem)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the pieces, each read in a thread because reading from SQLite blocks."""
-        import anyio.to_thread  # noqa: PLC0415 -- only the async side needs it
-
-        pieces = iter(self)
-        while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
-            yield piece
+def _unbroken(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of an answer. Raises ConnectionError where a connection over a network would break."""
+    try:
+        yield from pieces
+    except Gone:
+        problem = "the export expired while it was being read"
+    except StoreError as error:
+        problem = f"the store failed while the export was being read: {error}"
+    else:
+        return
+    raise ConnectionError(problem)
 
 
-class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Answer requests with an engine that belongs to this transport."""
+async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces, each read in a thread because reading from SQLite blocks."""
+    import anyio.to_thread  # noqa: PLC0415 -- only the async side needs it
 
-    in_process = True
+    while (piece := await anyio.to_thread.run_sync(next, pieces, None)) is not None:
+        yield piece
+
+
+def _headers(answer: Answer) -> Mapping[str, str]:
+    return answer.headers if answer.body is None else {"content-type": "application/json", **answer.headers}
+
+
+class LocalTransport:
+    """Answer requests with an engine that belongs to this transport.
+
+    It implements two protocols of the client: `local_engine.EngineTransport` and `http.in_process.Answers`.
+    """
 
     def __init__(
         self,
@@ -86,32 +84,37 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if self._closed:
                 raise ConfigurationError("this client is closed; make a new one")
             if self._engine is None:
-                from mem0_exports_engine.engine import Engine  # noqa: PLC0415 -- loads sqlite3
+                from mem0_exports_engine.engine import Engine  # noqa: PLC0415 -- loads the store
 
                 self._engine = Engine(self.path, project=self._project, filter_rules=self._filter_rules, llm=self._llm)
             return self._engine
 
-    def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
-        url = request.url
-        path = url.raw_path.partition(b"?")[0].decode("ascii")
-        answer = self.engine.respond(request.method, path, url.query.decode(), dict(request.headers), body)
-        if answer.body is None:
-            return httpx.Response(answer.status, headers=dict(answer.headers))
-        headers = {"content-type": "application/json", **answer.headers}
-        if isinstance(answer.body, bytes):
-            return httpx.Response(answer.status, headers=headers, content=answer.body)
-        return httpx.Response(answer.status, headers=headers, stream=_Pieces(answer.body))
+    def answer(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes | Iterator[bytes]]:
+        """Answer in the calling thread. Return the status, the headers, and the body, whole or in pieces."""
+        answer = self.engine.respond(method, path, query, headers, body)
+        if answer.body is None or isinstance(answer.body, bytes):
+            return answer.status, _headers(answer), answer.body or b""
+        return answer.status, _headers(answer), _unbroken(answer.body)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer in the calling thread."""
-        return self._answer(request, request.read())
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer in a thread."""
+    async def answer_async(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes | AsyncIterator[bytes]]:
+        """Answer in a thread. No thread is held while the request waits for the end of an export."""
         import anyio.to_thread  # noqa: PLC0415 -- only the async side needs it
 
-        body = await request.aread()
-        return await anyio.to_thread.run_sync(self._answer, request, body)
+        # A request is held here, on the event loop, and not by `respond`.
+        now = {name: value for name, value in headers.items() if name != "prefer"}
+
+        async def perform() -> Answer:
+            return await anyio.to_thread.run_sync(lambda: self.engine.respond(method, path, query, now, body))
+
+        wait = asked_wait(headers)
+        answer = await (perform() if not wait else self.engine.waiting.hold_async(perform, wait))
+        if answer.body is None or isinstance(answer.body, bytes):
+            return answer.status, _headers(answer), answer.body or b""
+        return answer.status, _headers(answer), _in_threads(_unbroken(answer.body))
 
     def close(self) -> None:
         """Close the engine. The running job has the engine's grace period to finish first."""
@@ -119,9 +122,3 @@ class LocalTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self._closed, engine, self._engine = True, self._engine, None
         if engine is not None:
             engine.close()
-
-    async def aclose(self) -> None:
-        """Close the engine, in a thread."""
-        import anyio.to_thread  # noqa: PLC0415 -- only the async side needs it
-
-        await anyio.to_thread.run_sync(self.close)

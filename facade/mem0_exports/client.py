@@ -16,8 +16,6 @@ from mem0_exports.errors import ConfigurationError
 from mem0_exports.exports.api import Exports
 from mem0_exports.exports.api_async import AsyncExports
 from mem0_exports.http import operations
-from mem0_exports.http.connection import shared_ssl_context
-from mem0_exports.http.driver import AsyncDriver, AsyncTransport, Driver, Transport
 from mem0_exports.http.flow import send
 from mem0_exports.http.settings import MAX_RESPONSE_BYTES, PollSchedule, Retry, Settings
 from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memories
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
 
     from mem0_exports.exports.spec import Origin
     from mem0_exports.filters.rules import FilterRules
+    from mem0_exports.http.driver import AsyncDriver, Driver
+    from mem0_exports.http.network_driver import AsyncTransport, Transport
     from mem0_exports.llm import LLM
     from mem0_exports.local_engine import EngineTransport, LocalEngine
     from mem0_exports.models import Account
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 REQUEST_TIMEOUT: Final = 30.0
 """The default timeout of one request, in seconds."""
 
-_LOCAL_ADDRESS: Final = "http://embedded.invalid"  # never resolved: the embedded engine needs no network
 _SCHEDULE: Final = PollSchedule()
 _LOCAL_SCHEDULE: Final = PollSchedule(initial_interval=0.005, factor=1.5, max_interval=0.5)
 
@@ -85,8 +84,10 @@ class Client:
             ConfigurationError: there is no key, or an argument cannot be used.
 
         """
+        from mem0_exports.http.network_driver import NetworkDriver  # noqa: PLC0415 -- loads httpx
+
         config = Config(api_key, base_url, timeout, Retry() if retry is None else retry, max_response_bytes)
-        driver = Driver(config.base_url, config.headers, transport)
+        driver = NetworkDriver(config.base_url, config.headers, transport)
         self._use(driver, config.settings(driver, _SCHEDULE), config.origin(), filter_rules)
 
     def _use(
@@ -137,12 +138,14 @@ class Client:
                 and nothing is sent anywhere.
 
         """
+        from mem0_exports.http.in_process import ADDRESS, LocalDriver  # noqa: PLC0415 -- others need httpx instead
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
-        config = Config("local", _LOCAL_ADDRESS, timeout, Retry() if retry is None else retry, max_response_bytes)
+        policy = Retry() if retry is None else retry
+        config = Config("local", ADDRESS, timeout, policy, max_response_bytes, is_local=True)
         transport = LocalTransport(path, filter_rules, project, llm)
-        driver = Driver(config.base_url, config.headers, transport)
+        driver = LocalDriver(config.headers, transport)
         settings = config.settings(driver, _LOCAL_SCHEDULE)
         client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
         return client
@@ -218,8 +221,10 @@ class AsyncClient:
         transport: AsyncTransport | None = None,
     ) -> None:
         """Configure a client. Nothing is sent. Arguments and errors are those of `Client`."""
+        from mem0_exports.http.network_driver import AsyncNetworkDriver  # noqa: PLC0415 -- loads httpx
+
         config = Config(api_key, base_url, timeout, Retry() if retry is None else retry, max_response_bytes)
-        driver = AsyncDriver(config.base_url, config.headers, transport)
+        driver = AsyncNetworkDriver(config.base_url, config.headers, transport)
         self._use(driver, config.settings(driver, _SCHEDULE), config.origin(), filter_rules)
 
     def _use(
@@ -255,12 +260,14 @@ class AsyncClient:
         llm: LLM | None = None,
     ) -> Self:
         """Return a client of the embedded engine, as `Client.local` does. The engine never runs on the event loop."""
+        from mem0_exports.http.in_process import ADDRESS, AsyncLocalDriver  # noqa: PLC0415 -- others need httpx instead
         from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
 
         client = cls.__new__(cls)
-        config = Config("local", _LOCAL_ADDRESS, timeout, Retry() if retry is None else retry, max_response_bytes)
+        policy = Retry() if retry is None else retry
+        config = Config("local", ADDRESS, timeout, policy, max_response_bytes, is_local=True)
         transport = LocalTransport(path, filter_rules, project, llm)
-        driver = AsyncDriver(config.base_url, config.headers, transport)
+        driver = AsyncLocalDriver(config.headers, transport)
         settings = config.settings(driver, _LOCAL_SCHEDULE)
         client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
         return client
@@ -304,6 +311,8 @@ class AsyncClient:
 
         await anyio.to_thread.run_sync(_prepare)
         if self._local is None:  # the embedded engine needs no TLS
+            from mem0_exports.http.network import shared_ssl_context  # noqa: PLC0415 -- loads httpx
+
             await anyio.to_thread.run_sync(shared_ssl_context)
         self._driver.prepare()
         return self

@@ -12,7 +12,6 @@ from mem0_exports._version import __version__
 from mem0_exports.api_key import usable_key
 from mem0_exports.errors import ConfigurationError, InputError
 from mem0_exports.exports.spec import Origin
-from mem0_exports.http.connection import checked_base_url
 from mem0_exports.http.settings import Holding, Settings, check_max_response_bytes, check_retry, check_timeout
 
 
@@ -29,7 +28,14 @@ class Config:
     """The configuration of a client. A value is the argument, or else the environment variable, or else the default."""
 
     def __init__(
-        self, api_key: str | None, base_url: str | None, timeout: float, retry: Retry, max_response_bytes: int
+        self,
+        api_key: str | None,
+        base_url: str | None,
+        timeout: float,
+        retry: Retry,
+        max_response_bytes: int,
+        *,
+        is_local: bool = False,
     ) -> None:
         key = os.environ.get("MEM0_API_KEY") if api_key is None else api_key
         if key is None:
@@ -38,7 +44,7 @@ class Config:
                 "To work without a key, use the embedded engine: Client.local()"
             )
         url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
-        self.base_url = checked_base_url(PLATFORM if url is None else url)
+        self.base_url = PLATFORM if url is None else url if is_local else _checked_url(url)
         self._limits = _checked(timeout, retry, max_response_bytes)
         version = ".".join(map(str, sys.version_info[:2]))
         self.headers = {
@@ -62,6 +68,12 @@ class Config:
         """
         account = hashlib.sha256(f"{self.base_url} {self.headers['authorization']}".encode()).hexdigest()[:16]
         return Origin(self.base_url if service is None else service, account)
+
+
+def _checked_url(url: str) -> str:
+    from mem0_exports.http.network import checked_base_url  # noqa: PLC0415 -- loads httpx, which a local client needs not
+
+    return checked_base_url(url)
 
 
 def changed(settings: Settings, timeout: float | None, retry: Retry | None, max_response_bytes: int | None) -> Settings:

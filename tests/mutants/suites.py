@@ -78,12 +78,18 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
         "tests/end_to_end/faults/test_calls.py",
     ),
     "deadlines": ("tests/unit/client/test_deadlines.py",),
+    "http/in_process": ("tests/unit/engine/test_transport.py", "tests/unit/engine/test_waiting.py"),
+    "http/network_driver": (
+        "tests/unit/client/http/test_driver.py",
+        "tests/end_to_end/congruence/test_client.py",
+        "tests/end_to_end/faults/test_calls.py",
+    ),
     "http/driver": (
         "tests/unit/client/http/test_driver.py",
         "tests/end_to_end/congruence/test_client.py",
         "tests/end_to_end/faults/test_calls.py",
     ),
-    "http/flow": ("tests/unit/client/http/test_flow.py",),
+    "http/flow": ("tests/unit/client/http/test_flow.py", "tests/unit/client/http/test_holding.py"),
     **dict.fromkeys(
         ("http/operations", "http/export_operations", "http/fields"),
         (
@@ -93,7 +99,8 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
         ),
     ),
     "http/responses": ("tests/unit/client/http/test_responses.py", "tests/unit/client/http/test_flow.py"),
-    "http/settings": ("tests/unit/client/http/test_flow.py",),
+    "http/settings": ("tests/unit/client/http/test_flow.py", "tests/unit/client/http/test_holding.py"),
+    "mem0_exports_engine/waiting": ("tests/unit/engine/test_waiting.py",),
     "mem0_exports/client": ("tests/unit/client/test_client.py",),
     "mem0_exports/http/resources": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),
     "mem0_exports/memories": ("tests/end_to_end/faults/test_options.py", "tests/end_to_end/faults/test_calls.py"),

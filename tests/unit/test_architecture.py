@@ -138,7 +138,7 @@ ONLY_IN = {
         "mem0_exports.http.export_operations",
         "mem0_exports.http.fields",
     ),
-    "httpx": ("mem0_exports.http", "mem0_exports_engine.transport", "mem0_exports_engine.extract.llm.endpoint"),
+    "httpx": ("mem0_exports.http", "mem0_exports_engine.extract.llm.endpoint"),
     "httpcore": ("mem0_exports.deadlines",),
     "sqlite3": (
         "mem0_exports_engine.store",

@@ -1,33 +1,28 @@
-"""Run flows: carry out their commands with httpx, in the calling thread or on an event loop.
+"""Run flows: carry out their commands, in the calling thread or on an event loop.
 
-Sync and async differ only in this module. The flows make all decisions.
+Sync and async differ only in this module and in the two that send: `network_driver` and `in_process`. The flows make all
+decisions.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
-
-from mem0_exports.errors import ContractViolation, Mem0ExportsError, ResponseTooLarge
-from mem0_exports.http.connection import FAILURES, Connection, Sending, log_attempt
 from mem0_exports.http.flow import FlowInterrupted, Response, RunBlocking, Send, Sleep
-from mem0_exports.http.in_process import AsyncInProcessClient, InProcessClient, answers_in_process
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable
 
+    from mem0_exports.http.connection import Sending
     from mem0_exports.http.flow import Flow
+    from mem0_exports.http.settings import Clock
 
 T = TypeVar("T")
-
-Transport: TypeAlias = httpx.BaseTransport
-AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
 
 
 class AtomicCall:
@@ -61,36 +56,27 @@ class AtomicCall:
         return self._started
 
 
-class Driver(Connection):
+class Driver(ABC):
     """Runs flows in the calling thread. Does not connect before the first request. Safe to share between threads."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], transport: Transport | None) -> None:
-        super().__init__(base_url, headers, own_transport=transport is not None)
-        self._transport = transport
-        self._http: httpx.Client | InProcessClient | None = None
+    clock: Clock
+    base_url: str
 
-    def prepare(self) -> httpx.Client | InProcessClient:
-        """Create the connection pool on first use. Does not connect."""
-        with self._lock:
-            self.check_open()
-            if self._http is None:
-                from mem0_exports import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which is slow
+    @abstractmethod
+    def prepare(self) -> object:
+        """Create what the first request needs. Does not connect."""
 
-                self._deadline = _deadlines.Deadline
-                if self._transport is not None and answers_in_process(self._transport):
-                    self._http = InProcessClient(self._headers, self._transport)
-                    return self._http
-                http = self.create_client(httpx.Client, self._transport)
-                if not self._own_transport:
-                    for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
-                        _deadlines.keep_deadlines(transport)
-                self._http = http
-            return self._http
+    @abstractmethod
+    def sending(self, command: Send) -> Any:
+        """Return the state of a request that has not begun yet."""
 
-    def forget_connections(self) -> None:
-        """Drop the connection pool in the child of a fork."""
-        super().forget_connections()
-        self._http = None
+    @abstractmethod
+    def _send(self, command: Send, sending: Any) -> Response:
+        """Send a request and return the answer; raise one of this package's errors."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections and the transport."""
 
     def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
         """Run a flow; return its value or raise its error. Raises FlowInterrupted soon after `stop` is set."""
@@ -103,7 +89,7 @@ class Driver(Connection):
                     raise FlowInterrupted(carried_out=False)
                 reply: Any = None
                 failure: Exception | None = None
-                sending = self.sending(command) if isinstance(command, Send) else None
+                sending: Sending | None = self.sending(command) if isinstance(command, Send) else None
                 try:
                     if isinstance(command, Send):
                         assert sending is not None  # set above
@@ -147,64 +133,28 @@ class Driver(Connection):
         else:
             stop.wait(seconds)
 
-    def _send(self, command: Send, sending: Sending) -> Response:
-        http = self._http or self.prepare()
-        start = time.monotonic()
-        try:
-            with self._deadline(start + command.timeout):
-                response = http.send(http.build_request(**self.options(command, sending)), stream=True)
-                with contextlib.closing(response):
-                    body = self.body(response, command)
-                    for chunk in response.iter_bytes() if body.is_readable else ():
-                        body.add(chunk)
-            outcome = self.response(response, body)
-        except (ContractViolation, ResponseTooLarge) as error:
-            failure: Mem0ExportsError = error
-        except FAILURES as error:
-            failure = self.translated(error, command, sending)
-        else:
-            log_attempt(command, start, outcome)
-            return outcome
-        log_attempt(command, start, failure)
-        # Raised outside the handler, so that its `__context__` is not httpx's error, which holds the key.
-        raise failure
 
-    def close(self) -> None:
-        """Close the connections and the transport."""
-        with self._lock:
-            self._closed, http, self._http = True, self._http, None
-        closing = http or self._transport
-        if closing is not None:
-            closing.close()
-
-
-class AsyncDriver(Connection):
+class AsyncDriver(ABC):
     """Runs flows on an event loop, asyncio's or trio's. Does not connect before the first request."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
-        super().__init__(base_url, headers, own_transport=transport is not None)
-        self._transport = transport
-        self._http: httpx.AsyncClient | AsyncInProcessClient | None = None
-        self._loop: object = None
+    clock: Clock
+    base_url: str
 
-    def prepare(self) -> httpx.AsyncClient | AsyncInProcessClient:
-        """Create the connection pool on first use in an event loop. Does not connect."""
-        loop = _running_loop()
-        with self._lock:
-            self.check_open()
-            # Connections work only on the event loop that opened them, so those of an earlier asyncio.run() are dead.
-            if self._http is None or (self._loop != loop and not self._own_transport):
-                if self._transport is not None and answers_in_process(self._transport):
-                    self._http = AsyncInProcessClient(self._headers, self._transport)
-                else:
-                    self._http = self.create_client(httpx.AsyncClient, self._transport)
-                self._loop = loop
-            return self._http
+    @abstractmethod
+    def prepare(self) -> object:
+        """Create what the first request needs. Does not connect."""
 
-    def forget_connections(self) -> None:
-        """Drop the connection pool in the child of a fork."""
-        super().forget_connections()
-        self._http = None
+    @abstractmethod
+    def sending(self, command: Send) -> Any:
+        """Return the state of a request that has not begun yet."""
+
+    @abstractmethod
+    async def _send(self, command: Send, sending: Any) -> Response:
+        """Send a request and return the answer; raise one of this package's errors."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connections and the transport."""
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow; return its value or raise its error. When cancelled, let the flow record its progress first."""
@@ -213,7 +163,7 @@ class AsyncDriver(Connection):
             while True:
                 reply: Any = None
                 failure: Exception | None = None
-                sending = self.sending(command) if isinstance(command, Send) else None
+                sending: Sending | None = self.sending(command) if isinstance(command, Send) else None
                 work = AtomicCall(command.call) if isinstance(command, RunBlocking) else None
                 try:
                     if isinstance(command, Send):
@@ -261,76 +211,6 @@ class AsyncDriver(Connection):
         import anyio  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
 
         await anyio.sleep(seconds)
-
-    async def _send(self, command: Send, sending: Sending) -> Response:
-        http = self.prepare()
-        start = time.monotonic()
-        try:
-            async with _within(command.timeout):
-                response = await http.send(http.build_request(**self.options(command, sending)), stream=True)
-                async with contextlib.aclosing(response):
-                    body = self.body(response, command)
-                    if body.is_readable:
-                        async for chunk in response.aiter_bytes():
-                            body.add(chunk)
-            outcome = self.response(response, body)
-        except (ContractViolation, ResponseTooLarge) as error:
-            failure: Mem0ExportsError = error
-        except FAILURES as error:
-            failure = self.translated(error, command, sending)
-        else:
-            log_attempt(command, start, outcome)
-            return outcome
-        log_attempt(command, start, failure)
-        raise failure  # outside the handler, as in Driver._send
-
-    async def close(self) -> None:
-        """Close the connections and the transport."""
-        import anyio  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
-
-        with self._lock:
-            self._closed, http, self._http = True, self._http, None
-        if http is not None and not self._own_transport and self._loop != _running_loop():
-            return  # the connections ended with the event loop that opened them
-        closing = http or self._transport
-        if closing is not None:
-            # A cancellation must not interrupt this: the engine's worker would keep running, with its files open.
-            with anyio.CancelScope(shield=True):
-                await closing.aclose()
-
-
-def _running_loop() -> object:
-    """Return the event loop that runs the caller: asyncio's, or a token of trio's."""
-    import asyncio  # noqa: PLC0415 -- a sync client does not need it
-
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx depends on it
-
-        return current_token()
-
-
-def _within(seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
-    """Return a context manager that raises TimeoutError after `seconds`.
-
-    On asyncio this is asyncio.timeout, which takes less than half the time of anyio's equivalent.
-    """
-    import asyncio  # noqa: PLC0415 -- a sync client does not need it
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _within_on_trio(seconds)
-    return asyncio.timeout(seconds)
-
-
-@contextlib.asynccontextmanager
-async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
-    import anyio  # noqa: PLC0415 -- httpx depends on it
-
-    with anyio.fail_after(seconds):
-        yield
 
 
 async def _in_thread(work: AtomicCall) -> Any:

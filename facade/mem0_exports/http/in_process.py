@@ -1,61 +1,137 @@
-"""Send requests to a transport that answers in this process, such as the embedded engine's.
-
-httpx's own clients would add what only a network needs (cookies, redirects, proxies, authentication), and would log each
-request at INFO level, as if it had been sent to a server.
-"""
+"""Carry out the commands of flows with an engine in the same process, without httpx and without a network."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
 
-import httpx
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlencode
+
+from mem0_exports.errors import ConnectionFailed, ContractViolation, Mem0ExportsError, ResponseTooLarge
+from mem0_exports.http.connection import Body, Connection, headers_of, log_attempt
+from mem0_exports.http.driver import AsyncDriver, Driver
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from mem0_exports.http.flow import Response, Send
+
+ADDRESS: Final = "http://embedded.invalid"
+"""What stands for the address of an engine in the same process. Its hash is in ledgers, so it must not change."""
 
 
-def answers_in_process(transport: object) -> bool:
-    """Return whether a transport says that it answers in this process, by an attribute `in_process`."""
-    return getattr(transport, "in_process", False) is True
+class Answers(Protocol):
+    """Answers requests in this process. `query` is the part of a URL after the question mark.
 
+    Both methods return the status, the headers, and the body, whole or in pieces. Reading the pieces raises
+    ConnectionError where a connection over a network would break.
+    """
 
-class _Requests:
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = dict(headers)
+    def answer(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes | Iterator[bytes]]:
+        """Answer in the calling thread."""
+        ...
 
-    def build_request(self, *, headers: Mapping[str, str] | None, **options: Any) -> httpx.Request:
-        """Return a request with the client's headers and its own."""
-        return httpx.Request(headers={**self._headers, **(headers or {})}, **options)
-
-
-class InProcessClient(_Requests):
-    """Takes the place of httpx.Client in a Driver."""
-
-    def __init__(self, headers: Mapping[str, str], transport: httpx.BaseTransport) -> None:
-        super().__init__(headers)
-        self._transport = transport
-
-    def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
-        """Return the transport's answer. Its body is not read yet."""
-        return self._transport.handle_request(request)
+    async def answer_async(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes | AsyncIterator[bytes]]:
+        """Answer without blocking the event loop."""
+        ...
 
     def close(self) -> None:
-        """Close the transport."""
+        """Close the engine. The running job has a grace period to finish first."""
+        ...
+
+
+class _Begun:
+    carried_out = True
+    """Nobody knows how far the engine has come with a request that was interrupted."""
+
+
+class _InProcess(Connection):
+    def __init__(self, headers: Mapping[str, str], transport: Answers) -> None:
+        super().__init__(ADDRESS, headers, own_transport=True)
+        self._transport = transport
+
+    def prepare(self) -> None:
+        """Check that the client can be used. The engine is opened by the first request."""
+        self.check_open()
+
+    def sending(self, command: Send) -> _Begun:
+        """Return the state of a request."""
+        return _Begun()
+
+    def _request(self, command: Send) -> tuple[str, str, str, Mapping[str, str], bytes]:
+        self.check_open()
+        request = command.request
+        query = "" if not request.params else urlencode(request.params)
+        return request.method, request.path, query, {**self._headers, **headers_of(request)}, request.body or b""
+
+    def _failed(self, error: ConnectionError, command: Send) -> ConnectionFailed:
+        """Return the error for an answer that broke off, as a connection over a network would."""
+        reason = self._redacted(f"the answer of the embedded engine broke off: {error}")
+        return ConnectionFailed(reason, operation=command.request.operation, sent=True)
+
+
+class LocalDriver(_InProcess, Driver):
+    """Runs flows in the calling thread."""
+
+    def _send(self, command: Send, sending: object) -> Response:
+        start = time.monotonic()
+        try:
+            status, headers, pieces = self._transport.answer(*self._request(command))
+            body = Body(self.answered(status, headers, b""), command)
+            for piece in [pieces] if isinstance(pieces, bytes) else pieces:
+                body.add(piece)
+            outcome = self.answered(status, headers, body.whole())
+        except (ContractViolation, ResponseTooLarge) as error:
+            failure: Mem0ExportsError = error
+        except ConnectionError as error:
+            failure = self._failed(error, command)
+        else:
+            log_attempt(command, start, outcome)
+            return outcome
+        log_attempt(command, start, failure)
+        raise failure
+
+    def close(self) -> None:
+        """Close the engine."""
+        with self._lock:
+            self._closed = True
         self._transport.close()
 
 
-class AsyncInProcessClient(_Requests):
-    """Takes the place of httpx.AsyncClient in an AsyncDriver."""
+class AsyncLocalDriver(_InProcess, AsyncDriver):
+    """Runs flows on an event loop. The engine works in threads, so that SQLite never blocks the event loop."""
 
-    def __init__(self, headers: Mapping[str, str], transport: httpx.AsyncBaseTransport) -> None:
-        super().__init__(headers)
-        self._transport = transport
+    async def _send(self, command: Send, sending: object) -> Response:
+        start = time.monotonic()
+        try:
+            status, headers, pieces = await self._transport.answer_async(*self._request(command))
+            body = Body(self.answered(status, headers, b""), command)
+            if isinstance(pieces, bytes):
+                body.add(pieces)
+            else:
+                async for piece in pieces:
+                    body.add(piece)
+            outcome = self.answered(status, headers, body.whole())
+        except (ContractViolation, ResponseTooLarge) as error:
+            failure: Mem0ExportsError = error
+        except ConnectionError as error:
+            failure = self._failed(error, command)
+        else:
+            log_attempt(command, start, outcome)
+            return outcome
+        log_attempt(command, start, failure)
+        raise failure
 
-    async def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
-        """Return the transport's answer. Its body is not read yet."""
-        return await self._transport.handle_async_request(request)
+    async def close(self) -> None:
+        """Close the engine, in a thread. A cancellation must not interrupt this: the worker would keep running."""
+        import anyio.to_thread  # noqa: PLC0415 -- only the async side needs it
 
-    async def aclose(self) -> None:
-        """Close the transport."""
-        await self._transport.aclose()
+        with self._lock:
+            self._closed = True
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._transport.close)

@@ -11,9 +11,11 @@ import pytest
 from mem0_exports import Client, ConnectionFailed, deadlines
 from mem0_exports.deadlines import Backend, Deadline, _Stream
 from mem0_exports.http import connection as _connection
-from mem0_exports.http.connection import Connection
-from mem0_exports.http.driver import AsyncDriver, AtomicCall, Driver
+from mem0_exports.http import network as _network
+from mem0_exports.http.driver import AtomicCall
 from mem0_exports.http.flow import Request, send
+from mem0_exports.http.network import NetworkConnection
+from mem0_exports.http.network_driver import AsyncNetworkDriver, NetworkDriver
 from mem0_exports.http.settings import PollSchedule, Retry, Settings
 
 
@@ -135,10 +137,10 @@ def test_raises_connection_failed_for_an_unknown_host():
 def test_limits_connections_through_proxies_but_not_those_of_a_users_transport(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
-    http = Driver("http://service.invalid", HEADERS, None).prepare()
+    http = NetworkDriver("http://service.invalid", HEADERS, None).prepare()
     users_transport = httpx.HTTPTransport()
 
-    Driver("http://service.invalid", HEADERS, users_transport).prepare()
+    NetworkDriver("http://service.invalid", HEADERS, users_transport).prepare()
 
     pools = [transport._pool for transport in (http._transport, *filter(None, http._mounts.values()))]
     assert len(pools) >= 2
@@ -188,7 +190,7 @@ def test_removes_the_key_from_messages_of_httpx():
 
 
 def ping_with(handler):
-    driver = Driver("http://service.invalid", HEADERS, httpx.MockTransport(handler))
+    driver = NetworkDriver("http://service.invalid", HEADERS, httpx.MockTransport(handler))
     settings = Settings(5, PollSchedule(), driver.clock, retry=Retry(attempts=1))
     return driver.run(send(Request("ping", "GET", "/"), lambda response: response, settings))
 
@@ -197,20 +199,21 @@ def ping_with(handler):
 
 
 def test_a_fork_replaces_locks_that_another_thread_holds():
-    driver = Connection("http://service.invalid", HEADERS, own_transport=False)
-    before = driver._lock, _connection._ssl_lock
+    driver = NetworkConnection("http://service.invalid", HEADERS, own_transport=False)
+    before = driver._lock, _network._ssl_lock
     for lock in before:
         lock.acquire()
     try:
         _connection._after_fork()
+        _network._after_fork()
         assert not driver._lock.locked()
-        assert not _connection._ssl_lock.locked()
+        assert not _network._ssl_lock.locked()
     finally:
         for lock in before:
             lock.release()
 
 
-@pytest.mark.parametrize("kind", [Driver, AsyncDriver])
+@pytest.mark.parametrize("kind", [NetworkDriver, AsyncNetworkDriver])
 def test_forget_connections_drops_the_pool(kind):
     driver = kind("http://service.invalid", HEADERS, None)
     driver._http = object()

@@ -32,8 +32,8 @@ from mem0_exports import (
 from mem0_exports.exports import resume
 from mem0_exports.exports.ledger import KnownExport
 from mem0_exports.exports.spec import ExportSpec, Origin
-from mem0_exports.http.driver import Driver
 from mem0_exports.http.flow import Response, RunBlocking, Send
+from mem0_exports.http.network_driver import NetworkDriver
 from tests.support.flows import NO_WARNINGS, FlowRunner, named, status
 
 
@@ -232,7 +232,7 @@ def test_records_whether_the_create_was_sent_when_interrupted_at_any_step(tmp_pa
             command, sent = found
             if how == "cancelled" and isinstance(command, RunBlocking):
                 command.call()
-            Driver("http://127.0.0.1", {}, None)._interrupt(flow, carried_out=how == "cancelled")
+            NetworkDriver("http://127.0.0.1", {}, None)._interrupt(flow, carried_out=how == "cancelled")
             states = [each.state for each in ledger.entries()]
             if is_create(command):
                 assert states == ["open" if how == "stopped" else "unknown"]

@@ -14,9 +14,9 @@ from mem0_exports import ConnectionFailed, ExportTimeout, F, RateLimited, Retry
 from mem0_exports.exports import flows
 from mem0_exports.exports.spec import ExportSpec
 from mem0_exports.http import operations
-from mem0_exports.http.connection import MAX_CACHED_URLS
-from mem0_exports.http.driver import AsyncDriver, Driver
 from mem0_exports.http.flow import FlowInterrupted, RunBlocking, Send, Sleep, send
+from mem0_exports.http.network import MAX_CACHED_URLS
+from mem0_exports.http.network_driver import AsyncNetworkDriver, NetworkDriver
 from mem0_exports.http.settings import PollSchedule, Settings
 from tests.support.flows import NO_WARNINGS, READ, body
 from tests.support.timeouts import scaled
@@ -59,13 +59,13 @@ class Service:
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 
-class FakeDriver(Driver):
+class FakeDriver(NetworkDriver):
     def __init__(self, service):
         super().__init__(ADDRESS, HEADERS, httpx.MockTransport(service.answer))
         self._sleep = lambda seconds, _stop: service.sleep(seconds)
 
 
-class FakeAsyncDriver(AsyncDriver):
+class FakeAsyncDriver(AsyncNetworkDriver):
     def __init__(self, service):
         super().__init__(ADDRESS, HEADERS, httpx.MockTransport(service.answer))
 
@@ -175,7 +175,7 @@ def test_a_stopped_driver_runs_only_the_blocking_calls_of_the_interrupted_flow()
     log = []
 
     with pytest.raises(FlowInterrupted):
-        Driver(ADDRESS, HEADERS, None).run(after_a_sleep(interrupted_sleep(log)), stop)
+        NetworkDriver(ADDRESS, HEADERS, None).run(after_a_sleep(interrupted_sleep(log)), stop)
 
     assert [each[0] for each in log[:2]] == ["first", "second"]
     assert log[2] is False
@@ -193,7 +193,7 @@ def test_a_cancelled_driver_runs_the_blocking_calls_of_the_interrupted_flow_in_a
 
     async def work():
         with anyio.move_on_after(0.05) as scope:
-            await AsyncDriver(ADDRESS, HEADERS, None).run(interrupted_sleep(log))
+            await AsyncNetworkDriver(ADDRESS, HEADERS, None).run(interrupted_sleep(log))
         assert scope.cancelled_caught
 
     anyio.run(work, backend=backend)
@@ -221,7 +221,7 @@ def test_a_blocking_call_that_has_begun_is_finished_when_its_task_is_cancelled()
             raise
 
     async def work():
-        task = asyncio.create_task(AsyncDriver(ADDRESS, HEADERS, None).run(flow()))
+        task = asyncio.create_task(AsyncNetworkDriver(ADDRESS, HEADERS, None).run(flow()))
         await asyncio.to_thread(begun.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -246,7 +246,7 @@ def test_a_blocking_call_does_not_block_the_event_loop():
         return (yield RunBlocking(blocking_call))
 
     async def work():
-        return await AsyncDriver(ADDRESS, HEADERS, None).run(flow())
+        return await AsyncNetworkDriver(ADDRESS, HEADERS, None).run(flow())
 
     assert asyncio.run(work())
 
@@ -257,7 +257,7 @@ def test_reprs_of_commands_do_not_show_the_users_data():
 
 
 def test_a_client_that_reads_many_memories_does_not_keep_the_url_of_each():
-    driver = Driver(ADDRESS, HEADERS, httpx.MockTransport(lambda _: httpx.Response(200, json={})))
+    driver = NetworkDriver(ADDRESS, HEADERS, httpx.MockTransport(lambda _: httpx.Response(200, json={})))
     settings = Settings(5.0, PollSchedule(), driver.clock)
 
     for number in range(1000):

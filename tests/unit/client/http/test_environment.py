@@ -50,7 +50,7 @@ def no_variables(monkeypatch):
 )
 def test_a_bad_variable_is_named_with_its_value(monkeypatch, kind, variable, value, message):
     monkeypatch.setenv(variable, value)
-    monkeypatch.setattr("mem0_exports.http.connection._ssl_context", None)  # else the certificates are already loaded
+    monkeypatch.setattr("mem0_exports.http.network._ssl_context", None)  # else the certificates are already loaded
 
     with pytest.raises(ConfigurationError) as error:
         kind(KEY)
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path, monkeypatch):
     bad = tmp_path / "ca.pem"
     bad.write_text("no certificate")
     monkeypatch.setenv("SSL_CERT_FILE", str(bad))
-    monkeypatch.setattr("mem0_exports.http.connection._ssl_context", None)
+    monkeypatch.setattr("mem0_exports.http.network._ssl_context", None)
 
     with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE='.*ca.pem' has no certificates"):
         Client(KEY)

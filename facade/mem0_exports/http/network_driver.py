@@ -1,0 +1,179 @@
+"""Carry out the commands of flows with httpx, over the network or with a transport of the user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import httpx
+
+from mem0_exports.errors import ContractViolation, Mem0ExportsError, ResponseTooLarge
+from mem0_exports.http.connection import log_attempt
+from mem0_exports.http.driver import AsyncDriver, Driver
+from mem0_exports.http.network import FAILURES, NetworkConnection, Phases
+
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mem0_exports.http.flow import Response, Send
+
+Transport: TypeAlias = httpx.BaseTransport
+AsyncTransport: TypeAlias = httpx.AsyncBaseTransport
+
+
+class NetworkDriver(NetworkConnection, Driver):
+    """Runs flows in the calling thread, with an httpx.Client."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], transport: Transport | None) -> None:
+        super().__init__(base_url, headers, own_transport=transport is not None)
+        self._transport = transport
+        self._http: httpx.Client | None = None
+
+    def prepare(self) -> httpx.Client:
+        """Create the connection pool on first use. Does not connect."""
+        with self._lock:
+            self.check_open()
+            if self._http is None:
+                from mem0_exports import deadlines as _deadlines  # noqa: PLC0415 -- loads httpcore, which is slow
+
+                self._deadline = _deadlines.Deadline
+                http = self.create_client(httpx.Client, self._transport)
+                if not self._own_transport:
+                    for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001 -- see keep_deadlines
+                        _deadlines.keep_deadlines(transport)
+                self._http = http
+            return self._http
+
+    def forget_connections(self) -> None:
+        """Drop the connection pool in the child of a fork."""
+        super().forget_connections()
+        self._http = None
+
+    def _send(self, command: Send, sending: Phases) -> Response:
+        http = self._http or self.prepare()
+        start = time.monotonic()
+        try:
+            with self._deadline(start + command.timeout):
+                response = http.send(http.build_request(**self.options(command, sending)), stream=True)
+                with contextlib.closing(response):
+                    body = self.body(response, command)
+                    for chunk in response.iter_bytes() if body.is_readable else ():
+                        body.add(chunk)
+            outcome = self.response(response, body)
+        except (ContractViolation, ResponseTooLarge) as error:
+            failure: Mem0ExportsError = error
+        except FAILURES as error:
+            failure = self.translated(error, command, sending)
+        else:
+            log_attempt(command, start, outcome)
+            return outcome
+        log_attempt(command, start, failure)
+        # Raised outside the handler, so that its `__context__` is not httpx's error, which holds the key.
+        raise failure
+
+    def close(self) -> None:
+        """Close the connections and the transport."""
+        with self._lock:
+            self._closed, http, self._http = True, self._http, None
+        closing = http or self._transport
+        if closing is not None:
+            closing.close()
+
+
+class AsyncNetworkDriver(NetworkConnection, AsyncDriver):
+    """Runs flows on an event loop, with an httpx.AsyncClient."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
+        super().__init__(base_url, headers, own_transport=transport is not None)
+        self._transport = transport
+        self._http: httpx.AsyncClient | None = None
+        self._loop: object = None
+
+    def prepare(self) -> httpx.AsyncClient:
+        """Create the connection pool on first use in an event loop. Does not connect."""
+        loop = _running_loop()
+        with self._lock:
+            self.check_open()
+            # Connections work only on the event loop that opened them, so those of an earlier asyncio.run() are dead.
+            if self._http is None or (self._loop != loop and not self._own_transport):
+                self._http = self.create_client(httpx.AsyncClient, self._transport)
+                self._loop = loop
+            return self._http
+
+    def forget_connections(self) -> None:
+        """Drop the connection pool in the child of a fork."""
+        super().forget_connections()
+        self._http = None
+
+    async def _send(self, command: Send, sending: Phases) -> Response:
+        http = self.prepare()
+        start = time.monotonic()
+        try:
+            async with _within(command.timeout):
+                response = await http.send(http.build_request(**self.options(command, sending)), stream=True)
+                async with contextlib.aclosing(response):
+                    body = self.body(response, command)
+                    if body.is_readable:
+                        async for chunk in response.aiter_bytes():
+                            body.add(chunk)
+            outcome = self.response(response, body)
+        except (ContractViolation, ResponseTooLarge) as error:
+            failure: Mem0ExportsError = error
+        except FAILURES as error:
+            failure = self.translated(error, command, sending)
+        else:
+            log_attempt(command, start, outcome)
+            return outcome
+        log_attempt(command, start, failure)
+        raise failure  # outside the handler, as in Driver._send
+
+    async def close(self) -> None:
+        """Close the connections and the transport."""
+        import anyio  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
+
+        with self._lock:
+            self._closed, http, self._http = True, self._http, None
+        if http is not None and not self._own_transport and self._loop != _running_loop():
+            return  # the connections ended with the event loop that opened them
+        closing = http or self._transport
+        if closing is not None:
+            # A cancellation must not interrupt this: the engine's worker would keep running, with its files open.
+            with anyio.CancelScope(shield=True):
+                await closing.aclose()
+
+
+def _running_loop() -> object:
+    """Return the event loop that runs the caller: asyncio's, or a token of trio's."""
+    import asyncio  # noqa: PLC0415 -- a sync client does not need it
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        from anyio.lowlevel import current_token  # noqa: PLC0415 -- httpx depends on it
+
+        return current_token()
+
+
+def _within(seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
+    """Return a context manager that raises TimeoutError after `seconds`.
+
+    On asyncio this is asyncio.timeout, which takes less than half the time of anyio's equivalent.
+    """
+    import asyncio  # noqa: PLC0415 -- a sync client does not need it
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _within_on_trio(seconds)
+    return asyncio.timeout(seconds)
+
+
+@contextlib.asynccontextmanager
+async def _within_on_trio(seconds: float) -> AsyncIterator[None]:
+    import anyio  # noqa: PLC0415 -- httpx depends on it
+
+    with anyio.fail_after(seconds):
+        yield
