@@ -1,7 +1,8 @@
 """Compile filters to SQL. Values and metadata keys are always parameters, never part of the text.
 
-Every condition is true or false, never NULL; otherwise NOT would lose rows, since NOT NULL is NULL in SQL. A missing
-value equals nothing, is different from everything, and is neither before nor after anything.
+A missing value equals nothing, is different from everything, and is neither before nor after anything. In SQL, a
+comparison with NULL is NULL, which counts as false, but NOT NULL is NULL too. So below a NOT, every condition is written so
+that it is true or false. Elsewhere it is written as plainly as possible, so that the database finds the best index.
 """
 
 from __future__ import annotations
@@ -65,24 +66,23 @@ def compile_filter(tree: Filter, dialect: Dialect, values: list[Any]) -> str:
         values.append(value)
         return dialect.placeholder
 
-    def text_of(part: Filter) -> str:
+    def text_of(part: Filter, *, negated: bool = False) -> str:
         whole = dialect.at_once(part, add)
         if whole is not None:
             return whole
-        if isinstance(part, AllOf):
-            return f"({' AND '.join(map(text_of, part.parts))})"
-        if isinstance(part, AnyOf):
-            return f"({' OR '.join(map(text_of, part.parts))})"
+        if isinstance(part, AllOf | AnyOf):
+            word = " AND " if isinstance(part, AllOf) else " OR "
+            return f"({word.join(text_of(each, negated=negated) for each in part.parts)})"
         if isinstance(part, Not):
-            return f"NOT {text_of(part.part)}"
+            return f"NOT {text_of(part.part, negated=True)}"
         if isinstance(part, Condition):
-            return _condition(part, dialect, add)
+            return _condition(part, dialect, add, negated=negated)
         raise TypeError(f"expected a filter, got {part!r}")
 
     return text_of(tree)
 
 
-def _condition(condition: Condition, dialect: Dialect, add: Add) -> str:
+def _condition(condition: Condition, dialect: Dialect, add: Add, *, negated: bool) -> str:
     match condition.field:
         case "metadata":
             return dialect.metadata(condition, add)
@@ -92,10 +92,10 @@ def _condition(condition: Condition, dialect: Dialect, add: Add) -> str:
             return dialect.keyword(condition, add)
         case "memory_ids":
             return dialect.among("id", condition.value, add)
-    return _compared(condition, dialect, add)
+    return _compared(condition, dialect, add, negated=negated)
 
 
-def _compared(condition: Condition, dialect: Dialect, add: Add) -> str:
+def _compared(condition: Condition, dialect: Dialect, add: Add, *, negated: bool) -> str:
     """Return the text of a condition on an entity id or a time."""
     column = condition.field
     value: Any = condition.value
@@ -106,12 +106,14 @@ def _compared(condition: Condition, dialect: Dialect, add: Add) -> str:
         case "exists":
             return f"({column} IS NOT NULL)"
         case "eq":
-            return f"({column} IS NOT NULL AND {column} = {add(value)})"
+            compared = f"{column} = {add(value)}"
         case "ne":
             return f"({column} IS NULL OR {column} != {add(value)})"
         case "in":
-            return f"({column} IS NOT NULL AND {dialect.among(column, value, add)})"
-    return f"({column} IS NOT NULL AND {column} {_COMPARISONS[condition.operator]} {add(value)})"
+            compared = dialect.among(column, value, add)
+        case operator:
+            compared = f"{column} {_COMPARISONS[operator]} {add(value)}"
+    return f"({column} IS NOT NULL AND {compared})" if negated else compared
 
 
 def _moment(text: str) -> int:

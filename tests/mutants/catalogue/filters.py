@@ -38,8 +38,8 @@ MUTANTS: Final = (
     Mutant(
         "filters.not-over-null",
         _COMPILER,
-        'return f"({column} IS NOT NULL AND {column} = {add(value)})"',
-        'return f"{column} = {add(value)}"',
+        'return f"({column} IS NOT NULL AND {compared})" if negated else compared',
+        "return compared",
         "NOT of NULL is NULL in SQL, so NOT does not find memories without the field",
     ),
     Mutant(
@@ -52,15 +52,15 @@ MUTANTS: Final = (
     Mutant(
         "filters.in-first-only",
         _COMPILER,
-        '{dialect.among(column, value, add)})"',
-        '{column} = {add(value[0])})"',
+        "compared = dialect.among(column, value, add)",
+        'compared = f"{column} = {add(value[0])}"',
         "`in` looks only for the first of several values",
     ),
     Mutant(
         "filters.or-as-and",
         _COMPILER,
-        "' OR '.join",
-        "' AND '.join",
+        '" AND " if isinstance(part, AllOf) else " OR "',
+        '" AND "',
         "OR requires all its parts",
     ),
     Mutant(

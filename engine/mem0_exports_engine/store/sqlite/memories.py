@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 
 from array import array
@@ -11,11 +13,12 @@ import orjson
 
 from mem0_exports.facts import ENTITY_TYPES
 from mem0_exports_engine import clock
-from mem0_exports_engine.failures import TooLarge
+from mem0_exports_engine.failures import StoreError, TooLarge
 from mem0_exports_engine.limits import MAX_PAGE, MAX_SECONDS
 from mem0_exports_engine.store.rows import MEMORY_COLUMNS, RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.filters import clause
+from mem0_exports_engine.store.sqlite.listings import MAX_PLACES, Listing, Listings, Place
 from mem0_exports_engine.store.sqlite.sameness import Known
 from mem0_exports_engine.store.sqlite.tables import INSERT_MEMORY
 
@@ -26,10 +29,21 @@ if TYPE_CHECKING:
 
     from mem0_exports.filters.tree import Filter
     from mem0_exports_engine.ports import ImportOutcome, Incoming, OnConflict, Record, Row
+    from mem0_exports_engine.store.sqlite.connections import Connection
     from mem0_exports_engine.store.sqlite.database import Database
+    from mem0_exports_engine.store.sqlite.listings import Key
 
 _MAX_BATCH: Final = 2000
 """The most memories in one batch of an export."""
+
+_MIN_STATISTICS: Final = 1000
+"""Below so many memories, no statistics are kept: any plan is fast."""
+
+_FAR: Final = 2000
+"""More rows than this are not stepped over to find a page."""
+
+_LARGE: Final = 10_000
+"""The most characters of a filter whose list is remembered."""
 
 _MAX_DUMPED: Final = 200
 """The most memories that `everything` reads at once. Each can take megabytes."""
@@ -58,6 +72,12 @@ class SqliteMemories:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._listings = Listings()
+        self._next_statistics = _MIN_STATISTICS
+        with contextlib.suppress(StoreError):  # a damaged store is reported by those who use it
+            with database.read() as connection:
+                newest = _newest(connection)
+            self._keep_statistics(newest)
 
     def add(self, rows: list[Row], now: datetime) -> list[Row]:
         """Store each row, unless a memory with the same text and entity ids exists. Return the rows that were added.
@@ -72,6 +92,10 @@ class SqliteMemories:
                 if connection.row(_KNOWN, {**row, "today": today}) is None:
                     connection.execute(INSERT_MEMORY, row)
                     added.append(row)
+            if added:
+                _changed(connection, added[0]["project"])
+            newest = _newest(connection)
+        self._keep_statistics(newest)
         return added
 
     def import_rows(self, project: str, incoming: list[Incoming], on_conflict: OnConflict) -> list[ImportOutcome]:
@@ -103,6 +127,10 @@ class SqliteMemories:
                     outcomes.append("skipped" if on_conflict == "skip" else "conflict")
             if fresh:
                 connection.execute_many(INSERT_MEMORY, [*fresh.values()])
+            if fresh or "updated" in outcomes:
+                _changed(connection, project)
+            newest = _newest(connection)
+        self._keep_statistics(newest)
         return outcomes
 
     def page(
@@ -115,13 +143,47 @@ class SqliteMemories:
         selected, values = _selected(project, filters, now, show_expired=show_expired)
         end = time.thread_time() + MAX_SECONDS
         with self._database.read(lambda: time.thread_time() > end) as connection:
-            count = connection.value(f"SELECT count(*) FROM memories WHERE {selected}", values)
+            listing = self._listing(connection, project, filters, None if show_expired else _today(now))
+            if listing.count is None:
+                listing.count = connection.value(f"SELECT count(*) FROM memories WHERE {selected}", values)
+            if offset >= listing.count:
+                return listing.count, []
+            place = listing.nearest(offset)
+            if offset - place.offset > _FAR:
+                _add_places(connection, listing, _IN_ORDER, f"memories WHERE {selected}", values)
+                place = listing.nearest(offset)
+            query, used = f"SELECT {_RECORD}, {_IN_ORDER} FROM memories WHERE {selected}", values
+            if place.key is not None:
+                # Two searches, each with an index. SQLite answers (created_us, seq) > (?, ?) by stepping over all
+                # memories of the same time.
+                query = f"{query} AND created_us = ? AND seq > ? UNION ALL {query} AND created_us > ?"
+                used = [*values, *place.key, *values, place.key[0]]
             rows = connection.execute(
-                f"SELECT {_RECORD} FROM memories WHERE {selected} ORDER BY {_IN_ORDER} LIMIT ? OFFSET ?",
-                # The offset comes from the request and may be larger than the 64 bits that SQLite takes.
-                (*values, limit, min(offset, count)),
+                f"{query} ORDER BY {_IN_ORDER} LIMIT ? OFFSET ?", (*used, limit, offset - place.offset)
             )
-            return count, [*_limited(rows)]
+            keys: list[Key] = []
+            records = [*_limited(rows, keys)]
+            listing.add([Place(offset + len(keys), keys[-1])] if keys else [])
+            return listing.count, records
+
+    def _listing(self, connection: Connection, project: str, filters: Filter, today: int | None) -> Listing:
+        """Return what is known about the list of the memories that a filter selects. `today`: unless expired ones count."""
+        name = json.dumps(filters.to_dict())
+        revision = _revision(connection, project)
+        return Listing(revision) if len(name) > _LARGE else self._listings.of((project, name, today), revision)
+
+    def _keep_statistics(self, newest: int) -> None:
+        """Tell SQLite how many memories there are and how they are spread, whenever their number has doubled.
+
+        Without statistics, SQLite answers a filter with OR by reading all memories of the project. It looks only at a
+        few hundred entries of each index, which takes a few milliseconds. `newest` is the seq of the newest memory.
+        """
+        if newest < self._next_statistics:
+            return
+        self._next_statistics = 2 * newest
+        with contextlib.suppress(StoreError), self._database.write() as connection:  # it is only slower without them
+            connection.execute("PRAGMA analysis_limit = 400")
+            connection.execute("ANALYZE memories")
 
     def everything(self, project: str) -> Iterator[Record]:
         """Iterate over all memories of a project, expired ones too, in the order of their arrival.
@@ -156,7 +218,10 @@ class SqliteMemories:
         Its seq is never used again (see `tables.memories`), because running exports have chosen their memories by seq.
         """
         with self._database.write() as connection:
-            return connection.execute(f"DELETE FROM memories WHERE {_BY_ID}", (project, memory_id)).rowcount > 0
+            deleted = connection.execute(f"DELETE FROM memories WHERE {_BY_ID}", (project, memory_id)).rowcount > 0
+            if deleted:
+                _changed(connection, project)
+            return deleted
 
     def batches(
         self, project: str, filters: Filter, now: datetime, should_stop: Callable[[], bool] | None = None
@@ -182,16 +247,27 @@ class SqliteMemories:
         totals: dict[str, int] = {}
         page: list[dict[str, str]] = []
         with self._database.read() as connection:
+            revision = _revision(connection, project)
             for kind, field in ENTITY_TYPES.items():
+                listing = self._listings.of((project, kind), revision)
                 of_kind = f"FROM memories WHERE project = ? AND {field} IS NOT NULL"
-                before = sum(totals.values())
-                totals[kind] = connection.value(f"SELECT count(DISTINCT {field}) {of_kind}", (project,))
+                if listing.count is None:
+                    listing.count = connection.value(f"SELECT count(DISTINCT {field}) {of_kind}", (project,))
+                first = max(0, offset - sum(totals.values()))
+                totals[kind] = listing.count or 0
+                if first >= totals[kind] or len(page) == limit:
+                    continue
+                place = listing.nearest(first)
+                if first - place.offset > _FAR:
+                    _add_places(connection, listing, field, f"(SELECT DISTINCT {field} {of_kind})", [project])
+                    place = listing.nearest(first)
+                after = "" if place.key is None else f"AND {field} > ?"
                 rows = connection.execute(
-                    f"SELECT {field}, min(created_us), max(updated_us) {of_kind} "
+                    f"SELECT {field}, min(created_us), max(updated_us) {of_kind} {after} "
                     f"GROUP BY {field} ORDER BY {field} LIMIT ? OFFSET ?",
-                    # SQLite takes no more than 64 bits
-                    (project, limit - len(page), min(max(0, offset - before), totals[kind])),
-                )
+                    (project, *(place.key or ()), limit - len(page), first - place.offset),
+                ).fetchall()
+                listing.add([Place(first + len(rows), rows[-1][:1])])
                 page += [
                     {
                         "name": name,
@@ -204,14 +280,45 @@ class SqliteMemories:
         return totals, page
 
 
-def _limited(rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
-    """Yield the records of rows, which are read one by one. Raises TooLarge before they take too much memory."""
+def _revision(connection: Connection, project: str) -> int:
+    """Return a number that is another one after each change of the memories of a project."""
+    return connection.value("SELECT memories FROM revisions WHERE project = ?", (project,)) or 0
+
+
+def _add_places(connection: Connection, listing: Listing, order: str, rows: str, values: list[Any]) -> None:
+    """Find places all over a list, in one pass. `order` are the columns by which the rows are ordered."""
+    numbered = f"SELECT {order}, row_number() OVER (ORDER BY {order}) AS number FROM {rows}"
+    step = max(_FAR, (listing.count or 0) // (MAX_PLACES // 2))
+    found = connection.execute(f"SELECT {order}, number FROM ({numbered}) WHERE number % ? = 0", (*values, step))
+    listing.add(Place(number, tuple(key)) for *key, number in found)
+
+
+def _newest(connection: Connection) -> int:
+    """Return the seq of the newest memory that was ever stored."""
+    return connection.value("SELECT seq FROM sqlite_sequence WHERE name = 'memories'") or 0
+
+
+def _changed(connection: Connection, project: str) -> None:
+    """Note that memories of a project have changed."""
+    connection.execute(
+        "INSERT INTO revisions (project, memories) VALUES (?, 1) "
+        "ON CONFLICT (project) DO UPDATE SET memories = memories + 1",
+        (project,),
+    )
+
+
+def _limited(rows: Iterable[Sequence[Any]], keys: list[Key]) -> Iterator[Record]:
+    """Yield the records of rows, which are read one by one, and add the rest of each row to `keys`.
+
+    Raises TooLarge before they take too much memory.
+    """
     size = 0
     for row in rows:
         size += len(row[_TEXT]) + len(row[_METADATA] or "")
         if size > MAX_PAGE:
             raise TooLarge
-        yield record_of(row)
+        keys.append(tuple(row[len(RECORD_FIELDS) :]))
+        yield record_of(row[: len(RECORD_FIELDS)])
 
 
 _TEXT, _METADATA = RECORD_FIELDS.index("memory"), RECORD_FIELDS.index("metadata")

@@ -223,6 +223,28 @@ CREATE INDEX answers_use ON answers (used_us);
 """Adds the answers of language models, and a lane of their own for the exports that need them."""
 
 
+_TO_5: Final = """
+DROP INDEX memories_user;
+DROP INDEX memories_agent;
+DROP INDEX memories_app;
+DROP INDEX memories_run;
+CREATE INDEX memories_user ON memories (project, user_id, created_us, seq, expires_us, updated_us)
+WHERE user_id IS NOT NULL;
+CREATE INDEX memories_agent ON memories (project, agent_id, created_us, seq, expires_us, updated_us)
+WHERE agent_id IS NOT NULL;
+CREATE INDEX memories_app ON memories (project, app_id, created_us, seq, expires_us, updated_us)
+WHERE app_id IS NOT NULL;
+CREATE INDEX memories_run ON memories (project, run_id, created_us, seq, expires_us, updated_us)
+WHERE run_id IS NOT NULL;
+CREATE TABLE revisions (
+    project TEXT NOT NULL,
+    memories INTEGER NOT NULL,
+    PRIMARY KEY (project)
+);
+"""
+"""Makes it faster to count memories, to list entities, and to read a list page by page."""
+
+
 def _to_2(connection: sqlite3.Connection) -> None:
     _functions(connection)
     _execute(connection, _TO_2)
@@ -234,6 +256,10 @@ def _to_3(connection: sqlite3.Connection) -> None:
 
 def _to_4(connection: sqlite3.Connection) -> None:
     _execute(connection, _TO_4)
+
+
+def _to_5(connection: sqlite3.Connection) -> None:
+    _execute(connection, _TO_5)
 
 
 def _execute(connection: sqlite3.Connection, script: str) -> None:
@@ -253,5 +279,5 @@ def _functions(connection: sqlite3.Connection) -> None:
     connection.create_function("mem0_frame", 1, frame, deterministic=True)
 
 
-_STEPS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2, 2: _to_3, 3: _to_4}
+_STEPS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
 """For each version, the step that upgrades it to the next one."""

@@ -1,4 +1,4 @@
-"""The tables of a store: memories, exports, the parts of their results, API keys, and answers of language models.
+"""The tables of a store: memories, their revisions, exports, the parts of their results, API keys, and answers of language models.
 
 To change a table, raise VERSION, add a step to `migrations`, and add a store of the old version, as SQL, to the tests.
 """
@@ -12,10 +12,10 @@ from typing import Final
 from mem0_exports_engine.store.rows import MEMORY_COLUMNS
 
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The version of the tables. It is stored in the file as PRAGMA user_version."""
 
-TABLES: Final = ("memories", "exports", "export_parts", "keys", "answers")
+TABLES: Final = ("memories", "revisions", "exports", "export_parts", "keys", "answers")
 
 SCHEMA: Final = re.sub(
     r" *--.*",
@@ -47,11 +47,22 @@ CREATE TABLE memories (
 CREATE UNIQUE INDEX memories_id ON memories (project, id);
 CREATE UNIQUE INDEX memories_record ON memories (record_key, project);
 CREATE INDEX memories_text ON memories (text_key, project);
--- Each lists the memories of one entity in order. Memories without that entity take no space.
-CREATE INDEX memories_user ON memories (project, user_id, created_us, seq) WHERE user_id IS NOT NULL;
-CREATE INDEX memories_agent ON memories (project, agent_id, created_us, seq) WHERE agent_id IS NOT NULL;
-CREATE INDEX memories_app ON memories (project, app_id, created_us, seq) WHERE app_id IS NOT NULL;
-CREATE INDEX memories_run ON memories (project, run_id, created_us, seq) WHERE run_id IS NOT NULL;
+-- Each lists the memories of one entity in order. Memories without that entity take no space. The last two columns are
+-- there to count memories and to list entities without reading the memories.
+CREATE INDEX memories_user ON memories (project, user_id, created_us, seq, expires_us, updated_us)
+WHERE user_id IS NOT NULL;
+CREATE INDEX memories_agent ON memories (project, agent_id, created_us, seq, expires_us, updated_us)
+WHERE agent_id IS NOT NULL;
+CREATE INDEX memories_app ON memories (project, app_id, created_us, seq, expires_us, updated_us)
+WHERE app_id IS NOT NULL;
+CREATE INDEX memories_run ON memories (project, run_id, created_us, seq, expires_us, updated_us)
+WHERE run_id IS NOT NULL;
+
+CREATE TABLE revisions (
+    project TEXT NOT NULL,
+    memories INTEGER NOT NULL,    -- raised by each transaction that changes memories of the project; see `listings`
+    PRIMARY KEY (project)
+);
 
 CREATE TABLE exports (
     seq INTEGER NOT NULL,         -- the order of arrival
