@@ -48,6 +48,12 @@ PARTS = [
     "\n",
     "\x00",
     "\x7f",
+    "\u212a",  # the Kelvin sign, which folds to an ASCII letter, as do the next two
+    "\u017f",
+    "\ufb01",
+    "k",
+    "s",
+    "fi",
     "😀",
     "--",
     ";",
@@ -237,6 +243,62 @@ def test_every_operator_of_every_field_selects_some_but_not_all_memories(store, 
     assert found == {name for name, record in by_id.items() if holds(where.to_dict(), record)}
     assert found
     assert found != by_id.keys()
+
+
+def record(**more):
+    base = dict.fromkeys(("user_id", "agent_id", "app_id", "run_id", "metadata", "categories", "expiration_date"))
+    stamp = "2025-01-01T00:00:00+00:00"
+    return {"memory": "x", **base, "created_at": stamp, "updated_at": stamp, **more}
+
+
+HARD_FOR_SQLITE = [
+    *(record(categories=each) for each in (["a"], ["A", 'b"c'], ['"a', "b"], ["É", "a\\"], ["\u212a"], ["a\x00", "k"])),
+    *(record(memory=each) for each in ("\u212aELVIN", "kelvin\x00", "a\x00kelvin", "\u017fmall", "SMALL", "straße")),
+    *(
+        record(metadata={"k": each, "other": {"k": "a"}})
+        for each in (
+            "a",
+            "a\x00",
+            ["a"],
+            {"k": "a"},
+            "1",
+            1,
+            1.0,
+            True,
+            None,
+            2**53 + 1,
+            float(2**53),
+            '"a"',
+            "[1]",
+            [1],
+        )
+    ),
+    record(metadata={"k": "b", "other": "a\x00", "text": '"k":"a"'}),
+]
+"""Memories of which SQLite's own functions would select too many, or too few."""
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *(F.categories.in_(each) for each in ("a", "b", 'b"c', '"a', "É", "\u212a", "a\\", "k", "a\x00")),
+        F.categories.in_("b", "É"),
+        *(F.categories.contains(each) for each in ("A", "é", "k", "K", "\u212a", '"A', "A\\", "a\x00")),
+        *(F.keywords.icontains(each) for each in ("kelvin", "KELVIN", "\u212a", "small", "STRASSE", "ß", "n\x00")),
+        *(
+            F.metadata["k"] == each
+            for each in ("a", "a\x00", '["a"]', "1", 1, 1.0, True, 2**53, 2**53 + 1, '"a"', "[1]")
+        ),
+        *(F.metadata["k"] != each for each in ("a", 1, True)),
+        *(F.metadata["k"].contains(each) for each in ("a", '"', "\x00", "[", "1")),
+    ],
+    ids=repr,
+)
+def test_values_that_are_hard_for_sqlite_are_compared_exactly(store, where):
+    by_id = replace_all(store, HARD_FOR_SQLITE)
+
+    assert selected_ids(store, where) == {name for name, each in by_id.items() if holds(where.to_dict(), each)}
+    assert selected_ids(store, ~where) == {name for name, each in by_id.items() if not holds(where.to_dict(), each)}
 
 
 @pytest.mark.parametrize(

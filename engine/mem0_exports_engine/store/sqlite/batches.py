@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 
 from collections import Counter
@@ -13,6 +12,7 @@ import orjson
 from mem0_exports_engine.json_text import load
 from mem0_exports_engine.ports import WrittenRecords
 from mem0_exports_engine.store.rows import RECORD_FIELDS
+from mem0_exports_engine.store.sqlite.functions import PLAIN_KEY
 
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ _MAX_WRITTEN: Final = 4 * _MAX_LETTERS
 
 _MAX_COLUMNS: Final = 50
 """The most properties of a record. SQLite functions take at most 127 arguments, and each property needs two."""
-
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
-"""Metadata keys that need no escaping in a JSON path of SQLite."""
 
 _AS_JSON: Final = {name: f"json({name})" if name in {"metadata", "categories"} else name for name in RECORD_FIELDS}
 """SQL for each field inside a JSON function. json() keeps JSON columns from being quoted as strings."""
@@ -91,7 +88,7 @@ class SqliteBatch:
         repeated = max(Counter(paths.values()).values(), default=0)  # each repetition writes the same text again
         if self._letters * repeated > _MAX_WRITTEN:
             return None
-        plain = all(key is None or _PLAIN_KEY.fullmatch(key) for _, key in paths.values())
+        plain = all(key is None or PLAIN_KEY.fullmatch(key) for _, key in paths.values())
         if sqlite3.sqlite_version_info < (3, 38) or len(paths) > _MAX_COLUMNS or not plain:
             return None
         pairs = ["?, metadata -> ?" if own is None else f"?, {_AS_JSON[own]}" for own, _ in paths.values()]

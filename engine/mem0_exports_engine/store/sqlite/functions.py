@@ -7,6 +7,7 @@ values could look equal. These functions are exact. They are registered on every
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import weakref
 
@@ -17,6 +18,10 @@ from mem0_exports_engine.json_text import load
 
 if TYPE_CHECKING:
     import sqlite3
+
+
+PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_ -]+")
+"""Metadata keys that need no escaping in a JSON path of SQLite."""
 
 
 def register(connection: sqlite3.Connection) -> None:

@@ -144,10 +144,12 @@ class SqliteMemories:
         end = time.thread_time() + MAX_SECONDS
         with self._database.read(lambda: time.thread_time() > end) as connection:
             listing = self._listing(connection, project, filters, None if show_expired else _today(now))
-            if listing.count is None:
-                listing.count = connection.value(f"SELECT count(*) FROM memories WHERE {selected}", values)
-            if offset >= listing.count:
-                return listing.count, []
+            count = listing.count
+            if count is None:
+                count = listing.count = connection.value(f"SELECT count(*) FROM memories WHERE {selected}", values)
+            assert count is not None  # count(*) is a number
+            if offset >= count:
+                return count, []
             place = listing.nearest(offset)
             if offset - place.offset > _FAR:
                 _add_places(connection, listing, _IN_ORDER, f"memories WHERE {selected}", values)
@@ -164,7 +166,7 @@ class SqliteMemories:
             keys: list[Key] = []
             records = [*_limited(rows, keys)]
             listing.add([Place(offset + len(keys), keys[-1])] if keys else [])
-            return listing.count, records
+            return count, records
 
     def _listing(self, connection: Connection, project: str, filters: Filter, today: int | None) -> Listing:
         """Return what is known about the list of the memories that a filter selects. `today`: unless expired ones count."""
