@@ -156,9 +156,17 @@ spec-mutants: $(READY) ## edit each property of openapi.yaml, and say whether a 
 	@python -m tests.mutants.spec_edits --kind $${KIND:-rename}
 
 .PHONY: bench
-bench: $(READY) ## speed, as ratios to named baselines; the engine with a million memories takes some ten minutes
+bench: $(READY) ## what users wait for, with goals, with 100,000 memories: one table, in a minute or two
+	@python benchmarks/bench.py
+
+.PHONY: bench-large
+bench-large: $(READY) ## the same with a million memories, and the pictures of docs/performance.md
+	@python benchmarks/bench.py 1000000
+	@python benchmarks/curves.py
+
+.PHONY: bench-client
+bench-client: $(READY) ## the time of the client itself, to httpx with the same requests
 	@python benchmarks/client.py
-	@python benchmarks/local.py
 
 .PHONY: interop
 interop: $(READY) ## the official mem0ai clients (Python, npm) and curl against `mem0-exports serve`

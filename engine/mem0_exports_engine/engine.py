@@ -22,7 +22,6 @@ from mem0_exports_engine.access import KeyAccess, OpenAccess
 from mem0_exports_engine.contract import HEALTH, Operation, Problem, problem
 from mem0_exports_engine.extract import extractor_for
 from mem0_exports_engine.failures import StoreBusy, StoreError
-from mem0_exports_engine.importing.importer import Imported, import_lines
 from mem0_exports_engine.limits import MAX_BYTES
 from mem0_exports_engine.operations import HANDLERS, Request
 from mem0_exports_engine.parameters import Invalid, Values, read_path, read_query
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.access import Access
     from mem0_exports_engine.extract.llm.usage import Estimate
     from mem0_exports_engine.extraction import Extractor
+    from mem0_exports_engine.importing.importer import Imported
     from mem0_exports_engine.ports import Lane, OnConflict
     from mem0_exports_engine.workers.workbench import Steps
 
@@ -284,6 +284,8 @@ class Engine:
         Lines that cannot be imported do not stop the import; `bad` of the result lists them. See `importer` for the
         fields of a record, and for `on_conflict`.
         """
+        from mem0_exports_engine.importing.importer import import_lines  # noqa: PLC0415 -- loads every file format
+
         return import_lines(
             self.store.memories,
             lines,
@@ -339,6 +341,7 @@ class Engine:
         """Stop the worker and close the store. A job that takes longer than `grace` seconds is handed back."""
         # The worker writes to the store until it has stopped, so the store must be closed last.
         self.workers.stop(grace)
+        self.waiting.close()  # nothing ends any more
         close = getattr(self._extractor, "close", None)
         if close is not None:
             close()

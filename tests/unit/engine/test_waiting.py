@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from mem0_exports import AsyncClient, Client, ExportFailed, ExportRequest, F
+from mem0_exports import AsyncClient, Client, ConfigurationError, ExportFailed, ExportRequest, F
 from mem0_exports_engine import waiting
 from mem0_exports_engine.engine import Engine
 from mem0_exports_engine.waiting import Waiting, asked_wait
@@ -234,6 +234,26 @@ def test_a_cancelled_export_wakes_who_waits_for_it(end):
 
     assert answers[0][0] == 404
     assert ("reason" in answers[0][1]) == (end == "cancel")
+
+
+def test_closing_the_client_ends_the_wait_of_another_thread():
+    client, found = Client.local(), []
+    client.engine.workers.take_no_more()
+    job = client.exports.create(SCHEMA, F.user_id == "a")
+
+    def wait():
+        try:
+            job.result(timeout=scaled(60))
+        except ConfigurationError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until(lambda: client.engine.waiting._calls, "the thread waits")
+    client.close()
+    thread.join(scaled(30))
+
+    assert "closed" in str(found[0])
 
 
 def test_an_unknown_export_is_not_waited_for(monkeypatch):
