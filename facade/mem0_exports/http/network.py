@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 U = TypeVar("U")
 
-_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-"""The size of the connection pool: as many connections as a bulk run can use at once."""
+MAX_CONNECTIONS: Final = 100
+"""As many connections as a bulk run can use at once."""
+
+_LIMITS: Final = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
 
 _ssl_lock = threading.Lock()
 _ssl_context: ssl.SSLContext | None = None

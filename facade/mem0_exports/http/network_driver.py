@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,11 +13,11 @@ import httpx
 from mem0_exports.errors import ContractViolation, Mem0ExportsError, ResponseTooLarge
 from mem0_exports.http.connection import log_attempt
 from mem0_exports.http.driver import AsyncDriver, Driver
-from mem0_exports.http.network import FAILURES, NetworkConnection, Phases
+from mem0_exports.http.network import FAILURES, MAX_CONNECTIONS, NetworkConnection, Phases
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from mem0_exports.http.flow import Response, Send
 
@@ -83,42 +84,75 @@ class NetworkDriver(NetworkConnection, Driver):
             closing.close()
 
 
+class _Slots:
+    """The HTTP clients of one event loop, each for one request at a time.
+
+    For each request, httpx looks at all connections of its pool. With one pool for many requests at the same time, that
+    takes most of the time of a bulk run. The client that was used last is lent first, so its connection is still open.
+    """
+
+    def __init__(self, create: Callable[[], httpx.AsyncClient], most: int) -> None:
+        self._create = create
+        self._most = most
+        self._free: list[httpx.AsyncClient] = []
+        self._shared = itertools.count()
+        self.all: list[httpx.AsyncClient] = []
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[httpx.AsyncClient]:
+        """Lend a client that nobody uses; if there are too many, one that others use too."""
+        if not self._free and len(self.all) >= self._most:
+            yield self.all[next(self._shared) % self._most]
+            return
+        if not self._free:
+            self._free.append(self._create())
+            self.all.append(self._free[-1])
+        client = self._free.pop()
+        try:
+            yield client
+        finally:
+            self._free.append(client)
+
+
 class AsyncNetworkDriver(NetworkConnection, AsyncDriver):
-    """Runs flows on an event loop, with an httpx.AsyncClient."""
+    """Runs flows on an event loop, with clients of httpx."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], transport: AsyncTransport | None) -> None:
         super().__init__(base_url, headers, own_transport=transport is not None)
         self._transport = transport
-        self._http: httpx.AsyncClient | None = None
+        self._slots: _Slots | None = None
         self._loop: object = None
 
-    def prepare(self) -> httpx.AsyncClient:
-        """Create the connection pool on first use in an event loop. Does not connect."""
+    def prepare(self) -> _Slots:
+        """Create the first client on first use in an event loop. Does not connect."""
         loop = _running_loop()
         with self._lock:
             self.check_open()
             # Connections work only on the event loop that opened them, so those of an earlier asyncio.run() are dead.
-            if self._http is None or (self._loop != loop and not self._own_transport):
-                self._http = self.create_client(httpx.AsyncClient, self._transport)
-                self._loop = loop
-            return self._http
+            if self._slots is None or (self._loop != loop and not self._own_transport):
+                most = 1 if self._own_transport else MAX_CONNECTIONS  # a user's transport is closed once
+                slots = _Slots(lambda: self.create_client(httpx.AsyncClient, self._transport), most)
+                with slots.one():
+                    self._slots, self._loop = slots, loop
+            return self._slots
 
     def forget_connections(self) -> None:
-        """Drop the connection pool in the child of a fork."""
+        """Drop the connections in the child of a fork."""
         super().forget_connections()
-        self._http = None
+        self._slots = None
 
     async def _send(self, command: Send, sending: Phases) -> Response:
-        http = self.prepare()
+        slots = self.prepare()
         start = time.monotonic()
         try:
-            async with _within(command.timeout):
-                response = await http.send(http.build_request(**self.options(command, sending)), stream=True)
-                async with contextlib.aclosing(response):
-                    body = self.body(response, command)
-                    if body.is_readable:
-                        async for chunk in response.aiter_bytes():
-                            body.add(chunk)
+            with slots.one() as http:
+                async with _within(command.timeout):
+                    response = await http.send(http.build_request(**self.options(command, sending)), stream=True)
+                    async with contextlib.aclosing(response):
+                        body = self.body(response, command)
+                        if body.is_readable:
+                            async for chunk in response.aiter_bytes():
+                                body.add(chunk)
             outcome = self.response(response, body)
         except (ContractViolation, ResponseTooLarge) as error:
             failure: Mem0ExportsError = error
@@ -135,14 +169,16 @@ class AsyncNetworkDriver(NetworkConnection, AsyncDriver):
         import anyio  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
 
         with self._lock:
-            self._closed, http, self._http = True, self._http, None
-        if http is not None and not self._own_transport and self._loop != _running_loop():
+            self._closed, slots, self._slots = True, self._slots, None
+        if slots is not None and not self._own_transport and self._loop != _running_loop():
             return  # the connections ended with the event loop that opened them
-        closing = http or self._transport
-        if closing is not None:
-            # A cancellation must not interrupt this: the engine's worker would keep running, with its files open.
-            with anyio.CancelScope(shield=True):
-                await closing.aclose()
+        # A cancellation must not interrupt this: the connections would stay open.
+        with anyio.CancelScope(shield=True):
+            if slots is not None:
+                for http in slots.all:
+                    await http.aclose()
+            elif self._transport is not None:
+                await self._transport.aclose()
 
 
 def _running_loop() -> object:

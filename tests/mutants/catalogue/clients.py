@@ -160,8 +160,8 @@ MUTANTS: Final = (
     Mutant(
         "clients.async-close-does-nothing",
         "facade/mem0_exports/http/network_driver.py",
-        "                await closing.aclose()\n",
-        "                pass\n",
+        "                    await http.aclose()\n",
+        "                    pass\n",
         "the embedded engine still runs after AsyncClient.close",
     ),
 )

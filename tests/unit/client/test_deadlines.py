@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
+import anyio
 import httpcore
 import httpx
 import pytest
@@ -14,7 +16,7 @@ from mem0_exports.http import connection as _connection
 from mem0_exports.http import network as _network
 from mem0_exports.http.driver import AtomicCall
 from mem0_exports.http.flow import Request, send
-from mem0_exports.http.network import NetworkConnection
+from mem0_exports.http.network import MAX_CONNECTIONS, NetworkConnection
 from mem0_exports.http.network_driver import AsyncNetworkDriver, NetworkDriver
 from mem0_exports.http.settings import PollSchedule, Retry, Settings
 
@@ -213,14 +215,43 @@ def test_a_fork_replaces_locks_that_another_thread_holds():
             lock.release()
 
 
-@pytest.mark.parametrize("kind", [NetworkDriver, AsyncNetworkDriver])
-def test_forget_connections_drops_the_pool(kind):
+@pytest.mark.parametrize(("kind", "name"), [(NetworkDriver, "_http"), (AsyncNetworkDriver, "_slots")])
+def test_forget_connections_drops_the_pool(kind, name):
     driver = kind("http://service.invalid", HEADERS, None)
-    driver._http = object()
+    setattr(driver, name, object())
 
     driver.forget_connections()
 
-    assert driver._http is None
+    assert getattr(driver, name) is None
+
+
+def test_an_async_driver_has_a_client_for_each_request_at_a_time():
+    driver = AsyncNetworkDriver("http://service.invalid", HEADERS, None)
+
+    async def lend():
+        slots = driver.prepare()
+        with slots.one() as first, slots.one() as second:
+            assert first is not second
+        with slots.one() as again:
+            assert again is first, "the one that was given back last, whose connection is still open"
+        with contextlib.ExitStack() as lent:
+            clients = {lent.enter_context(slots.one()) for _ in range(250)}
+        assert len(clients) == len(slots.all) == MAX_CONNECTIONS, "more requests share them"
+        await driver.close()
+        return [client.is_closed for client in slots.all]
+
+    assert anyio.run(lend) == [True] * MAX_CONNECTIONS
+
+
+def test_a_transport_of_the_users_own_has_a_single_client():
+    driver = AsyncNetworkDriver("http://service.invalid", HEADERS, httpx.MockTransport(lambda _: httpx.Response(200)))
+
+    async def lend():
+        slots = driver.prepare()
+        with slots.one() as first, slots.one() as second:
+            return first is second
+
+    assert anyio.run(lend)
 
 
 def test_close_closes_a_transport_that_was_never_used():

@@ -104,7 +104,8 @@ class _Sqlite:
         is_number = operator == "eq" and type(value) is int and abs(value) < 2**53
         # This cheap test skips most memories without the key, or without the text as its value. Both can also occur in a
         # nested object or in a string, so something else has to decide.
-        piece = f"{dump(key).decode()}:{dump(value).decode() if is_text else ''}"
+        # A float that equals an integer of this size is written with its digits, as in 17.0. Zero can also be -0.0.
+        piece = f"{dump(key).decode()}:{dump(value).decode() if is_text or (is_number and value) else ''}"
         possible = f"coalesce(instr(metadata, {add(piece)}), 0) > 0"
         if operator == "contains" and isinstance(value, str):
             possible = f"{possible} AND instr(metadata, {add(dump(value).decode()[1:-1])}) > 0"

@@ -9,8 +9,6 @@ import time
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from mem0_exports.facts import ENTITY_TYPES
 from mem0_exports_engine import clock
 from mem0_exports_engine.failures import StoreError, TooLarge
@@ -41,6 +39,12 @@ _MIN_STATISTICS: Final = 1000
 
 _FAR: Final = 2000
 """More rows than this are not stepped over to find a page."""
+
+_FAR_ENTITIES: Final = 200
+"""The same for entities, each of which can have many memories."""
+
+_MAX_FETCHED: Final = 10_000
+"""How many numbers of memories are fetched at once."""
 
 _LARGE: Final = 10_000
 """The most characters of a filter whose list is remembered."""
@@ -152,7 +156,7 @@ class SqliteMemories:
                 return count, []
             place = listing.nearest(offset)
             if offset - place.offset > _FAR:
-                _add_places(connection, listing, _IN_ORDER, f"memories WHERE {selected}", values)
+                _add_places(connection, listing, _IN_ORDER, f"memories WHERE {selected}", values, _FAR)
                 place = listing.nearest(offset)
             query, used = f"SELECT {_RECORD}, {_IN_ORDER} FROM memories WHERE {selected}", values
             if place.key is not None:
@@ -237,7 +241,10 @@ class SqliteMemories:
         selected, values = _selected(project, filters, now, show_expired=False)
         ordered = f"SELECT seq FROM memories WHERE {selected} ORDER BY {_IN_ORDER}"
         with self._database.read(should_stop) as connection:
-            seqs = array("q", orjson.loads(connection.value(f"SELECT json_group_array(seq) FROM ({ordered})", values)))
+            seqs = array("q")
+            rows = connection.execute(ordered, values)
+            while some := rows.fetchmany(_MAX_FETCHED):  # a list of a million numbers would take 40 MB
+                seqs.extend(seq for (seq,) in some)
         for start in range(0, len(seqs), _MAX_BATCH):
             yield from SqliteBatch(self._database, seqs[start : start + _MAX_BATCH], should_stop).in_pieces()
 
@@ -260,8 +267,9 @@ class SqliteMemories:
                 if first >= totals[kind] or len(page) == limit:
                     continue
                 place = listing.nearest(first)
-                if first - place.offset > _FAR:
-                    _add_places(connection, listing, field, f"(SELECT DISTINCT {field} {of_kind})", [project])
+                if first - place.offset > _FAR_ENTITIES:
+                    entities = f"(SELECT DISTINCT {field} {of_kind})"
+                    _add_places(connection, listing, field, entities, [project], _FAR_ENTITIES)
                     place = listing.nearest(first)
                 after = "" if place.key is None else f"AND {field} > ?"
                 rows = connection.execute(
@@ -287,10 +295,13 @@ def _revision(connection: Connection, project: str) -> int:
     return connection.value("SELECT memories FROM revisions WHERE project = ?", (project,)) or 0
 
 
-def _add_places(connection: Connection, listing: Listing, order: str, rows: str, values: list[Any]) -> None:
-    """Find places all over a list, in one pass. `order` are the columns by which the rows are ordered."""
+def _add_places(connection: Connection, listing: Listing, order: str, rows: str, values: list[Any], far: int) -> None:
+    """Find places all over a list, in one pass, `far` rows from each other.
+
+    `order` are the columns by which the rows are ordered.
+    """
     numbered = f"SELECT {order}, row_number() OVER (ORDER BY {order}) AS number FROM {rows}"
-    step = max(_FAR, (listing.count or 0) // (MAX_PLACES // 2))
+    step = max(far, (listing.count or 0) // (MAX_PLACES // 2))
     found = connection.execute(f"SELECT {order}, number FROM ({numbered}) WHERE number % ? = 0", (*values, step))
     listing.add(Place(number, tuple(key)) for *key, number in found)
 

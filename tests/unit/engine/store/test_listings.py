@@ -55,6 +55,7 @@ def test_every_page_is_that_of_a_list_which_is_made_anew(steps):
     """The times are often equal, so that the order of arrival decides; an update can move a memory to the other user."""
     with pytest.MonkeyPatch.context() as patched, contextlib.closing(SqliteStore(":memory:")) as store:
         patched.setattr(memories, "_FAR", 2)
+        patched.setattr(memories, "_FAR_ENTITIES", 2)
         patched.setattr(memories, "MAX_PLACES", 8)
         patched.setattr(listings, "MAX_PLACES", 4)
         patched.setattr(listings, "MAX_LISTS", 2)
