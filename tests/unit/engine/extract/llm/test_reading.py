@@ -79,6 +79,20 @@ def test_a_newer_sentence_that_says_the_same_changes_nothing():
     assert report.notes == []
 
 
+def test_the_values_of_a_record_come_from_one_memory():
+    visit = {"type": "object", "properties": {"place": {"type": "string"}, "year": {"type": "integer"}}}
+    schema = {"type": "object", "properties": {"visits": {"type": "array", "items": visit}}}
+    with scripted() as model, Client.local(llm=LLM(model.url, model="m", check="off")) as client:
+        model.answer = lambda _request: {"visits": [{"place": "Porto", "year": 2020}]}
+        imported(client, records("Alex was in Porto.", "Alex moved in 2020."))
+        value, report, texts = export(client, schema)
+
+    assert {"place": "Porto", "year": 2020} not in value["visits"], "no memory says that"
+    assert unproven(value, report, texts) == []
+    for number in range(len(value["visits"])):
+        assert len({each.memory_id for each in report.evidence if each.path.startswith(f"visits[{number}]")}) == 1
+
+
 def test_values_of_many_chunks_do_not_use_up_the_work_of_one(monkeypatch):
     """The limit on the work for converting values counts anew for each chunk."""
     from mem0_exports_engine.extract.offline import work
