@@ -262,15 +262,13 @@ class SqliteMemories:
                 of_kind = f"FROM memories WHERE project = ? AND {field} IS NOT NULL"
                 if listing.count is None:
                     listing.count = connection.value(f"SELECT count(DISTINCT {field}) {of_kind}", (project,))
+                    entities = f"(SELECT DISTINCT {field} {of_kind})"
+                    _add_places(connection, listing, field, entities, [project], _FAR_ENTITIES)
                 first = max(0, offset - sum(totals.values()))
                 totals[kind] = listing.count or 0
                 if first >= totals[kind] or len(page) == limit:
                     continue
                 place = listing.nearest(first)
-                if first - place.offset > _FAR_ENTITIES:
-                    entities = f"(SELECT DISTINCT {field} {of_kind})"
-                    _add_places(connection, listing, field, entities, [project], _FAR_ENTITIES)
-                    place = listing.nearest(first)
                 after = "" if place.key is None else f"AND {field} > ?"
                 rows = connection.execute(
                     f"SELECT {field}, min(created_us), max(updated_us) {of_kind} {after} "
@@ -300,8 +298,11 @@ def _add_places(connection: Connection, listing: Listing, order: str, rows: str,
 
     `order` are the columns by which the rows are ordered.
     """
+    count = listing.count or 0
+    if count <= far:
+        return
     numbered = f"SELECT {order}, row_number() OVER (ORDER BY {order}) AS number FROM {rows}"
-    step = max(far, (listing.count or 0) // (MAX_PLACES // 2))
+    step = max(far, count // (MAX_PLACES // 2))
     found = connection.execute(f"SELECT {order}, number FROM ({numbered}) WHERE number % ? = 0", (*values, step))
     listing.add(Place(number, tuple(key)) for *key, number in found)
 
