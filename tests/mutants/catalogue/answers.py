@@ -115,9 +115,30 @@ MUTANTS: Final = (
     Mutant(
         "pages.stepped-over",
         "engine/mem0_exports_engine/store/sqlite/memories.py",
-        "            listing.add([Place(offset + len(keys), keys[-1])] if keys else [])\n",
-        "",
+        "                listing.page_ended(Place(offset + len(keys), keys[-1]))\n",
+        "                pass\n",
         "reading a list takes quadratic time",
+    ),
+    Mutant(
+        "pages.spread-again",
+        "engine/mem0_exports_engine/store/sqlite/memories.py",
+        "    if listing.is_spread or count <= far:\n",
+        "    if count <= far:\n",
+        "each page of a very long list reads the whole list",
+    ),
+    Mutant(
+        "pages.first-places-only",
+        "engine/mem0_exports_engine/store/sqlite/listings.py",
+        "                    self._recent.popitem(last=False)\n",
+        "                    self._recent.popitem()\n",
+        "after some pages, reading a list takes quadratic time",
+    ),
+    Mutant(
+        "pages.large-keys-are-kept",
+        "engine/mem0_exports_engine/store/sqlite/listings.py",
+        "isinstance(part, str)) <= MAX_KEY",
+        "isinstance(part, str)) >= 0",
+        "lists of entities with long names take gigabytes",
     ),
     Mutant(
         "pages.no-statistics",

@@ -117,11 +117,11 @@ class Pool:
             if usable and not self._closed and len(idle) < _MAX_IDLE:
                 idle.append(connection)
                 if self._closed:  # it was closed just now
-                    self.close_idle()
+                    self._close_idle()
                 return
         connection.driver.close()
 
-    def close_idle(self) -> None:
+    def _close_idle(self) -> None:
         """Close the connections that nobody uses."""
         for idle in self._idle.values():
             while idle:
@@ -131,7 +131,7 @@ class Pool:
     def close(self) -> None:
         """Close all connections: those that are in use, as soon as they are returned."""
         self._closed = True
-        self.close_idle()
+        self._close_idle()
 
 
 class SharedConnection:
@@ -147,9 +147,6 @@ class SharedConnection:
             yield self._connection
         finally:
             self._connection.forget_large()
-
-    def close_idle(self) -> None:
-        """Do nothing: the database would be gone."""
 
     def close(self) -> None:
         """Close the connection, and with it the database."""

@@ -73,7 +73,7 @@ class Database:
         self._turn: contextlib.AbstractContextManager[Any] = (
             threading.RLock() if in_memory else contextlib.nullcontext()
         )
-        self._writing = threading.RLock() if in_memory else threading.Lock()
+        self._writing = threading.RLock()
         """Held by the thread that writes. Others of this process wait for it, instead of for SQLite's lock."""
         self._damage: StoreDamaged | None = None
         self._file: tuple[int, int] | None = None

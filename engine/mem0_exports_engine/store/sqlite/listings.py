@@ -2,14 +2,15 @@
 
 A list is read by the numbers of its pages. Without this, each page would count all memories that the filters select, and
 would step over those of the earlier pages, so that reading the whole list would take quadratic time. A list remembers its
-count, and the places of some of its memories in the order; a page begins at the nearest place before it.
+count and some places in it: those where pages that were read lately ended, so that reading on is fast, and, once a page far
+away was asked for, places all over it. A page begins at the nearest place before it.
 """
 
 from __future__ import annotations
 
 import threading
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 MAX_LISTS: Final = 64
 """The most lists that are remembered; those that were not read for the longest time are forgotten."""
 
-MAX_PLACES: Final = 5000
-"""The most places that one list remembers."""
+MAX_SPREAD: Final = 1000
+"""The most places all over a list."""
+
+MAX_RECENT: Final = 100
+"""The most places where pages ended."""
+
+MAX_KEY: Final = 1000
+"""A place whose key has more characters is not remembered. Ids of entities can have megabytes."""
 
 Key: TypeAlias = "tuple[Any, ...]"
 """The values by which a list is ordered."""
@@ -44,27 +51,37 @@ class Listing:
         self.revision = revision
         self.count: int | None = None
         """The number of rows, once they were counted."""
-        self._places: list[Place] = []
+        self.is_spread = False
+        """Whether places all over the list are known."""
+        self._spread: list[Place] = []
+        self._recent: OrderedDict[int, Place] = OrderedDict()
         self._lock = threading.Lock()
 
     def nearest(self, offset: int) -> Place:
         """Return the last known place that is not after `offset`."""
         with self._lock:
-            index = bisect_right(self._places, offset, key=_offset)
-            return self._places[index - 1] if index else START
+            index = bisect_right(self._spread, offset, key=lambda place: place.offset)
+            known = [*self._spread[index - 1 : index], *self._recent.values()]
+        return max((place for place in known if place.offset <= offset), key=lambda place: place.offset, default=START)
 
-    def add(self, places: Iterable[Place]) -> None:
-        """Remember places."""
+    def spread(self, places: Iterable[Place]) -> None:
+        """Remember places all over the list, which come in its order."""
+        found = [place for place in places if _is_small(place)]
         with self._lock:
-            for place in places:
-                index = bisect_right(self._places, place.offset, key=_offset)
-                is_known = index and self._places[index - 1].offset == place.offset
-                if not is_known and len(self._places) < MAX_PLACES:
-                    insort(self._places, place, key=_offset)
+            self._spread, self.is_spread = found, True
+
+    def page_ended(self, place: Place) -> None:
+        """Remember where a page ended."""
+        if _is_small(place):
+            with self._lock:
+                self._recent.pop(place.offset, None)
+                self._recent[place.offset] = place
+                if len(self._recent) > MAX_RECENT:
+                    self._recent.popitem(last=False)
 
 
-def _offset(place: Place) -> int:
-    return place.offset
+def _is_small(place: Place) -> bool:
+    return sum(len(part) for part in place.key or () if isinstance(part, str)) <= MAX_KEY
 
 
 class Listings:

@@ -16,7 +16,7 @@ from mem0_exports_engine.limits import MAX_PAGE, MAX_SECONDS
 from mem0_exports_engine.store.rows import MEMORY_COLUMNS, RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.filters import clause
-from mem0_exports_engine.store.sqlite.listings import MAX_PLACES, Listing, Listings, Place
+from mem0_exports_engine.store.sqlite.listings import MAX_SPREAD, Listing, Listings, Place
 from mem0_exports_engine.store.sqlite.sameness import Known
 from mem0_exports_engine.store.sqlite.tables import INSERT_MEMORY
 
@@ -36,6 +36,10 @@ _MAX_BATCH: Final = 2000
 
 _MIN_STATISTICS: Final = 1000
 """Below so many memories, no statistics are kept: any plan is fast."""
+
+_OUTDATED: Final = 8
+"""Statistics that a store already has are made again when it is opened with so many times more memories. They estimate the
+number of memories, and can be off by a factor of three."""
 
 _FAR: Final = 2000
 """More rows than this are not stepped over to find a page."""
@@ -81,6 +85,8 @@ class SqliteMemories:
         with contextlib.suppress(StoreError):  # a damaged store is reported by those who use it
             with database.read() as connection:
                 newest = _newest(connection)
+                if newest < _OUTDATED * _analysed(connection):
+                    self._next_statistics = 2 * newest
             self._keep_statistics(newest)
 
     def add(self, rows: list[Row], now: datetime) -> list[Row]:
@@ -156,7 +162,7 @@ class SqliteMemories:
                 return count, []
             place = listing.nearest(offset)
             if offset - place.offset > _FAR:
-                _add_places(connection, listing, _IN_ORDER, f"memories WHERE {selected}", values, _FAR)
+                _spread(connection, listing, _IN_ORDER, f"memories WHERE {selected}", values, _FAR)
                 place = listing.nearest(offset)
             query, used = f"SELECT {_RECORD}, {_IN_ORDER} FROM memories WHERE {selected}", values
             if place.key is not None:
@@ -169,7 +175,8 @@ class SqliteMemories:
             )
             keys: list[Key] = []
             records = [*_limited(rows, keys)]
-            listing.add([Place(offset + len(keys), keys[-1])] if keys else [])
+            if keys:
+                listing.page_ended(Place(offset + len(keys), keys[-1]))
             return count, records
 
     def _listing(self, connection: Connection, project: str, filters: Filter, today: int | None) -> Listing:
@@ -263,7 +270,7 @@ class SqliteMemories:
                 if listing.count is None:
                     listing.count = connection.value(f"SELECT count(DISTINCT {field}) {of_kind}", (project,))
                     entities = f"(SELECT DISTINCT {field} {of_kind})"
-                    _add_places(connection, listing, field, entities, [project], _FAR_ENTITIES)
+                    _spread(connection, listing, field, entities, [project], _FAR_ENTITIES)
                 first = max(0, offset - sum(totals.values()))
                 totals[kind] = listing.count or 0
                 if first >= totals[kind] or len(page) == limit:
@@ -275,7 +282,7 @@ class SqliteMemories:
                     f"GROUP BY {field} ORDER BY {field} LIMIT ? OFFSET ?",
                     (project, *(place.key or ()), limit - len(page), first - place.offset),
                 ).fetchall()
-                listing.add([Place(first + len(rows), rows[-1][:1])])
+                listing.page_ended(Place(first + len(rows), rows[-1][:1]))
                 page += [
                     {
                         "name": name,
@@ -293,23 +300,31 @@ def _revision(connection: Connection, project: str) -> int:
     return connection.value("SELECT memories FROM revisions WHERE project = ?", (project,)) or 0
 
 
-def _add_places(connection: Connection, listing: Listing, order: str, rows: str, values: list[Any], far: int) -> None:
-    """Find places all over a list, in one pass, `far` rows from each other.
+def _spread(connection: Connection, listing: Listing, order: str, rows: str, values: list[Any], far: int) -> None:
+    """Find places all over a list, in one pass, at least `far` rows from each other; only once for each list.
 
     `order` are the columns by which the rows are ordered.
     """
     count = listing.count or 0
-    if count <= far:
+    if listing.is_spread or count <= far:
         return
     numbered = f"SELECT {order}, row_number() OVER (ORDER BY {order}) AS number FROM {rows}"
-    step = max(far, count // (MAX_PLACES // 2))
+    step = max(far, count // MAX_SPREAD)
     found = connection.execute(f"SELECT {order}, number FROM ({numbered}) WHERE number % ? = 0", (*values, step))
-    listing.add(Place(number, tuple(key)) for *key, number in found)
+    listing.spread(Place(number, tuple(key)) for *key, number in found)
 
 
 def _newest(connection: Connection) -> int:
     """Return the seq of the newest memory that was ever stored."""
     return connection.value("SELECT seq FROM sqlite_sequence WHERE name = 'memories'") or 0
+
+
+def _analysed(connection: Connection) -> int:
+    """Return about how many memories the store had when its statistics were made; 0 if there are none."""
+    if connection.row("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'") is None:
+        return 0
+    rows = connection.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = 'memories'")
+    return max((int(stat.split()[0]) for (stat,) in rows), default=0)
 
 
 def _changed(connection: Connection, project: str) -> None:

@@ -56,8 +56,9 @@ def test_every_page_is_that_of_a_list_which_is_made_anew(steps):
     with pytest.MonkeyPatch.context() as patched, contextlib.closing(SqliteStore(":memory:")) as store:
         patched.setattr(memories, "_FAR", 2)
         patched.setattr(memories, "_FAR_ENTITIES", 2)
-        patched.setattr(memories, "MAX_PLACES", 8)
-        patched.setattr(listings, "MAX_PLACES", 4)
+        patched.setattr(memories, "MAX_SPREAD", 4)
+        patched.setattr(listings, "MAX_RECENT", 3)
+        patched.setattr(listings, "MAX_KEY", 2)  # so that m10 is not remembered
         patched.setattr(listings, "MAX_LISTS", 2)
         kept: dict[str, tuple[str, int, int]] = {}  # user, time, and order of arrival
         arrived = 0
@@ -173,6 +174,48 @@ def test_reading_a_whole_list_takes_linear_time(tmp_path, monkeypatch, what):
     assert taken[1] < 6 * taken[0], "four times as many memories"
 
 
+def test_reading_more_pages_than_a_list_remembers_takes_linear_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(listings, "MAX_RECENT", 5)
+    monkeypatch.setattr(memories, "MAX_SPREAD", 5)
+    monkeypatch.setattr(memories, "_FAR", 50)
+    taken = []
+    for count in (500, 2000):
+        with contextlib.closing(SqliteStore(tmp_path / f"{count}.db")) as store:
+            fill(store, count)
+
+            def read(store=store, count=count):
+                for offset in range(0, count, 10):
+                    assert len(page(store, offset, 10)[1]) == 10
+
+            taken.append(steps_of_reading(store, monkeypatch, read))
+
+    assert taken[1] < 6 * taken[0], "four times as many memories"
+
+
+def test_places_all_over_a_list_are_looked_for_once(store, monkeypatch):
+    """Although pages can be farther from them than any page should be, as in a list of many millions."""
+    monkeypatch.setattr(memories, "MAX_SPREAD", 2)
+    monkeypatch.setattr(memories, "_FAR", 5)
+    looked, spread = [], listings.Listing.spread
+    monkeypatch.setattr(listings.Listing, "spread", lambda self, places: looked.append(1) or spread(self, places))
+    fill(store, 100)
+
+    for offset in (90, 20, 70, 45, 99):
+        assert page(store, offset, 1)[1] == [f"m-{offset + 1}"]
+
+    assert len(looked) == 1
+
+
+def test_a_long_name_is_not_remembered(store):
+    names = [f"{number}{'x' * 5000}" for number in range(5)]
+    stores.put(store, *({"memory": "m", "user_id": name} for name in names), now=NOW)
+
+    found = [store.memories.entities(DEFAULT_PROJECT, offset=at, limit=1)[1][0]["name"] for at in range(5)]
+
+    assert found == names
+    assert [each for listing in store.memories._listings._lists.values() for each in listing._recent] == []
+
+
 @pytest.mark.parametrize("what", ["memories", "entities"])
 def test_a_page_anywhere_is_found_without_reading_those_before_it(store, monkeypatch, what):
     rows = ({"memory": f"m{n}", "user_id": "a", "run_id": f"r{n}"} for n in range(10_000))
@@ -202,6 +245,19 @@ def test_a_filter_with_or_does_not_read_the_other_memories(store, monkeypatch):
 
     assert found == [100]
     assert steps < everything / 3, (steps, everything)
+
+
+def test_statistics_are_not_made_again_each_time_that_a_store_is_opened(tmp_path):
+    path = tmp_path / "store.db"
+    with contextlib.closing(SqliteStore(path)) as store:
+        fill(store, 3000)
+    for _ in range(2):
+        with contextlib.closing(SqliteStore(path)) as store, store.database.write() as connection:
+            connection.execute("UPDATE sqlite_stat1 SET stat = stat || ' unordered' WHERE idx = 'memories_id'")
+    with contextlib.closing(SqliteStore(path)) as store, store.database.read() as connection:
+        (kept,) = connection.row("SELECT stat FROM sqlite_stat1 WHERE idx = 'memories_id'")
+
+    assert kept.endswith("unordered unordered"), "what stands there was not made anew"
 
 
 def test_statistics_are_kept_when_a_store_is_opened_that_has_none(tmp_path):
