@@ -43,8 +43,8 @@ _NOT_FOUND: Final = "No memory export request found"
 _NO_SUCH_EXPORT: Final = Outcome(404, {"error": "No such export"})
 _NO_SUCH_MEMORY: Final = Outcome(404, {"error": "Memory not found!"})
 
-
 _CAN_WAIT: Final = {WAIT: str(MAX_WAIT)}
+"""The header that tells clients that they can wait for the end of an export."""
 
 
 class Request(NamedTuple):

@@ -43,8 +43,8 @@ class Config:
                 "no API key: pass api_key=..., or set MEM0_API_KEY (and MEM0_BASE_URL if you run your own service). "
                 "To work without a key, use the embedded engine: Client.local()"
             )
-        url = os.environ.get("MEM0_BASE_URL") if base_url is None else base_url
-        self.base_url = PLATFORM if url is None else url if is_local else _checked_url(url)
+        url = os.environ.get("MEM0_BASE_URL", PLATFORM) if base_url is None else base_url
+        self.base_url = url if is_local else _checked_url(url)
         self._limits = _checked(timeout, retry, max_response_bytes)
         version = ".".join(map(str, sys.version_info[:2]))
         self.headers = {

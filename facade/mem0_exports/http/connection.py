@@ -132,7 +132,19 @@ class Body:
         return b"".join(self._chunks)
 
 
-def log_attempt(command: Send, start: float, outcome: Response | Mem0ExportsError) -> None:
+def concluded(command: Send, start: float, outcome: Response | Mem0ExportsError) -> Response:
+    """Log an attempt that began at `start`, and return its response or raise its error.
+
+    Call it outside of the handler that caught a failure. Inside, the error of httpx would become the context of ours, and
+    it holds the key.
+    """
+    _log_attempt(command, start, outcome)
+    if isinstance(outcome, Response):
+        return outcome
+    raise outcome
+
+
+def _log_attempt(command: Send, start: float, outcome: Response | Mem0ExportsError) -> None:
     """Log one attempt: operation, status or error, number, duration, request id. Bodies, schemas and keys are never logged."""
     if not _log.isEnabledFor(logging.DEBUG):
         return

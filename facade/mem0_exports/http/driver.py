@@ -56,8 +56,8 @@ class AtomicCall:
         return self._started
 
 
-class Driver(ABC):
-    """Runs flows in the calling thread. Does not connect before the first request. Safe to share between threads."""
+class _AnyDriver(ABC):
+    """What the drivers, sync and async, have in common."""
 
     clock: Clock
     base_url: str
@@ -69,6 +69,10 @@ class Driver(ABC):
     @abstractmethod
     def sending(self, command: Send) -> Any:
         """Return the state of a request that has not begun yet."""
+
+
+class Driver(_AnyDriver):
+    """Runs flows in the calling thread. Does not connect before the first request. Safe to share between threads."""
 
     @abstractmethod
     def _send(self, command: Send, sending: Any) -> Response:
@@ -134,19 +138,8 @@ class Driver(ABC):
             stop.wait(seconds)
 
 
-class AsyncDriver(ABC):
+class AsyncDriver(_AnyDriver):
     """Runs flows on an event loop, asyncio's or trio's. Does not connect before the first request."""
-
-    clock: Clock
-    base_url: str
-
-    @abstractmethod
-    def prepare(self) -> object:
-        """Create what the first request needs. Does not connect."""
-
-    @abstractmethod
-    def sending(self, command: Send) -> Any:
-        """Return the state of a request that has not begun yet."""
 
     @abstractmethod
     async def _send(self, command: Send, sending: Any) -> Response:

@@ -299,8 +299,8 @@ def wait(
                 return value
             if on_poll is not None:
                 on_poll(polls, clock() - start)
-        passed = clock() - began
-        if held and passed >= held:
-            pause = passed
-        yield Sleep(max(0.0, min(max(pause - (passed if held else 0.0), retry_after), deadline - clock())))
+        if held:  # the time that the service held the request is a part of the pause, or all of it
+            passed = clock() - began
+            pause = 0.0 if passed >= held else pause - passed
+        yield Sleep(max(0.0, min(max(pause, retry_after), deadline - clock())))
     raise TimedOut(polls, tally.sends, failure)

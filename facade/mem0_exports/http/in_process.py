@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlencode
 
 from mem0_exports.errors import ConnectionFailed, ContractViolation, Mem0ExportsError, ResponseTooLarge
-from mem0_exports.http.connection import Body, Connection, headers_of, log_attempt
+from mem0_exports.http.connection import Body, Connection, concluded, headers_of
 from mem0_exports.http.driver import AsyncDriver, Driver
 
 
@@ -80,6 +80,7 @@ class LocalDriver(_InProcess, Driver):
 
     def _send(self, command: Send, sending: object) -> Response:
         start = time.monotonic()
+        outcome: Response | Mem0ExportsError
         try:
             status, headers, pieces = self._transport.answer(*self._request(command))
             body = Body(self.answered(status, headers, b""), command)
@@ -87,14 +88,10 @@ class LocalDriver(_InProcess, Driver):
                 body.add(piece)
             outcome = self.answered(status, headers, body.whole())
         except (ContractViolation, ResponseTooLarge) as error:
-            failure: Mem0ExportsError = error
+            outcome = error
         except ConnectionError as error:
-            failure = self._failed(error, command)
-        else:
-            log_attempt(command, start, outcome)
-            return outcome
-        log_attempt(command, start, failure)
-        raise failure
+            outcome = self._failed(error, command)
+        return concluded(command, start, outcome)
 
     def close(self) -> None:
         """Close the engine."""
@@ -108,6 +105,7 @@ class AsyncLocalDriver(_InProcess, AsyncDriver):
 
     async def _send(self, command: Send, sending: object) -> Response:
         start = time.monotonic()
+        outcome: Response | Mem0ExportsError
         try:
             status, headers, pieces = await self._transport.answer_async(*self._request(command))
             body = Body(self.answered(status, headers, b""), command)
@@ -118,14 +116,10 @@ class AsyncLocalDriver(_InProcess, AsyncDriver):
                     body.add(piece)
             outcome = self.answered(status, headers, body.whole())
         except (ContractViolation, ResponseTooLarge) as error:
-            failure: Mem0ExportsError = error
+            outcome = error
         except ConnectionError as error:
-            failure = self._failed(error, command)
-        else:
-            log_attempt(command, start, outcome)
-            return outcome
-        log_attempt(command, start, failure)
-        raise failure
+            outcome = self._failed(error, command)
+        return concluded(command, start, outcome)
 
     async def close(self) -> None:
         """Close the engine, in a thread. A cancellation must not interrupt this: the worker would keep running."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from mem0_exports.errors import ContractViolation, Mem0ExportsError, ResponseTooLarge
-from mem0_exports.http.connection import log_attempt
+from mem0_exports.http.connection import concluded
 from mem0_exports.http.driver import AsyncDriver, Driver
 from mem0_exports.http.network import FAILURES, MAX_CONNECTIONS, NetworkConnection, Phases
 
@@ -56,6 +56,7 @@ class NetworkDriver(NetworkConnection, Driver):
     def _send(self, command: Send, sending: Phases) -> Response:
         http = self._http or self.prepare()
         start = time.monotonic()
+        outcome: Response | Mem0ExportsError
         try:
             with self._deadline(start + command.timeout):
                 response = http.send(http.build_request(**self.options(command, sending)), stream=True)
@@ -65,15 +66,10 @@ class NetworkDriver(NetworkConnection, Driver):
                         body.add(chunk)
             outcome = self.response(response, body)
         except (ContractViolation, ResponseTooLarge) as error:
-            failure: Mem0ExportsError = error
+            outcome = error
         except FAILURES as error:
-            failure = self.translated(error, command, sending)
-        else:
-            log_attempt(command, start, outcome)
-            return outcome
-        log_attempt(command, start, failure)
-        # Raised outside the handler, so that its `__context__` is not httpx's error, which holds the key.
-        raise failure
+            outcome = self.translated(error, command, sending)
+        return concluded(command, start, outcome)
 
     def close(self) -> None:
         """Close the connections and the transport."""
@@ -144,6 +140,7 @@ class AsyncNetworkDriver(NetworkConnection, AsyncDriver):
     async def _send(self, command: Send, sending: Phases) -> Response:
         slots = self.prepare()
         start = time.monotonic()
+        outcome: Response | Mem0ExportsError
         try:
             with slots.one() as http:
                 async with _within(command.timeout):
@@ -155,14 +152,10 @@ class AsyncNetworkDriver(NetworkConnection, AsyncDriver):
                                 body.add(chunk)
             outcome = self.response(response, body)
         except (ContractViolation, ResponseTooLarge) as error:
-            failure: Mem0ExportsError = error
+            outcome = error
         except FAILURES as error:
-            failure = self.translated(error, command, sending)
-        else:
-            log_attempt(command, start, outcome)
-            return outcome
-        log_attempt(command, start, failure)
-        raise failure  # outside the handler, as in Driver._send
+            outcome = self.translated(error, command, sending)
+        return concluded(command, start, outcome)
 
     async def close(self) -> None:
         """Close the connections and the transport."""

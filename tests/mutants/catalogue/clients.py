@@ -69,8 +69,8 @@ MUTANTS: Final = (
     Mutant(
         "clients.sleeps-past-the-deadline",
         _FLOW,
-        "yield Sleep(max(0.0, min(max(pause - (passed if held else 0.0), retry_after), deadline - clock())))",
-        "yield Sleep(max(pause - (passed if held else 0.0), retry_after))",
+        "yield Sleep(max(0.0, min(max(pause, retry_after), deadline - clock())))",
+        "yield Sleep(max(pause, retry_after))",
         "the timeout is raised too late",
     ),
     Mutant(

@@ -63,8 +63,8 @@ MUTANTS: Final = (
     Mutant(
         "waiting.pause-after-a-held-poll",
         "facade/mem0_exports/http/flow.py",
-        "            pause = passed\n",
-        "            pass\n",
+        "pause = 0.0 if passed >= held else pause - passed",
+        "pause -= passed",
         "between two polls that are held, an export can end without being noticed for seconds",
     ),
     Mutant(

@@ -79,18 +79,17 @@ class Text:
     def _number(self, value: float) -> Span | None:
         wanted = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
         for match in _NUMBER.finditer(self._folded.text):
-            if Decimal(match[0].replace("\u2212", "-")) == wanted and self._is_number(*match.span()):
-                span = self._digits(*match.span())
-                if span is not None:
-                    return span
+            start, end = match.span()
+            is_equal = Decimal(match[0].replace("\u2212", "-")) == wanted
+            if is_equal and self._is_number(start, end) and self._has_real_digits(start, end):
+                return Span(*self._folded.span(start, end))
         return None
 
-    def _digits(self, start: int, end: int) -> Span | None:
-        """Return the place of a number or date, or None if it is none in the original, as in 5² and ½."""
-        span = Span(*self._folded.span(start, end))
-        piece = self.text[span.start : span.end]
-        real = all(char.isdecimal() or not char.isnumeric() for char in piece)
-        return span if real and self._folded.is_whole(start, end) else None
+    def _has_real_digits(self, start: int, end: int) -> bool:
+        """Return whether the digits of a number or date are digits in the original, unlike those of 5² and ½."""
+        begin, after = self._folded.span(start, end)
+        are_digits = all(char.isdecimal() or not char.isnumeric() for char in self.text[begin:after])
+        return are_digits and self._folded.is_whole(start, end)
 
     def _is_number(self, start: int, end: int) -> bool:
         """Return whether a run of digits is a whole number of its own, and not a part of a date, a time or a name."""
@@ -111,10 +110,8 @@ class Text:
         except ValueError:
             return None
         for day, start, end in _dates(self._folded.text):
-            if day == wanted and is_bounded(self._folded.text, start, end):
-                span = self._digits(start, end)
-                if span is not None:
-                    return span
+            if day == wanted and is_bounded(self._folded.text, start, end) and self._has_real_digits(start, end):
+                return Span(*self._folded.span(start, end))
         return None
 
 
