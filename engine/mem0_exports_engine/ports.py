@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, Typ
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -33,22 +33,6 @@ Frame: TypeAlias = "list[str | int]"
 # ---- memories ------------------------------------------------------------------------------------------------------
 
 
-class FieldPath(NamedTuple):
-    """Where a memory has a value: in its field `own`, or under `key` of its metadata. Exactly one of the two is set."""
-
-    own: str | None = None
-    key: str | None = None
-
-
-class WrittenRecords(NamedTuple):
-    """Memories as JSON objects, written by the store."""
-
-    text: str
-    """The objects, separated by commas."""
-    incomplete: list[tuple[int, dict[str, Any] | None]]
-    """The index and the metadata of each memory whose object has a null for a missing value."""
-
-
 class MemoryBatch(Protocol):
     """Some of the memories of an export, oldest first."""
 
@@ -57,14 +41,15 @@ class MemoryBatch(Protocol):
         """The number of memories."""
         ...
 
-    def records(self, fields: Collection[str]) -> list[Record]:
-        """Return the memories as records that have at least these fields."""
+    def columns(self, fields: Collection[str]) -> dict[str, Sequence[Any]]:
+        """Return the values of these fields, in the order of the memories. They can be fewer if some were deleted meanwhile."""
         ...
 
-    def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
-        """Return the memories as JSON objects: each name of `paths` with the value at its path, or null.
+    def written(self, fields: Mapping[str, str]) -> str | None:
+        """Return the memories as JSON objects separated by commas: each name of `fields` with the value of its field.
 
-        Return None if the metadata of a memory could contain a list, or if the store cannot write JSON.
+        Return None if a memory has no value for one of the fields, or could have a list in its metadata, or if the store
+        cannot write JSON.
         """
         ...
 

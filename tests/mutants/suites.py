@@ -131,7 +131,7 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "offline/fit": ("tests/unit/engine/extract/test_offline.py", "tests/properties/test_reports.py"),
     "offline/lookup": ("tests/unit/engine/extract/test_offline.py", "tests/properties/test_reports.py"),
     **dict.fromkeys(
-        ("offline/records", "offline/record_lists", "offline/columns"),
+        ("offline/records", "offline/record_lists", "offline/makers", "offline/memories", "offline/pushdown"),
         (
             "tests/unit/engine/extract/test_offline.py",
             "tests/properties/test_reports.py",

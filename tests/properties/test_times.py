@@ -14,7 +14,7 @@ from mem0_exports_engine import clock
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests.support.examples import examples
-from tests.support.stores import put
+from tests.support.stores import put, records_of
 
 
 LIMITED = settings(deadline=None, derandomize=True, database=None)
@@ -55,7 +55,9 @@ def test_lists_and_exports_have_exactly_the_memories_that_have_not_expired(hour)
         return [each["memory"] for each in records]
 
     where = F.user_id == "a"
-    exported = texts(each for batch in store.memories.batches(DEFAULT_PROJECT, where, now) for each in batch.records())
+    exported = texts(
+        each for batch in store.memories.batches(DEFAULT_PROJECT, where, now) for each in records_of(batch)
+    )
     listed, with_expired = (
         store.memories.page(DEFAULT_PROJECT, where, now, show_expired=show_expired, offset=0, limit=100)
         for show_expired in (False, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 from mem0_exports_engine import clock
 from mem0_exports_engine.extract.offline.extractor import OfflineExtractor
 from mem0_exports_engine.json_text import dump, load
-from mem0_exports_engine.ports import FieldPath, Incoming, WrittenRecords
+from mem0_exports_engine.ports import Incoming, MemoryBatch
 from mem0_exports_engine.projects import DEFAULT_PROJECT
 from mem0_exports_engine.report import Report
-from mem0_exports_engine.store.rows import row_for
+from mem0_exports_engine.store.rows import RECORD_FIELDS, row_for
 from mem0_exports_engine.store.sqlite.store import SqliteStore
 
 
@@ -39,7 +39,13 @@ def put(
 
 def records(store: SqliteStore, where: Any, *, project: str = DEFAULT_PROJECT) -> list[dict[str, Any]]:
     """Return the memories that filters select, as an export reads them."""
-    return [each for batch in store.memories.batches(project, where, clock.now()) for each in batch.records()]
+    return [each for batch in store.memories.batches(project, where, clock.now()) for each in records_of(batch)]
+
+
+def records_of(batch: MemoryBatch) -> list[dict[str, Any]]:
+    """Return the memories of a batch with all their fields."""
+    columns = batch.columns(RECORD_FIELDS)
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def job_row(store: SqliteStore, export_id: str = "e") -> dict[str, Any]:
@@ -56,20 +62,14 @@ class Listed:
         self._records = given
         self.size = len(given)
 
-    def records(self, fields: Collection[str]) -> list[dict[str, Any]]:
-        return [{name: each[name] for name in fields} for each in self._records]
+    def columns(self, fields: Collection[str]) -> dict[str, Sequence[Any]]:
+        return {name: [each[name] for each in self._records] for name in fields}
 
-    def written(self, paths: dict[str, FieldPath]) -> WrittenRecords | None:
-        made = [
-            {name: each[own] if own else (each["metadata"] or {}).get(key) for name, (own, key) in paths.items()}
-            for each in self._records
-        ]
-        if any("[" in str(each["metadata"]) for each in self._records):
+    def written(self, fields: dict[str, str]) -> str | None:
+        made = [{name: each[field] for name, field in fields.items()} for each in self._records]
+        if any("[" in str(each["metadata"]) for each in self._records) or any(None in each.values() for each in made):
             return None
-        lacking = [
-            (index, self._records[index]["metadata"]) for index, each in enumerate(made) if None in each.values()
-        ]
-        return WrittenRecords(dump(made).decode()[1:-1], lacking)
+        return dump(made).decode()[1:-1]
 
 
 class Sink:

@@ -176,11 +176,11 @@ MUTANTS: Final = (
         "a running export contains a new memory in the place of a deleted one",
     ),
     Mutant(
-        "deletes.incomplete-records-shifted",
+        "deletes.counted-in-exports",
         "engine/mem0_exports_engine/store/sqlite/batches.py",
-        "None if lists or count < self.size else",
-        "None if lists else",
-        "a running export takes the metadata of another memory, if one was deleted",
+        "None if unusable or count < self.size else",
+        "None if unusable else",
+        "a running export counts a memory that was deleted meanwhile",
     ),
     Mutant(
         "clients.delete-repeated",

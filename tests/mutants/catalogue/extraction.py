@@ -18,7 +18,8 @@ _WORKBENCH = "engine/mem0_exports_engine/workers/workbench.py"
 _WORKER = "engine/mem0_exports_engine/workers/thread.py"
 
 _WORK = "engine/mem0_exports_engine/extract/offline/work.py"
-_KEYS = "engine/mem0_exports_engine/extract/offline/lookup.py"
+_MEMORIES = "engine/mem0_exports_engine/extract/offline/memories.py"
+_BATCHES = "engine/mem0_exports_engine/store/sqlite/batches.py"
 _COST = "engine/mem0_exports_engine/schema_cost.py"
 
 MUTANTS: Final = (
@@ -51,11 +52,25 @@ MUTANTS: Final = (
         "many lists of one large object take the product of their sizes",
     ),
     Mutant(
-        "work.keys-folded-for-each-list",
-        _KEYS,
-        "        self._of_batch[id(metadata)] = metadata, keys\n",
-        "        self._cache.clear()\n",
-        "many lists and a memory with many keys take the product of their sizes",
+        "work.keys-not-shared",
+        _MEMORIES,
+        "            keys = self._cache[names] = Keys(names)\n",
+        "            keys = Keys(names)\n",
+        "each memory is a group of its own, although all have the same metadata keys",
+    ),
+    Mutant(
+        "work.counted-twice",
+        _RECORDS,
+        "                work.left = before  # what was counted is counted again when the record is made value by value\n",
+        "",
+        "a record has fewer values because they were measured twice",
+    ),
+    Mutant(
+        "work.repeated-text-not-measured",
+        _RECORDS,
+        "self._drop_changing(made, memories, columns, self._all if plan.repeats else self._measured)",
+        "self._drop_changing(made, memories, columns, self._measured)",
+        "a record has one large text any number of times",
     ),
     Mutant(
         "extraction.oldest-wins",
@@ -131,30 +146,65 @@ MUTANTS: Final = (
         "extraction.parts-out-of-order",
         _RECORDS,
         "        self._flush()  # earlier records come first, because records are in the order of their memories\n"
-        "        self._put(written.text.encode())\n",
-        "        self._put(written.text.encode())\n        self._flush()\n",
+        "        self._put(text.encode())\n",
+        "        self._put(text.encode())\n        self._flush()\n",
         "the records of a long list are not in the order of the memories",
+    ),
+    Mutant(
+        "extraction.lacking-fields-written",
+        _BATCHES,
+        "sum({some_absent} OR instr(metadata, '[') > 0)",
+        "sum(instr(metadata, '[') > 0)",
+        "a record that SQL has written has a null for a field that its memory does not have",
+    ),
+    Mutant(
+        "extraction.lists-overlooked",
+        _BATCHES,
+        "sum({some_absent} OR instr(metadata, '[') > 0)",
+        "sum({some_absent})",
+        "a list of records in a memory is not found once SQL writes the records",
     ),
     Mutant(
         "extraction.record-not-validated",
         _RECORDS,
-        'if not pushdown.always_valid and not self.shape.accepts(load(f"[{written.text}]")):',
-        "if not pushdown.always_valid and not written.text:",
-        "a long list has invalid records",
+        "        if self._has_plain_items and self.shape.accepts([record for record in made if record is not None]):\n",
+        "        if self._has_plain_items:\n",
+        "a list has invalid records",
+    ),
+    Mutant(
+        "extraction.invalid-records-kept",
+        _RECORDS,
+        "            if record is not None and not self._item.accepts(record):\n",
+        "            if record is not None and not record:\n",
+        "a list in which one record is invalid has it",
+    ),
+    Mutant(
+        "extraction.lists-with-keywords-checked-by-item",
+        _LISTS,
+        "        self._has_plain_items = not other_keywords\n",
+        "        self._has_plain_items = True\n",
+        "a list has more items than its schema allows",
+    ),
+    Mutant(
+        "extraction.conversions-skipped",
+        _RECORDS,
+        "index for index in self._all if shape.work.has_patterns or not maker.shapes[index].is_plain_scalar",
+        "index for index in self._all if shape.work.has_patterns",
+        "an object in a record keeps keys under another spelling than that of its schema",
     ),
     Mutant(
         "extraction.other-spelling-ignored",
-        _RECORDS,
-        "step.path != pushdown.paths[name]",
-        "step.path is None",
+        _LOOKUP,
+        "    if not others or None not in found:\n",
+        "    if found:\n",
         "a value under another spelling of its name is not found",
     ),
     Mutant(
-        "extraction.incomplete-records-not-validated",
+        "extraction.groups-in-order-of-their-keys",
         _RECORDS,
-        "if not pushdown.always_valid and not self.shape.accepts(records):",
-        "if not pushdown.always_valid and not records:",
-        "a long list in which records lack a value has invalid records",
+        "                made[place] = record\n        for place",
+        "                made[place] = record\n        made.sort(key=str)\n        for place",
+        "the records of a list are not in the order of the memories if these have different metadata keys",
     ),
     Mutant(
         "extraction.result-not-validated",

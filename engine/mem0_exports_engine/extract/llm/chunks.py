@@ -6,7 +6,7 @@ earlier export found again. Memories are packed oldest first, so a new memory ch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mem0_exports_engine.extract.llm import prompts
 from mem0_exports_engine.extract.llm.findings import Memory
@@ -97,8 +97,9 @@ class Packing:
         packed: list[Memory] = []
         size = order = 0
         for batch in batches:
-            for record in batch.records(["id", "memory", "created_at"]):
-                memory = _memory(order, record)
+            columns = batch.columns(["id", "created_at", "memory"])
+            for memory_id, created, text in zip(*columns.values(), strict=True):
+                memory = Memory(order, memory_id, created[:10], text)
                 order += 1
                 if nodes and memory.text.strip():
                     form = self._form(nodes)
@@ -124,10 +125,6 @@ class Packing:
         if names not in self._forms:
             self._forms[names] = form_of(dict(nodes), self._instructions, self._llm)
         return self._forms[names]
-
-
-def _memory(order: int, record: dict[str, Any]) -> Memory:
-    return Memory(order, record["id"], record["created_at"][:10], record["memory"])
 
 
 def _why(form: Form, context: int) -> str:

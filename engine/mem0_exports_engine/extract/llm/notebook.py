@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from mem0_exports_engine.ports import FieldPath, Record, WrittenRecords
+    from mem0_exports_engine.ports import Record
 
 
 class Notebook:
@@ -64,11 +64,11 @@ class _Batch(NamedTuple):
         """The number of memories."""
         return len(self.all)
 
-    def records(self, fields: Collection[str]) -> list[Record]:
-        """Return the memories."""
-        return self.all
+    def columns(self, fields: Collection[str]) -> dict[str, Sequence[Any]]:
+        """Return the values of these fields."""
+        return {field: [record[field] for record in self.all] for field in fields}
 
-    def written(self, paths: Mapping[str, FieldPath]) -> WrittenRecords | None:
+    def written(self, fields: Mapping[str, str]) -> str | None:
         """Return None: the memories are not written as JSON."""
         return None
 

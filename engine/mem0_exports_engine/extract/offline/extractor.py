@@ -24,7 +24,7 @@ from mem0_exports_engine.extract.offline.filling import Filling, FromTexts, Sett
 from mem0_exports_engine.extract.offline.fit import Shape
 from mem0_exports_engine.extract.offline.free_keys import ROOT
 from mem0_exports_engine.extract.offline.hints import Hints
-from mem0_exports_engine.extract.offline.lookup import KnownKeys
+from mem0_exports_engine.extract.offline.memories import KnownKeys, Memories
 from mem0_exports_engine.extraction import Extraction, Unfillable
 from mem0_exports_engine.limits import MAX_HELD
 from mem0_exports_engine.report import Gap, Report
@@ -130,22 +130,22 @@ def _collect(fillings: list[Filling], batches: Iterable[MemoryBatch], known: Kno
     fields: set[str] = set().union(*(filling.fields for filling in fillings))
     count = 0
     for batch in batches:
-        count += _see(fillings, batch, fields)
-        known.end_batch()
+        count += _see(fillings, batch, fields, known)
         work.end_batch()
         if sum(filling.held for filling in fillings) > MAX_HELD:
             raise _unfillable(_TOO_LARGE, count)
     return count
 
 
-def _see(fillings: list[Filling], batch: MemoryBatch, fields: set[str]) -> int:
+def _see(fillings: list[Filling], batch: MemoryBatch, fields: set[str], known: KnownKeys) -> int:
     """Show the memories of a batch to the fillings, and return their number."""
     if len(fillings) == 1 and fillings[0].see_as_written(batch):
         return batch.size
-    records = batch.records(fields)  # fewer than batch.size if some were deleted meanwhile
-    for filling in fillings:
-        filling.see(records)
-    return len(records)
+    memories = Memories.of(batch.columns(fields), known)  # fewer than batch.size if some were deleted meanwhile
+    if memories.keys:
+        for filling in fillings:
+            filling.see(memories)
+    return len(memories.keys)
 
 
 def _unfillable(reason: str, count: int) -> Unfillable:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mem0_exports.schemas.annotations import source_of
 from mem0_exports.schemas.keywords import KEYWORDS
 from mem0_exports_engine.extract.frame import ListInSink
-from mem0_exports_engine.extract.offline.columns import Columns
 from mem0_exports_engine.extract.offline.free_keys import ROOT, FreeKeys
 from mem0_exports_engine.extract.offline.free_names import FreeNames
 from mem0_exports_engine.extract.offline.lookup import NO_SOURCE, Plans
+from mem0_exports_engine.extract.offline.makers import PropertyMaker
 from mem0_exports_engine.extract.offline.mismatch import Mismatch
 from mem0_exports_engine.extract.offline.record_lists import Records, makers_of
 from mem0_exports_engine.extract.offline.records import RecordList
@@ -31,11 +30,11 @@ from mem0_exports_engine.report import Evidence, Gap, Report
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.hints import Hints
-    from mem0_exports_engine.extract.offline.lookup import KnownKeys, Steps
+    from mem0_exports_engine.extract.offline.memories import KnownKeys, Memories
     from mem0_exports_engine.extract.offline.values import Noted
     from mem0_exports_engine.extraction import ListSink
     from mem0_exports_engine.ports import MemoryBatch, Record
@@ -74,7 +73,7 @@ def _field(
         return Count(name, shape)
     if shape.kinds == {"array"} and "prefixItems" not in shape.node and isinstance(shape.node.get("items", {}), dict):
         makers = makers_of(shape.items, known)
-        if len(makers) == 1 and isinstance(makers[0], Columns):
+        if len(makers) == 1 and isinstance(makers[0], PropertyMaker):
             return RecordList(name, shape, sink, list_index, maker=makers[0], may_be_in_sink=may_be_in_sink)
         if makers:
             return Records(name, shape, sink, list_index, makers=makers, may_be_in_sink=may_be_in_sink)
@@ -146,20 +145,15 @@ class Filling:
         """The fields of memories that have to be read."""
         return {"id", "metadata"}.union(*(field.fields for field in self._fields))
 
-    def see(self, records: list[Record]) -> None:
+    def see(self, memories: Memories) -> None:
         """Collect the values from some memories."""
-        if not records:
-            return
         if self._free is not None:
-            self._free.see(records)
+            self._free.see(memories.records)
             return
-        plans = [*map(self._plans.of, records)]
-        if plans.count(plans[0]) == len(plans):  # the usual case: all have the same metadata keys
-            of_fields: Iterable[Iterable[Steps]] = map(repeat, plans[0].steps)
-        else:
-            of_fields = zip(*(plan.steps for plan in plans), strict=True)
-        for field, steps in zip(self._fields, of_fields, strict=True):
-            field.see(records, steps)
+        plans = {keys: self._plans.of(keys) for keys in memories.groups}
+        for index, field in enumerate(self._fields):
+            steps = {keys: plan.steps[index] for keys, plan in plans.items()}
+            field.see(memories, steps)
 
     def see_as_written(self, batch: MemoryBatch) -> bool:
         """Collect a batch as JSON text that the store writes. Return False if that is not possible."""

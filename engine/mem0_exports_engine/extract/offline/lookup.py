@@ -17,22 +17,22 @@ tried. A property with several names (`x-mem0-names`) is looked up by each of th
 from __future__ import annotations
 
 from collections.abc import Callable  # noqa: TC003 -- a NamedTuple's
-from functools import cached_property, partial
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mem0_exports.facts import RUN_ALIAS
 from mem0_exports.schemas.annotations import MEMORY_FIELDS, names_of, source_of
-from mem0_exports_engine.extract.offline.fit import by_folded, folded
-from mem0_exports_engine.extract.offline.hints import MAX_LENGTH
+from mem0_exports_engine.extract.offline.fit import folded
 from mem0_exports_engine.extract.offline.mismatch import Mismatch
-from mem0_exports_engine.ports import FieldPath, Record
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mem0_exports_engine.extract.offline.fit import Shape
+    from mem0_exports_engine.extract.offline.memories import Keys, KnownKeys, Memories
+    from mem0_exports_engine.ports import Record
 
 
 class Step(NamedTuple):
@@ -40,8 +40,19 @@ class Step(NamedTuple):
 
     take: Callable[[Record], Any]
     """Return the value that a memory has in this place, or None."""
-    path: FieldPath | None = None
-    """The place, or None if it involves more than one field."""
+    field: str
+    """The field of the memory from which the value is taken."""
+    key: str | None = None
+    """The key, if the value is that of a metadata key."""
+    is_conditional: bool = False
+    """Whether only some memories have the value of the field in this place."""
+
+    def column(self, memories: Memories) -> Sequence[Any]:
+        """Return the values that memories with the same metadata keys have in this place. Much faster than `take`."""
+        if self.is_conditional:
+            return [*map(self.take, memories.records)]
+        values = memories.columns[self.field]
+        return values if self.key is None else [metadata[self.key] for metadata in values]
 
 
 Steps: TypeAlias = tuple[Step, ...]
@@ -77,18 +88,6 @@ _MAX_NAMED: Final = 5
 """The most keys that a reason names."""
 
 
-class Keys:
-    """The metadata keys of a memory. Memories with the same keys can share it."""
-
-    def __init__(self, keys: Iterable[str]) -> None:
-        self.alike = by_folded(keys)
-        """Lists of the keys that are spelled alike, by their folded form."""
-        self._all = {key for keys in self.alike.values() for key in keys}
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._all
-
-
 class Lookup:
     """Decides where the value of one property is looked up."""
 
@@ -116,18 +115,11 @@ class Lookup:
         return f"several metadata keys match: {keys}; choose one with From.metadata({self._ambiguous[0]!r})"
 
     @property
-    def path(self) -> FieldPath | None:
-        """The first place to look, if metadata keys are spelled exactly like the property.
-
-        None if the value comes from several fields.
-        """
+    def own_field(self) -> str | None:
+        """The field of memories that is looked at first; None if that is a metadata key, or depends on the memory."""
         if self.annotation is not None:
-            kind, name = self.annotation
-            return FieldPath(own=name) if kind == "memory" else FieldPath(key=name) if kind == "metadata" else None
-        if len(self._names) > 1:
-            return None
-        own = _OWN.get(folded(self.name))
-        return FieldPath(key=self.name) if own is None else FieldPath(own=own)
+            return self.annotation.name if self.annotation.kind == "memory" else None
+        return _OWN.get(folded(self._names[0]))
 
     @property
     def fields(self) -> set[str]:
@@ -151,7 +143,7 @@ class Lookup:
             if kind == "metadata":
                 return (_metadata_key(name),) if name in keys else ()
             # A count cannot be looked up in a single memory.
-            return (Step(partial(_text_of_category, name.casefold())),) if kind == "category" else ()
+            return (_text_of(name),) if kind == "category" else ()
         return tuple(step for name in self._names for step in self._steps_of(name, keys))
 
     def _steps_of(self, name: str, keys: Keys) -> Iterator[Step]:
@@ -170,20 +162,20 @@ class Lookup:
 
 
 def _own_field(name: str) -> Step:
-    return Step(itemgetter(name), FieldPath(own=name))
+    return Step(itemgetter(name), name)
 
 
 def _metadata_key(key: str) -> Step:
-    return Step(lambda record: record["metadata"][key], FieldPath(key=key))
+    return Step(lambda record: record["metadata"][key], "metadata", key)
+
+
+def _text_of(category: str) -> Step:
+    return Step(partial(_text_of_category, category.casefold()), "memory", is_conditional=True)
 
 
 def _text_of_category(name: str, record: Record) -> Any:
     categories = record["categories"] or ()
     return record["memory"] if any(category.casefold() == name for category in categories) else None
-
-
-_MAX_SUGGESTED: Final = 10_000
-"""The most metadata keys that are kept for hints."""
 
 
 class Plan:
@@ -192,77 +184,9 @@ class Plan:
     def __init__(self, lookups: Sequence[Lookup], keys: Keys) -> None:
         self.steps = [lookup.steps(keys) for lookup in lookups]
         """The places to look, for each lookup."""
-        self.empty = [index for index, steps in enumerate(self.steps) if not steps]
-        """The lookups that find nothing in these memories."""
-        self.names = [lookup.name for lookup, steps in zip(lookups, self.steps, strict=True) if steps]
-        """The names of the lookups that can find something."""
-
-    @cached_property
-    def first_values(self) -> Callable[[Record], tuple[Any, ...]] | None:
-        """A function that returns the first choice for each of `names`, or None if one of them is a category."""
-        paths = [steps[0].path for steps in self.steps if steps]
-        if None in paths:
-            return None
-        # For speed, all fields are read with one itemgetter and all metadata with another, then put in the order of
-        # names.
-        take_own = _taker([path.own for path in paths if path is not None and path.own is not None])
-        take_metadata = _taker([path.key for path in paths if path is not None and path.own is None])
-        taken = sorted(range(len(paths)), key=lambda index: paths[index].own is None)  # type: ignore[union-attr]
-        places = {index: place for place, index in enumerate(taken)}
-        arrange = _taker([places[index] for index in range(len(paths))])
-
-        def first_values(record: Record) -> tuple[Any, ...]:
-            return arrange(take_own(record) + take_metadata(record["metadata"]))
-
-        return first_values
-
-
-def _taker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a function that takes these items out of a mapping or tuple, always as a tuple."""
-    if len(keys) > 1:
-        return itemgetter(*keys)
-    return (lambda items: (items[keys[0]],)) if keys else (lambda _items: ())
-
-
-class KnownKeys:
-    """The metadata keys of all memories of an export. Memories with the same keys share one `Keys`, which is cached."""
-
-    _max_size = 1_000_000
-    """The most characters of all keys in the cache."""
-
-    def __init__(self) -> None:
-        self._cache: dict[tuple[str, ...], Keys] = {}
-        self._size = 0
-        self.cleared = 0
-        """How often the cache has been cleared. What others keep for its keys has to go then, too."""
-        self._of_batch: dict[int, tuple[Any, Keys]] = {}
-        """The metadata of the batch and their keys, by their id(), which stays theirs while they are here."""
-        self.suggested: set[str] = set()
-        """The keys seen so far that could be hints; some are left out if there are very many."""
-
-    def of(self, metadata: dict[str, Any] | None) -> Keys:
-        """Return the keys of a memory's metadata."""
-        known = self._of_batch.get(id(metadata))
-        if known is not None:
-            return known[1]
-        names = tuple(metadata or ())
-        keys = self._cache.get(names)
-        if keys is None:
-            size = 1 + sum(map(len, names))
-            if self._size + size > self._max_size:
-                self._size = 0
-                self._cache.clear()
-                self.cleared += 1
-            self._size += size
-            if len(self.suggested) < _MAX_SUGGESTED:
-                self.suggested.update(name for name in names if len(name) <= MAX_LENGTH)
-            keys = self._cache[names] = Keys(names)
-        self._of_batch[id(metadata)] = metadata, keys
-        return keys
-
-    def end_batch(self) -> None:
-        """Forget which metadata have which keys."""
-        self._of_batch.clear()
+        places = [(step.field, step.key) for steps in self.steps for step in steps]
+        self.repeats = len({*places}) < len(places)
+        """Whether two lookups can find the same value. A large one is then more work than the memory itself."""
 
 
 class Plans:
@@ -277,9 +201,8 @@ class Plans:
         self._cache: dict[Keys, Plan] = {}
         self._cleared = 0
 
-    def of(self, record: Record) -> Plan:
-        """Return the plan for a memory."""
-        keys = self._known.of(record["metadata"])
+    def of(self, keys: Keys) -> Plan:
+        """Return the plan for a memory whose metadata have these keys."""
         plan = self._cache.get(keys)
         if plan is None:
             # Otherwise the plans would keep the keys that were dropped.
@@ -288,6 +211,18 @@ class Plans:
                 self._cleared = self._known.cleared
             plan = self._cache[keys] = Plan(self._lookups, keys)
         return plan
+
+
+def first_choices(steps: Steps, memories: Memories) -> Sequence[Any]:
+    """Return the first value that each memory has at these places, or None if it has none."""
+    if not steps:
+        return [None] * len(memories.keys)
+    first, *others = steps
+    found = first.column(memories)
+    if not others or None not in found:
+        return found
+    instead = first_choices((*others,), memories)
+    return [other if value is None else value for value, other in zip(found, instead, strict=True)]
 
 
 def values(steps: Steps, record: Record) -> list[Any]:

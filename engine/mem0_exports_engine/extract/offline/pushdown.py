@@ -1,15 +1,10 @@
-"""Pushdown: let the store write the records of a list as JSON, several times faster than building them in Python.
+"""Pushdown: let the store write the records of a list as JSON, faster than any record can be built in Python.
 
-A pushed-down batch must give exactly the records and gaps that the extractor would have made from the same memories.
-Pushdown is therefore used only if
+It is possible only for records whose types alone say that they are valid, which is decided once, from the schema: each
+property is a field that memories have themselves, such as `memory` or `created_at`, and any value of that field matches.
 
-- every property has one known path, at which its value is found if the memory has a value;
-- every property is a scalar, or `categories`, so that no value can be nested deeper than is allowed;
-- no memory of the batch has a list in its metadata, since its items could be the records;
-- the records are valid as they are, so that no value has to be converted or left out.
-
-If any of these does not hold for a batch, it is read as records instead. A store that cannot write JSON returns None
-from `MemoryBatch.written`.
+The store writes a batch only if every memory has a value for each property, and none can have a list of records. Other
+batches are read as records, and so are all if a store cannot write JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +17,7 @@ if TYPE_CHECKING:
 
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.lookup import Lookup
-    from mem0_exports_engine.ports import FieldPath
+    from mem0_exports_engine.ports import MemoryBatch
 
 ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples", "$comment", "deprecated"})
 """Keywords that do not restrict values."""
@@ -41,47 +36,46 @@ _TEXTS: Final[dict[str, set[str | None]]] = {
 """The fields of memories that are strings, with the values of `format` that they always satisfy."""
 
 _MAX_FAILURES: Final = 3
-"""Pushdown is no longer tried after so many batches for which it was not possible: later batches would be alike."""
+"""The store is no longer asked after so many batches that it could not write: later ones are likely to be alike."""
 
 
 class Pushdown:
-    """Describes how a store can write the records of one list."""
+    """Lets a store write the records of one list."""
 
-    def __init__(self, paths: dict[str, FieldPath], *, always_valid: bool) -> None:
-        self.paths = paths
-        """For each property of a record, where memories have its value."""
-        self.always_valid = always_valid
-        """Whether any values at these paths make a valid record, so that records need no validation."""
+    def __init__(self, fields: dict[str, str]) -> None:
+        """Create it. `fields` has the field of memories for each property of a record."""
+        self._fields = fields
         self._failures = 0
 
     @classmethod
-    def of(cls, item: Shape, columns: Sequence[tuple[Lookup, Shape]]) -> Pushdown | None:
-        """Return the pushdown for records of the shape `item`, or None if it would not be exact."""
-        paths: dict[str, FieldPath] = {}
-        for lookup, shape in columns:
-            path = lookup.path
-            if path is None or not (shape.is_plain_scalar or path.own == "categories"):
-                return None  # the value could be nested deeper than `Shape.fit` allows
-            paths[lookup.name] = path
-        return cls(paths, always_valid=_is_always_valid(item, columns, paths)) if paths else None
+    def of(cls, item: Shape, lookups: Sequence[Lookup], shapes: Sequence[Shape]) -> Pushdown | None:
+        """Return the pushdown for records of the shape `item`, or None if some of them might be invalid.
 
-    def gives_up(self) -> bool:
-        """Count a batch that could not be used, and return whether to stop trying."""
-        self._failures += 1
-        return self._failures >= _MAX_FAILURES
+        `lookups` and `shapes` are those of their properties.
+        """
+        fields: dict[str, str] = {}
+        for lookup, shape in zip(lookups, shapes, strict=True):
+            field = lookup.own_field
+            if field is None or not _always_fits(field, shape):
+                return None
+            fields[lookup.name] = field
+        simple = {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}
+        if (
+            item.node.keys() - ANNOTATIONS - simple
+            or item.hidden - ANNOTATIONS
+            or item.required - fields.keys()
+            or item.kinds != {"object"}
+        ):
+            return None
+        return cls(fields)
 
-
-def _is_always_valid(item: Shape, columns: Sequence[tuple[Lookup, Shape]], paths: dict[str, FieldPath]) -> bool:
-    simple = {"type", "properties", "required", "additionalProperties", "$defs", "$ref"}
-    if (
-        item.node.keys() - ANNOTATIONS - simple
-        or item.hidden - ANNOTATIONS
-        or item.required - paths.keys()
-        or item.kinds != {"object"}
-    ):
-        return False
-    own_fields = [(paths[lookup.name].own, shape) for lookup, shape in columns]
-    return all(field is not None and _always_fits(field, shape) for field, shape in own_fields)
+    def text_of(self, batch: MemoryBatch) -> str | None:
+        """Return the records of a batch as JSON objects separated by commas, or None if the store cannot write them."""
+        if self._failures >= _MAX_FAILURES:
+            return None
+        text = batch.written(self._fields)
+        self._failures += text is None
+        return text
 
 
 def _always_fits(field: str, shape: Shape) -> bool:
@@ -89,7 +83,7 @@ def _always_fits(field: str, shape: Shape) -> bool:
     node = shape.node
     if shape.hidden - ANNOTATIONS:
         return False
-    keywords = node.keys() - ANNOTATIONS - {"x-mem0-source"}
+    keywords = node.keys() - ANNOTATIONS - {"x-mem0-source", "x-mem0-names"}
     if field == "categories":
         items = shape.items
         return (
@@ -97,5 +91,5 @@ def _always_fits(field: str, shape: Shape) -> bool:
             and not items.node.keys() - ANNOTATIONS - {"type"}
         )  # fmt: skip
     if field not in _TEXTS:
-        return False  # metadata could be nested deeper than `Shape.fit` allows
+        return False  # metadata can have any value
     return "string" in shape.kinds and keywords <= {"type", "format"} and node.get("format") in _TEXTS[field]

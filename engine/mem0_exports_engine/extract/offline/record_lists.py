@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_exports_engine.extract.frame import ListInSink
-from mem0_exports_engine.extract.offline.columns import Columns, FreeColumns
 from mem0_exports_engine.extract.offline.free_names import FreeNames
 from mem0_exports_engine.extract.offline.lookup import values
+from mem0_exports_engine.extract.offline.makers import FreeMaker, PropertyMaker
 from mem0_exports_engine.extract.offline.mismatch import Mismatch
 from mem0_exports_engine.extract.offline.pushdown import ANNOTATIONS
 from mem0_exports_engine.extract.offline.values import MISSING, Field
@@ -22,11 +22,12 @@ from mem0_exports_engine.json_text import dump
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from mem0_exports_engine.extract.offline.columns import Made, Maker
     from mem0_exports_engine.extract.offline.fit import Shape
-    from mem0_exports_engine.extract.offline.lookup import KnownKeys, Lookup, Steps
+    from mem0_exports_engine.extract.offline.lookup import Lookup, Steps
+    from mem0_exports_engine.extract.offline.makers import Made, Maker
+    from mem0_exports_engine.extract.offline.memories import Keys, KnownKeys, Memories
     from mem0_exports_engine.extraction import ListSink
     from mem0_exports_engine.ports import Record
 
@@ -60,7 +61,9 @@ class Records(Field):
         self._sink = sink
         self._list_index = list_index
         other_keywords = shape.node.keys() - ANNOTATIONS - {"type", "items"} | shape.hidden - ANNOTATIONS
-        self._may_be_in_sink = may_be_in_sink and not other_keywords
+        self._has_plain_items = not other_keywords
+        """Whether the list is valid if each of its items is."""
+        self._may_be_in_sink = may_be_in_sink and self._has_plain_items
         self._is_in_sink = False
 
     @property
@@ -68,35 +71,40 @@ class Records(Field):
         """See `Field.fields`."""
         return self.lookup.fields.union(*(lookup.fields for maker in self._makers for lookup in maker.lookups))
 
-    def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
+    def see(self, memories: Memories, steps: Mapping[Keys, Steps]) -> None:
         """See `Field.see`."""
-        plain: list[Record] = []
-        for record, record_steps in zip(records, steps, strict=False):
-            items = None
-            if record_steps:  # most memories have nothing of this name
-                found = values(record_steps, record)
-                items = next((value for value in found if isinstance(value, list)), None)
-                if items is None and self._has_others:  # a single value is a list of one, as in a list of scalars
-                    items = found[:1] or None
-            if items is not None:
-                self._switch_to_lists()
-                self._see_list(items, record["id"])
-            elif not self._lists:
-                plain.append(record)
+        if any(steps.values()):  # most memories have nothing of this name
+            for record, keys in zip(memories.records, memories.keys, strict=True):
+                items = self._items_of(record, steps[keys])
+                if items is not None:
+                    self._switch_to_lists()
+                    self._see_list(items, record["id"])
         if not self._lists:
-            self.see_memories(plain)
+            self.see_memories(memories)
 
-    def see_memories(self, records: list[Record]) -> None:
+    def _items_of(self, record: Record, steps: Steps) -> list[Any] | None:
+        """Return the items of the list that a memory has at these places, or None if it has none."""
+        found = values(steps, record)
+        items = next((value for value in found if isinstance(value, list)), None)
+        if items is None and self._has_others:  # a single value is a list of one, as in a list of scalars
+            return found[:1] or None
+        return items
+
+    def see_memories(self, memories: Memories) -> None:
         """Collect one record per memory."""
-        for record in records:
-            self.shape.work.begin(record["id"])
-            self.take_made(self._made(record), record["id"])
+        for record, keys in zip(memories.records, memories.keys, strict=True):
+            self.see_memory(record, keys)
 
-    def _made(self, record: Record) -> Made:
+    def see_memory(self, record: Record, keys: Keys) -> None:
+        """Collect one record of a memory with these metadata keys, made value by value."""
+        self.shape.work.begin(record["id"])
+        self.take_made(self._made(record, keys), record["id"])
+
+    def _made(self, record: Record, keys: Keys) -> Made:
         """Make a record with the first alternative that takes all values of a memory, or else the first that fits."""
         attempts: list[Made] = []
         for maker in self._makers:
-            made = maker.make(record, self._item)
+            made = maker.make(record, keys, self._item)
             if made.is_exact:
                 return made
             attempts.append(made)
@@ -200,10 +208,10 @@ class Records(Field):
 def makers_of(item: Shape, known: KnownKeys) -> list[Maker]:
     """Return the makers for records of this shape: one, or one for each object of a union. Empty if it is no object."""
     if item.properties:
-        return [Columns(item, known)]
+        return [PropertyMaker(item, known)]
     if item.alternatives:
         return [maker for branch in item.alternatives for maker in makers_of(branch, known)]
-    return [FreeColumns(FreeNames(item))] if _is_object(item) else []
+    return [FreeMaker(FreeNames(item))] if _is_object(item) else []
 
 
 def _is_object(item: Shape) -> bool:

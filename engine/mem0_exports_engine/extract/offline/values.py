@@ -15,11 +15,11 @@ from mem0_exports_engine.limits import MAX_STEPS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.lookup import Steps
-    from mem0_exports_engine.ports import Record
+    from mem0_exports_engine.extract.offline.memories import Keys, Memories
 
 MAX_TRACED: Final = 100
 """The most memory ids per field in the report. If there are many fields, each has fewer."""
@@ -114,9 +114,12 @@ class Field:
         """The fields of memories that have to be read, except metadata."""
         return self.lookup.fields
 
-    def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
-        """Collect the values of these memories. `steps` has the places to look for each memory."""
-        for record, record_steps in zip(records, steps, strict=False):
+    def see(self, memories: Memories, steps: Mapping[Keys, Steps]) -> None:
+        """Collect the values of these memories. `steps` has the places to look for each kind of metadata."""
+        if not any(steps.values()):
+            return
+        for record, keys in zip(memories.records, memories.keys, strict=True):
+            record_steps = steps[keys]
             if not record_steps:
                 continue
             self.shape.work.begin(record["id"])
@@ -228,9 +231,9 @@ class Count(Field):
 
     _count = 0
 
-    def see(self, records: Sequence[Record], steps: Iterable[Steps]) -> None:
+    def see(self, memories: Memories, steps: Mapping[Keys, Steps]) -> None:
         """See `Field.see`."""
-        self.add(len(records))
+        self.add(len(memories.keys))
 
     def add(self, more: int) -> None:
         """Count this many more memories."""

@@ -67,6 +67,15 @@ class Work:
         """Count what follows as work on this memory; on the whole object if it is an empty string."""
         self._memory = memory_id
 
+    @property
+    def left(self) -> int:
+        """The steps that are left for the memory."""
+        return self._left.get(self._memory, MAX_STEPS)
+
+    @left.setter
+    def left(self, steps: int) -> None:
+        self._left[self._memory] = steps
+
     def end_batch(self) -> None:
         """Forget the memories. Each is in one batch only."""
         self._left.clear()
@@ -75,7 +84,7 @@ class Work:
 
     def affords(self, steps: int) -> bool:
         """Count these steps and return True, or count nothing if they are more than what is left for the memory."""
-        left = self._left.get(self._memory, MAX_STEPS)
+        left = self.left
         if steps > left:
             return False
         self._left[self._memory] = left - steps

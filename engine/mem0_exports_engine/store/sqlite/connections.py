@@ -61,6 +61,10 @@ class Connection:
         found: tuple[Any, ...] | None = self.execute(statement, values).fetchone()
         return found
 
+    def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        return self.execute(statement, values).fetchall()
+
     def value(self, statement: str, values: Values = ()) -> Any:
         """Return the first value of the first row, or None if there is no row."""
         found = self.row(statement, values)

@@ -19,7 +19,7 @@ class CountingExtractor:
     """Fill every property with the number of memories, and put their texts into a list in the sink."""
 
     def extract(self, schema, batches, sink, *, instructions=None):
-        texts = [each["memory"] for batch in batches for each in batch.records(["memory"])]
+        texts = [text for batch in batches for text in batch.columns(["memory"])["memory"]]
         sink.put(0, json.dumps(texts)[1:-1].encode())
         numbers = ", ".join(f'"{name}": {len(texts)}' for name in schema["properties"])
         report = Report(memories=len(texts), filled={}, gaps=[], notes=[instructions or ""])

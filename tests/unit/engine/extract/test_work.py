@@ -6,13 +6,12 @@ import pytest
 
 from mem0_exports import Client, F
 from mem0_exports_engine import limits
-from mem0_exports_engine.extract.offline import extractor, filling, lookup, record_lists, values
+from mem0_exports_engine.extract.offline import extractor, filling, lookup, memories, record_lists, values
 from mem0_exports_engine.extract.offline import hints as hints_module
 from mem0_exports_engine.extract.offline import work as work_module
 from mem0_exports_engine.extract.offline.fit import Shape
 from mem0_exports_engine.extract.offline.values import shown
 from mem0_exports_engine.extraction import Unfillable
-from mem0_exports_engine.store.sqlite import memories as sqlite_memories
 from tests.support.stores import extracted, memory
 from tests.support.timeouts import scaled
 
@@ -175,50 +174,35 @@ def test_renaming_looks_at_the_keys_of_a_value_and_not_at_all_properties():
 def test_the_keys_of_a_memory_are_looked_at_once_for_all_lists(monkeypatch):
     made = []
 
-    class Counted(lookup.Keys):
+    class Counted(memories.Keys):
         def __init__(self, keys):
             made.append([*keys])
             super().__init__(keys)
 
-    monkeypatch.setattr(lookup, "Keys", Counted)
+    monkeypatch.setattr(memories, "Keys", Counted)
     schema = an_object(**{f"p{number}": {"type": "array", "items": an_object(a={}, b={})} for number in range(30)})
 
     assert len(export(schema, A=1, b=2)[0]) == 30
     assert made == [["A", "b"]]
 
 
+def test_memories_with_the_same_metadata_keys_are_one_group():
+    columns = {"id": ["1", "2", "3"], "metadata": [{"a": 1}, None, {"a": 2}]}
+
+    found = memories.Memories.of(columns, memories.KnownKeys())
+
+    assert [*found.groups.values()] == [[0, 2], [1]]
+
+
 def test_what_is_kept_for_keys_is_bounded_by_their_length_and_not_their_number(monkeypatch):
-    monkeypatch.setattr(lookup.KnownKeys, "_max_size", 1000)
-    known = lookup.KnownKeys()
+    monkeypatch.setattr(memories.KnownKeys, "_max_size", 1000)
+    known = memories.KnownKeys()
     plans = lookup.Plans([], known)
     for number in range(200):
-        plans.of({"metadata": {f"key {number} {'x' * 40}": 1}})
+        plans.of(known.of({f"key {number} {'x' * 40}": 1}))
 
         assert sum(len(key) for keys in plans._cache for names in keys.alike.values() for key in names) <= 1000
-    known.end_batch()
     assert len(known._cache) < 200
-
-
-def test_the_metadata_of_a_batch_are_not_kept_for_the_next_one(tmp_path, monkeypatch):
-    """Also if SQLite writes the records. Otherwise a long export would keep the metadata of all its memories."""
-    monkeypatch.setattr(sqlite_memories, "_MAX_BATCH", 10)
-    kept, of = [], lookup.KnownKeys.of
-
-    def counted(self, metadata):
-        keys = of(self, metadata)
-        kept.append(len(self._of_batch))
-        return keys
-
-    monkeypatch.setattr(lookup.KnownKeys, "of", counted)
-    rows = an_object(rows={"type": "array", "items": an_object(a={"type": "string"}, b={"type": "string"})})
-    with Client.local(tmp_path / "store.db") as client:
-        for number in range(300):
-            metadata = {"a": "x", "b": "y"} if number % 3 else {"a": "x"}
-            client.memories.add(f"m{number}", user_id="a", metadata=metadata)
-        records = client.exports.run(rows, F.user_id == "a", timeout=scaled(30), strict=False)["rows"]
-
-    assert len(records) == 300
-    assert max(kept) <= 10
 
 
 @pytest.mark.parametrize(

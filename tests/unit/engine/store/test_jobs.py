@@ -373,7 +373,9 @@ def test_reads_memories_in_batches_of_limited_text_length(store, monkeypatch):
     found_batches = list(store.memories.batches(DEFAULT_PROJECT, F.user_id == "mara", START))
 
     assert [batch.size for batch in found_batches] == [2, 1, 1, 1]
-    assert [each["memory"] for batch in found_batches for each in batch.records()] == [each["memory"] for each in many]
+    assert [each["memory"] for batch in found_batches for each in stores.records_of(batch)] == [
+        each["memory"] for each in many
+    ]
 
 
 def test_rejects_an_old_sqlite_version(monkeypatch):

@@ -12,7 +12,7 @@ from mem0_exports_engine.extract.offline.values import MISSING
 if TYPE_CHECKING:
     from mem0_exports_engine.extract.offline.fit import Shape
     from mem0_exports_engine.extract.offline.free_names import FreeNames
-    from mem0_exports_engine.extract.offline.lookup import KnownKeys, Steps
+    from mem0_exports_engine.extract.offline.memories import Keys, KnownKeys
     from mem0_exports_engine.ports import Record
 
 _NOTHING: Final = "the memory has no value for any field of the record"
@@ -61,34 +61,29 @@ class Maker(Protocol):
         """The lookups of the declared fields."""
         ...
 
-    def make(self, record: Record, item: Shape) -> Made:
-        """Make a record from a memory. `item` is the shape that it has to match."""
+    def make(self, record: Record, keys: Keys, item: Shape) -> Made:
+        """Make a record from a memory with these metadata keys. `item` is the shape that it has to match."""
         ...
 
 
-class Columns:
+class PropertyMaker:
     """Makes records with declared properties. Implements `Maker`."""
 
     def __init__(self, shape: Shape, known: KnownKeys) -> None:
-        self.columns = [(Lookup(key, column), column) for key, column in shape.properties.items()]
-        self.lookups = [lookup for lookup, _ in self.columns]
+        self.shapes = [*shape.properties.values()]
+        self.lookups = [Lookup(name, each) for name, each in shape.properties.items()]
         self.plans = Plans(self.lookups, known)
         self.defaults = [
-            _default_for(column) if lookup.name in shape.required else MISSING for lookup, column in self.columns
+            _default_for(each) if name in shape.required else MISSING for name, each in shape.properties.items()
         ]
 
-    def make(self, record: Record, item: Shape) -> Made:
+    def make(self, record: Record, keys: Keys, item: Shape) -> Made:
         """See `Maker.make`."""
-        return self.made(record, self.plans.of(record).steps, item)
-
-    def made(self, record: Record, steps: list[Steps], item: Shape) -> Made:
-        """Make a record from a memory. `steps` has the places to look for each property."""
         filled: Record = {}
         notes: list[Note] = []
-        found = [values(places, record) for places in steps]
+        found = [values(steps, record) for steps in self.plans.of(keys).steps]
         is_about = any(found)
-        for index, (lookup, shape) in enumerate(self.columns):
-            candidates = found[index]
+        for lookup, shape, candidates, instead in zip(self.lookups, self.shapes, found, self.defaults, strict=True):
             if candidates:
                 try:
                     filled[lookup.name] = first_fit(shape, candidates)
@@ -97,7 +92,6 @@ class Columns:
                     notes.append(Note(lookup, candidates[0], error))
             else:
                 notes.append(Note(lookup))
-            instead = self.defaults[index]
             if instead is REQUIRED:
                 problem = f"the memory has no value for the required field {lookup.name}"
                 return Made(None, problem, notes, is_about)
@@ -106,14 +100,14 @@ class Columns:
         return _checked(filled, item, notes, is_about=is_about)
 
 
-class FreeColumns:
+class FreeMaker:
     """Makes records of schemas that name no properties: a record has the metadata of its memory. Implements `Maker`."""
 
     def __init__(self, names: FreeNames) -> None:
         self._names = names
         self.lookups: list[Lookup] = []
 
-    def make(self, record: Record, item: Shape) -> Made:
+    def make(self, record: Record, keys: Keys, item: Shape) -> Made:
         """See `Maker.make`."""
         filled: Record = {}
         notes: list[Note] = []
