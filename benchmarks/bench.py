@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import re
 import resource
@@ -136,7 +137,11 @@ def first_run(store: Path) -> Iterator[Row]:
         f"with Client.local({str(store)!r}) as client:\n    client.exports.run(P, F.run_id.in_('run-1', 'run-2'))\n"
         "print(time.process_time() - begin)"
     )
-    found = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5)]
+    # With compiled modules, as wherever a package is installed. The first of the runs compiles them.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(store.parent / "compiled")
+    runs = [subprocess.check_output([sys.executable, "-c", code], env=environment) for _ in range(6)]
+    found = [float(printed) for printed in runs]
     yield Row("first run of a process, CPU", min(found) * 1e3, "ms", 170)
 
 

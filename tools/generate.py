@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 SPEC: Final = ROOT / "openapi.yaml"
 CONFIG: Final = ROOT / "codegen.yml"
+TEMPLATES: Final = ROOT / "tools" / "templates"
+"""Templates of our own in place of those of the generator: models are imported when they are first used."""
+
 PACKAGE: Final = ROOT / "generated" / "mem0_exports_api"
 
 MARKER: Final = ".generated"
@@ -105,7 +108,8 @@ def generate(document: dict[str, Any], name: str, into: Path) -> None:
     source.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(source)]
     # Without --fail-on-warning the generator leaves out what it cannot parse, and exits 0.
-    command += ["--config", str(CONFIG), "--meta", "none", "--fail-on-warning", "--output-path", str(into)]
+    command += ["--config", str(CONFIG), "--custom-template-path", str(TEMPLATES), "--meta", "none"]
+    command += ["--fail-on-warning", "--output-path", str(into)]
     # The generator calls ruff by name. This makes it find the ruff of this interpreter's environment.
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "TYPER_STANDARD_TRACEBACK": "1"}
