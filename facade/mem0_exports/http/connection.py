@@ -78,9 +78,9 @@ class Connection:
         key = self._headers["authorization"].rpartition(" ")[2]
         return text.replace(key, "[key]") if len(key) >= _MIN_SECRET else text
 
-    def answered(self, status: int, headers: Mapping[str, str], body: bytes) -> Response:
-        """Return a response as flows read it."""
-        return Response(status, headers, body, self._redacted)
+    def body(self, status: int, headers: Mapping[str, str], command: Send) -> Body:
+        """Return an object that collects the body of a response. Raises ContractViolation if it cannot be read."""
+        return Body(Response(status, headers, b"", self._redacted), command)
 
 
 def headers_of(request: Request) -> dict[str, str]:
@@ -97,9 +97,8 @@ class Body:
     """Collects the body of a response, up to the limit of its request."""
 
     def __init__(self, response: Response, command: Send) -> None:
-        self._status = response.status
+        self._response = response
         self._command = command
-        self._request_id = response.request_id
         self._chunks: list[bytes] = []
         self._left = command.max_bytes
         encoding = response.headers.get("content-encoding", "").strip().lower()
@@ -110,8 +109,8 @@ class Body:
                 f"the answer has the Content-Encoding {encoding[:50]!r}, but only gzip and deflate were accepted",
                 operation=command.request.operation,
                 excerpt="",
-                status=self._status,
-                request_id=self._request_id,
+                status=response.status,
+                request_id=response.request_id,
             )
 
     def add(self, chunk: bytes) -> None:
@@ -122,14 +121,15 @@ class Body:
             raise ResponseTooLarge(
                 operation=self._command.request.operation,
                 limit=self._command.max_bytes,
-                status=self._status,
-                request_id=self._request_id,
+                status=self._response.status,
+                request_id=self._response.request_id,
             )
         self._chunks.append(chunk)
 
-    def whole(self) -> bytes:
-        """Return the body, once it is complete."""
-        return b"".join(self._chunks)
+    def response(self) -> Response:
+        """Return the response with its body, once it is complete."""
+        status, headers, _, redacted = self._response
+        return Response(status, headers, b"".join(self._chunks), redacted)
 
 
 def concluded(command: Send, start: float, outcome: Response | Mem0ExportsError) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlencode
 
 from mem0_exports.errors import ConnectionFailed, ContractViolation, Mem0ExportsError, ResponseTooLarge
-from mem0_exports.http.connection import Body, Connection, concluded, headers_of
+from mem0_exports.http.connection import Connection, concluded, headers_of
 from mem0_exports.http.driver import AsyncDriver, Driver
 
 
@@ -83,10 +83,10 @@ class LocalDriver(_InProcess, Driver):
         outcome: Response | Mem0ExportsError
         try:
             status, headers, pieces = self._transport.answer(*self._request(command))
-            body = Body(self.answered(status, headers, b""), command)
+            body = self.body(status, headers, command)
             for piece in [pieces] if isinstance(pieces, bytes) else pieces:
                 body.add(piece)
-            outcome = self.answered(status, headers, body.whole())
+            outcome = body.response()
         except (ContractViolation, ResponseTooLarge) as error:
             outcome = error
         except ConnectionError as error:
@@ -108,13 +108,13 @@ class AsyncLocalDriver(_InProcess, AsyncDriver):
         outcome: Response | Mem0ExportsError
         try:
             status, headers, pieces = await self._transport.answer_async(*self._request(command))
-            body = Body(self.answered(status, headers, b""), command)
+            body = self.body(status, headers, command)
             if isinstance(pieces, bytes):
                 body.add(pieces)
             else:
                 async for piece in pieces:
                     body.add(piece)
-            outcome = self.answered(status, headers, body.whole())
+            outcome = body.response()
         except (ContractViolation, ResponseTooLarge) as error:
             outcome = error
         except ConnectionError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import httpx
 
 from mem0_exports.errors import ConfigurationError, ConnectionFailed, Mem0ExportsError, RequestTimeout
-from mem0_exports.http.connection import Body, Connection, headers_of
+from mem0_exports.http.connection import Connection, headers_of
 from mem0_exports.http.environment import MAX_PORT, check_environment, is_port
 
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from collections.abc import Callable, Mapping
 
-    from mem0_exports.http.flow import Request, Response, Send
+    from mem0_exports.http.connection import Body
+    from mem0_exports.http.flow import Request, Send
 
 U = TypeVar("U")
 
@@ -144,13 +145,10 @@ class NetworkConnection(Connection):
         reason = "the client was closed" if self._closed else f"the connection to {self._host} failed: {problem}"
         return ConnectionFailed(reason, operation=operation, sent=sent)
 
-    def body(self, response: httpx.Response, command: Send) -> Body:
+    def begun(self, response: httpx.Response, command: Send) -> Body:
         """Return an object that collects the body of a response. Raises ContractViolation if it cannot be read."""
-        return Body(self.answered(response.status_code, response.headers, b""), command)
-
-    def response(self, response: httpx.Response, body: Body) -> Response:
-        """Return the part of a response that flows read."""
-        return self.answered(response.status_code, response.headers, body.whole())
+        # A dict, because each look into the headers of httpx compares all of them.
+        return self.body(response.status_code, dict(response.headers.items()), command)
 
     def sending(self, command: Send) -> Phases:
         """Return the timeouts of a request that has not begun yet."""

@@ -60,11 +60,13 @@ class NetworkDriver(NetworkConnection, Driver):
         try:
             with self._deadline(start + command.timeout):
                 response = http.send(http.build_request(**self.options(command, sending)), stream=True)
-                with contextlib.closing(response):
-                    body = self.body(response, command)
+                try:
+                    body = self.begun(response, command)
                     for chunk in response.iter_bytes() if body.is_readable else ():
                         body.add(chunk)
-            outcome = self.response(response, body)
+                finally:
+                    response.close()
+            outcome = body.response()
         except (ContractViolation, ResponseTooLarge) as error:
             outcome = error
         except FAILURES as error:
@@ -145,12 +147,14 @@ class AsyncNetworkDriver(NetworkConnection, AsyncDriver):
             with slots.one() as http:
                 async with _within(command.timeout):
                     response = await http.send(http.build_request(**self.options(command, sending)), stream=True)
-                    async with contextlib.aclosing(response):
-                        body = self.body(response, command)
+                    try:
+                        body = self.begun(response, command)
                         if body.is_readable:
                             async for chunk in response.aiter_bytes():
                                 body.add(chunk)
-            outcome = self.response(response, body)
+                    finally:
+                        await response.aclose()
+            outcome = body.response()
         except (ContractViolation, ResponseTooLarge) as error:
             outcome = error
         except FAILURES as error:

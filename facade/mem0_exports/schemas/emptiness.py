@@ -9,6 +9,9 @@ from mem0_exports.schemas.annotations import KEY
 from mem0_exports.strict_json import follow
 
 
+_COMBINING: Final = frozenset({"$ref", "anyOf", "oneOf", "allOf"})
+"""The keywords with other schemas for the same value."""
+
 _MAX_REFERENCES: Final = 32
 """The longest chain of references that is followed; a longer one is a loop."""
 
@@ -39,6 +42,9 @@ def is_empty(data: Any, schema: Any, document: Mapping[str, Any]) -> bool:
 
 def _applied(schema: Any, document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Iterate over the schemas that apply to a value: the schema, what it refers to, and the branches of its unions."""
+    if isinstance(schema, Mapping) and not schema.keys() & _COMBINING:  # the usual case
+        yield schema
+        return
     waiting = [schema]
     for _ in range(_MAX_REFERENCES):
         if not waiting:
