@@ -172,6 +172,10 @@ bench-client: $(READY) ## the time of the client itself, to httpx with the same 
 interop: $(READY) ## the official mem0ai clients (Python, npm) and curl against `mem0-exports serve`
 	@bash tests/end_to_end/interop/run.sh
 
+.PHONY: oss
+oss: $(READY) ## fill the stores of the real open-source Mem0, and pull from them
+	@bash tests/end_to_end/oss/run.sh
+
 .PHONY: build
 build: $(READY) ## build the wheel into dist/
 	@rm -rf dist
@@ -182,6 +186,7 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-ur
 lock: $(READY) ## renew the lock files (hashes, and no registry address)
 	@uv pip compile pyproject.toml --all-extras --group dev $(LOCKED) --upgrade -o requirements.lock
 	@uv pip compile pyproject.toml --extra all --group build $(LOCKED) -c requirements.lock -o requirements-demo.lock
+	@uv pip compile tests/end_to_end/oss/requirements.in pyproject.toml --extra all --extra postgres $(LOCKED) --upgrade -o tests/end_to_end/oss/requirements.lock
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mem0_exports._version import __version__
-from mem0_exports_cli import checks, demo_command, exports, keys, llm, many, records, serve, transfer
+from mem0_exports_cli import checks, demo_command, exports, keys, llm, many, pull, records, serve, transfer
 from mem0_exports_cli.exit_codes import HELP
 from mem0_exports_cli.options import group
 
@@ -24,5 +24,5 @@ mem0_exports.epilog = (
 )
 click.version_option(__version__, message="mem0-exports %(version)s")(mem0_exports)
 many.add_to(exports.add_to(mem0_exports))
-for module in (records, transfer, checks, serve, keys, llm, demo_command):
+for module in (records, transfer, pull, checks, serve, keys, llm, demo_command):
     module.add_to(mem0_exports)

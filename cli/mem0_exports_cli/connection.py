@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,8 +20,8 @@ from mem0_exports_engine.store import open_store
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from mem0_exports.client import Client
     from mem0_exports.llm import LLM
@@ -91,6 +93,18 @@ def opened(store: Path) -> AbstractContextManager[Store]:
     """Return a store, created if it does not exist, for a `with` block. Raises ConfigurationError without the extra."""
     require("local", "this command")
     return contextlib.closing(open_store(store))
+
+
+@contextlib.contextmanager
+def copy_of(store: Path) -> Iterator[Path]:
+    """Yield a temporary copy of a store, to try something on. A store that does not exist has an empty copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.db"
+        if store.exists() and store.stat().st_size:
+            with opened(store) as found:
+                found.copy_to(copy)
+            copy.chmod(0o600)
+        yield copy
 
 
 def came_from_environment(name: str) -> bool:

@@ -21,7 +21,7 @@ from mem0_exports_engine.projects import DEFAULT_PROJECT
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mem0_exports.filters.check import Where
 
@@ -245,3 +245,17 @@ def printing(function: _C) -> _C:
         return function(*arguments, output=output, **more)
 
     return wrapped  # type: ignore[return-value]
+
+
+def owning(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for records that name nobody. The function gets each by its name; see `owners_of`."""
+    for name in ("run", "app", "agent"):
+        function = click.option(f"--{name}-id", metavar="ID", help=f"The {name} of such records.")(function)
+    return click.option(
+        "-u", "--user-id", metavar="ID", help="The user of records that name no user, agent, app or run."
+    )(function)
+
+
+def owners_of(ids: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the ids that were given."""
+    return {field: given for field in ENTITY_FIELDS if (given := ids[field]) is not None}

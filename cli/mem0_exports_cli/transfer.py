@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from mem0_exports.errors import Mem0ExportsError
-from mem0_exports.facts import ENTITY_FIELDS
 from mem0_exports.filters.fields import F
 from mem0_exports_cli import exit_codes
-from mem0_exports_cli.connection import came_from_environment, check_store, opened
-from mem0_exports_cli.options import command, connected, quiet
+from mem0_exports_cli.connection import came_from_environment, check_store, copy_of, opened
+from mem0_exports_cli.options import command, connected, owners_of, owning, quiet
 from mem0_exports_cli.printing import Output, remark
 from mem0_exports_cli.progress import progress
 from mem0_exports_engine.extras import require
@@ -109,10 +107,7 @@ def _of_service(client: Client) -> Iterator[dict[str, Any]]:
     help="Into a file of the embedded engine (--store), or to the Mem0 Platform or the service at --base-url.",
 )
 @connected
-@click.option("-u", "--user-id", metavar="ID", help="The user of records that name no user, agent, app or run.")
-@click.option("--agent-id", metavar="ID", help="The agent of such records.")
-@click.option("--app-id", metavar="ID", help="The app of such records.")
-@click.option("--run-id", metavar="ID", help="The run of such records.")
+@owning
 @click.option(
     "--on-conflict",
     type=click.Choice(ON_CONFLICT),
@@ -163,7 +158,7 @@ def _import(
 
     connection = _target(to, connection, on_conflict, start_at)
     name = "standard input" if file == "-" else file
-    owners = {field: given for field in ENTITY_FIELDS if (given := ids[field]) is not None}
+    owners = owners_of(ids)
     with ExitStack() as stack:
         data = sys.stdin.buffer if file == "-" else stack.enter_context(Path(file).open("rb"))
         source = open_source(data)
@@ -175,7 +170,7 @@ def _import(
                 show(data.tell())
 
         if connection.store is not None:
-            target = stack.enter_context(_copy_of(connection.store)) if dry_run else connection.store
+            target = stack.enter_context(copy_of(connection.store)) if dry_run else connection.store
             memories = stack.enter_context(opened(target)).memories
             result = _store(source, memories, checked_project(connection.project), on_conflict, owners, advance)
         else:
@@ -283,14 +278,3 @@ def _show_rejected(result: Imported, name: str, source: Source) -> None:
         remark(f"{place}: {bad.reason}")
     if result.bad_count > _SHOWN:
         remark(f"{name}: {result.bad_count - _SHOWN} more {source.unit}s were rejected")
-
-
-@contextlib.contextmanager
-def _copy_of(store: Path) -> Iterator[Path]:
-    """Yield a temporary copy of a store, to try something on. A store that does not exist has an empty copy."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy.db"
-        if store.exists() and store.stat().st_size:
-            with opened(store) as found:
-                found.copy_to(copy)
-        yield copy

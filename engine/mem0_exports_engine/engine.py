@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from mem0_exports_engine.extract.llm.usage import Estimate
     from mem0_exports_engine.extraction import Extractor
     from mem0_exports_engine.importing.importer import Imported
+    from mem0_exports_engine.importing.pull import Pulled
     from mem0_exports_engine.ports import Lane, OnConflict
     from mem0_exports_engine.workers.workbench import Steps
 
@@ -291,6 +292,23 @@ class Engine:
             lines,
             project=self.access.own_project,
             on_conflict=on_conflict,
+            now=self._service.now,
+        )
+
+    def pull(self, source: object, *, collection: str | None = None, accept_deletions: bool = False) -> Pulled:
+        """Make the copies of open-source Mem0's memories in the store equal to those of a source; see `importing.pull`.
+
+        `source` is the folder of Qdrant, Chroma or FAISS, the URL of a PostgreSQL with pgvector, or a `mem0.Memory` or
+        `mem0.AsyncMemory`. `collection` is the name of Mem0's collection, by default "mem0"; a `Memory` knows its own.
+        """
+        from mem0_exports_engine.importing.pull import pull  # noqa: PLC0415 -- loads every kind of source
+        from mem0_exports_engine.sources.folders import source_of  # noqa: PLC0415 -- loads every kind of source
+
+        return pull(
+            source_of(source, collection),
+            self.store.pulled,
+            project=self.access.own_project,
+            accept_deletions=accept_deletions,
             now=self._service.now,
         )
 

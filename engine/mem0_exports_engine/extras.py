@@ -11,10 +11,11 @@ from mem0_exports.errors import ConfigurationError
 _PACKAGES: Final = {
     "local": ("anyio", "orjson"),
     "server": ("anyio", "orjson", "starlette", "uvicorn"),
+    "postgres": ("psycopg",),
 }
 
 
-def require(extra: Literal["local", "server"], what: str) -> None:
+def require(extra: Literal["local", "server", "postgres"], what: str) -> None:
     """Raise ConfigurationError if a package that `what` needs is missing. Its message says how to install the extra."""
     missing = [package for package in _PACKAGES[extra] if find_spec(package) is None]
     if missing:

@@ -87,6 +87,30 @@ ImportOutcome: TypeAlias = Literal["added", "known", "updated", "skipped", "conf
 memory in another version, which was replaced, kept, or kept and has to be reported as an error."""
 
 
+PullOutcome: TypeAlias = Literal["added", "changed", "same", "taken"]
+"""taken: the id is that of a memory that does not come from this source; it stays as it is."""
+
+
+class PulledStore(Protocol):
+    """Keeps copies of the memories of sources. No other memory is ever touched."""
+
+    def put(self, project: str, source: str, rows: list[Row]) -> list[PullOutcome]:
+        """Store rows of a source in one transaction, and return one outcome per row. Their ids must differ."""
+        ...
+
+    def count(self, project: str, source: str) -> int:
+        """Return the number of memories of a source."""
+        ...
+
+    def ids(self, project: str, source: str, after: str, limit: int) -> list[str]:
+        """Return at most `limit` ids of the memories of a source that come after `after`, in order."""
+        ...
+
+    def drop(self, project: str, source: str, ids: list[str]) -> int:
+        """Delete memories of a source. Return how many there were."""
+        ...
+
+
 class MemoryStore(MemoryReader, Protocol):
     """Stores the memories of all projects."""
 
@@ -101,10 +125,7 @@ class MemoryStore(MemoryReader, Protocol):
     def page(
         self, project: str, filters: Filter, now: datetime, *, show_expired: bool, offset: int, limit: int
     ) -> tuple[int, list[Record]]:
-        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first.
-
-        Raises Interrupted if it takes too long, and TooLarge if the memories are too large together.
-        """
+        """Return the number of selected memories, and at most `limit` of them starting at `offset`, oldest first."""
         ...
 
     def everything(self, project: str) -> Iterator[Record]:
@@ -344,6 +365,11 @@ class Store(Protocol):
     @property
     def memories(self) -> MemoryStore:
         """The memories."""
+        ...
+
+    @property
+    def pulled(self) -> PulledStore:
+        """The copies of the memories of sources."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine.extras import require
 from mem0_exports_engine.failures import Gone, StoreError
 from mem0_exports_engine.projects import DEFAULT_PROJECT
+from mem0_exports_engine.sources.folders import source_of
 from mem0_exports_engine.waiting import asked_wait
 
 
@@ -63,8 +64,12 @@ class LocalTransport:
         filter_rules: FilterRules | None = None,
         project: str = DEFAULT_PROJECT,
         llm: LLM | None = None,
+        source: object = None,
+        collection: str | None = None,
     ) -> None:
+        """Create it. If there is a source (see `sources.folders.source_of`), the engine pulls its memories when it is opened."""
         require("local", "the embedded engine")
+        self._source = None if source is None else source_of(source, collection)
         self.path = str(path)
         in_memory = self.path == ":memory:"
         store = uuid4() if in_memory else Path(path).resolve()
@@ -86,7 +91,14 @@ class LocalTransport:
             if self._engine is None:
                 from mem0_exports_engine.engine import Engine  # noqa: PLC0415 -- loads the store
 
-                self._engine = Engine(self.path, project=self._project, filter_rules=self._filter_rules, llm=self._llm)
+                engine = Engine(self.path, project=self._project, filter_rules=self._filter_rules, llm=self._llm)
+                if self._source is not None:
+                    try:
+                        engine.pull(self._source)
+                    except BaseException:
+                        engine.close()
+                        raise
+                self._engine = engine
             return self._engine
 
     def answer(

@@ -9,10 +9,10 @@ with Client.local("memories.db") as client:     # no key, no server, no network:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
+from mem0_exports.client_parts import engine_of, local_transport, no_pickle, prepare, repr_of
 from mem0_exports.config import Config, changed
-from mem0_exports.errors import ConfigurationError
 from mem0_exports.exports.api import Exports
 from mem0_exports.exports.api_async import AsyncExports
 from mem0_exports.http import operations
@@ -22,9 +22,11 @@ from mem0_exports.memories import AsyncEntities, AsyncMemories, Entities, Memori
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
+    from mem0_exports.client_parts import LocalTransport
     from mem0_exports.exports.spec import Origin
     from mem0_exports.filters.rules import FilterRules
     from mem0_exports.http.driver import AsyncDriver, Driver
@@ -41,8 +43,23 @@ _SCHEDULE: Final = PollSchedule()
 _LOCAL_SCHEDULE: Final = PollSchedule(initial_interval=0.005, factor=1.5, max_interval=0.5)
 
 
-def _no_pickle(client: Client | AsyncClient) -> NoReturn:
-    raise TypeError(f"a {type(client).__name__} holds open connections and cannot be pickled; make one in each process")
+def _use_engine(
+    client: Client | AsyncClient,
+    driver_of: Callable[[Mapping[str, str], LocalTransport], Any],
+    transport: LocalTransport,
+    timeout: float,
+    retry: Retry | None,
+    max_response_bytes: int,
+    filter_rules: FilterRules | None,
+) -> None:
+    """Set up a client, which has no attributes yet, for an embedded engine."""
+    from mem0_exports.http.in_process import ADDRESS  # noqa: PLC0415 -- others need httpx instead
+
+    policy = Retry() if retry is None else retry
+    config = Config("local", ADDRESS, timeout, policy, max_response_bytes, is_local=True)
+    driver = driver_of(config.headers, transport)
+    settings = config.settings(driver, _LOCAL_SCHEDULE)
+    client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
 
 
 class Client:
@@ -138,16 +155,51 @@ class Client:
                 and nothing is sent anywhere.
 
         """
-        from mem0_exports.http.in_process import ADDRESS, LocalDriver  # noqa: PLC0415 -- others need httpx instead
-        from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
+        from mem0_exports.http.in_process import LocalDriver  # noqa: PLC0415 -- others need httpx instead
 
         client = cls.__new__(cls)
-        policy = Retry() if retry is None else retry
-        config = Config("local", ADDRESS, timeout, policy, max_response_bytes, is_local=True)
-        transport = LocalTransport(path, filter_rules, project, llm)
-        driver = LocalDriver(config.headers, transport)
-        settings = config.settings(driver, _LOCAL_SCHEDULE)
-        client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
+        transport = local_transport(path, filter_rules, project, llm)
+        _use_engine(client, LocalDriver, transport, timeout, retry, max_response_bytes, filter_rules)
+        return client
+
+    @classmethod
+    def oss(
+        cls,
+        source: object,
+        *,
+        collection: str | None = None,
+        timeout: float = REQUEST_TIMEOUT,
+        retry: Retry | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        filter_rules: FilterRules | None = None,
+        llm: LLM | None = None,
+    ) -> Self:
+        """Return a client of the memories of open-source Mem0, as they are now. Needs the extra `mem0-exports[local]`.
+
+            with Client.oss("/tmp/qdrant") as client:
+                profile = client.exports.run(Profile, F.user_id == "alex")
+
+        The first request copies the memories into the memory of this process; `client.engine.pull(source)` copies what
+        has changed since. The source is only read. No key is needed, nor a language model or an embedder.
+
+        Args:
+            source: the folder of Qdrant, Chroma or FAISS (`path` in the configuration of Mem0), `postgresql://...` for
+                pgvector, or a `mem0.Memory` or `mem0.AsyncMemory`, whatever store it uses.
+            collection: the name of Mem0's collection. Default: "mem0". A `Memory` knows its own.
+            timeout: seconds that one request may take. Default: 30.
+            retry: how often and how soon to repeat requests. Default: `Retry()`.
+            max_response_bytes: the most bytes of an answer, counted after decompression. Default: 512 MiB.
+            filter_rules: how to read filters where the Platform's documentation is silent. Default: `FilterRules()`.
+            llm: a language model that reads values out of the texts of memories. Default: none.
+
+        Raises InputError if `source` is none of these. The first request raises it if the source cannot be read.
+
+        """
+        from mem0_exports.http.in_process import LocalDriver  # noqa: PLC0415 -- others need httpx instead
+
+        client = cls.__new__(cls)
+        transport = local_transport(":memory:", filter_rules, "local", llm, source, collection)
+        _use_engine(client, LocalDriver, transport, timeout, retry, max_response_bytes, filter_rules)
         return client
 
     def with_options(
@@ -168,7 +220,7 @@ class Client:
 
         Raises ConfigurationError for any other client.
         """
-        return _engine(self._local)
+        return engine_of(self._local)
 
     def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
         """Check the API key and return the account it belongs to.
@@ -192,10 +244,10 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return _repr_of(self)
+        return repr_of(self)
 
     def __reduce__(self) -> NoReturn:
-        _no_pickle(self)
+        no_pickle(self)
 
 
 class AsyncClient:
@@ -260,16 +312,31 @@ class AsyncClient:
         llm: LLM | None = None,
     ) -> Self:
         """Return a client of the embedded engine, as `Client.local` does. The engine never runs on the event loop."""
-        from mem0_exports.http.in_process import ADDRESS, AsyncLocalDriver  # noqa: PLC0415 -- others need httpx instead
-        from mem0_exports_engine.transport import LocalTransport  # noqa: PLC0415 -- an extra
+        from mem0_exports.http.in_process import AsyncLocalDriver  # noqa: PLC0415 -- others need httpx instead
 
         client = cls.__new__(cls)
-        policy = Retry() if retry is None else retry
-        config = Config("local", ADDRESS, timeout, policy, max_response_bytes, is_local=True)
-        transport = LocalTransport(path, filter_rules, project, llm)
-        driver = AsyncLocalDriver(config.headers, transport)
-        settings = config.settings(driver, _LOCAL_SCHEDULE)
-        client._use(driver, settings, config.origin(transport.origin), filter_rules, local=transport)
+        transport = local_transport(path, filter_rules, project, llm)
+        _use_engine(client, AsyncLocalDriver, transport, timeout, retry, max_response_bytes, filter_rules)
+        return client
+
+    @classmethod
+    def oss(
+        cls,
+        source: object,
+        *,
+        collection: str | None = None,
+        timeout: float = REQUEST_TIMEOUT,
+        retry: Retry | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        filter_rules: FilterRules | None = None,
+        llm: LLM | None = None,
+    ) -> Self:
+        """Return a client of the memories of open-source Mem0, as `Client.oss` does. They are read in a thread."""
+        from mem0_exports.http.in_process import AsyncLocalDriver  # noqa: PLC0415 -- others need httpx instead
+
+        client = cls.__new__(cls)
+        transport = local_transport(":memory:", filter_rules, "local", llm, source, collection)
+        _use_engine(client, AsyncLocalDriver, transport, timeout, retry, max_response_bytes, filter_rules)
         return client
 
     def with_options(
@@ -290,7 +357,7 @@ class AsyncClient:
 
         Raises ConfigurationError for any other client.
         """
-        return _engine(self._local)
+        return engine_of(self._local)
 
     async def ping(self, *, timeout: float | None = None, retry: Retry | None = None) -> Account:
         """Check the API key and return the account it belongs to.
@@ -309,7 +376,7 @@ class AsyncClient:
         """Import the modules that the first request needs in a thread, so that it does not block the event loop."""
         import anyio.to_thread  # noqa: PLC0415 -- httpx depends on it; only the async side needs it
 
-        await anyio.to_thread.run_sync(_prepare)
+        await anyio.to_thread.run_sync(prepare)
         if self._local is None:  # the embedded engine needs no TLS
             from mem0_exports.http.network import shared_ssl_context  # noqa: PLC0415 -- loads httpx
 
@@ -323,31 +390,7 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return _repr_of(self)
+        return repr_of(self)
 
     def __reduce__(self) -> NoReturn:
-        _no_pickle(self)
-
-
-def _prepare() -> None:
-    """Import every module that the first requests need."""
-    import dateutil.parser  # noqa: F401, PLC0415
-    import pydantic  # noqa: F401, PLC0415
-
-    import mem0_exports.filters.check  # noqa: F401, PLC0415
-
-    operations.prepare()
-
-
-def _engine(transport: EngineTransport | None) -> LocalEngine:
-    if transport is None:
-        raise ConfigurationError("client.engine: this client has no embedded engine; make one with Client.local()")
-    return transport.engine
-
-
-def _repr_of(client: Client | AsyncClient) -> str:
-    if "_driver" not in vars(client):  # its constructor failed
-        return f"{type(client).__name__}(not set up)"
-    local = client._local
-    where = f"base_url={client._driver.base_url!r}" if local is None else f"local, store={local.path!r}"
-    return f"{type(client).__name__}({where})"
+        no_pickle(self)

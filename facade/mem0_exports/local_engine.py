@@ -198,6 +198,74 @@ class Imported(Protocol):
         ...
 
 
+class NotPulled(Protocol):
+    """A memory of a source that the store does not have."""
+
+    @property
+    def id(self) -> str:
+        """Its id in the source."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be kept."""
+        ...
+
+
+class Pulled(Protocol):
+    """The result of a pull."""
+
+    @property
+    def source(self) -> str:
+        """The name under which the store keeps the memories."""
+        ...
+
+    @property
+    def added(self) -> int:
+        """How many memories are new."""
+        ...
+
+    @property
+    def changed(self) -> int:
+        """How many memories replaced an older version."""
+        ...
+
+    @property
+    def same(self) -> int:
+        """How many memories the store had already."""
+        ...
+
+    @property
+    def gone(self) -> int:
+        """How many memories were deleted, because the source has them no longer."""
+        ...
+
+    @property
+    def kept(self) -> int:
+        """How many memories are no longer in the source and were not deleted; `why_kept` says why."""
+        ...
+
+    @property
+    def why_kept(self) -> str | None:
+        """Why nothing was deleted although memories are missing; None if none are missing."""
+        ...
+
+    @property
+    def taken(self) -> int:
+        """How many memories were left out, because the store has another memory with their id."""
+        ...
+
+    @property
+    def bad(self) -> Sequence[NotPulled]:
+        """The memories that cannot be kept (at most 1000)."""
+        ...
+
+    @property
+    def bad_count(self) -> int:
+        """How many memories cannot be kept."""
+        ...
+
+
 class Estimate(Protocol):
     """What an export will ask of a language model, at most. Checks of single values come on top."""
 
@@ -249,6 +317,20 @@ class LocalEngine(Protocol):
         a memory in the store is rejected (in `bad`), left out or stored instead of it, as `on_conflict` says.
 
         Raises InputError if `on_conflict` is none of the three.
+        """
+        ...
+
+    def pull(self, source: object, *, collection: str | None = None, accept_deletions: bool = False) -> Pulled:
+        """Copy the memories of open-source Mem0 into the store, or what has changed since the last time.
+
+            done = client.engine.pull("/tmp/qdrant")
+            print(done.added, done.changed, done.same, done.gone)
+
+        `source` and `collection` are as for `Client.oss`. Copies of memories that the source has no longer are deleted,
+        unless they are more than a fifth; `accept_deletions` deletes them even so. Memories of the store's own are never
+        touched.
+
+        Raises InputError if the source cannot be read to its end. Nothing is deleted then.
         """
         ...
 

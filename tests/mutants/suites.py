@@ -152,6 +152,9 @@ _FIRST: Final[dict[str, tuple[str, ...]]] = {
     "sqlite/sameness": ("tests/unit/engine/importing/test_importer.py", "tests/properties/test_same_memories.py"),
     "sqlite/jobs": ("tests/unit/engine/store/test_jobs.py", "tests/properties/test_job_states.py"),
     "sqlite/keys": ("tests/unit/engine/test_access.py",),
+    "sqlite/pulled": ("tests/properties/test_pulls.py",),
+    **dict.fromkeys(("importing/pull", "importing/payloads"), ("tests/properties/test_pulls.py",)),
+    "mem0_exports_engine/sources": ("tests/unit/engine/sources",),
     "sqlite/memories": (
         "tests/properties/test_times.py",
         "tests/unit/engine/test_access.py",

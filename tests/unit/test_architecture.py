@@ -126,8 +126,7 @@ def test_packages_import_downwards_except_for_local_clients():
     }
 
     assert upwards == {
-        ("mem0_exports.client", "mem0_exports_engine.transport", ("Client", "local")),
-        ("mem0_exports.client", "mem0_exports_engine.transport", ("AsyncClient", "local")),
+        ("mem0_exports.client_parts", "mem0_exports_engine.transport", ("local_transport",)),
         ("mem0_exports.__main__", "mem0_exports_cli.main", ()),
     }
 
@@ -140,8 +139,11 @@ ONLY_IN = {
     ),
     "httpx": ("mem0_exports.http", "mem0_exports_engine.extract.llm.endpoint"),
     "httpcore": ("mem0_exports.deadlines",),
+    "psycopg": ("mem0_exports_engine.sources",),
     "sqlite3": (
         "mem0_exports_engine.store",
+        "mem0_exports_engine.sources.files",
+        "mem0_exports_engine.importing.seen",
         "mem0_exports.exports.ledger",
         "mem0_exports.exports.ledger_file",
         "mem0_exports.sqlite_files",

@@ -39,8 +39,10 @@ _ALIASES: Final = {
     "expirationDate": "expiration_date",
 }
 
-_OF_PAYLOADS: Final = frozenset({"data", "created_at", "updated_at", "user_id", "agent_id", "run_id", *_DERIVED})
-"""What open-source Mem0 puts into a payload besides the user's metadata, and a memory has a field for."""
+_OF_PAYLOADS: Final = frozenset(
+    {"data", "created_at", "updated_at", "user_id", "agent_id", "run_id", "hash", "text_lemmatized"}
+)
+"""What open-source Mem0 itself puts into a payload, apart from what belongs to the metadata. The rest is the user's."""
 
 _NAMESPACE: Final = uuid.UUID("0c7a3c1e-6d1b-5d0e-8f0e-6a4b8f6b2c55")
 """The namespace of ids that are made from ids that are no UUIDs."""
@@ -123,13 +125,22 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
+def kept_id(given: str) -> tuple[str, bool]:
+    """Return the id under which a store keeps an id, and whether they are the same.
+
+    The id of another tool that is no UUID becomes one that is always the same, so that the memory is found again.
+    """
+    try:
+        return str(uuid.UUID(given)), True
+    except ValueError:
+        return str(uuid.uuid5(_NAMESPACE, given)), False
+
+
 def _check_id_and_day(record: dict[str, Any], kept: dict[str, Any]) -> None:
     given = record.get("id")
     if given is not None:
-        try:
-            record["id"] = str(uuid.UUID(given))
-        except ValueError:  # another tool's id: made into one that is always the same, so that it is found again
-            record["id"] = str(uuid.uuid5(_NAMESPACE, given))
+        record["id"], is_own = kept_id(given)
+        if not is_own:
             kept["id"] = given
     if record.get("expiration_date") is not None and clock.day(record["expiration_date"]) is None:
         raise BadRecord(f"expiration_date must be a date as YYYY-MM-DD, got {_shown(record['expiration_date'])}")

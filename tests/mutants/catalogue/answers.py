@@ -94,7 +94,7 @@ MUTANTS: Final = (
     Mutant(
         "pages.delete-not-noticed",
         "engine/mem0_exports_engine/store/sqlite/memories.py",
-        "            if deleted:\n                _changed(connection, project)\n",
+        "            if deleted:\n                changed(connection, project)\n",
         "",
         "after a memory was deleted, a list skips another one",
     ),

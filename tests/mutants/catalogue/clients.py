@@ -131,9 +131,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "clients.key-in-repr",
-        _CLIENT,
-        'where = f"base_url={client._driver.base_url!r}" if local is None',
-        'where = f"base_url={client._driver.base_url!r}, headers={client._driver._headers}" if local is None',
+        "facade/mem0_exports/client_parts.py",
+        'where = f"base_url={address!r}" if local is None',
+        'where = f"base_url={address!r}, headers={client._driver._headers}" if local is None',
         "the key is in every traceback with local variables",
     ),
     Mutant(

@@ -50,7 +50,7 @@ MUTANTS: Final = [
     Mutant(
         "shell.dry-run-writes",
         f"{_CLI}/transfer.py",
-        "target = stack.enter_context(_copy_of(connection.store)) if dry_run else connection.store",
+        "target = stack.enter_context(copy_of(connection.store)) if dry_run else connection.store",
         "target = connection.store",
         "a dry run changes the store",
     ),

@@ -10,11 +10,13 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from mem0_exports_engine.importing.importer import import_lines
 from mem0_exports_engine.store import open_store
+from tests.support.oss_folders import faiss_folder, qdrant_folder
 from tests.support.timeouts import scaled
 
 
@@ -87,6 +89,9 @@ def shop(tmp_path):
     store.close()
     (tmp_path / "models.py").write_text(MODELS)
     (tmp_path / "memories.jsonl").write_bytes(SAMPLE)
+    payload = {"data": "Moved to Porto", "user_id": "alex", "city": "Porto"}
+    for make, name in ((qdrant_folder, "qdrant"), (faiss_folder, "faiss")):
+        make(tmp_path / name, {str(uuid4()): payload})
     (tmp_path / "users.txt").write_text("alex\nmara\n")
     (tmp_path / "notes.csv").write_text("memory,city\nLikes tea,Lisbon\n")
     (tmp_path / "profile.json").write_text('{"type": "object", "properties": {"city": {"type": "string"}}}')

@@ -19,6 +19,7 @@ from mem0_exports import AsyncClient, Client, ConfigurationError, F, Ledger, Mem
 from mem0_exports_cli import main as command_line
 from mem0_exports_cli.commands import mem0_exports
 from mem0_exports_engine.store import open_store
+from tests.support.oss_folders import faiss_folder
 from tests.support.timeouts import scaled
 
 
@@ -141,6 +142,7 @@ VALUES = {
     "export_id": str(uuid4()),
     "export_ids": str(uuid4()),
     "key_id": "abcd1234",
+    "source": "faiss.d",
 }
 
 
@@ -166,6 +168,7 @@ def test_a_command_leaves_a_file_that_is_no_store_unchanged(tmp_path, capsys, na
     file = tmp_path / "other.db"
     (tmp_path / "lines.jsonl").write_text('{"memory": "m", "user_id": "a"}\n', encoding="utf-8")
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    faiss_folder(tmp_path / "faiss.d", {})
     make(file)
     before = snapshot(tmp_path)
 
@@ -176,7 +179,9 @@ def test_a_command_leaves_a_file_that_is_no_store_unchanged(tmp_path, capsys, na
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("names", sorted(COMMANDS.keys() - {("import",), ("serve",), ("keys", "create")}), ids=" ".join)
+@pytest.mark.parametrize(
+    "names", sorted(COMMANDS.keys() - {("import",), ("pull",), ("serve",), ("keys", "create")}), ids=" ".join
+)
 def test_a_command_that_only_reads_makes_no_store_of_an_empty_file(tmp_path, capsys, names):
     file = tmp_path / "other.db"
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")

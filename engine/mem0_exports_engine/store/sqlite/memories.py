@@ -84,10 +84,10 @@ class SqliteMemories:
         self._next_statistics = _MIN_STATISTICS
         with contextlib.suppress(StoreError):  # a damaged store is reported by those who use it
             with database.read() as connection:
-                newest = _newest(connection)
-                if newest < _OUTDATED * _analysed(connection):
-                    self._next_statistics = 2 * newest
-            self._keep_statistics(newest)
+                last = newest(connection)
+                if last < _OUTDATED * _analysed(connection):
+                    self._next_statistics = 2 * last
+            self.keep_statistics(last)
 
     def add(self, rows: list[Row], now: datetime) -> list[Row]:
         """Store each row, unless a memory with the same text and entity ids exists. Return the rows that were added.
@@ -103,9 +103,9 @@ class SqliteMemories:
                     connection.execute(INSERT_MEMORY, row)
                     added.append(row)
             if added:
-                _changed(connection, added[0]["project"])
-            newest = _newest(connection)
-        self._keep_statistics(newest)
+                changed(connection, added[0]["project"])
+            last = newest(connection)
+        self.keep_statistics(last)
         return added
 
     def import_rows(self, project: str, incoming: list[Incoming], on_conflict: OnConflict) -> list[ImportOutcome]:
@@ -123,24 +123,24 @@ class SqliteMemories:
                 elif known.is_unchanged(each, same):
                     outcomes.append("known")
                 elif on_conflict == "update":
-                    changed = {**row, "id": same["id"]}
+                    replacement = {**row, "id": same["id"]}
                     for name in ("created", "updated"):  # times that the record does not have stay as they are
                         if f"{name}_us" not in each.times:
-                            changed |= {key: same[key] for key in (f"{name}_us", f"{name}_at")}
+                            replacement |= {key: same[key] for key in (f"{name}_us", f"{name}_at")}
                     if same["id"] in fresh:
-                        fresh[same["id"]] = changed
+                        fresh[same["id"]] = replacement
                     else:
-                        connection.execute(_UPDATE, changed)
-                    known.put(changed)
+                        connection.execute(_UPDATE, replacement)
+                    known.put(replacement)
                     outcomes.append("updated")
                 else:
                     outcomes.append("skipped" if on_conflict == "skip" else "conflict")
             if fresh:
                 connection.execute_many(INSERT_MEMORY, [*fresh.values()])
             if fresh or "updated" in outcomes:
-                _changed(connection, project)
-            newest = _newest(connection)
-        self._keep_statistics(newest)
+                changed(connection, project)
+            last = newest(connection)
+        self.keep_statistics(last)
         return outcomes
 
     def page(
@@ -185,7 +185,7 @@ class SqliteMemories:
         revision = _revision(connection, project)
         return Listing(revision) if len(name) > _LARGE else self._listings.of((project, name, today), revision)
 
-    def _keep_statistics(self, newest: int) -> None:
+    def keep_statistics(self, newest: int) -> None:
         """Tell SQLite how many memories there are and how they are spread, whenever their number has doubled.
 
         Without statistics, SQLite answers a filter with OR by reading all memories of the project. It looks only at a
@@ -233,7 +233,7 @@ class SqliteMemories:
         with self._database.write() as connection:
             deleted = connection.execute(f"DELETE FROM memories WHERE {_BY_ID}", (project, memory_id)).rowcount > 0
             if deleted:
-                _changed(connection, project)
+                changed(connection, project)
             return deleted
 
     def batches(
@@ -314,7 +314,7 @@ def _spread(connection: Connection, listing: Listing, order: str, rows: str, val
     listing.spread(Place(number, tuple(key)) for *key, number in found)
 
 
-def _newest(connection: Connection) -> int:
+def newest(connection: Connection) -> int:
     """Return the seq of the newest memory that was ever stored."""
     return connection.value("SELECT seq FROM sqlite_sequence WHERE name = 'memories'") or 0
 
@@ -327,7 +327,7 @@ def _analysed(connection: Connection) -> int:
     return max((int(stat.split()[0]) for (stat,) in rows), default=0)
 
 
-def _changed(connection: Connection, project: str) -> None:
+def changed(connection: Connection, project: str) -> None:
     """Note that memories of a project have changed."""
     connection.execute(
         "INSERT INTO revisions (project, memories) VALUES (?, 1) "

@@ -245,6 +245,13 @@ CREATE TABLE revisions (
 """Makes it faster to count memories, to list entities, and to read a list page by page."""
 
 
+_TO_6: Final = """
+ALTER TABLE memories ADD COLUMN source TEXT;
+CREATE INDEX memories_source ON memories (project, source, id) WHERE source IS NOT NULL;
+"""
+"""Adds what a memory was pulled from, so that memories of the store's own are never taken for those of a source."""
+
+
 def _to_2(connection: sqlite3.Connection) -> None:
     _functions(connection)
     _execute(connection, _TO_2)
@@ -260,6 +267,10 @@ def _to_4(connection: sqlite3.Connection) -> None:
 
 def _to_5(connection: sqlite3.Connection) -> None:
     _execute(connection, _TO_5)
+
+
+def _to_6(connection: sqlite3.Connection) -> None:
+    _execute(connection, _TO_6)
 
 
 def _execute(connection: sqlite3.Connection, script: str) -> None:
@@ -279,5 +290,5 @@ def _functions(connection: sqlite3.Connection) -> None:
     connection.create_function("mem0_frame", 1, frame, deterministic=True)
 
 
-_STEPS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
+_STEPS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6}
 """For each version, the step that upgrades it to the next one."""

@@ -9,6 +9,7 @@ from mem0_exports_engine.store.sqlite.database import Database
 from mem0_exports_engine.store.sqlite.jobs import SqliteJobs
 from mem0_exports_engine.store.sqlite.keys import SqliteKeys
 from mem0_exports_engine.store.sqlite.memories import SqliteMemories
+from mem0_exports_engine.store.sqlite.pulled import SqlitePulled
 
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class SqliteStore:
     def __init__(self, path: str | Path) -> None:
         self.database = Database(path)
         self.memories = SqliteMemories(self.database)
+        self.pulled = SqlitePulled(self.database, self.memories)
         self.jobs = SqliteJobs(self.database)
         self.answers = SqliteAnswers(self.database)
         self.keys = SqliteKeys(self.database)

@@ -12,7 +12,7 @@ from typing import Final
 from mem0_exports_engine.store.rows import MEMORY_COLUMNS
 
 
-VERSION: Final = 5
+VERSION: Final = 6
 """The version of the tables. It is stored in the file as PRAGMA user_version."""
 
 TABLES: Final = ("memories", "revisions", "exports", "export_parts", "keys", "answers")
@@ -42,7 +42,8 @@ CREATE TABLE memories (
     expiration_date TEXT,         -- the last day on which the memory is valid
     expires_us BIGINT,            -- the first microsecond of that day; null if it is not a date
     text_key BLOB NOT NULL,       -- a digest of the text and its entity ids
-    record_key BLOB NOT NULL      -- a digest of the whole record
+    record_key BLOB NOT NULL,     -- a digest of the whole record
+    source TEXT                   -- what the memory was pulled from, which decides about it; null for the store's own
 );
 CREATE UNIQUE INDEX memories_id ON memories (project, id);
 CREATE UNIQUE INDEX memories_record ON memories (record_key, project);
@@ -57,6 +58,8 @@ CREATE INDEX memories_app ON memories (project, app_id, created_us, seq, expires
 WHERE app_id IS NOT NULL;
 CREATE INDEX memories_run ON memories (project, run_id, created_us, seq, expires_us, updated_us)
 WHERE run_id IS NOT NULL;
+
+CREATE INDEX memories_source ON memories (project, source, id) WHERE source IS NOT NULL;
 
 CREATE TABLE revisions (
     project TEXT NOT NULL,

@@ -18,7 +18,7 @@ from mem0_exports_engine.store.sqlite.store import SqliteStore
 from tests.support.timeouts import scaled
 
 
-VERSIONS = [1, 2, 3, 4]
+VERSIONS = [1, 2, 3, 4, 5]
 DONE, FAILED, PENDING = (
     "bb7d9e27-6208-4402-9424-c0f93b091e53",
     "2ec6f243-3a80-4eda-a7d0-9608122cfb77",
@@ -95,7 +95,7 @@ def test_a_failed_migration_leaves_the_store_unchanged(old_store, monkeypatch):
     from mem0_exports_engine.store.sqlite import migrations
 
     before = schema_of(old_store)
-    monkeypatch.setattr(migrations, "_TO_5", migrations._TO_5 + "SELECT no_such_function();\n")
+    monkeypatch.setattr(migrations, "_TO_6", migrations._TO_6 + "SELECT no_such_function();\n")
 
     with pytest.raises(Exception, match="no_such_function"):
         SqliteStore(old_store)
