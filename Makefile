@@ -186,7 +186,8 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-ur
 lock: $(READY) ## renew the lock files (hashes, and no registry address)
 	@uv pip compile pyproject.toml --all-extras --group dev $(LOCKED) --upgrade -o requirements.lock
 	@uv pip compile pyproject.toml --extra all --group build $(LOCKED) -c requirements.lock -o requirements-demo.lock
-	@uv pip compile tests/end_to_end/oss/requirements.in pyproject.toml --extra all --extra postgres $(LOCKED) --upgrade -o tests/end_to_end/oss/requirements.lock
+	@for mem0 in tests/end_to_end/oss/mem0-1 tests/end_to_end/oss/mem0-2; do \
+	  uv pip compile $$mem0.in pyproject.toml --extra all --extra postgres $(LOCKED) --upgrade -o $$mem0.lock; done
 
 .PHONY: clean
 clean: ## remove what the other targets made

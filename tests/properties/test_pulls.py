@@ -71,7 +71,9 @@ def agrees(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
     }
 
 
-ids = st.sampled_from([str(uuid.UUID(int=number)) for number in range(8)] + ["no uuid", "7", "ÄÖ"])
+ids = st.sampled_from(
+    [str(uuid.UUID(int=number)) for number in range(8)] + ["no uuid", "7", "ÄÖ", str(uuid.UUID(int=0xABC)).upper()]
+)
 payloads = st.fixed_dictionaries(
     {"data": st.sampled_from(["sails", "é\u2028☕", "x" * 50])},
     optional={
