@@ -113,7 +113,7 @@ ADDITIONS = {
     "an optional parameter": ("exports/ledger", "def forget(self, fingerprint: str)", "def forget(self, fingerprint: str, *, quiet: bool = False)"),
     "an optional parameter of an overload": ("exports/api", "        timeout: float | None = None,\n", "        timeout: float | None = None,\n        extra: int = 0,\n"),
     "an overload of a method that had none": ("filters/fields", "    def icontains(self, value: str) -> Filter:", "    @overload\n    def icontains(self, value: str) -> Filter: ...\n    @overload\n    def icontains(self, value: list[str]) -> Filter: ...\n    def icontains(self, value: object) -> Filter:"),
-    "a private name is removed": ("client", "def _repr_of(", "def _renamed("),
+    "a private name is removed": ("client", "def _use_engine(", "def _renamed("),
 }  # fmt: skip
 
 

@@ -82,7 +82,7 @@ GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path != INDEX
 
 
 def test_index_lists_every_guide_once():
-    listed = re.findall(r"^\| \[[\w.]+\]\(([\w.]+)\)", INDEX.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    listed = re.findall(r"^\| \[[\w.-]+\]\(([\w.-]+)\)", INDEX.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
     assert sorted(listed) == [guide.name for guide in GUIDES]
 
