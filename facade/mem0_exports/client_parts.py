@@ -52,7 +52,9 @@ def prepare() -> None:
 def engine_of(transport: EngineTransport | None) -> LocalEngine:
     """Return the engine of a client. Raises ConfigurationError if it has none."""
     if transport is None:
-        raise ConfigurationError("client.engine: this client has no embedded engine; make one with Client.local()")
+        raise ConfigurationError(
+            "client.engine: this client has no embedded engine; make one with Client.local() or Client.oss()"
+        )
     return transport.engine
 
 

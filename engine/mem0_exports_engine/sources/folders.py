@@ -38,6 +38,11 @@ def source_at(address: str, collection: str | None = None) -> Source:
         from mem0_exports_engine.sources.pgvector import PgvectorTable  # noqa: PLC0415 -- an extra
 
         return PgvectorTable(address, name)
+    if address.startswith(("http://", "https://")):
+        raise unreadable(
+            "a server of Mem0 gives at most 1,000 memories of a user and cannot list them all; give the vector store that it "
+            "uses instead, such as postgresql://user@host/database (its path /configure shows which)"
+        )
     if "://" in address:
         raise unreadable(
             f"{address.partition('://')[0]}:// is no address of a source; give the folder of Qdrant, Chroma or FAISS, or "

@@ -71,6 +71,7 @@ def test_a_collection_that_is_not_there_is_refused_with_those_that_are(tmp_path,
     [
         ("nowhere", "is not a folder"),
         (".", "has no memories of Mem0"),
+        ("http://localhost:8000", "give the vector store that it uses instead"),
         ("mysql://host/x", "mysql:// is no address of a source"),
         (5, "got int"),
         (object(), "must be a mem0.Memory"),
