@@ -17,6 +17,7 @@ import platform
 import re
 import resource
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -178,8 +179,9 @@ def listing(store: Path) -> Iterator[Row]:
         yield Row("first page far away, CPU", _timed(lambda: page(everything, count - 300))[1], "ms")
         worst = max(_timed(lambda at=at: page(everything, at))[1] for at in range(0, count, max(200, count // 50)))
         yield Row("slowest other page of 200, CPU", worst, "ms", 5)
-        either = (F.user_id == "user-17") | (F.user_id == "user-18")
-        yield Row("page of user A or user B, with the count, CPU", _timed(lambda: page(either, 0))[1], "ms", 5)
+        pairs = [(F.user_id == f"user-{user}") | (F.user_id == f"user-{user + 100}") for user in range(17, 37)]
+        taken = statistics.median(_timed(lambda either=either: page(either, 0))[1] for either in pairs)
+        yield Row("page of user A or user B, with the count, CPU", taken, "ms", 5)
         total, first = _timed(lambda: sum(memories.entities(DEFAULT_PROJECT, offset=0, limit=100)[0].values()))
         yield Row("first page of 100 entities, with the counts, CPU", first, "ms", 1200)
         memories.entities(DEFAULT_PROJECT, offset=total - 100, limit=100)
