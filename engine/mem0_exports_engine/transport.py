@@ -15,7 +15,6 @@ from mem0_exports.errors import ConfigurationError
 from mem0_exports_engine.extras import require
 from mem0_exports_engine.failures import Gone, StoreError
 from mem0_exports_engine.projects import DEFAULT_PROJECT
-from mem0_exports_engine.sources.folders import source_of
 from mem0_exports_engine.waiting import asked_wait
 
 
@@ -69,7 +68,11 @@ class LocalTransport:
     ) -> None:
         """Create it. If there is a source (see `sources.folders.source_of`), the engine pulls its memories when it is opened."""
         require("local", "the embedded engine")
-        self._source = None if source is None else source_of(source, collection)
+        self._source: object = None
+        if source is not None:
+            from mem0_exports_engine.sources.folders import source_of  # noqa: PLC0415 -- loads every kind of source
+
+            self._source = source_of(source, collection)
         self.path = str(path)
         in_memory = self.path == ":memory:"
         store = uuid4() if in_memory else Path(path).resolve()

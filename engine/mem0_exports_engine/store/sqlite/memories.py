@@ -13,12 +13,12 @@ from mem0_exports.facts import ENTITY_TYPES
 from mem0_exports_engine import clock
 from mem0_exports_engine.failures import StoreError, TooLarge
 from mem0_exports_engine.limits import MAX_PAGE, MAX_SECONDS
-from mem0_exports_engine.store.rows import MEMORY_COLUMNS, RECORD_FIELDS, record_of
+from mem0_exports_engine.store.rows import RECORD_FIELDS, record_of
 from mem0_exports_engine.store.sqlite.batches import SqliteBatch
 from mem0_exports_engine.store.sqlite.filters import clause
 from mem0_exports_engine.store.sqlite.listings import MAX_SPREAD, Listing, Listings, Place
 from mem0_exports_engine.store.sqlite.sameness import Known
-from mem0_exports_engine.store.sqlite.tables import INSERT_MEMORY
+from mem0_exports_engine.store.sqlite.tables import INSERT_MEMORY, UPDATE_MEMORY
 
 
 if TYPE_CHECKING:
@@ -71,8 +71,6 @@ _IN_ORDER: Final = "created_us, seq"
 """Oldest first. The seq makes the order total. Without it, pages could repeat or skip memories with equal times."""
 
 _BY_ID: Final = "project = ? AND id = ?"
-
-_UPDATE: Final = f"UPDATE memories SET {', '.join(f'{name} = :{name}' for name in MEMORY_COLUMNS)} WHERE project = :project AND id = :id"
 
 
 class SqliteMemories:
@@ -130,7 +128,7 @@ class SqliteMemories:
                     if same["id"] in fresh:
                         fresh[same["id"]] = replacement
                     else:
-                        connection.execute(_UPDATE, replacement)
+                        connection.execute(UPDATE_MEMORY, replacement)
                     known.put(replacement)
                     outcomes.append("updated")
                 else:

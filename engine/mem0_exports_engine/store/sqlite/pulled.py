@@ -8,6 +8,7 @@ import orjson
 
 from mem0_exports_engine.store.rows import MEMORY_COLUMNS
 from mem0_exports_engine.store.sqlite.memories import changed, newest
+from mem0_exports_engine.store.sqlite.tables import UPDATE_MEMORY
 
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 _COLUMNS: Final = (*MEMORY_COLUMNS, "source")
 
 _INSERT: Final = f"INSERT INTO memories ({', '.join(_COLUMNS)}) VALUES (:{', :'.join(_COLUMNS)})"
-_UPDATE: Final = (
-    f"UPDATE memories SET {', '.join(f'{name} = :{name}' for name in MEMORY_COLUMNS)} "
-    "WHERE project = :project AND id = :id"
-)
 _SOURCE: Final = "project = ? AND source = ?"
 
 
@@ -50,7 +47,7 @@ class SqlitePulled:
                     connection.execute(_INSERT, {**row, "source": source})
                     outcomes.append("added")
                 elif record_key != row["record_key"]:
-                    connection.execute(_UPDATE, row)
+                    connection.execute(UPDATE_MEMORY, row)
                     outcomes.append("changed")
                 else:
                     outcomes.append("same")

@@ -121,4 +121,9 @@ CREATE INDEX answers_use ON answers (used_us);
 )
 """Creates the tables of a new store."""
 
+UPDATE_MEMORY: Final = (
+    f"UPDATE memories SET {', '.join(f'{name} = :{name}' for name in MEMORY_COLUMNS)} "
+    "WHERE project = :project AND id = :id"
+)
+
 INSERT_MEMORY: Final = f"INSERT INTO memories ({', '.join(MEMORY_COLUMNS)}) VALUES (:{', :'.join(MEMORY_COLUMNS)})"
