@@ -143,6 +143,33 @@ def test_everything_in_a_payload_stands_somewhere_in_the_record(memory_id, paylo
     assert record["id"] == memory_id or raw["id"] == memory_id
 
 
+def deep(levels: int) -> Any:
+    found: Any = 1
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("point", "reason"),
+    [
+        (Point("1", {"data": "m", "user_id": "a", "x": deep(200)}), "nested more than 100 levels"),
+        (Point("1", {"data": "m", "user_id": "a", "x": deep(100_000)}), "nested too deep"),
+        (Point("1", {"data": "m" * 11_000_000, "user_id": "a"}), "larger than 10 MB"),
+        (Point("1", {"data": "\ud800", "user_id": "a"}), "unpaired surrogate"),
+        (Point("\ud800", {"data": "m", "user_id": "a"}), "unpaired surrogate"),
+    ],
+    ids=["deep", "very deep", "large", "surrogate in the text", "surrogate in the id"],
+)
+def test_a_memory_that_no_store_can_keep_is_named_and_the_others_are_pulled(point, reason):
+    payload = {"data": "fine", "user_id": "a"}
+    with contextlib.closing(SqliteStore(":memory:")) as store:
+        done = pull(Points({point.id: point.payload, "2": payload}), store.pulled)
+
+    assert (done.added, done.bad_count) == (1, 1)
+    assert reason in done.bad[0].reason
+
+
 def test_many_deletions_have_to_be_accepted():
     everything = {str(uuid.UUID(int=number)): {"data": f"m{number}", "user_id": "a"} for number in range(10)}
     few = dict([*everything.items()][:7])

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mem0_exports.errors import FilterError
 from mem0_exports_engine import clock, json_text
 from mem0_exports_engine.importing.records import KEPT, BadRecord, understood
+from mem0_exports_engine.limits import MAX_BYTES
 
 
 if TYPE_CHECKING:
@@ -41,12 +42,8 @@ _TIMES: Final = ("created_at", "updated_at")
 
 def record_of(point: Point, owners: Mapping[str, str]) -> dict[str, Any]:
     """Return the record of a memory. `owners` are the ids for one that names nobody. Raises BadRecord if it is none."""
-    payload = {str(name): _plain(value) for name, value in point.payload.items()}
-    try:
-        payload = json_text.read(json.dumps(payload, ensure_ascii=False).encode())
-    except (ValueError, RecursionError) as error:
-        raise BadRecord(f"the payload cannot be kept: {error}") from None
-    raw = {name: payload.pop(name) for name in _RAW if name in payload}
+    payload = _checked(point)
+    raw: dict[str, Any] = {name: payload.pop(name) for name in _RAW if name in payload}
     for name in _OWNERS:
         value = payload.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -64,6 +61,24 @@ def record_of(point: Point, owners: Mapping[str, str]) -> dict[str, Any]:
         earlier = metadata.get(KEPT)
         record["metadata"] = {**metadata, KEPT: {**(earlier if isinstance(earlier, dict) else {}), **raw}}
     return record
+
+
+def _checked(point: Point) -> dict[str, Any]:
+    """Return the payload of a point with JSON values only, within the limits for a request. Raises BadRecord."""
+    try:
+        point.id.encode()
+        text = json.dumps(_plain(point.payload), ensure_ascii=False).encode()
+        if len(text) <= MAX_BYTES:
+            payload: dict[str, Any] = json_text.read(text)
+            return payload
+        problem = f"larger than {MAX_BYTES // 1024 // 1024} MB"
+    except RecursionError:
+        problem = "nested too deep"
+    except UnicodeEncodeError:
+        problem = "not valid: its id or one of its strings has an unpaired surrogate"
+    except ValueError as error:
+        problem = str(error)
+    raise BadRecord(f"the memory cannot be kept: it is {problem}")
 
 
 def _is_time(value: Any, name: str) -> bool:

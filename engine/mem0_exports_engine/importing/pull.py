@@ -6,6 +6,8 @@ of the store's own, and those of other sources, are never touched.
 
 from __future__ import annotations
 
+import contextlib
+
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -145,7 +147,8 @@ def _batches(
             done.bad_count += 1
             if len(done.bad) < _MAX_LISTED:
                 done.bad.append(NotPulled(point.id, str(error)))
-            seen.add([kept_id(point.id)[0]])
+            with contextlib.suppress(UnicodeEncodeError):  # no store has a memory with such an id
+                seen.add([kept_id(point.id)[0]])
             continue
         rows[row["id"]] = row
         letters += len(row["memory"]) + len(row["metadata"] or "")

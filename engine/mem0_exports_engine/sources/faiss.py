@@ -36,6 +36,6 @@ class FaissFolder:
         try:
             found = json.loads(file.read_text(encoding="utf-8"))["docstore"]
             points = [Point(str(memory_id), dict(payload or {})) for memory_id, payload in found.items()]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise unreadable(f"{str(file)!r} cannot be read: {type(error).__name__}: {error}") from None
         yield from points

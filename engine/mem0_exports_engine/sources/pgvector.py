@@ -59,5 +59,5 @@ class PgvectorTable:
                     )
                     for memory_id, payload in cursor:
                         yield Point(memory_id, dict(payload or {}))
-        except psycopg.Error as error:
+        except (psycopg.Error, RecursionError, ValueError) as error:  # a payload can be nested too deep to be parsed
             raise unreadable(f"PostgreSQL cannot be read: {error}") from None

@@ -51,8 +51,8 @@ MUTANTS: Final = (
     Mutant(
         "pulling.unreadable-memories-deleted",
         _PULL,
-        "            seen.add([kept_id(point.id)[0]])\n",
-        "",
+        "                seen.add([kept_id(point.id)[0]])\n",
+        "                pass\n",
         "a memory that cannot be read any more is deleted",
     ),
     Mutant(
